@@ -1,1 +1,400 @@
-//! (being written)
+//! The configuration: defaults that are embedded, a TOML file over them, environment variables over both.
+//!
+//! * [`Config::load`] collects *every* fault before it refuses: each with where it stands (file and line, or variable),
+//!   key, value and the rule that was broken. A key that nobody reads is a fault, because a misspelt `hold_mins` that is
+//!   silently ignored is worse than a refused start.
+//! * A variable is named `FLEETWATCH__SECTION__KEY`: the key's path in capitals, two underscores between its parts, so
+//!   `FLEETWATCH__BROKER__EXTERNAL__HOST` is `broker.external.host`. An empty variable counts as not set.
+//! * A secret is never a value here: keys name *files* that hold secrets, and [`Credentials`] does not print itself.
+//! * The configuration is read once, at start: every change needs a restart. `deploy/fleetwatch.toml` is the commented
+//!   sample; a test proves that it equals the defaults and names every key.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`keys`] | the table of all keys: path, kind of value, allowed range |
+//! | [`layer`] | reading a file or the environment into checked values with their places |
+//! | [`rules`] | rules that join several keys |
+//! | [`fault`] | one broken rule, and how it is shown |
+//! | [`credentials`] | the file with a user name and a password |
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::Serialized;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::settings::Settings;
+
+pub mod credentials;
+pub mod fault;
+pub mod keys;
+pub mod layer;
+pub mod rules;
+
+#[cfg(test)]
+mod tests;
+
+pub use credentials::Credentials;
+pub use fault::{Fault, Place};
+
+/// Prefix of the environment variables that belong to the configuration.
+pub const ENV_PREFIX: &str = "FLEETWATCH__";
+
+/// Everything that may be set. Read once at start.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What the MQTT topics begin with.
+    pub topic: TopicConfig,
+    /// Which broker is used, and how.
+    pub broker: BrokerConfig,
+    /// Bounds on what devices send.
+    pub ingest: IngestConfig,
+    /// The one-hour rule and the verdicts below it.
+    pub detector: Settings,
+    /// The raw reports on disk.
+    pub journal: JournalConfig,
+    /// The engine's state on disk.
+    pub checkpoint: CheckpointConfig,
+    /// The record of incidents.
+    pub store: StoreConfig,
+    /// The operators' listener.
+    pub http: HttpConfig,
+    /// The expected fleet.
+    pub devices: DevicesConfig,
+    /// What is logged, and in which form.
+    pub log: LogConfig,
+}
+
+/// Section `topic`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TopicConfig {
+    /// First level of every topic: `{root}/v1/{device}/report`.
+    pub root: String,
+}
+
+/// Which broker `serve` works with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BrokerMode {
+    /// One inside the process; nothing has to be installed.
+    Embedded,
+    /// One that runs elsewhere, such as Mosquitto.
+    External,
+}
+
+/// Section `broker`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BrokerConfig {
+    /// Which of the two is used; the other's section is checked but has no effect.
+    pub mode: BrokerMode,
+    /// Section `broker.embedded`.
+    pub embedded: EmbeddedConfig,
+    /// Section `broker.external`.
+    pub external: ExternalConfig,
+}
+
+/// Section `broker.embedded`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EmbeddedConfig {
+    /// Where devices connect. Another address than loopback needs `users_file`.
+    pub listen: SocketAddr,
+    /// File with one `device:password` a line; without it every client id is accepted under its own topics.
+    pub users_file: Option<PathBuf>,
+    /// Largest MQTT packet that is accepted, in bytes.
+    pub max_packet_bytes: u32,
+    /// Most retained messages that are kept (one status a device, one gate an update).
+    pub max_retained: u32,
+}
+
+/// Section `broker.external`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExternalConfig {
+    /// Host name or address of the broker.
+    pub host: String,
+    /// TCP port of the broker.
+    pub port: u16,
+    /// Whether the connection is encrypted; needs `ca_file`.
+    pub tls: bool,
+    /// PEM file with the authorities that may have signed the broker's certificate.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with the client certificate; together with `key_file`.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with the client's private key; together with `cert_file`.
+    pub key_file: Option<PathBuf>,
+    /// File with user name and password, see [`Credentials`].
+    pub credentials_file: Option<PathBuf>,
+    /// Allows a connection to another host without TLS.
+    pub allow_plaintext: bool,
+    /// Client id of the persistent session. Two instances with one id throw each other out.
+    pub client_id: String,
+    /// How long the broker is asked to keep the session while fleetwatch is away, in seconds.
+    pub session_expiry_s: u32,
+    /// Parallel connections; more than one shares the load by a `$share` subscription.
+    pub connections: u16,
+    /// Keep-alive interval in seconds.
+    pub keep_alive_s: u16,
+}
+
+/// Section `ingest`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IngestConfig {
+    /// Longest payload that is decoded, in bytes. A longer one is refused, counted and acknowledged.
+    pub max_payload_bytes: u32,
+    /// Largest MQTT packet taken from an external broker, in bytes; above `max_payload_bytes`, or one big retained
+    /// message would make a reconnect loop.
+    pub max_packet_bytes: u32,
+    /// Most messages that wait for the journal before the broker is made to wait.
+    pub max_unacked: u32,
+}
+
+/// Section `journal`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JournalConfig {
+    /// Directory of the segments; made when it is missing.
+    pub dir: PathBuf,
+    /// Size at which a new segment is begun, in MiB.
+    pub segment_mib: u32,
+    /// Age at which a segment is deleted, in hours.
+    pub max_age_h: u32,
+    /// Size of all segments above which the oldest is deleted, in MiB.
+    pub max_size_mib: u32,
+    /// Longest wait before what was appended is made durable, in ms.
+    pub commit_interval_ms: u32,
+    /// Messages that are made durable at once when the interval has not passed before.
+    pub commit_messages: u32,
+}
+
+/// Section `checkpoint`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckpointConfig {
+    /// Directory of the two newest checkpoints; made when it is missing.
+    pub dir: PathBuf,
+    /// Time between checkpoints, in seconds.
+    pub interval_s: u32,
+}
+
+/// Section `store`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// SQLite file with the incidents; made when it is missing.
+    pub path: PathBuf,
+}
+
+/// How many series `/metrics` shows for devices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceMetrics {
+    /// Those of every device.
+    Full,
+    /// Only those of devices that are degraded now or belong to an open event.
+    Affected,
+    /// None; only the fleet's.
+    Off,
+}
+
+/// Section `http`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Where the operators' pages, API and metrics are served. Another address than loopback needs `behind_proxy`.
+    pub listen: SocketAddr,
+    /// States that whoever reaches this listener has been authenticated by a proxy in front of it.
+    pub behind_proxy: bool,
+    /// Time zone of the pages: an IANA name, or `system` for the server's own.
+    pub time_zone: String,
+    /// Per-device series in `/metrics`.
+    pub device_metrics: DeviceMetrics,
+}
+
+/// Section `devices`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DevicesConfig {
+    /// CSV file of the expected fleet (device, branch, model, customer).
+    pub expected: Option<PathBuf>,
+}
+
+/// Form of the log lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people; coloured on a terminal unless `NO_COLOR` is set.
+    Text,
+}
+
+/// Section `log`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// Form of the lines on standard error.
+    pub format: LogFormat,
+    /// Level, optionally followed by `target=level` pairs: `info,rmqtt=warn`.
+    pub level: String,
+}
+
+impl Config {
+    /// The defaults, overlaid by the file at `path` (none: no file) and by the variables in `env`; other variables
+    /// than those with [`ENV_PREFIX`] are ignored. Take `std::env::vars_os` through [`process_environment`].
+    ///
+    /// Files that keys name are looked at (they must exist and be readable), not interpreted.
+    ///
+    /// # Errors
+    /// All faults that were found, in the order of file, environment, rules that join keys. Never empty.
+    pub fn load<E>(path: Option<&Path>, env: E) -> Result<Self, Vec<Fault>>
+    where
+        E: IntoIterator<Item = (String, String)>,
+    {
+        let mut faults = Vec::new();
+        let mut entries = Vec::new();
+        if let Some(path) = path {
+            layer::read_file(path, &mut entries, &mut faults);
+        }
+        layer::read_env(env, &mut entries, &mut faults);
+
+        let config = match merge(&entries) {
+            Ok(config) => config,
+            Err(fault) => {
+                faults.push(*fault);
+                return Err(faults);
+            }
+        };
+        let refused: BTreeSet<String> = faults.iter().map(|fault| fault.key.clone()).collect();
+        rules::check(&config, &entries, &refused, &mut faults);
+        if faults.is_empty() { Ok(config) } else { Err(faults) }
+    }
+}
+
+/// The variables of this process that belong to the configuration. Bytes that are not UTF-8 are replaced, so that the
+/// value is shown in a fault instead of being passed over.
+pub fn process_environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .filter(|(name, _)| name.starts_with(ENV_PREFIX))
+        .collect()
+}
+
+/// Lays the checked entries over the defaults; later entries win.
+fn merge(entries: &[layer::Entry]) -> Result<Config, Box<Fault>> {
+    let mut figment = Figment::from(Serialized::defaults(Config::default()));
+    for entry in entries {
+        figment = figment.merge(Serialized::default(entry.key.path, &entry.value));
+    }
+    // Each value has passed its key's check, so only a key table that disagrees with the structs can fail here.
+    figment.extract().map_err(|error| {
+        Box::new(Fault {
+            place: Place::Default,
+            key: error.path.join("."),
+            value: None,
+            rule: format!("cannot be taken over: {}", error.kind),
+            hint: None,
+        })
+    })
+}
+
+const LOOPBACK: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+const STATE_DIR: &str = "/var/lib/fleetwatch";
+
+impl Default for TopicConfig {
+    fn default() -> Self {
+        Self { root: "utm".into() }
+    }
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self { mode: BrokerMode::Embedded, embedded: EmbeddedConfig::default(), external: ExternalConfig::default() }
+    }
+}
+
+impl Default for EmbeddedConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(LOOPBACK, 1883),
+            users_file: None,
+            max_packet_bytes: 128 * 1024,
+            max_retained: 120_000,
+        }
+    }
+}
+
+impl Default for ExternalConfig {
+    fn default() -> Self {
+        Self {
+            host: "localhost".into(),
+            port: 1883,
+            tls: false,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            credentials_file: None,
+            allow_plaintext: false,
+            client_id: "fleetwatch".into(),
+            session_expiry_s: 7 * 24 * 3600,
+            connections: 1,
+            keep_alive_s: 30,
+        }
+    }
+}
+
+impl Default for IngestConfig {
+    fn default() -> Self {
+        Self { max_payload_bytes: 64 * 1024, max_packet_bytes: 1024 * 1024, max_unacked: 10_000 }
+    }
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self {
+            dir: Path::new(STATE_DIR).join("journal"),
+            segment_mib: 64,
+            max_age_h: 72,
+            max_size_mib: 16_384,
+            commit_interval_ms: 10,
+            commit_messages: 1_000,
+        }
+    }
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self { dir: Path::new(STATE_DIR).join("checkpoint"), interval_s: 60 }
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { path: Path::new(STATE_DIR).join("fleetwatch.sqlite") }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(LOOPBACK, 8080),
+            behind_proxy: false,
+            time_zone: "system".into(),
+            device_metrics: DeviceMetrics::Full,
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Auto, level: "info".into() }
+    }
+}

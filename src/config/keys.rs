@@ -1,0 +1,264 @@
+//! The table of all keys: what kind of value each takes. The one place where ranges stand.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::Value;
+
+/// A key of the configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// Path with dots: `broker.external.host`.
+    pub path: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+}
+
+/// Kind of value, with its range.
+#[derive(Debug)]
+pub enum Kind {
+    /// Integer in an inclusive range.
+    Whole(u64, u64),
+    /// Finite number above the first and at most the second.
+    Above(f64, f64),
+    /// `true` or `false`.
+    Flag,
+    /// Text of 1 to this many characters, without control characters.
+    Text(usize),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// `address:port`.
+    Address,
+    /// Path of a file that has to exist and be readable.
+    ExistingFile,
+    /// Like [`Kind::ExistingFile`]; holds a secret, so others must not be able to read it.
+    SecretFile,
+    /// Path of what fleetwatch makes itself.
+    Path,
+    /// IANA time zone or `system`.
+    Zone,
+    /// Log level with optional `target=level` pairs.
+    Levels,
+    /// Levels of a topic without wildcards.
+    Topic,
+    /// List of minutes, ascending, each at least 1.
+    Marks,
+}
+
+/// Every key, in the order of the sample file.
+pub const KEYS: &[Key] = &[
+    Key { path: "topic.root", kind: Kind::Topic },
+    Key { path: "broker.mode", kind: Kind::Choice(&["embedded", "external"]) },
+    Key { path: "broker.embedded.listen", kind: Kind::Address },
+    Key { path: "broker.embedded.users_file", kind: Kind::SecretFile },
+    Key { path: "broker.embedded.max_packet_bytes", kind: Kind::Whole(1_024, 1_048_576) },
+    Key { path: "broker.embedded.max_retained", kind: Kind::Whole(100, 1_000_000) },
+    Key { path: "broker.external.host", kind: Kind::Text(253) },
+    Key { path: "broker.external.port", kind: Kind::Whole(1, 65_535) },
+    Key { path: "broker.external.tls", kind: Kind::Flag },
+    Key { path: "broker.external.ca_file", kind: Kind::ExistingFile },
+    Key { path: "broker.external.cert_file", kind: Kind::ExistingFile },
+    Key { path: "broker.external.key_file", kind: Kind::SecretFile },
+    Key { path: "broker.external.credentials_file", kind: Kind::SecretFile },
+    Key { path: "broker.external.allow_plaintext", kind: Kind::Flag },
+    Key { path: "broker.external.client_id", kind: Kind::Text(64) },
+    Key { path: "broker.external.session_expiry_s", kind: Kind::Whole(7_200, 31_536_000) },
+    Key { path: "broker.external.connections", kind: Kind::Whole(1, 16) },
+    Key { path: "broker.external.keep_alive_s", kind: Kind::Whole(5, 600) },
+    Key { path: "ingest.max_payload_bytes", kind: Kind::Whole(1_024, 1_048_576) },
+    Key { path: "ingest.max_packet_bytes", kind: Kind::Whole(2_048, 16_777_216) },
+    Key { path: "ingest.max_unacked", kind: Kind::Whole(100, 65_535) },
+    Key { path: "detector.hold_min", kind: Kind::Whole(5, 420) },
+    Key { path: "detector.grace_ms", kind: Kind::Whole(60_000, 600_000) },
+    Key { path: "detector.ratio", kind: Kind::Above(1.0, 100.0) },
+    Key { path: "detector.delta_us", kind: Kind::Whole(0, 60_000_000) },
+    Key { path: "detector.objective_p50_us", kind: Kind::Whole(1, 60_000_000) },
+    Key { path: "detector.objective_p95_us", kind: Kind::Whole(1, 60_000_000) },
+    Key { path: "detector.false_positive_floor", kind: Kind::Above(0.0, 0.5) },
+    Key { path: "detector.recover_min", kind: Kind::Whole(1, 60) },
+    Key { path: "detector.max_gap_min", kind: Kind::Whole(0, 60) },
+    Key { path: "detector.clear_min", kind: Kind::Whole(1, 1_440) },
+    Key { path: "detector.fleet_scope_min_devices", kind: Kind::Whole(2, 100_000) },
+    Key { path: "detector.warn_group_min", kind: Kind::Marks },
+    Key { path: "detector.warn_device_min", kind: Kind::Marks },
+    Key { path: "detector.max_devices", kind: Kind::Whole(1, 1_000_000) },
+    Key { path: "detector.expected_only", kind: Kind::Flag },
+    Key { path: "journal.dir", kind: Kind::Path },
+    Key { path: "journal.segment_mib", kind: Kind::Whole(1, 1_024) },
+    Key { path: "journal.max_age_h", kind: Kind::Whole(1, 8_784) },
+    Key { path: "journal.max_size_mib", kind: Kind::Whole(8, 16_777_216) },
+    Key { path: "journal.commit_interval_ms", kind: Kind::Whole(1, 1_000) },
+    Key { path: "journal.commit_messages", kind: Kind::Whole(1, 100_000) },
+    Key { path: "checkpoint.dir", kind: Kind::Path },
+    Key { path: "checkpoint.interval_s", kind: Kind::Whole(5, 3_600) },
+    Key { path: "store.path", kind: Kind::Path },
+    Key { path: "http.listen", kind: Kind::Address },
+    Key { path: "http.behind_proxy", kind: Kind::Flag },
+    Key { path: "http.time_zone", kind: Kind::Zone },
+    Key { path: "http.device_metrics", kind: Kind::Choice(&["full", "affected", "off"]) },
+    Key { path: "devices.expected", kind: Kind::ExistingFile },
+    Key { path: "log.format", kind: Kind::Choice(&["auto", "json", "text"]) },
+    Key { path: "log.level", kind: Kind::Levels },
+];
+
+/// Most marks in a list of minutes.
+const MAX_MARKS: usize = 16;
+
+/// Words for a log level.
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+/// The key with this path.
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// Whether `path` is a section, that is, some key lies below it.
+pub fn is_section(path: &str) -> bool {
+    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// The key that was most probably meant by `path`: the same name in another section, or the nearest spelling within a
+/// third of its length.
+pub fn nearest(path: &str) -> Option<&'static str> {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    let same_name = KEYS.iter().find(|key| key.path.rsplit('.').next() == Some(name));
+    let near = || {
+        let scored = KEYS.iter().map(|key| (distance(path, key.path), key));
+        scored.min_by_key(|(score, _)| *score).filter(|(score, key)| score * 3 <= key.path.len().min(path.len()))
+    };
+    // A spelling one or two letters off within the same section is likelier than the same name elsewhere.
+    match (near(), same_name) {
+        (Some((score, key)), _) if score <= 2 => Some(key.path),
+        (_, Some(key)) => Some(key.path),
+        (near, None) => near.map(|(_, key)| key.path),
+    }
+}
+
+/// The section that was most probably meant by `path`.
+pub fn nearest_section(path: &str) -> Option<&'static str> {
+    let sections = KEYS.iter().filter_map(|key| key.path.rsplit_once('.')).map(|(section, _)| section);
+    let scored = sections.map(|section| (distance(path, section), section));
+    scored.min_by_key(|(score, _)| *score).filter(|(score, name)| score * 3 <= name.len().max(6)).map(|(_, name)| name)
+}
+
+/// Levenshtein distance in bytes. Keys are short, and `path` is cut before it comes here.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (&a.as_bytes()[..a.len().min(80)], b.as_bytes());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let change = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+impl Kind {
+    /// The rule in words: completes "must be ...".
+    pub fn rule(&self) -> String {
+        match self {
+            Self::Whole(min, max) => format!("must be a whole number from {min} to {max}"),
+            Self::Above(min, max) => format!("must be a number above {min} and at most {max}"),
+            Self::Flag => "must be true or false".into(),
+            Self::Text(max) => format!("must be a text of 1 to {max} characters without control characters"),
+            Self::Choice(words) => format!("must be one of {}", words.join(", ")),
+            Self::Address => "must be address:port with a numeric address, such as 127.0.0.1:8080".into(),
+            Self::ExistingFile => "must be the path of a file that can be read".into(),
+            Self::SecretFile => "must be the path of a file that can be read, and that others may not read".into(),
+            Self::Path => "must be a path".into(),
+            Self::Zone => "must be \"system\" or an IANA time zone such as Asia/Tokyo".into(),
+            Self::Levels => format!("must be a level ({}), then optional ,target=level pairs", LEVELS.join(", ")),
+            Self::Topic => "must be 1 to 64 of A-Z a-z 0-9 _ -".into(),
+            Self::Marks => format!("must be a list of at most {MAX_MARKS} ascending minutes from 1 to 1440"),
+        }
+    }
+
+    /// Checks `value`.
+    ///
+    /// # Errors
+    /// The broken rule in words: [`Kind::rule`], or what the system said about a file.
+    pub fn check(&self, value: &Value) -> Result<(), String> {
+        let text = value.as_str();
+        let good = match self {
+            Self::Whole(min, max) => value.as_u64().is_some_and(|n| (*min..=*max).contains(&n)),
+            Self::Above(min, max) => value.as_f64().is_some_and(|n| n > *min && n <= *max),
+            Self::Flag => value.is_boolean(),
+            Self::Text(max) => {
+                text.is_some_and(|t| !t.is_empty() && t.chars().count() <= *max && !t.chars().any(char::is_control))
+            }
+            Self::Choice(words) => text.is_some_and(|t| words.contains(&t)),
+            Self::Address => text.is_some_and(|t| t.parse::<SocketAddr>().is_ok()),
+            Self::ExistingFile => return text.ok_or_else(|| self.rule()).and_then(readable),
+            Self::SecretFile => return text.ok_or_else(|| self.rule()).and_then(private),
+            Self::Path => text.is_some_and(|t| !t.is_empty() && !t.contains('\0')),
+            Self::Zone => text.is_some_and(|t| t == "system" || jiff::tz::TimeZone::get(t).is_ok()),
+            Self::Levels => text.is_some_and(are_levels),
+            Self::Topic => text.is_some_and(crate::engine::device::DeviceId::is_valid),
+            Self::Marks => value.as_array().is_some_and(|marks| are_marks(marks)),
+        };
+        if good { Ok(()) } else { Err(self.rule()) }
+    }
+
+    /// Reads the text of an environment variable as this kind; what cannot be read stays text and fails the check.
+    pub fn from_text(&self, text: &str) -> Value {
+        let as_text = || Value::from(text);
+        match self {
+            Self::Whole(..) => text.replace('_', "").parse::<u64>().map_or_else(|_| as_text(), Value::from),
+            Self::Above(..) => text.parse::<f64>().map_or_else(|_| as_text(), Value::from),
+            Self::Flag => text.parse::<bool>().map_or_else(|_| as_text(), Value::from),
+            Self::Marks => {
+                let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
+                let marks: Result<Vec<u64>, _> =
+                    inner.split(',').map(str::trim).filter(|mark| !mark.is_empty()).map(str::parse).collect();
+                marks.map_or_else(|_| as_text(), Value::from)
+            }
+            _ => as_text(),
+        }
+    }
+}
+
+/// Whether the file at `path` can be opened and is a file.
+fn readable(path: &str) -> Result<(), String> {
+    let told = |error: std::io::Error| format!("must be the path of a file that can be read: {error}");
+    let file = std::fs::File::open(Path::new(path)).map_err(told)?;
+    if file.metadata().map_err(told)?.is_file() { Ok(()) } else { Err("must be the path of a file".into()) }
+}
+
+/// [`readable`], and closed to others. Group access is left alone: service managers hand secrets over that way.
+fn private(path: &str) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt;
+    readable(path)?;
+    let mode = std::fs::metadata(path).map_err(|error| error.to_string())?.permissions().mode();
+    if mode & 0o007 == 0 {
+        Ok(())
+    } else {
+        Err(format!("holds a secret, but others may use the file (mode {:03o}): chmod o= it", mode & 0o777))
+    }
+}
+
+/// `level[,target=level]...`
+fn are_levels(text: &str) -> bool {
+    let mut parts = text.split(',');
+    let level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
+    parts.next().is_some_and(|first| level(first.trim()))
+        && parts.all(|part| {
+            part.trim().split_once('=').is_some_and(|(target, word)| {
+                !target.is_empty()
+                    && target.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-'))
+                    && level(word)
+            })
+        })
+}
+
+/// Ascending minutes, bounded in number and size.
+fn are_marks(marks: &[Value]) -> bool {
+    let minutes: Vec<u64> = marks.iter().filter_map(Value::as_u64).collect();
+    minutes.len() == marks.len()
+        && minutes.len() <= MAX_MARKS
+        && minutes.iter().all(|minute| (1..=1_440).contains(minute))
+        && minutes.is_sorted_by(|a, b| a < b)
+}

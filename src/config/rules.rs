@@ -1,0 +1,180 @@
+//! Rules that join several keys. A rule is passed over when one of its keys already has a fault of its own: its message
+//! would speak of a value that nobody wrote.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::fault::{Fault, Place, shown};
+use super::layer::Entry;
+use super::{BrokerMode, Config};
+
+/// A rule that joins keys: the keys (the first one that was set is shown as the place) and what is wrong, if it is.
+struct Rule {
+    keys: &'static [&'static str],
+    broken: bool,
+    rule: String,
+}
+
+/// Checks all rules over the merged configuration.
+pub fn check(config: &Config, entries: &[Entry], refused: &BTreeSet<String>, faults: &mut Vec<Fault>) {
+    for rules in [broker(config), limits(config), detector(config), storage(config), http(config)] {
+        for rule in rules {
+            if rule.broken && !rule.keys.iter().any(|key| refused.contains(*key)) {
+                faults.push(located(rule, entries));
+            }
+        }
+    }
+}
+
+/// The fault of a broken rule, at the first of its keys that was set somewhere; the last setting of a key counts.
+fn located(rule: Rule, entries: &[Entry]) -> Fault {
+    let set = rule.keys.iter().find_map(|path| entries.iter().rev().find(|entry| entry.key.path == *path));
+    let (place, key, value) = match set {
+        Some(entry) => (entry.place.clone(), entry.key.path, Some(shown(&entry.value.to_string()))),
+        None => (Place::Default, rule.keys[0], None),
+    };
+    Fault { place, key: key.into(), value, rule: rule.rule, hint: None }
+}
+
+fn rule(keys: &'static [&'static str], broken: bool, text: impl Into<String>) -> Rule {
+    Rule { keys, broken, rule: text.into() }
+}
+
+fn broker(config: &Config) -> Vec<Rule> {
+    let embedded = &config.broker.embedded;
+    let external = &config.broker.external;
+    let used = config.broker.mode == BrokerMode::External;
+    vec![
+        rule(
+            &["broker.embedded.listen", "broker.embedded.users_file"],
+            !embedded.listen.ip().is_loopback() && embedded.users_file.is_none(),
+            "is not a loopback address, so devices have to authenticate: set broker.embedded.users_file",
+        ),
+        rule(
+            &["broker.external.tls", "broker.external.ca_file"],
+            external.tls && external.ca_file.is_none(),
+            "needs broker.external.ca_file: the authorities that may have signed the broker's certificate",
+        ),
+        rule(
+            &["broker.external.ca_file", "broker.external.cert_file", "broker.external.tls"],
+            !external.tls && (external.ca_file.is_some() || external.cert_file.is_some()),
+            "has no effect without broker.external.tls = true",
+        ),
+        rule(
+            &["broker.external.cert_file", "broker.external.key_file"],
+            external.cert_file.is_some() != external.key_file.is_some(),
+            "needs its other half: cert_file and key_file go together",
+        ),
+        rule(
+            &["broker.external.host", "broker.external.tls", "broker.external.allow_plaintext", "broker.mode"],
+            used && !is_local(&external.host) && !external.tls && !external.allow_plaintext,
+            "is another machine, and the connection is not encrypted: set broker.external.tls (or, knowing what it \
+             means, broker.external.allow_plaintext)",
+        ),
+    ]
+}
+
+fn limits(config: &Config) -> Vec<Rule> {
+    // Room for the topic and the MQTT header around a payload of the largest size.
+    let needed = config.ingest.max_payload_bytes.saturating_add(1_024);
+    vec![
+        rule(
+            &["ingest.max_packet_bytes", "ingest.max_payload_bytes"],
+            config.ingest.max_packet_bytes < needed,
+            format!("ingest.max_packet_bytes must be at least ingest.max_payload_bytes + 1024 ({needed})"),
+        ),
+        rule(
+            &["broker.embedded.max_packet_bytes", "ingest.max_payload_bytes"],
+            config.broker.embedded.max_packet_bytes < needed,
+            format!("broker.embedded.max_packet_bytes must be at least ingest.max_payload_bytes + 1024 ({needed})"),
+        ),
+        rule(
+            &["detector.expected_only", "devices.expected"],
+            config.detector.expected_only && config.devices.expected.is_none(),
+            "needs devices.expected: without the list every device would be refused",
+        ),
+    ]
+}
+
+fn detector(config: &Config) -> Vec<Rule> {
+    let set = &config.detector;
+    let marks_rule =
+        || format!("every warning must come before the hour is full (detector.hold_min = {})", set.hold_min);
+    vec![
+        rule(
+            &["detector.warn_group_min", "detector.hold_min"],
+            set.warn_group_min.iter().any(|mark| *mark >= set.hold_min),
+            marks_rule(),
+        ),
+        rule(
+            &["detector.warn_device_min", "detector.hold_min"],
+            set.warn_device_min.iter().any(|mark| *mark >= set.hold_min),
+            marks_rule(),
+        ),
+        rule(
+            &["detector.recover_min", "detector.hold_min"],
+            set.recover_min >= set.hold_min,
+            "detector.recover_min must be less than detector.hold_min",
+        ),
+        rule(
+            &["detector.max_gap_min", "detector.hold_min"],
+            set.max_gap_min >= set.hold_min,
+            "detector.max_gap_min must be less than detector.hold_min, or silence alone could fill the hour",
+        ),
+        rule(
+            &["detector.clear_min", "detector.recover_min"],
+            set.clear_min < set.recover_min,
+            "detector.clear_min must be at least detector.recover_min",
+        ),
+        rule(
+            &["detector.objective_p95_us", "detector.objective_p50_us"],
+            matches!((set.objective_p50_us, set.objective_p95_us), (Some(p50), Some(p95)) if p95 < p50),
+            "detector.objective_p95_us must be at least detector.objective_p50_us",
+        ),
+    ]
+}
+
+fn storage(config: &Config) -> Vec<Rule> {
+    let journal = &config.journal;
+    // Two generations of checkpoints are kept; a restart from the older one reads the journal from there.
+    let needed_s = u64::from(config.checkpoint.interval_s) * 3;
+    vec![
+        rule(
+            &["journal.max_age_h", "checkpoint.interval_s"],
+            u64::from(journal.max_age_h) * 3_600 < needed_s,
+            format!("journal.max_age_h must cover three checkpoint intervals ({needed_s} s)"),
+        ),
+        rule(
+            &["journal.max_size_mib", "journal.segment_mib"],
+            u64::from(journal.max_size_mib) < u64::from(journal.segment_mib) * 4,
+            "journal.max_size_mib must hold at least four segments (journal.segment_mib)",
+        ),
+        rule(
+            &["journal.dir", "checkpoint.dir"],
+            journal.dir == config.checkpoint.dir,
+            "journal.dir and checkpoint.dir must differ",
+        ),
+    ]
+}
+
+fn http(config: &Config) -> Vec<Rule> {
+    let (http, embedded) = (&config.http, &config.broker.embedded);
+    vec![
+        rule(
+            &["http.listen", "http.behind_proxy"],
+            !http.listen.ip().is_loopback() && !http.behind_proxy,
+            "is not a loopback address, and this listener does not authenticate: put a proxy that does in front and \
+             say so with http.behind_proxy = true",
+        ),
+        rule(
+            &["http.listen", "broker.embedded.listen"],
+            config.broker.mode == BrokerMode::Embedded && http.listen == embedded.listen && http.listen.port() != 0,
+            "http.listen and broker.embedded.listen must differ",
+        ),
+    ]
+}
+
+/// Whether the host is this machine.
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
