@@ -1,1 +1,142 @@
-//! (being written)
+//! Topic and bytes to a [`Report`] or [`Status`], or to a closed refusal; and back, for simulators and tests.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`topic`] | which device a topic names, and what kind of message it carries |
+//! | [`limits`] | the bounds that every message is held to before anything is allocated for it |
+//! | [`error`] | why a message was refused, with a closed list of reasons for metric labels |
+//! | [`encode`] | the writer of both encodings |
+//! | [`hdr`] | HdrHistogram V2, plain and deflate: a bounded reader into our layout, and a writer |
+//!
+//! The first byte of a payload names its encoding: `{` is JSON, 0x01 is bincode 2 in its standard configuration. The
+//! bytes of both are written down in `fixtures/wire/README.md`, so that an agent can be made in another language.
+//!
+//! # What is refused, and what is not
+//!
+//! - One bad field refuses the whole message: half a report would be evidence that nobody sent.
+//! - Numbers are integers in range. A fraction, an exponent, a negative count, a number in quotes are refused.
+//! - A latency above 60 s counts as 60 s ([`MAX_US`](super::histogram::MAX_US)); one above `u32::MAX` us (71 minutes,
+//!   longer than any period) is refused. A count of zero says nothing and is skipped.
+//! - `flagged <= flows` and `canary_flagged <= canary`, or the report is refused. `released` is not held against
+//!   `flagged`, because a flow is released in a later period than it was flagged in; nor are `rules`, because they
+//!   count distinct (rule, peer) pairs.
+//! - No count may exceed [`MAX_PER_MS`](limits::MAX_PER_MS) per millisecond of the period, so that whatever is
+//!   accepted for one minute cannot overflow a 32-bit counter.
+//! - Wall clocks (`start`, `at`, installation times) are hints and may be wrong by years; they are only kept within
+//!   the years that arithmetic can hold.
+//! - Unknown JSON fields are skipped, within bounds of depth and number. The binary form has no unknown fields: it
+//!   changes with its version byte.
+//!
+//! A [`Decoder`] owns all the memory it works in and does not allocate for a report once it is warm.
+
+pub mod encode;
+pub mod error;
+pub mod hdr;
+pub mod limits;
+pub mod topic;
+
+mod binary;
+mod build;
+mod json;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::DecodeError;
+pub use limits::Limits;
+pub use topic::{Topic, TopicKind, parse_topic};
+
+use super::device::Status;
+use super::report::Report;
+use build::Scratch;
+
+/// First byte of the binary encoding: its version.
+pub const BINARY_VERSION: u8 = 1;
+
+/// `v` of the JSON encoding.
+pub const JSON_VERSION: u64 = 1;
+
+/// How a payload is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Encoding {
+    Json,
+    Binary,
+}
+
+impl Encoding {
+    /// The encoding's name, as in metric labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Binary => "bincode",
+        }
+    }
+
+    /// The encoding that the first byte of `payload` names, if it is one of ours.
+    pub fn of(payload: &[u8]) -> Option<Self> {
+        match payload.first() {
+            Some(b'{') => Some(Self::Json),
+            Some(&BINARY_VERSION) => Some(Self::Binary),
+            _ => None,
+        }
+    }
+}
+
+/// Decodes message after message into memory that it keeps.
+#[derive(Debug)]
+pub struct Decoder {
+    limits: Limits,
+    report: Report,
+    scratch: Scratch,
+}
+
+impl Decoder {
+    /// A decoder that holds every message to `limits`. Takes about 50 KiB, most of it the state of the inflater.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, report: Report::default(), scratch: Scratch::new() }
+    }
+
+    /// Decodes a report that came on the topic of `device`. The result lives until the next call.
+    ///
+    /// # Errors
+    /// When the payload is not a report of this device within the limits; nothing of it is kept.
+    pub fn report(&mut self, device: &str, payload: &[u8]) -> Result<&Report, DecodeError> {
+        let encoding = self.encoding(payload)?;
+        self.report.clear();
+        let build = build::Build::new(&self.limits, &mut self.report, &mut self.scratch);
+        let decoded = match encoding {
+            Encoding::Json => json::report(build, device, payload),
+            Encoding::Binary => binary::report(build, device, payload),
+        };
+        match decoded {
+            Ok(()) => Ok(&self.report),
+            Err(error) => {
+                self.report.clear();
+                Err(error)
+            }
+        }
+    }
+
+    /// Decodes a status that came on the topic of `device`. A will that carries only `v`, `device`, `online` and `boot`
+    /// is one too; its `at` is 0.
+    ///
+    /// # Errors
+    /// When the payload is not a status of this device within the limits.
+    pub fn status(&mut self, device: &str, payload: &[u8]) -> Result<Status, DecodeError> {
+        match self.encoding(payload)? {
+            Encoding::Json => json::status(&self.limits, device, payload),
+            Encoding::Binary => binary::status(&self.limits, device, payload),
+        }
+    }
+
+    /// The encoding of `payload`, once its size is within the limit.
+    fn encoding(&self, payload: &[u8]) -> Result<Encoding, DecodeError> {
+        if payload.is_empty() {
+            return Err(DecodeError::Empty);
+        }
+        if payload.len() > self.limits.payload_bytes() {
+            return Err(DecodeError::TooLarge);
+        }
+        Encoding::of(payload).ok_or(DecodeError::UnknownEncoding)
+    }
+}
