@@ -1,1 +1,412 @@
-//! (being written)
+//! The journal: every accepted message, on the disk before it is acknowledged; and the checkpoints beside it.
+//!
+//! One mechanism for durability, replay and evidence. A restart is the newest good [`Checkpoint`] plus the journal from
+//! there ([`read_from`]); a replay of a whole journal is the oracle of what should have been decided.
+//!
+//! # Layout on the disk
+//!
+//! A directory holds `journal.lock` and segments named `{first record number, 20 digits}.journal`. All numbers are little
+//! endian, all checksums CRC32C (Castagnoli).
+//!
+//! Segment header, 32 bytes, the same in every version:
+//!
+//! | at | size | what |
+//! |---|---|---|
+//! | 0 | 8 | magic `FWJRNL\r\n` |
+//! | 8 | 2 | version of the layout, 1 |
+//! | 10 | 6 | zero |
+//! | 16 | 8 | record number (LSN) of the first frame, as in the name |
+//! | 24 | 4 | zero |
+//! | 28 | 4 | checksum of bytes 0..28 |
+//!
+//! Then frames without gaps, whose record numbers rise by one:
+//!
+//! | at | size | what |
+//! |---|---|---|
+//! | 0 | 4 | n: bytes of the frame that follow the checksum, 20 ..= 1,048,568 |
+//! | 4 | 4 | checksum of bytes 0..4 and 8..8+n |
+//! | 8 | 8 | record number, from 1 |
+//! | 16 | 8 | arrival, ms since the Unix epoch, signed |
+//! | 24 | 1 | flags: bit 0 = the message was retained; the others zero |
+//! | 25 | 1 | zero |
+//! | 26 | 2 | t: bytes of the topic |
+//! | 28 | t | topic, UTF-8 |
+//! | 28+t | n-20-t | payload, as received |
+//!
+//! # What holds
+//!
+//! - A segment gets its name only when it is whole and synced (temporary name, sync, rename, sync of the directory). A
+//!   process never appends to a segment of an earlier one.
+//! - A segment ends where the next one begins: entries in it with the next one's numbers or above are superseded. That
+//!   is how entries survive a failed sync: the file is given up and shortened to its durable length, and the same
+//!   entries go to a new segment under the same numbers. A sync is never tried again on the same file.
+//! - Behind the last whole frame of the *last* segment is a torn write, never acknowledged: it is cut off (by the rule
+//!   above, not by changing the file) and counted. If whole frames stand behind a bad one, it is damage.
+//! - A bad frame elsewhere ends its segment for the reader, which goes on with the next one. The numbers tell how many
+//!   entries that cost, and [`ReadReport`] says so. Reading on behind the bad frame is not safe: a payload may hold the
+//!   bytes of a frame.
+//! - While the disk refuses, nothing is accepted and nothing becomes durable; [`JournalState`] says why and what to do.
+//!   It is tried again with growing pauses, and what had been accepted is written first.
+//! - What waits for the disk is bounded ([`JournalConfig::max_pending_messages`], `max_pending_bytes`).
+//!
+//! The one loss that is left: a sync fails, shortening the file fails too, the process ends, the next one reads from
+//! the page cache what the disk does not have, and then the power goes.
+
+mod buffer;
+mod checkpoint;
+mod error;
+mod frame;
+mod reader;
+mod segments;
+pub mod storage;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::engine::time::Timestamp;
+
+pub use checkpoint::{Checkpoint, CheckpointStore, Damaged, Loaded, Saved};
+pub use error::{AppendError, JournalError, JournalState, Trouble};
+pub use reader::{ReadReport, Reader, read_from};
+
+use buffer::Buffer;
+use storage::{Disk, Storage};
+use writer::{Shared, Writer};
+
+/// A message as it is journalled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry<'a> {
+    /// Arrival in engine time.
+    pub at: Timestamp,
+    /// The topic it was published to, at most 65,535 bytes.
+    pub topic: &'a str,
+    /// Its bytes, unchanged. Topic and payload together hold at most 1,048,548 bytes.
+    pub payload: &'a [u8],
+    /// Whether the broker delivered it as a retained message.
+    pub retain: bool,
+}
+
+/// An entry that was read, and its number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record<'a> {
+    /// Record number: 1, 2, 3, ... in the order of acceptance, over all segments.
+    pub lsn: u64,
+    /// The message.
+    pub entry: Entry<'a>,
+}
+
+/// Where the journal is and how it behaves.
+#[derive(Clone, Debug)]
+pub struct JournalConfig {
+    /// Its directory; made if it is missing.
+    pub dir: PathBuf,
+    /// Size at which a segment is followed by the next one. Retention removes whole segments.
+    pub segment_bytes: u64,
+    /// Entries older than this, counted back from the newest, may be removed.
+    pub max_age: Duration,
+    /// Above this size in bytes the oldest segments are removed.
+    pub max_bytes: u64,
+    /// Longest time between two commits while messages wait. The first message after a pause does not wait.
+    pub commit_interval: Duration,
+    /// Messages that are committed without waiting for the interval.
+    pub commit_messages: u64,
+    /// Messages that may be accepted and not durable yet.
+    pub max_pending_messages: u64,
+    /// Bytes that may be accepted and not durable yet; at least 1 MiB. The buffers take at most twice as much memory.
+    pub max_pending_bytes: usize,
+    /// Pause before the first new attempt when the disk refuses; it doubles up to `retry_most`.
+    pub retry_first: Duration,
+    /// Longest pause between two attempts.
+    pub retry_most: Duration,
+    /// How often an idle journal looks for segments to remove.
+    pub housekeeping_interval: Duration,
+    /// Told of each commit, on the journal's thread: for metrics. Must be quick.
+    pub observer: Option<Arc<dyn CommitObserver>>,
+}
+
+impl JournalConfig {
+    /// The defaults: 64 MiB segments, 7 days, 8 GiB, a commit every 10 ms or 1,000 messages, 65,536 messages or 16 MiB
+    /// on the way to the disk.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            segment_bytes: 64 << 20,
+            max_age: Duration::from_secs(7 * 24 * 3600),
+            max_bytes: 8 << 30,
+            commit_interval: Duration::from_millis(10),
+            commit_messages: 1_000,
+            max_pending_messages: 65_536,
+            max_pending_bytes: 16 << 20,
+            retry_first: writer::RETRY.0,
+            retry_most: writer::RETRY.1,
+            housekeeping_interval: Duration::from_secs(10),
+            observer: None,
+        }
+    }
+
+    fn check(&self) -> Result<(), JournalError> {
+        let rule = if self.max_pending_bytes < frame::MAX_FRAME {
+            "max_pending_bytes must be at least 1 MiB, or the longest entry would never fit"
+        } else if self.max_pending_messages == 0 || self.commit_messages == 0 {
+            "max_pending_messages and commit_messages must be at least 1"
+        } else if self.segment_bytes == 0 || self.retry_first.is_zero() {
+            "segment_bytes and retry_first must be above 0"
+        } else {
+            return Ok(());
+        };
+        Err(JournalError::Settings(rule))
+    }
+}
+
+/// Hears of each commit.
+pub trait CommitObserver: Debug + Send + Sync {
+    /// A batch has become durable.
+    fn committed(&self, commit: Commit);
+}
+
+/// A batch that has become durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Commit {
+    /// Messages in it.
+    pub messages: u64,
+    /// Bytes of their frames.
+    pub bytes: u64,
+    /// From the begin of the write to the end of the sync, attempts that failed included.
+    pub took: Duration,
+}
+
+/// What was found in the directory at the start.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Recovery {
+    /// Number that the next entry gets.
+    pub next_lsn: u64,
+    /// Oldest entry that is kept; `next_lsn` when there is none.
+    pub oldest_lsn: u64,
+    /// Segments found.
+    pub segments: usize,
+    /// Their size.
+    pub bytes: u64,
+    /// Bytes of a torn write behind the last whole entry. They were never acknowledged.
+    pub torn_bytes: u64,
+    /// Damage in the last segment. Earlier ones are verified when they are read.
+    pub damaged: Vec<Damage>,
+    /// Unfinished segments that were removed; nothing in them was acknowledged that is not elsewhere.
+    pub removed_temporary: usize,
+}
+
+/// A place where entries are gone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Damage {
+    /// The segment.
+    pub path: PathBuf,
+    /// Where in it the unreadable part begins, in bytes.
+    pub offset: u64,
+    /// The closed word for what is wrong: `header`, `short`, `length`, `checksum`, `record number`, `content`,
+    /// `missing` (the segment ends early) or `removed`.
+    pub why: &'static str,
+    /// Entries that cannot be read because of it, at least.
+    pub lost: u64,
+}
+
+/// Numbers about a running journal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct JournalStats {
+    /// Segments on the disk.
+    pub segments: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// Commits since the start.
+    pub commits: u64,
+    /// Attempts to write, sync or remove that failed since the start.
+    pub failures: u64,
+    /// Segments that retention removed since the start.
+    pub removed_segments: u64,
+    /// Messages accepted and not durable yet.
+    pub pending_messages: u64,
+    /// Bytes accepted and not durable yet.
+    pub pending_bytes: u64,
+}
+
+/// A journal that is being written. Shared by reference; any number of tasks and threads may append.
+///
+/// Dropping it writes what was accepted; [`close`](Self::close) also says whether that worked.
+#[derive(Debug)]
+pub struct Journal {
+    dir: PathBuf,
+    buffer: Arc<Buffer>,
+    shared: Arc<Shared>,
+    durable: watch::Receiver<u64>,
+    state: watch::Receiver<JournalState>,
+    /// The thread, and the lock that is held as long as it may write. The operating system releases the lock when the
+    /// process dies.
+    running: Mutex<Option<(JoinHandle<u64>, fs::File)>>,
+}
+
+impl Journal {
+    /// Opens the journal for writing, alone.
+    ///
+    /// `checkpoint_lsn` is the number that the state one starts from has seen (0: none). New entries are numbered above
+    /// it even if the journal ends earlier, as it does when its directory was emptied or its last entries were damaged.
+    ///
+    /// # Errors
+    /// When another process has it, the directory cannot be made or written, or the newest segment is of a newer version.
+    pub fn open(config: JournalConfig, checkpoint_lsn: u64) -> Result<(Self, Recovery), JournalError> {
+        Self::open_on(config, checkpoint_lsn, Arc::new(Disk))
+    }
+
+    /// As [`open`](Self::open), on another [`Storage`]: for tests that make the disk fail.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(
+        config: JournalConfig,
+        checkpoint_lsn: u64,
+        storage: Arc<dyn Storage>,
+    ) -> Result<(Self, Recovery), JournalError> {
+        config.check()?;
+        let dir = config.dir.clone();
+        fs::create_dir_all(&dir).map_err(JournalError::io("make the directory", &dir))?;
+        let lock = lock(&config)?;
+        let recovered = segments::recover(&dir, checkpoint_lsn.saturating_add(1), &*storage)?;
+        let next_lsn = recovered.report.next_lsn;
+        let buffer = Arc::new(Buffer::new(&config, next_lsn));
+        let shared = Arc::new(Shared::default());
+        shared.segments.store(recovered.segments.len() as u64, Ordering::Relaxed);
+        shared.bytes.store(recovered.report.bytes, Ordering::Relaxed);
+        let (durable_sender, durable) = watch::channel(next_lsn - 1);
+        let (state_sender, state) = watch::channel(JournalState::Ok);
+        let writer = Writer {
+            config,
+            storage,
+            buffer: Arc::clone(&buffer),
+            shared: Arc::clone(&shared),
+            durable: durable_sender,
+            state: state_sender,
+            kept: writer::kept(recovered.segments),
+            current: None,
+            attempt: 0,
+            begun: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || writer.run())
+            .map_err(JournalError::io("start the thread for", &dir))?;
+        let running = Mutex::new(Some((thread, lock)));
+        Ok((Self { dir, buffer, shared, durable, state, running }, recovered.report))
+    }
+
+    /// Accepts an entry, or says at once why not. It is durable when [`durable`](Self::durable) has reached the
+    /// number returned; only then may it be acknowledged. Never waits for the disk.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; nothing was kept.
+    pub fn try_append(&self, entry: &Entry<'_>) -> Result<u64, AppendError> {
+        self.buffer.append(entry)
+    }
+
+    /// As [`try_append`](Self::try_append), but waits while the buffer is full or the disk refuses: the back-pressure
+    /// for a task that may simply stop reading. Cancel-safe: if it is dropped, nothing was accepted.
+    ///
+    /// # Errors
+    /// [`AppendError::TooLarge`] and [`AppendError::Closed`].
+    pub async fn append(&self, entry: &Entry<'_>) -> Result<u64, AppendError> {
+        match self.try_append(entry) {
+            Err(refusal) if refusal.is_temporary() => {}
+            done => return done,
+        }
+        let mut durable = self.durable.clone();
+        loop {
+            // Seen before the attempt, so that room made in between is not missed.
+            durable.borrow_and_update();
+            match self.try_append(entry) {
+                Err(refusal) if refusal.is_temporary() => {
+                    durable.changed().await.map_err(|_| AppendError::Closed)?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// The greatest number that is durable, all below it included. After [`AppendError::Full`] or
+    /// [`AppendError::Failing`] it is worth trying again when this has changed.
+    pub fn durable(&self) -> watch::Receiver<u64> {
+        self.durable.clone()
+    }
+
+    /// Whether the journal can write, and why not.
+    pub fn state(&self) -> watch::Receiver<JournalState> {
+        self.state.clone()
+    }
+
+    /// Numbers for metrics.
+    pub fn stats(&self) -> JournalStats {
+        let (pending_messages, pending_bytes) = self.buffer.pending();
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        JournalStats {
+            segments: read(&self.shared.segments),
+            bytes: read(&self.shared.bytes),
+            commits: read(&self.shared.commits),
+            failures: read(&self.shared.failures),
+            removed_segments: read(&self.shared.removed_segments),
+            pending_messages,
+            pending_bytes: pending_bytes as u64,
+        }
+    }
+
+    /// Lets retention remove entries that the oldest kept checkpoint has seen: `lsn` is that checkpoint's. Until the
+    /// first call nothing is removed. Never goes back.
+    pub fn release(&self, lsn: u64) {
+        self.shared.keep_from.fetch_max(lsn.saturating_add(1), Ordering::AcqRel);
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Accepts no more, writes what was accepted, ends the thread and gives the directory free. Blocks for the disk. A second call does nothing.
+    ///
+    /// # Errors
+    /// [`JournalError::Unwritten`] when the disk refuses to the end; nothing of that was ever reported durable.
+    pub fn close(&self) -> Result<(), JournalError> {
+        self.buffer.close();
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((thread, _lock)) = running else { return Ok(()) };
+        // If the thread has panicked, its accepted entries are those that are still pending.
+        match thread.join().unwrap_or_else(|_| self.buffer.pending().0) {
+            0 => Ok(()),
+            entries => Err(JournalError::Unwritten { entries }),
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Whoever cares about the result calls `close`; here the accepted entries are written if the disk lets us.
+        let _ = self.close();
+    }
+}
+
+fn lock(config: &JournalConfig) -> Result<fs::File, JournalError> {
+    let path = writer::lock_path(config);
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(JournalError::io("open the lock file", &path))?;
+    match fs4::fs_std::FileExt::try_lock_exclusive(&file) {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(JournalError::Locked { dir: config.dir.clone() }),
+        Err(source) => Err(JournalError::io("lock", path)(source)),
+    }
+}
