@@ -13,6 +13,8 @@ pub mod clock;
 #[cfg(feature = "shell")]
 pub mod config;
 #[cfg(feature = "shell")]
+pub mod delivery;
+#[cfg(feature = "shell")]
 pub mod driver;
 #[cfg(feature = "shell")]
 pub mod http;
