@@ -1,1 +1,263 @@
-//! (being written)
+//! The registry of devices, and the admission of their reports: identity, event time, slot.
+//!
+//! - A report is taken wholly or not at all. [`Refusal::Busy`] leaves nothing behind: the caller comes again after a tick
+//!   (back-pressure, never loss). Every other refusal is final, counted, and closed in number.
+//! - Its identity is `(device, boot, seq)`; what was taken once is a duplicate for ever after ([`sequence`]).
+//! - Its minute is that of its start in event time ([`anchor`]), never of its arrival.
+//! - Looking a device up clones its `Arc` and drops the map's guard at once: a guard held over another call of the map can
+//!   deadlock. Nobody iterates the map; the decision task goes by index.
+//! - Devices are bounded in number, whatever ids are invented: the expected ones, and a cap on others.
+
+use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use dashmap::DashMap;
+use thiserror::Error;
+
+use super::device::{DeviceId, Status};
+use super::report::Report;
+use super::settings::Settings;
+use super::time::{Minute, Timestamp};
+
+mod admission;
+pub mod anchor;
+pub mod coverage;
+mod device;
+mod image;
+mod inbox;
+pub mod sequence;
+
+pub use self::admission::{BOOTS, HORIZON_MS};
+pub use self::device::{Device, MAX_COUNT_PER_REPORT};
+pub use self::image::DeviceImage;
+pub use self::inbox::{Inbox, LateFragment, MAX_BUCKETS, MAX_FRAGMENTS, MAX_STATUSES, StatusNote};
+
+/// What became of a report that was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Admitted {
+    /// The minute of event time that it belongs to.
+    pub minute: Minute,
+    /// Whether that minute had closed, so that it has to be recomputed.
+    pub late: bool,
+}
+
+/// Why a report or a status was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
+#[repr(u8)]
+pub enum Refusal {
+    /// The same report has been taken before.
+    #[error("the report was taken before")]
+    Duplicate,
+    /// Its sequence number is too far behind the boot's newest to tell whether it was taken before.
+    #[error("the sequence number is more than 48 h of reports behind")]
+    StaleSequence,
+    /// Its event time is more than 48 h ago.
+    #[error("the report is of more than 48 h ago")]
+    TooOld,
+    /// Only expected devices are accepted, and this is not one.
+    #[error("the device is not on the list of expected devices")]
+    UnknownDevice,
+    /// As many devices as may register themselves have done so.
+    #[error("no more devices may register themselves")]
+    FleetFull,
+    /// The device has reported more than twice the time there is.
+    #[error("the device reports more time than has passed")]
+    RateLimited,
+    /// A count is beyond what any device can see in a minute.
+    #[error("a count of the report is beyond belief")]
+    Excessive,
+    /// A slot or the inbox has no room until the decision task's next tick. Not final: nothing was taken, try again.
+    #[error("no room before the next tick")]
+    Busy,
+}
+
+impl Refusal {
+    /// Every refusal.
+    pub const ALL: [Self; 8] = [
+        Self::Duplicate,
+        Self::StaleSequence,
+        Self::TooOld,
+        Self::UnknownDevice,
+        Self::FleetFull,
+        Self::RateLimited,
+        Self::Excessive,
+        Self::Busy,
+    ];
+
+    /// The refusal's name, as a metric label.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Duplicate => "duplicate",
+            Self::StaleSequence => "stale_sequence",
+            Self::TooOld => "too_old",
+            Self::UnknownDevice => "unknown_device",
+            Self::FleetFull => "fleet_full",
+            Self::RateLimited => "rate_limited",
+            Self::Excessive => "excessive",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// The devices, shared by ingest and the decision task.
+pub struct Fleet {
+    devices: DashMap<DeviceId, Arc<Device>>,
+    /// The same devices by index. Only ever grows.
+    registry: RwLock<Registry>,
+    max_devices: usize,
+    expected_only: bool,
+    floor: Arc<AtomicU32>,
+    refusals: [AtomicU64; Refusal::ALL.len()],
+}
+
+#[derive(Default)]
+struct Registry {
+    devices: Vec<Arc<Device>>,
+    /// Devices that registered themselves: those that count against the cap.
+    uninvited: usize,
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fleet").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl Fleet {
+    /// A fleet without devices.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            devices: DashMap::new(),
+            registry: RwLock::default(),
+            max_devices: settings.max_devices as usize,
+            expected_only: settings.expected_only,
+            floor: Arc::default(),
+            refusals: Default::default(),
+        }
+    }
+
+    /// Registers a device of the expected list. The cap does not count it.
+    pub fn expect(&self, id: DeviceId) -> Arc<Device> {
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(device) = self.get(id.as_str()) {
+            if !device.is_expected() {
+                device.set_expected();
+                registry.uninvited = registry.uninvited.saturating_sub(1);
+            }
+            return device;
+        }
+        let device = Device::new(id, registry.devices.len(), true, Arc::clone(&self.floor));
+        self.add(&mut registry, device)
+    }
+
+    /// How many devices are registered; their indices are `0..len()`.
+    pub fn len(&self) -> usize {
+        self.registry.read().unwrap_or_else(PoisonError::into_inner).devices.len()
+    }
+
+    /// Whether no device is registered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The device with this index.
+    pub fn device(&self, index: usize) -> Option<Arc<Device>> {
+        self.registry.read().unwrap_or_else(PoisonError::into_inner).devices.get(index).cloned()
+    }
+
+    /// Appends the devices that `known`, a prefix of the registry, does not have yet: how the decision task keeps its own
+    /// list without a lock per device.
+    pub fn extend(&self, known: &mut Vec<Arc<Device>>) {
+        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(new) = registry.devices.get(known.len()..) {
+            known.extend_from_slice(new);
+        }
+    }
+
+    /// The device with this id.
+    pub fn get(&self, id: &str) -> Option<Arc<Device>> {
+        self.devices.get(id).map(|entry| Arc::clone(entry.value()))
+    }
+
+    /// Takes a report that arrived at `arrival`. `device` is the topic's, which the payload's equals.
+    ///
+    /// # Errors
+    /// Why it was not taken. Nothing is changed then, apart from the counters; only [`Refusal::Busy`] is worth another try.
+    pub fn report(&self, device: &str, report: &Report, arrival: Timestamp) -> Result<Admitted, Refusal> {
+        let outcome = self.get_or_register(device).and_then(|device| device.report(report, arrival));
+        outcome.inspect_err(|&refusal| self.count(refusal))
+    }
+
+    /// Takes a status that arrived at `arrival`; `retained` when the broker had kept it.
+    ///
+    /// # Errors
+    /// When the device is not known and may not register.
+    pub fn status(&self, device: &str, status: Status, retained: bool, arrival: Timestamp) -> Result<(), Refusal> {
+        match self.get_or_register(device) {
+            Ok(device) => {
+                device.status(status, retained, arrival);
+                Ok(())
+            }
+            Err(refusal) => {
+                self.count(refusal);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// How often something was refused for this reason, since the start of the process.
+    pub fn refused(&self, refusal: Refusal) -> u64 {
+        self.refusals[refusal as usize].load(Relaxed)
+    }
+
+    /// Puts a device from a checkpoint in its place: the fleet's next index. Restored in the order of their indices, the
+    /// devices keep them. A device that is registered already is left as it is, and returned.
+    pub fn restore(&self, image: DeviceImage) -> Arc<Device> {
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(device) = self.get(image.id().as_str()) {
+            return device;
+        }
+        let device = Device::restore(image, registry.devices.len(), Arc::clone(&self.floor));
+        registry.uninvited += usize::from(!device.is_expected());
+        self.add(&mut registry, device)
+    }
+
+    fn count(&self, refusal: Refusal) {
+        self.refusals[refusal as usize].fetch_add(1, Relaxed);
+    }
+
+    fn get_or_register(&self, id: &str) -> Result<Arc<Device>, Refusal> {
+        self.get(id).map_or_else(|| self.register(id), Ok)
+    }
+
+    /// Registers a device that nobody expects. Out of the hot path: once per device.
+    #[cold]
+    fn register(&self, id: &str) -> Result<Arc<Device>, Refusal> {
+        if self.expected_only {
+            return Err(Refusal::UnknownDevice);
+        }
+        let id = DeviceId::parse(id).map_err(|_| Refusal::UnknownDevice)?;
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(device) = self.get(id.as_str()) {
+            return Ok(device);
+        }
+        if registry.uninvited >= self.max_devices {
+            return Err(Refusal::FleetFull);
+        }
+        registry.uninvited += 1;
+        let device = Device::new(id, registry.devices.len(), false, Arc::clone(&self.floor));
+        Ok(self.add(&mut registry, device))
+    }
+
+    fn add(&self, registry: &mut Registry, device: Device) -> Arc<Device> {
+        let device = Arc::new(device);
+        registry.devices.push(Arc::clone(&device));
+        self.devices.insert(device.id().clone(), Arc::clone(&device));
+        device
+    }
+}
+
+#[cfg(test)]
+mod tests;

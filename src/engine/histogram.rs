@@ -7,6 +7,8 @@
 //! Values below 32 us are exact. Above, each power of two is cut into 16 equal buckets, as in HdrHistogram (Gil Tene,
 //! <http://hdrhistogram.org/>), so that counts can be exchanged in its V2 format without resampling.
 
+use std::fmt;
+
 /// Buckets in the layout.
 pub const BUCKETS: usize = 368;
 
@@ -43,19 +45,107 @@ pub const fn highest_of(index: usize) -> u32 {
     lowest_of(index + 1) - 1
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Counts of latencies in the bucket layout: plain integers, owned by one task.
+///
+/// A count saturates at `u32::MAX` instead of wrapping; the total is the sum of what is stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Histogram {
+    counts: [u32; BUCKETS],
+    total: u64,
+}
 
-    #[test]
-    fn buckets_tile_the_range_without_gap_or_overlap() {
-        assert_eq!(lowest_of(0), 0);
-        for index in 1..=bucket_of(MAX_US) {
-            assert_eq!(highest_of(index - 1) + 1, lowest_of(index));
-            assert_eq!(bucket_of(lowest_of(index)), index);
-            assert_eq!(bucket_of(highest_of(index - 1)), index - 1);
-        }
-        assert_eq!(bucket_of(u32::MAX), bucket_of(MAX_US));
-        assert!(bucket_of(MAX_US) < BUCKETS);
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
     }
 }
+
+impl fmt::Debug for Histogram {
+    /// The occupied buckets as `lowest value: count`; 368 zeros tell nobody anything.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.buckets().map(|(index, count)| (lowest_of(index), count))).finish()
+    }
+}
+
+impl Histogram {
+    /// A histogram without samples.
+    pub const fn new() -> Self {
+        Self { counts: [0; BUCKETS], total: 0 }
+    }
+
+    /// Adds `count` samples of the latency `us`, in microseconds.
+    pub fn record(&mut self, us: u32, count: u32) {
+        self.add(bucket_of(us), count);
+    }
+
+    /// Adds `count` samples to bucket `index`; an index outside the layout counts in the last bucket.
+    pub fn add(&mut self, index: usize, count: u32) {
+        let slot = &mut self.counts[index.min(BUCKETS - 1)];
+        let before = *slot;
+        *slot = before.saturating_add(count);
+        self.total += u64::from(*slot - before);
+    }
+
+    /// Adds every sample of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for (slot, &count) in self.counts.iter_mut().zip(&other.counts) {
+            let before = *slot;
+            *slot = before.saturating_add(count);
+            self.total += u64::from(*slot - before);
+        }
+    }
+
+    /// Samples held.
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Whether there is no sample.
+    pub const fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// Takes every sample out.
+    pub fn clear(&mut self) {
+        if self.total > 0 {
+            *self = Self::new();
+        }
+    }
+
+    /// The counts, by bucket.
+    pub const fn counts(&self) -> &[u32; BUCKETS] {
+        &self.counts
+    }
+
+    /// The occupied buckets in ascending order, as `(index, count)`.
+    pub fn buckets(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        self.counts.iter().copied().enumerate().filter(|&(_, count)| count > 0)
+    }
+
+    /// The `q` quantile in microseconds, as the greatest value of the bucket that holds the sample of rank
+    /// `ceil(q * total)`: what HdrHistogram answers for
+    /// q > 0. `q` is clamped to 0..=1; `None` without samples.
+    pub fn quantile(&self, q: f64) -> Option<u32> {
+        if self.total == 0 {
+            return None;
+        }
+        let rank = ((q.clamp(0.0, 1.0) * self.total as f64).ceil() as u64).clamp(1, self.total);
+        let mut below = 0;
+        for (index, count) in self.buckets() {
+            below += u64::from(count);
+            if below >= rank {
+                return Some(highest_of(index));
+            }
+        }
+        None
+    }
+
+    /// Samples that are surely above `us`: those in buckets wholly above it. The bucket of `us` itself does not count,
+    /// so the answer errs by at most one bucket (6.25 % of the value), and to the side of health.
+    pub fn count_above(&self, us: u32) -> u64 {
+        self.counts[bucket_of(us) + 1..].iter().map(|&count| u64::from(count)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;
