@@ -1,1 +1,141 @@
-//! (being written)
+//! The command line: what can be asked for, and how an ending becomes an exit code.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`args`] | the subcommands and their options, as `--help` teaches them |
+//! | [`check`] | `check-config` |
+//! | [`devices`] | `devices import` and `devices export` |
+//! | [`failure`] | the kinds of failure, their exit codes and how they are printed |
+//! | [`fetch`] | the device list of a running instance, over its API |
+//! | [`logging`] | the subscriber: format, level, colour |
+//!
+//! A failure is printed once, here, to standard error. Standard output carries results only (replay's changes, exported
+//! lists, completions), so it can be piped; a reader that goes away ends the command without complaint.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::config::{self, Config, LogFormat};
+
+pub mod args;
+pub mod check;
+pub mod devices;
+pub mod failure;
+pub mod fetch;
+pub mod logging;
+
+#[cfg(test)]
+mod tests;
+
+use args::{Cli, Command, DevicesCommand};
+pub use failure::Failure;
+
+/// Parses `arguments` (the program's name first), runs the command and gives its exit code. Everything is printed
+/// already when it returns.
+pub fn main<I, T>(arguments: I) -> ExitCode
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are "errors" of clap too; it knows which stream and which code each deserves.
+            let code = error.exit_code();
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(code).unwrap_or(failure::USAGE));
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let code = failure.exit_code();
+            if code != 0 {
+                let _ = failure.print(&mut std::io::stderr().lock());
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Runs one command to its end.
+fn run(cli: Cli) -> Result<(), Failure> {
+    let log = |default: &str| logging::init(cli.log_format, cli.log_level.as_deref().unwrap_or(default));
+    match cli.command {
+        Command::Serve(args) => {
+            let config = load(args.config.as_deref())?;
+            let format = if cli.log_format == LogFormat::Auto { config.log.format } else { cli.log_format };
+            logging::init(format, cli.log_level.as_deref().unwrap_or(&config.log.level))?;
+            app(|| wired::serve(config))
+        }
+        Command::Demo(args) => {
+            log("warn")?;
+            app(|| wired::demo(args))
+        }
+        Command::Simulate(args) => {
+            log("info")?;
+            app(|| wired::simulate(args))
+        }
+        Command::Record(args) => {
+            log("info")?;
+            app(|| wired::record(args))
+        }
+        Command::Replay(args) => {
+            log("warn")?;
+            let config = load(args.config.as_deref())?;
+            app(|| wired::replay(config, args))
+        }
+        Command::Devices(DevicesCommand::Import(args)) => devices::import(&args, &mut std::io::stdout().lock()),
+        Command::Devices(DevicesCommand::Export(args)) => devices::export(&args, &mut std::io::stdout().lock()),
+        Command::CheckConfig(args) => check::run(&args, config::process_environment(), &mut std::io::stdout().lock()),
+        Command::Completions(args) => completions(args.shell, &mut std::io::stdout().lock()),
+    }
+}
+
+/// The commands that need the application. One place to wire them.
+mod wired {
+    use super::args::{DemoArgs, RecordArgs, ReplayArgs, SimulateArgs};
+    use crate::config::Config;
+
+    const ABSENT: &str = "this build does not contain the application yet";
+
+    pub(super) fn serve(_config: Config) -> anyhow::Result<()> {
+        anyhow::bail!(ABSENT)
+    }
+
+    pub(super) fn demo(_args: DemoArgs) -> anyhow::Result<()> {
+        anyhow::bail!(ABSENT)
+    }
+
+    pub(super) fn simulate(_args: SimulateArgs) -> anyhow::Result<()> {
+        anyhow::bail!(ABSENT)
+    }
+
+    pub(super) fn record(_args: RecordArgs) -> anyhow::Result<()> {
+        anyhow::bail!(ABSENT)
+    }
+
+    pub(super) fn replay(_config: Config, _args: ReplayArgs) -> anyhow::Result<()> {
+        anyhow::bail!(ABSENT)
+    }
+}
+
+/// Runs a part of the application; a [`Failure`] that it raised itself keeps its kind.
+fn app(part: impl FnOnce() -> anyhow::Result<()>) -> Result<(), Failure> {
+    part().map_err(|error| error.downcast::<Failure>().unwrap_or_else(Failure::Runtime))
+}
+
+/// The configuration for `path`: the file, or the defaults, and the environment over it.
+fn load(path: Option<&Path>) -> Result<Config, Failure> {
+    Config::load(path, config::process_environment()).map_err(Failure::Config)
+}
+
+fn completions(shell: clap_complete::Shell, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "fleetwatch", &mut script);
+    out.write_all(&script).map_err(|error| Failure::write(PathBuf::from("-"), error))
+}

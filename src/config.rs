@@ -104,12 +104,15 @@ pub struct BrokerConfig {
 pub struct EmbeddedConfig {
     /// Where devices connect. Another address than loopback needs `users_file`.
     pub listen: SocketAddr,
-    /// File with one `device:password` a line; without it every client id is accepted under its own topics.
+    /// Password file in the form of `mosquitto_passwd`, user name = device id; with it every client needs a password,
+    /// without it every client id is accepted under its own topics.
     pub users_file: Option<PathBuf>,
     /// Largest MQTT packet that is accepted, in bytes.
     pub max_packet_bytes: u32,
     /// Most retained messages that are kept (one status a device, one gate an update).
     pub max_retained: u32,
+    /// How long the session of a device that went away is kept, in seconds.
+    pub session_expiry_s: u32,
 }
 
 /// Section `broker.external`.
@@ -124,6 +127,8 @@ pub struct ExternalConfig {
     pub tls: bool,
     /// PEM file with the authorities that may have signed the broker's certificate.
     pub ca_file: Option<PathBuf>,
+    /// Name that the broker's certificate must carry, when it is not `host`.
+    pub server_name: Option<String>,
     /// PEM file with the client certificate; together with `key_file`.
     pub cert_file: Option<PathBuf>,
     /// PEM file with the client's private key; together with `cert_file`.
@@ -134,8 +139,6 @@ pub struct ExternalConfig {
     pub allow_plaintext: bool,
     /// Client id of the persistent session. Two instances with one id throw each other out.
     pub client_id: String,
-    /// How long the broker is asked to keep the session while fleetwatch is away, in seconds.
-    pub session_expiry_s: u32,
     /// Parallel connections; more than one shares the load by a `$share` subscription.
     pub connections: u16,
     /// Keep-alive interval in seconds.
@@ -151,7 +154,7 @@ pub struct IngestConfig {
     /// Largest MQTT packet taken from an external broker, in bytes; above `max_payload_bytes`, or one big retained
     /// message would make a reconnect loop.
     pub max_packet_bytes: u32,
-    /// Most messages that wait for the journal before the broker is made to wait.
+    /// Most messages of one connection that wait for the journal before the broker is made to wait.
     pub max_unacked: u32,
 }
 
@@ -211,7 +214,7 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// States that whoever reaches this listener has been authenticated by a proxy in front of it.
     pub behind_proxy: bool,
-    /// Time zone of the pages: an IANA name, or `system` for the server's own.
+    /// Time zone of the pages: an IANA name.
     pub time_zone: String,
     /// Per-device series in `/metrics`.
     pub device_metrics: DeviceMetrics,
@@ -326,8 +329,9 @@ impl Default for EmbeddedConfig {
         Self {
             listen: SocketAddr::new(LOOPBACK, 1883),
             users_file: None,
-            max_packet_bytes: 128 * 1024,
-            max_retained: 120_000,
+            max_packet_bytes: 66 * 1024,
+            max_retained: 200_000,
+            session_expiry_s: 2 * 3600,
         }
     }
 }
@@ -339,12 +343,12 @@ impl Default for ExternalConfig {
             port: 1883,
             tls: false,
             ca_file: None,
+            server_name: None,
             cert_file: None,
             key_file: None,
             credentials_file: None,
             allow_plaintext: false,
             client_id: "fleetwatch".into(),
-            session_expiry_s: 7 * 24 * 3600,
             connections: 1,
             keep_alive_s: 30,
         }
@@ -353,7 +357,7 @@ impl Default for ExternalConfig {
 
 impl Default for IngestConfig {
     fn default() -> Self {
-        Self { max_payload_bytes: 64 * 1024, max_packet_bytes: 1024 * 1024, max_unacked: 10_000 }
+        Self { max_payload_bytes: 64 * 1024, max_packet_bytes: 1024 * 1024, max_unacked: 4_096 }
     }
 }
 
@@ -387,7 +391,7 @@ impl Default for HttpConfig {
         Self {
             listen: SocketAddr::new(LOOPBACK, 8080),
             behind_proxy: false,
-            time_zone: "system".into(),
+            time_zone: "Asia/Tokyo".into(),
             device_metrics: DeviceMetrics::Full,
         }
     }

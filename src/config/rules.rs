@@ -56,8 +56,14 @@ fn broker(config: &Config) -> Vec<Rule> {
             "needs broker.external.ca_file: the authorities that may have signed the broker's certificate",
         ),
         rule(
-            &["broker.external.ca_file", "broker.external.cert_file", "broker.external.tls"],
-            !external.tls && (external.ca_file.is_some() || external.cert_file.is_some()),
+            &[
+                "broker.external.ca_file",
+                "broker.external.server_name",
+                "broker.external.cert_file",
+                "broker.external.tls",
+            ],
+            !external.tls
+                && (external.ca_file.is_some() || external.server_name.is_some() || external.cert_file.is_some()),
             "has no effect without broker.external.tls = true",
         ),
         rule(

@@ -92,7 +92,7 @@ fn commented_keys_of_the_sample_are_sound_once_uncommented() {
         let name = line.trim_start_matches("# ").split(" = ").next().unwrap_or_default();
         if line.starts_with("# ") && keys::KEYS.iter().any(|key| key.path.ends_with(&format!(".{name}"))) {
             let value = line.split_once(" = ").unwrap().1;
-            let value = if value.starts_with('"') { format!("\"{}\"", secret.display()) } else { value.into() };
+            let value = if value.starts_with("\"/") { format!("\"{}\"", secret.display()) } else { value.into() };
             text.push_str(&format!("{name} = {value}\n"));
         } else {
             text.push_str(&format!("{line}\n"));
@@ -148,7 +148,8 @@ fn all_faults_come_at_once_with_line_key_value_and_rule() {
             "c.toml:6: detector.ratio = nan: must be a number above 1 and at most 100",
             "c.toml:7: detector.hold_mins: is not a key; did you mean detector.hold_min?",
             "c.toml:10: http.listen = 80: must be address:port with a numeric address, such as 127.0.0.1:8080",
-            "c.toml:11: http.time_zone = \"Mars/Olympus\": must be \"system\" or an IANA time zone such as Asia/Tokyo",
+            "c.toml:11: http.time_zone = \"Mars/Olympus\": must be an IANA time zone known to this machine, such \
+             as Asia/Tokyo",
             "environment FLEETWATCH__BROKER__EXTERNAL__PASSWORD: broker.external.password: is not a key; secrets are read \
              from files, see the keys that end in _file",
             "environment FLEETWATCH__LOG__LEVEL: log.level = loud: must be a level (off, error, warn, info, debug, \
@@ -164,7 +165,8 @@ fn rules_that_join_keys_are_checked_and_placed() {
         ("[broker.embedded]\nlisten = \"0.0.0.0:1883\"", "broker.embedded.listen"),
         ("[broker.external]\ntls = true", "broker.external.tls"),
         ("[broker]\nmode = \"external\"\n[broker.external]\nhost = \"broker.example\"", "broker.external.host"),
-        ("[ingest]\nmax_payload_bytes = 130_049", "ingest.max_payload_bytes"),
+        ("[broker.embedded]\nmax_packet_bytes = 66_559", "broker.embedded.max_packet_bytes"),
+        ("[broker.external]\nserver_name = \"b\"", "broker.external.server_name"),
         ("[ingest]\nmax_packet_bytes = 66_559", "ingest.max_packet_bytes"),
         ("[detector]\nexpected_only = true", "detector.expected_only"),
         ("[detector]\nwarn_group_min = [15, 60]", "detector.warn_group_min"),
@@ -195,7 +197,7 @@ fn each_joined_rule_is_met_by_the_value_at_its_limit() {
         "[http]\nlisten = \"0.0.0.0:80\"\nbehind_proxy = true",
         "[broker]\nmode = \"external\"\n[broker.external]\nhost = \"broker.example\"\nallow_plaintext = true",
         "[broker]\nmode = \"external\"\n[broker.external]\nhost = \"::1\"",
-        "[ingest]\nmax_payload_bytes = 130_048",
+        "[broker.embedded]\nmax_packet_bytes = 66_560",
         "[detector]\nwarn_group_min = [15, 59]\nmax_gap_min = 59\nclear_min = 5",
         "[journal]\nmax_age_h = 1\nmax_size_mib = 256\n[checkpoint]\ninterval_s = 1200",
     ] {

@@ -1,0 +1,53 @@
+//! `check-config`: says everything that is wrong before `serve` would.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::args::CheckConfigArgs;
+use super::{Failure, devices};
+use crate::config::{BrokerMode, Config, Credentials};
+
+/// Checks the configuration and what its keys name: the device list line by line, the credentials' form.
+///
+/// # Errors
+/// With all faults of the configuration; else with those of the device list, or the reason why credentials are unusable.
+pub fn run(args: &CheckConfigArgs, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<(), Failure> {
+    let config = Config::load(args.file.as_deref(), env).map_err(Failure::Config)?;
+    let expected = match &config.devices.expected {
+        Some(path) => Some(devices::read_list(path)?.len()),
+        None => None,
+    };
+    if let Some(path) = &config.broker.external.credentials_file {
+        Credentials::read(path).map_err(|error| Failure::Runtime(error.into()))?;
+    }
+    let told = if args.print { print(&config, out) } else { summarize(args, &config, expected, out) };
+    told.map_err(|error| Failure::write(PathBuf::from("-"), error))
+}
+
+/// The whole configuration as it holds, as TOML. It names files with secrets, never a secret.
+fn print(config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
+    let text = toml::to_string(config).map_err(std::io::Error::other)?;
+    out.write_all(text.as_bytes())
+}
+
+fn summarize(
+    args: &CheckConfigArgs,
+    config: &Config,
+    expected: Option<usize>,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let source = args.file.as_ref().map_or_else(|| "the defaults".into(), |path| path.display().to_string());
+    let broker = match config.broker.mode {
+        BrokerMode::Embedded => format!("embedded on {}", config.broker.embedded.listen),
+        BrokerMode::External => format!("{}:{}", config.broker.external.host, config.broker.external.port),
+    };
+    let devices = expected.map_or_else(
+        || format!("at most {}, registered as they report", config.detector.max_devices),
+        |count| format!("{count} expected"),
+    );
+    writeln!(out, "{source}: no fault")?;
+    writeln!(out, "broker    {broker}, topics {}/v1/...", config.topic.root)?;
+    writeln!(out, "devices   {devices}")?;
+    writeln!(out, "rule      {} minutes without a break", config.detector.hold_min)?;
+    writeln!(out, "pages     http://{}/", config.http.listen)
+}

@@ -1,0 +1,80 @@
+//! `devices import` and `devices export`: the expected fleet, checked on its way in and safe on its way out.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::args::{ExportArgs, ImportArgs};
+use super::{Failure, fetch};
+use crate::inventory::{self, Row};
+
+/// Checks a list and puts it in place, sorted and in the canonical form.
+///
+/// # Errors
+/// With all faults of the list, or when a file cannot be read or written. The destination is then as it was.
+pub fn import(args: &ImportArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let rows = read_list(&args.file)?;
+    if !args.dry_run {
+        let to = args.to.as_ref().ok_or_else(|| Failure::Usage("say where the list goes: --to FILE".into()))?;
+        replace(to, &rows).with_context(|| format!("cannot write {}", to.display()))?;
+    }
+    let done = match (&args.to, args.dry_run) {
+        (Some(to), false) => format!("written to {}; `serve` reads it at its next start", to.display()),
+        _ => "no fault, nothing written".into(),
+    };
+    writeln!(out, "{} devices: {done}", rows.len()).map_err(|error| Failure::write("-".into(), error))
+}
+
+/// Writes the list of a file, or of a running instance, as CSV.
+///
+/// # Errors
+/// As [`import`], and when the instance does not answer.
+pub fn export(args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let rows = match &args.from {
+        from if from.starts_with("http://") => fetch::devices(from)?,
+        from => read_list(Path::new(from))?,
+    };
+    match &args.output {
+        Some(path) => replace(path, &rows).with_context(|| format!("cannot write {}", path.display()))?,
+        None => inventory::write(out, &rows).map_err(anyhow::Error::from)?,
+    }
+    Ok(())
+}
+
+/// Reads the list at `path`; `-` is standard input.
+///
+/// # Errors
+/// With all faults of the list, or when the file cannot be opened.
+pub fn read_list(path: &Path) -> Result<Vec<Row>, Failure> {
+    let told = |faults| Failure::Devices(path.to_path_buf(), faults);
+    if path.as_os_str() == "-" {
+        return inventory::read(std::io::stdin().lock()).map_err(told);
+    }
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    inventory::read(file).map_err(told)
+}
+
+/// Puts the list at `path` whole or not at all: a temporary file beside it, made durable, then renamed over it.
+fn replace(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
+    let mut name = path.file_name().context("the path names no file")?.to_os_string();
+    name.push(".new");
+    let temporary = path.with_file_name(name);
+    let written = write_durably(&temporary, rows).and_then(|()| Ok(std::fs::rename(&temporary, path)?));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+        return written;
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory: PathBuf = parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+    File::open(directory)?.sync_all()?;
+    Ok(())
+}
+
+fn write_durably(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
+    let file = File::create(path)?;
+    inventory::write(&file, rows)?;
+    file.sync_all()?;
+    Ok(())
+}
