@@ -85,6 +85,17 @@ pub struct DeviceProfile {
     pub(crate) seed: u64,
 }
 
+/// A device's normal at an instant, by class.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usual {
+    /// Median delay in microseconds, without any defect.
+    pub(crate) median_us: [f64; 4],
+    /// Mean flows of a report.
+    pub(crate) mean_flows: [f64; 4],
+    /// Share of harmless flows that are flagged.
+    pub(crate) flagged_share: f64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Peak {
     height: f64,
@@ -120,19 +131,17 @@ impl DeviceProfile {
         }
     }
 
-    /// Mean flows of a class in a period at this local instant.
-    pub(crate) fn mean_flows(&self, class: usize, local: Timestamp, period_ms: u32) -> f64 {
-        FLOWS_PER_10_S[class] * self.size * load(local) * f64::from(period_ms) / 10_000.0
-    }
-
-    /// Median delay of a class at this local instant, in microseconds, without any defect.
-    pub(crate) fn level_us(&self, class: usize, local: Timestamp) -> f64 {
-        self.median_us[class] * self.level(local)
-    }
-
-    /// The factor that all classes share: load, the daily busy time, slow drift, and now and then a burst.
-    fn level(&self, local: Timestamp) -> f64 {
-        (1.0 + 0.15 * load(local)) * self.peak_at(local) * self.drift(local) * self.burst(local)
+    /// What is usual at a local instant, for a report of this period.
+    pub(crate) fn usual(&self, local: Timestamp, period_ms: u32) -> Usual {
+        let load = load(local);
+        // All classes share load, the daily busy time, slow drift, and now and then a burst.
+        let level = (1.0 + 0.15 * load) * self.peak_at(local) * self.drift(local) * self.burst(local);
+        let flows = self.size * load * f64::from(period_ms) / 10_000.0;
+        Usual {
+            median_us: self.median_us.map(|us| us * level),
+            mean_flows: FLOWS_PER_10_S.map(|per_10_s| per_10_s * flows),
+            flagged_share: self.flagged_share(local),
+        }
     }
 
     fn peak_at(&self, local: Timestamp) -> f64 {
@@ -177,7 +186,7 @@ impl DeviceProfile {
     }
 
     /// Share of harmless flows that are flagged: bursty, since a rule that misfires does so for minutes on end.
-    pub(crate) fn flagged_share(&self, local: Timestamp) -> f64 {
+    fn flagged_share(&self, local: Timestamp) -> f64 {
         let seed = mix(self.seed, purpose::FLAGGED);
         let draw = unit_at(seed, (local.as_ms() / 600_000) as u64);
         if draw < 0.03 { FLAGGED_SHARE * (3.0 + 27.0 * draw / 0.03) } else { FLAGGED_SHARE }

@@ -4,7 +4,7 @@ use crate::engine::device::{Label, Package, Status, Workaround};
 use crate::engine::report::{ClassReport, Report, RuleCount};
 use crate::engine::time::Timestamp;
 
-use super::background::{CLASSES, DeviceProfile, NATURAL_CANARY_SHARE};
+use super::background::{CLASSES, DeviceProfile, NATURAL_CANARY_SHARE, Usual};
 use super::plan::{DAY_MS, DevicePlan, Effect, Impact};
 use super::random::Stream;
 use super::shape::{Counts, Delay, Shape};
@@ -308,25 +308,24 @@ impl<'a> DeviceSim<'a> {
         self.report.start = (start.as_ms() + self.plan.skew_ms).max(0);
         self.report.period_ms = segment.period_ms;
         let mut stream = self.stream(purpose::REPORT);
+        let usual = self.profile.usual(start.plus_ms(self.local_offset_ms), segment.period_ms);
         for class in 0..CLASSES.len() {
-            self.write_class(class, start, &mut stream);
+            self.write_class(class, start, &usual, &mut stream);
         }
     }
 
-    fn write_class(&mut self, class: usize, start: Timestamp, stream: &mut Stream) {
-        let local = start.plus_ms(self.local_offset_ms);
+    fn write_class(&mut self, class: usize, start: Timestamp, usual: &Usual, stream: &mut Stream) {
         let period_ms = self.report.period_ms;
         let uneven = (0.3 * stream.normal() - 0.045).exp();
-        let flows = stream.poisson(self.profile.mean_flows(class, local, period_ms) * uneven);
         let impact = self.plan.impacts.iter().find(|impact| impact.covers(class, start));
-        let median_us = self.profile.level_us(class, local);
         let first_bucket = self.report.buckets.len() as u32;
-        self.draw_latency(flows, median_us, impact.map(|impact| impact.at(start)), stream);
-        let extra = impact.map_or(0.0, |impact| impact.at(start).false_positives);
+        let effect = impact.map(|impact| impact.at(start));
+        let flows = self.draw_latency(usual.mean_flows[class] * uneven, usual.median_us[class], effect, stream);
+        let extra = effect.map_or(0.0, |effect| effect.false_positives);
         let probed = class < 2;
         let canary = if probed { self.profile.canary_per_10_s * period_ms.div_ceil(10_000) } else { 0 };
         let canary_flagged = stream.binomial(canary, NATURAL_CANARY_SHARE + extra);
-        let flagged = stream.binomial(flows, self.profile.flagged_share(local) + extra);
+        let flagged = stream.binomial(flows, usual.flagged_share + extra);
         let released = stream.binomial(flagged, 0.05);
         let rules = self.write_rules(flagged, extra > 0.0, stream);
         self.report.classes.push(ClassReport {
@@ -341,14 +340,20 @@ impl<'a> DeviceSim<'a> {
         });
     }
 
-    fn draw_latency(&mut self, flows: u32, median_us: f64, effect: Option<Effect>, stream: &mut Stream) {
-        let hit = effect.map_or(0, |effect| stream.binomial(flows, effect.share));
-        self.shape.draw(&mut self.counts, stream, flows - hit, Delay { median_us, add_us: 0.0 });
+    /// Draws the flows of a class and their delays; returns how many.
+    fn draw_latency(&mut self, mean: f64, median_us: f64, effect: Option<Effect>, stream: &mut Stream) -> u32 {
+        let hit = effect.map_or(0.0, |effect| effect.share);
+        let mut flows = 0;
+        if hit < 1.0 {
+            let delay = Delay { median_us, add_us: 0.0 };
+            flows += self.shape.draw(&mut self.counts, stream, mean * (1.0 - hit), delay);
+        }
         if let Some(effect) = effect {
             let delay = Delay { median_us: median_us * effect.ratio, add_us: effect.add_us };
-            self.shape.draw(&mut self.counts, stream, hit, delay);
+            flows += self.shape.draw(&mut self.counts, stream, mean * hit, delay);
         }
         self.counts.drain_into(&mut self.report.buckets);
+        flows
     }
 
     /// Spreads the flagged flows over rules; the defect's all come from one.

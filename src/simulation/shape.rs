@@ -1,8 +1,9 @@
 //! The distribution of a delay around its minute's median, and how counts are drawn from it.
 //!
 //! The simulated agent keeps its delays in a histogram of four buckets an octave (each four buckets of the engine's
-//! layout wide), so that a report carries 8 to 20 of them; few samples are drawn one by one, many as one multinomial
-//! draw over the buckets, which costs the same for a thousand samples as for fifty.
+//! layout wide), so that a report carries 8 to 20 of them. Flows come as a Poisson process, so the counts of the buckets
+//! are independent Poisson numbers: few samples are drawn one by one, many bucket by bucket, which costs about the same
+//! for a thousand samples as for fifty.
 
 use crate::engine::histogram::{MAX_US, bucket_of, lowest_of};
 use crate::engine::report::Bucket;
@@ -34,8 +35,10 @@ const STEPS_PER_OCTAVE: f64 = 64.0;
 const LOWEST_OCTAVE: f64 = -8.0;
 const CDF_STEPS: usize = 1_024;
 const QUANTILES: usize = 4_096;
-/// Up to this many samples are drawn one by one.
-const FEW: u32 = 40;
+/// Up to this mean, samples are drawn one by one.
+const FEW: f64 = 40.0;
+/// Where buckets are drawn whole, about this many samples at either end are still drawn one by one.
+const AT_THE_ENDS: f64 = 10.0;
 
 /// How a draw is changed against the class' level.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -53,8 +56,8 @@ pub(crate) struct Shape {
     cdf: Vec<f32>,
     /// Ratio at probability (i + 1/2) / QUANTILES.
     quantiles: Vec<f32>,
-    /// log2 of the lower edge of each of the agent's buckets; the last one has no upper edge.
-    edges_us: Vec<f64>,
+    /// Lower edge of each of the agent's buckets, and its log2; the last bucket has no upper edge.
+    edges: Vec<(f64, f64)>,
 }
 
 /// Counts by bucket of one draw; reused.
@@ -106,55 +109,80 @@ impl Shape {
                 octave.exp2() as f32
             })
             .collect();
-        let edges_us = (0..CELLS).map(|cell| f64::from(lowest_of(cell * WIDTH))).collect();
-        Self { cdf, quantiles, edges_us }
+        let edges = (0..CELLS).map(|cell| f64::from(lowest_of(cell * WIDTH))).map(|us| (us, us.log2())).collect();
+        Self { cdf, quantiles, edges }
     }
 
-    /// P(ratio <= `ratio`).
-    pub(crate) fn cdf(&self, ratio: f64) -> f64 {
-        if ratio <= 0.0 {
-            return 0.0;
-        }
-        let place = (fast_log2(ratio) - LOWEST_OCTAVE) * STEPS_PER_OCTAVE;
-        if place <= 0.0 {
-            return 0.0;
-        }
+    /// P(ratio <= 2^`octave`).
+    fn cdf(&self, octave: f64) -> f64 {
+        let place = (octave - LOWEST_OCTAVE) * STEPS_PER_OCTAVE;
         let step = place as usize;
-        if step + 1 >= CDF_STEPS {
-            return 1.0;
+        if place <= 0.0 || step + 1 >= CDF_STEPS {
+            return if place <= 0.0 { 0.0 } else { 1.0 };
         }
         let (low, high) = (f64::from(self.cdf[step]), f64::from(self.cdf[step + 1]));
         low + (high - low) * (place - step as f64)
     }
 
-    fn sample(&self, delay: Delay, at: f64) -> usize {
-        let index = (at * QUANTILES as f64) as usize;
-        let us = delay.median_us * f64::from(self.quantiles[index.min(QUANTILES - 1)]) + delay.add_us;
+    fn cell_of(&self, delay: Delay, quantile: usize) -> usize {
+        let us = delay.median_us * f64::from(self.quantiles[quantile.min(QUANTILES - 1)]) + delay.add_us;
         bucket_of(us.min(f64::from(MAX_US)) as u32) / WIDTH
     }
 
-    /// Draws `n` delays into `counts`.
-    pub(crate) fn draw(&self, counts: &mut Counts, stream: &mut Stream, n: u32, delay: Delay) {
-        let mut left = n;
-        let mut below = 0.0;
-        if n > FEW {
-            let mut cell = self.sample(delay, 0.000_5);
-            while left > FEW / 2 && cell + 1 < CELLS {
-                let upto = self.cdf((self.edges_us[cell + 1] - delay.add_us) / delay.median_us);
-                if upto > below {
-                    let drawn = stream.binomial(left, (upto - below) / (1.0 - below));
-                    if drawn > 0 {
-                        counts.add(cell, drawn);
-                        left -= drawn;
-                    }
-                    below = upto;
-                }
-                cell += 1;
+    /// P(delay < lower edge of `cell`), the median's logarithm being `octave`.
+    fn below(&self, delay: Delay, octave: f64, cell: usize) -> f64 {
+        let (us, log2) = self.edges[cell];
+        if delay.add_us == 0.0 {
+            self.cdf(log2 - octave)
+        } else if us <= delay.add_us {
+            0.0
+        } else {
+            self.cdf((us - delay.add_us).log2() - octave)
+        }
+    }
+
+    /// Draws a Poisson number of delays, `mean` on average, into `counts`; returns how many.
+    pub(crate) fn draw(&self, counts: &mut Counts, stream: &mut Stream, mean: f64, delay: Delay) -> u32 {
+        if mean <= FEW {
+            return self.draw_singly(counts, stream, mean, delay, (0.0, 1.0));
+        }
+        let octave = delay.median_us.log2();
+        let margin = (QUANTILES as f64 * AT_THE_ENDS / mean) as usize;
+        let first = self.cell_of(delay, margin);
+        let last = self.cell_of(delay, QUANTILES - 1 - margin);
+        let mut below = self.below(delay, octave, first);
+        let mut total = self.draw_singly(counts, stream, mean * below, delay, (0.0, below));
+        for cell in first..last {
+            let upto = self.below(delay, octave, cell + 1);
+            let count = stream.poisson(mean * (upto - below));
+            if count > 0 {
+                counts.add(cell, count);
+                total += count;
             }
+            below = upto;
         }
-        for _ in 0..left {
-            counts.add(self.sample(delay, below + (1.0 - below) * stream.unit()), 1);
+        total + self.draw_singly(counts, stream, mean * (1.0 - below), delay, (below, 1.0))
+    }
+
+    /// As [`Self::draw`], from the part of the distribution between two probabilities.
+    fn draw_singly(
+        &self,
+        counts: &mut Counts,
+        stream: &mut Stream,
+        mean: f64,
+        delay: Delay,
+        (low, high): (f64, f64),
+    ) -> u32 {
+        let total = stream.poisson(mean);
+        let (first, width) = ((low * QUANTILES as f64) as u64, ((high - low) * QUANTILES as f64) as u64);
+        let mut bits = 0;
+        for drawn in 0..total {
+            // One word serves four samples: 16 bits are plenty to choose among 4,096 quantiles.
+            bits = if drawn % 4 == 0 { stream.bits() } else { bits >> 16 };
+            let quantile = first + (((bits & 0xFFFF) * width.max(1)) >> 16);
+            counts.add(self.cell_of(delay, quantile as usize), 1);
         }
+        total
     }
 }
 
@@ -187,40 +215,22 @@ fn deviate_of(probability: f64) -> f64 {
     low
 }
 
-/// log2 from the exponent and a quadratic in the mantissa (error below 0.01 octave, against steps of 1/64): five times
-/// as fast as the library's, and it is called for every bucket.
-fn fast_log2(x: f64) -> f64 {
-    let bits = x.to_bits();
-    let exponent = ((bits >> 52) & 0x7FF) as f64 - 1_023.0;
-    let mantissa = f64::from_bits((bits & 0x000F_FFFF_FFFF_FFFF) | 0x3FF0_0000_0000_0000) - 1.0;
-    exponent + mantissa * (1.0 + 0.344_0 * (1.0 - mantissa))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_fast_logarithm_is_near_the_true_one() {
-        for step in 1..4_000 {
-            let x = f64::from(step) * 0.013;
-            assert!((fast_log2(x) - x.log2()).abs() < 0.01, "{x}");
-        }
-    }
-
-    #[test]
     fn draws_of_any_size_follow_the_knots() {
         let shape = Shape::new();
         let delay = Delay { median_us: 3_000.0, add_us: 0.0 };
-        for n in [12, 41, 1_200] {
-            let mut stream = Stream::new(9, u64::from(n));
+        for n in [0.5, 12.0, 41.0, 1_200.0] {
+            let mut stream = Stream::new(9, n as u64);
             let mut counts = Counts::default();
             let mut buckets = Vec::new();
             let mut total = 0;
             while total < 400_000 {
-                shape.draw(&mut counts, &mut stream, n, delay);
+                total += shape.draw(&mut counts, &mut stream, n, delay);
                 counts.drain_into(&mut buckets);
-                total += n;
             }
             assert_eq!(buckets.iter().map(|b| b.count).sum::<u32>(), total, "every sample is counted once");
             for (probability, ratio) in [(0.25, 0.74), (0.5, 1.0), (0.75, 1.45), (0.95, 3.2), (0.99, 9.5)] {
@@ -246,7 +256,7 @@ mod tests {
         let shape = Shape::new();
         let (mut counts, mut buckets) = (Counts::default(), Vec::new());
         let mut stream = Stream::new(5, 5);
-        shape.draw(&mut counts, &mut stream, 5_000, Delay { median_us: 500.0, add_us: 16_000.0 });
+        shape.draw(&mut counts, &mut stream, 5_000.0, Delay { median_us: 500.0, add_us: 16_000.0 });
         counts.drain_into(&mut buckets);
         assert!(buckets.iter().all(|b| usize::from(b.index) >= bucket_of(15_900) / WIDTH * WIDTH));
     }
