@@ -27,6 +27,8 @@ pub mod journal;
 #[cfg(feature = "shell")]
 pub mod metrics;
 #[cfg(feature = "shell")]
+pub mod record;
+#[cfg(feature = "shell")]
 pub mod recording;
 #[cfg(feature = "shell")]
 pub mod simulation;

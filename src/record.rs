@@ -1,0 +1,265 @@
+//! The record of incidents as data, and the repository that keeps it.
+//!
+//! This is the meeting point of two shell modules that do not know each other: `store` implements
+//! [`IncidentStore`], `http` reads from it. The truth is the append-only list of [`RecordedChange`]s; an [`Incident`]
+//! is what follows from it, and can be derived from it again at any time.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::engine::device::DeviceId;
+use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Severity};
+use crate::engine::time::Timestamp;
+
+/// Where a recorded event stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentState {
+    /// Warned of, not declared: it has no incident number.
+    Warned,
+    /// A major incident.
+    Declared,
+    /// The quality is back; not yet quiet for long enough.
+    Recovered,
+    /// Quiet, with data, for the clear period.
+    Resolved,
+}
+
+impl IncidentState {
+    /// Every state, in the order of an incident's life.
+    pub const ALL: [Self; 4] = [Self::Warned, Self::Declared, Self::Recovered, Self::Resolved];
+
+    /// The state's name, as it is stored and shown in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warned => "warned",
+            Self::Declared => "declared",
+            Self::Recovered => "recovered",
+            Self::Resolved => "resolved",
+        }
+    }
+
+    /// The state of this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// One event in short: what a list shows.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Incident {
+    /// Stable from the first warning on.
+    pub event_id: String,
+    /// Given at declaration.
+    pub number: Option<String>,
+    pub state: IncidentState,
+    pub severity: Severity,
+    pub scope: Scope,
+    pub impact_started_at: Timestamp,
+    /// First declaration.
+    pub declared_at: Option<Timestamp>,
+    /// Last recovery; `None` again after a relapse.
+    pub recovered_at: Option<Timestamp>,
+    pub resolved_at: Option<Timestamp>,
+    /// Longest continuous degradation proved so far, in seconds.
+    pub streak_s: u64,
+    /// The suspect named last.
+    pub cause: Option<Cause>,
+    /// Devices that ever were members.
+    pub affected: u64,
+    /// Devices that are members as of the last change.
+    pub members: u64,
+    /// Instant of the last change.
+    pub updated_at: Timestamp,
+}
+
+impl Incident {
+    /// What an event is after its first change. Membership is counted by whoever keeps the members.
+    pub fn begun_by(change: &Change) -> Self {
+        Self {
+            event_id: change.event_id.clone(),
+            number: None,
+            state: IncidentState::Warned,
+            severity: change.severity,
+            scope: change.scope,
+            impact_started_at: change.impact_started_at,
+            declared_at: None,
+            recovered_at: None,
+            resolved_at: None,
+            streak_s: 0,
+            cause: None,
+            affected: 0,
+            members: 0,
+            updated_at: change.at,
+        }
+        .after(change)
+    }
+
+    /// What the event is after one more change. Changes have to come in the order of their instants.
+    #[must_use]
+    pub fn after(mut self, change: &Change) -> Self {
+        self.number = change.incident.clone().or(self.number);
+        self.severity = change.severity;
+        self.scope = change.scope;
+        self.impact_started_at = change.impact_started_at;
+        self.streak_s = self.streak_s.max(change.streak_s);
+        self.cause = change.cause.clone().or(self.cause);
+        self.updated_at = change.at;
+        match change.kind {
+            ChangeKind::Declared => {
+                self.state = IncidentState::Declared;
+                self.declared_at = self.declared_at.or(Some(change.at));
+                self.recovered_at = None;
+            }
+            ChangeKind::Recovered => {
+                self.state = IncidentState::Recovered;
+                self.recovered_at = Some(change.at);
+            }
+            ChangeKind::Resolved => {
+                self.state = IncidentState::Resolved;
+                self.resolved_at = Some(change.at);
+            }
+            ChangeKind::EarlyWarning | ChangeKind::Joined | ChangeKind::Left | ChangeKind::CauseChanged => {}
+        }
+        self
+    }
+}
+
+/// One line of an event's history: what changed, when it was decided, by whom, and when it was written down.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RecordedChange {
+    /// Order of writing, over all events.
+    pub seq: i64,
+    /// Who decided: `detector`, or later a person.
+    pub actor: String,
+    /// When it was written; later than the change's own `at` by the delay of the store.
+    pub recorded_at: Timestamp,
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+/// A device's part in an event.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Membership {
+    pub device: DeviceId,
+    pub joined_at: Timestamp,
+    /// `None` while it is a member.
+    pub left_at: Option<Timestamp>,
+}
+
+/// Everything that is kept about one event.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct IncidentRecord {
+    #[serde(flatten)]
+    pub incident: Incident,
+    /// Everyone who ever was a member, sorted by id.
+    pub devices: Vec<Membership>,
+    /// By instant, then by order of writing.
+    pub changes: Vec<RecordedChange>,
+}
+
+/// Which events to list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IncidentQuery {
+    /// Also events that were warned of and never declared.
+    pub with_warnings: bool,
+    /// Only what is not resolved.
+    pub open_only: bool,
+    /// At most this many, the latest impact first.
+    pub limit: u32,
+    /// Leave out this many first.
+    pub offset: u32,
+}
+
+impl Default for IncidentQuery {
+    fn default() -> Self {
+        Self { with_warnings: false, open_only: false, limit: 50, offset: 0 }
+    }
+}
+
+/// What an append did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Appended {
+    /// Changes that were new, and are now in the record.
+    pub written: usize,
+    /// Changes that were in the record already: a restart had them from the journal a second time.
+    pub known: usize,
+}
+
+/// Why the record could not be read or written. [`StoreError::reason`] is closed, for metric labels.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    #[error("the directory {path} of the incident database is not there; make it, or name another one")]
+    NoDirectory { path: String },
+    #[error("the incident database {path} cannot be written: {detail}; check the owner and the mode of the directory")]
+    Unwritable { path: String, detail: String },
+    #[error(
+        "the incident database {path} is damaged: {detail}; move it away and start again: a new one is made, and \
+         what the journal still holds is written to it once more"
+    )]
+    Damaged { path: String, detail: String },
+    #[error("the incident database {path} was made by another version of fleetwatch: {detail}")]
+    OtherVersion { path: String, detail: String },
+    #[error("the disk of the incident database is full")]
+    Full,
+    #[error("the incident database is locked by another process, or too slow")]
+    Busy,
+    #[error("reading or writing the incident database failed: {detail}")]
+    Io { detail: String },
+    #[error("the incident database refused: {detail}")]
+    Refused { detail: String },
+    #[error("entry {seq} of the incident record cannot be read: {detail}")]
+    Unreadable { seq: i64, detail: String },
+}
+
+impl StoreError {
+    /// Every value of [`StoreError::reason`].
+    pub const REASONS: &'static [&'static str] =
+        &["no_directory", "unwritable", "damaged", "other_version", "full", "busy", "io", "refused", "unreadable"];
+
+    /// A closed name of the failure.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NoDirectory { .. } => "no_directory",
+            Self::Unwritable { .. } => "unwritable",
+            Self::Damaged { .. } => "damaged",
+            Self::OtherVersion { .. } => "other_version",
+            Self::Full => "full",
+            Self::Busy => "busy",
+            Self::Io { .. } => "io",
+            Self::Refused { .. } => "refused",
+            Self::Unreadable { .. } => "unreadable",
+        }
+    }
+}
+
+/// Keeps the record of incidents. Implementations are shared between tasks.
+#[async_trait]
+pub trait IncidentStore: Send + Sync + std::fmt::Debug {
+    /// Adds changes to the record, all or none. A change that is in the record already is left as it is, so that a
+    /// restart may bring the same changes again. `recorded_at` is the instant of writing.
+    ///
+    /// # Errors
+    /// When the record cannot be written; then nothing of `changes` was.
+    async fn append(&self, changes: &[Change], recorded_at: Timestamp) -> Result<Appended, StoreError>;
+
+    /// Events in short, the latest impact first.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    async fn incidents(&self, query: IncidentQuery) -> Result<Vec<Incident>, StoreError>;
+
+    /// Everything about the event with this incident number or event id.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    async fn incident(&self, id: &str) -> Result<Option<IncidentRecord>, StoreError>;
+
+    /// The highest incident number given so far (`INC-0012` is 12), 0 when there is none: an engine that lost its
+    /// state goes on above it.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    async fn highest_number(&self) -> Result<u64, StoreError>;
+}
