@@ -1,1 +1,107 @@
-//! (being written)
+//! What Prometheus scrapes: names, counters, and the text made from a snapshot.
+//!
+//! Two sources. [`Counters`] are atomics of the `prometheus` crate that the shell counts up as it works; they are
+//! registered once. Everything about the fleet is written from the engine's snapshot at the moment of the scrape, straight
+//! into the text format (`benches/scrape.rs` has the comparison with a `Collector` that builds the crate's
+//! `MetricFamily` values first).
+//!
+//! Promises: every name, help text and unit stands in [`names`]; at most [`names::SERIES_PER_DEVICE`] series a device;
+//! no label value that a device can choose freely ([`dictionary`]); the number of series is bounded by the number of
+//! registered devices, whatever the devices send.
+
+mod counters;
+mod dictionary;
+mod fleet;
+pub mod names;
+mod process;
+mod text;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use prometheus::{Encoder, TextEncoder};
+
+pub use counters::{Counters, Encoding, MessageKind};
+
+use self::dictionary::Dictionaries;
+use self::text::Text;
+use crate::clock::Clock;
+use crate::engine::snapshot::Snapshot;
+
+/// Content type of the text format.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Which devices have series of their own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DeviceSeries {
+    /// Every device.
+    #[default]
+    Full,
+    /// Devices that are degraded, have a streak or belong to an open event.
+    Affected,
+    /// None: fleet totals and events only.
+    Off,
+}
+
+impl DeviceSeries {
+    /// The setting of this name (`full`, `affected`, `off`), if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "full" => Some(Self::Full),
+            "affected" => Some(Self::Affected),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
+/// Makes the text that is scraped.
+pub struct Exporter {
+    counters: Arc<Counters>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    clock: Clock,
+    series: DeviceSeries,
+    memory: Mutex<Memory>,
+}
+
+/// What one scrape leaves for the next.
+#[derive(Debug, Default)]
+struct Memory {
+    dictionaries: Dictionaries,
+    /// Length of the last text: the next one is about as long.
+    length: usize,
+}
+
+impl Exporter {
+    /// An exporter of these counters and of whatever snapshot is current when it is asked.
+    pub fn new(counters: Arc<Counters>, snapshot: Arc<ArcSwap<Snapshot>>, clock: Clock, series: DeviceSeries) -> Self {
+        Self { counters, snapshot, clock, series, memory: Mutex::default() }
+    }
+
+    /// The whole text. Takes milliseconds for 1,000 devices; concurrent scrapes take turns.
+    pub fn render(&self) -> String {
+        let snapshot = self.snapshot.load_full();
+        let now = self.clock.now();
+        // Nothing in here can be left half done in a way that matters, so a poisoned lock is as good as a clean one.
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.dictionaries.learn(&snapshot);
+        let mut text = Text::with_capacity(memory.length + memory.length / 8);
+        fleet::write(&mut text, &snapshot, now, self.series, &memory.dictionaries);
+        process::write(&mut text);
+        memory.length = text.len();
+        drop(memory);
+        self.counters.refresh(now);
+        let mut bytes = text.into_bytes();
+        if let Err(error) = TextEncoder::new().encode(&self.counters.registry().gather(), &mut bytes) {
+            tracing::error!(%error, "the counters cannot be written as text");
+        }
+        String::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exporter").field("series", &self.series).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,211 @@
+//! What the shell counts while it works.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, exponential_buckets,
+};
+
+use super::names::{self, Named};
+use crate::engine::effect::ChangeKind;
+use crate::engine::time::Timestamp;
+
+/// Kind of a received message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MessageKind {
+    Report,
+    Status,
+    /// A topic that is neither.
+    Other,
+}
+
+/// Encoding of a received message, by its first byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Encoding {
+    Json,
+    Binary,
+    /// Neither of the two.
+    Unknown,
+}
+
+const KINDS: [&str; 3] = ["report", "status", "other"];
+const ENCODINGS: [&str; 3] = ["json", "binary", "unknown"];
+
+/// The kinds of change, for a counter each from the start.
+const CHANGES: [ChangeKind; 7] = [
+    ChangeKind::EarlyWarning,
+    ChangeKind::Declared,
+    ChangeKind::Joined,
+    ChangeKind::Left,
+    ChangeKind::CauseChanged,
+    ChangeKind::Recovered,
+    ChangeKind::Resolved,
+];
+
+/// The label for a refusal whose reason is not in the closed list.
+const OTHER: &str = "other";
+
+/// All counters of the shell, shared as one `Arc`. Counting is one relaxed atomic add: labelled ones are looked up
+/// when this is made, not when they are counted.
+///
+/// The names and what they mean are in [`super::names`].
+#[derive(Debug)]
+pub struct Counters {
+    registry: Registry,
+    messages: [[IntCounter; 3]; 3],
+    refusals: Vec<(&'static str, IntCounter)>,
+    changes: [IntCounter; 7],
+    checkpoint_at: AtomicI64,
+    checkpoint_age: Gauge,
+    pub acks: IntCounter,
+    pub busy: IntCounter,
+    pub broker_connected: IntGauge,
+    pub broker_connects: IntCounter,
+    pub broker_resubscriptions: IntCounter,
+    pub broker_takeovers: IntCounter,
+    pub broker_clients: IntGauge,
+    pub journal_records: IntCounter,
+    pub journal_bytes: IntCounter,
+    pub journal_size_bytes: IntGauge,
+    /// Observe seconds.
+    pub journal_commit: Histogram,
+    pub journal_failures: IntCounter,
+    pub journal_healthy: IntGauge,
+    pub checkpoints: IntCounter,
+    pub checkpoint_failures: IntCounter,
+    pub checkpoint_size_bytes: IntGauge,
+    /// Observe seconds.
+    pub checkpoint_duration: Histogram,
+    /// Observe seconds of real time.
+    pub tick_duration: Histogram,
+    /// Set seconds of engine time.
+    pub decision_lag: Gauge,
+    pub store_writes: IntCounter,
+    pub store_failures: IntCounter,
+    pub store_pending: IntGauge,
+    pub store_overflow: IntCounter,
+    /// Set seconds.
+    pub wall_clock_step: Gauge,
+}
+
+impl Counters {
+    /// Counters at zero. `reasons` is every reason for which a message can be refused; any other is counted as `other`.
+    ///
+    /// # Panics
+    /// When a name of [`super::names`] is used twice or is no metric name: a mistake in this program.
+    pub fn new(reasons: &[&'static str]) -> Self {
+        let make = Maker(Registry::new());
+        let messages = make.counters(names::MESSAGES, &["kind", "encoding"]);
+        let refusals = make.counters(names::REFUSALS, &["reason"]);
+        let changes = make.counters(names::CHANGES, &["kind"]);
+        let mut reasons: Vec<_> = reasons.iter().copied().chain([OTHER]).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        Self {
+            messages: KINDS.map(|kind| ENCODINGS.map(|encoding| messages.with_label_values(&[kind, encoding]))),
+            refusals: reasons.into_iter().map(|reason| (reason, refusals.with_label_values(&[reason]))).collect(),
+            changes: CHANGES.map(|kind| changes.with_label_values(&[kind.as_str()])),
+            checkpoint_at: AtomicI64::new(0),
+            checkpoint_age: make.gauge(names::CHECKPOINT_AGE),
+            acks: make.counter(names::ACKS),
+            busy: make.counter(names::BUSY),
+            broker_connected: make.int_gauge(names::CONNECTED),
+            broker_connects: make.counter(names::CONNECTS),
+            broker_resubscriptions: make.counter(names::RESUBSCRIPTIONS),
+            broker_takeovers: make.counter(names::TAKEOVERS),
+            broker_clients: make.int_gauge(names::CLIENTS),
+            journal_records: make.counter(names::JOURNAL_RECORDS),
+            journal_bytes: make.counter(names::JOURNAL_BYTES),
+            journal_size_bytes: make.int_gauge(names::JOURNAL_SIZE),
+            journal_commit: make.durations(names::JOURNAL_COMMIT, 0.000_25, 16),
+            journal_failures: make.counter(names::JOURNAL_FAILURES),
+            journal_healthy: make.int_gauge(names::JOURNAL_HEALTHY),
+            checkpoints: make.counter(names::CHECKPOINTS),
+            checkpoint_failures: make.counter(names::CHECKPOINT_FAILURES),
+            checkpoint_size_bytes: make.int_gauge(names::CHECKPOINT_SIZE),
+            checkpoint_duration: make.durations(names::CHECKPOINT_DURATION, 0.001, 14),
+            tick_duration: make.durations(names::TICK_DURATION, 0.000_25, 14),
+            decision_lag: make.gauge(names::DECISION_LAG),
+            store_writes: make.counter(names::STORE_WRITES),
+            store_failures: make.counter(names::STORE_FAILURES),
+            store_pending: make.int_gauge(names::STORE_PENDING),
+            store_overflow: make.counter(names::STORE_OVERFLOW),
+            wall_clock_step: make.gauge(names::WALL_STEP),
+            registry: make.0,
+        }
+    }
+
+    /// Counts a received message.
+    pub fn received(&self, kind: MessageKind, encoding: Encoding) {
+        self.messages[kind as usize][encoding as usize].inc();
+    }
+
+    /// Counts a refused message.
+    pub fn refused(&self, reason: &str) {
+        let found = self.refusals.binary_search_by_key(&reason, |&(known, _)| known);
+        let found = found.or_else(|_| self.refusals.binary_search_by_key(&OTHER, |&(known, _)| known));
+        if let Ok(index) = found {
+            self.refusals[index].1.inc();
+        }
+    }
+
+    /// Counts a decision of the detector.
+    pub fn changed(&self, kind: ChangeKind) {
+        if let Some(index) = CHANGES.iter().position(|&known| known == kind) {
+            self.changes[index].inc();
+        }
+    }
+
+    /// Counts a saved checkpoint. `at` is the engine time it was captured at: its age is told from it.
+    pub fn checkpoint_saved(&self, at: Timestamp, bytes: u64, seconds: f64) {
+        self.checkpoints.inc();
+        self.checkpoint_size_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.checkpoint_duration.observe(seconds);
+        self.checkpoint_at.store(at.as_ms(), Ordering::Relaxed);
+    }
+
+    /// Sets what depends on the instant of the scrape.
+    pub(super) fn refresh(&self, now: Timestamp) {
+        let at = self.checkpoint_at.load(Ordering::Relaxed);
+        let age = if at == 0 { f64::NAN } else { now.since_ms(Timestamp::from_ms(at)) as f64 / 1_000.0 };
+        self.checkpoint_age.set(age);
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+}
+
+/// Makes and registers.
+struct Maker(Registry);
+
+impl Maker {
+    fn register<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+        let collector = made.expect("the names are metric names and each is used once");
+        self.0.register(Box::new(collector.clone())).expect("the names are metric names and each is used once");
+        collector
+    }
+
+    fn counter(&self, Named { name, help }: Named) -> IntCounter {
+        self.register(IntCounter::new(name, help))
+    }
+
+    fn counters(&self, Named { name, help }: Named, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauge(&self, Named { name, help }: Named) -> Gauge {
+        self.register(Gauge::new(name, help))
+    }
+
+    fn int_gauge(&self, Named { name, help }: Named) -> IntGauge {
+        self.register(IntGauge::new(name, help))
+    }
+
+    /// A histogram of seconds whose bounds double `count` times from `from`.
+    fn durations(&self, Named { name, help }: Named, from: f64, count: usize) -> Histogram {
+        let bounds = exponential_buckets(from, 2.0, count).expect("the bounds are positive and grow");
+        self.register(Histogram::with_opts(HistogramOpts::new(name, help).buckets(bounds)))
+    }
+}

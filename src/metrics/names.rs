@@ -1,0 +1,238 @@
+//! Every metric that is exposed: name, kind, help text. Base units are seconds, bytes and ratios (0 to 1); instants are
+//! seconds since the epoch, of engine time.
+
+/// Most series that one device has of its own (a device with every field known has them all).
+pub const SERIES_PER_DEVICE: usize = 30;
+
+/// Most open events with series of their own; the longest streaks come first. The totals count all.
+pub const EVENTS_WITH_SERIES: usize = 100;
+
+/// What a number of the text format is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    /// Quantiles without sum and count: the distribution of the newest minute, not of the process' life.
+    Summary,
+}
+
+impl Kind {
+    /// The kind's name in a `# TYPE` line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Summary => "summary",
+        }
+    }
+}
+
+/// A metric written from the snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub help: &'static str,
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, help }
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Counter, help }
+}
+
+/// A metric of [`super::Counters`].
+#[derive(Clone, Copy, Debug)]
+pub struct Named {
+    pub name: &'static str,
+    pub help: &'static str,
+}
+
+const fn named(name: &'static str, help: &'static str) -> Named {
+    Named { name, help }
+}
+
+// The program.
+pub const BUILD: Metric = gauge("fleetwatch_build_info", "The version that is running; always 1.");
+pub const SNAPSHOT_AGE: Metric = gauge(
+    "fleetwatch_snapshot_age_seconds",
+    "Engine time since the tick that the fleet's figures are of; large when the detector does not keep up.",
+);
+pub const PROCESS_CPU: Metric =
+    counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
+pub const PROCESS_MEMORY: Metric = gauge("process_resident_memory_bytes", "Resident memory size in bytes.");
+pub const PROCESS_OPEN_FDS: Metric = gauge("process_open_fds", "Number of open file descriptors.");
+pub const PROCESS_MAX_FDS: Metric = gauge("process_max_fds", "Maximum number of open file descriptors.");
+pub const PROCESS_START: Metric =
+    gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.");
+
+// The fleet.
+pub const FLEET_EXPECTED: Metric = gauge("fleetwatch_fleet_expected_devices", "Devices that should report.");
+pub const FLEET_REPORTING: Metric =
+    gauge("fleetwatch_fleet_reporting_devices", "Devices that gave evidence in the newest closed minute.");
+pub const FLEET_DEVICES: Metric =
+    gauge("fleetwatch_fleet_devices", "Devices by the verdict of their newest closed minute.");
+pub const FLEET_BY_UPDATE: Metric =
+    gauge("fleetwatch_update_devices", "Devices by nightly update and verdict; rare updates are counted as other.");
+pub const FLEET_BY_BRANCH: Metric = gauge(
+    "fleetwatch_branch_devices",
+    "Devices by branch and verdict; branches beyond the bound are counted as other.",
+);
+pub const FLEET_BY_MODEL: Metric =
+    gauge("fleetwatch_model_devices", "Devices by model and verdict; rare models are counted as other.");
+pub const REPORTS: Metric = counter("fleetwatch_reports_total", "Reports recorded.");
+pub const DUPLICATES: Metric =
+    counter("fleetwatch_reports_duplicate_total", "Reports dropped because they had been recorded already.");
+pub const LATE: Metric =
+    counter("fleetwatch_reports_late_total", "Reports that came after their minute had closed, and were recomputed.");
+pub const MISSING: Metric =
+    gauge("fleetwatch_reports_missing", "Reports that never arrived, by gaps in the devices' sequence numbers.");
+pub const SLOTS: Metric = counter("fleetwatch_slots_closed_total", "Minutes of a device and traffic class closed.");
+
+// Open events.
+pub const EVENTS_OPEN: Metric = gauge("fleetwatch_open_events", "Open events by state and scope.");
+pub const WORST_STREAK: Metric =
+    gauge("fleetwatch_worst_streak_seconds", "Longest proved degradation of the open events; 0 without one.");
+pub const WORST_PROGRESS: Metric = gauge(
+    "fleetwatch_worst_progress_ratio",
+    "How far the worst open event is on its way to a major incident; 1 when declared.",
+);
+pub const EVENT: Metric = gauge("fleetwatch_event_info", "An open event with its suspect; always 1.");
+pub const EVENT_STREAK: Metric =
+    gauge("fleetwatch_event_streak_seconds", "Continuous degradation of the event that is proved so far.");
+pub const EVENT_HOLD: Metric =
+    gauge("fleetwatch_event_hold_seconds", "Continuous degradation at which the event is a major incident.");
+pub const EVENT_MEMBERS: Metric = gauge("fleetwatch_event_member_devices", "Devices that are members of the event.");
+pub const EVENT_STARTED: Metric =
+    gauge("fleetwatch_event_impact_start_timestamp_seconds", "When the degradation of the event began.");
+pub const EVENT_DUE: Metric = gauge(
+    "fleetwatch_event_declaration_due_timestamp_seconds",
+    "When the event becomes a major incident if nothing changes; absent once declared or suspended.",
+);
+pub const EVENT_DECLARED: Metric =
+    gauge("fleetwatch_event_declared", "Whether the event has been declared a major incident.");
+pub const EVENT_SUSPENDED: Metric =
+    gauge("fleetwatch_event_suspended", "Whether a gap without data keeps the event from being proved.");
+pub const EVENT_CONFIDENCE: Metric =
+    gauge("fleetwatch_event_cause_confidence_ratio", "How sure the detector is of the named suspect.");
+
+// Each device.
+pub const DEVICE: Metric =
+    gauge("fleetwatch_device_info", "What a device is; rare values are shown as other; always 1.");
+pub const DEVICE_REPORTING: Metric =
+    gauge("fleetwatch_device_reporting", "Whether the device gave evidence in the newest closed minute.");
+pub const DEVICE_ONLINE: Metric =
+    gauge("fleetwatch_device_online", "Whether the device's last status says that it is online.");
+pub const DEVICE_VERDICT: Metric = gauge(
+    "fleetwatch_device_verdict",
+    "Verdict of the newest closed minute: 0 unknown, 1 indeterminate, 2 healthy, 3 degraded.",
+);
+pub const DEVICE_STREAK: Metric =
+    gauge("fleetwatch_device_streak_seconds", "Continuous degradation of the device that is proved so far.");
+pub const DEVICE_LATENCY: Metric = Metric {
+    name: "fleetwatch_device_latency_seconds",
+    kind: Kind::Summary,
+    help: "Delay that the device added in its newest closed minute with data, all traffic classes together.",
+};
+pub const DEVICE_FALSE_POSITIVES: Metric = gauge(
+    "fleetwatch_device_false_positive_ratio",
+    "Known-good probes that the device wrongly flagged, of all in the last 30 minutes.",
+);
+pub const DEVICE_LAST_REPORT: Metric =
+    gauge("fleetwatch_device_last_report_timestamp_seconds", "When the device was last heard.");
+pub const DEVICE_IN_EVENT: Metric =
+    gauge("fleetwatch_device_in_event", "Whether the device is a member of an open event.");
+pub const DEVICE_WORKAROUND: Metric =
+    gauge("fleetwatch_device_workaround_active", "Whether the device runs with a workaround's settings.");
+pub const DEVICE_CLOCK_OFFSET: Metric =
+    gauge("fleetwatch_device_clock_offset_seconds", "Wall clock of the device minus event time.");
+pub const DEVICE_BOOTS: Metric =
+    gauge("fleetwatch_device_recent_boots", "Boots in the last ten minutes when more than one, else 0.");
+
+/// Everything that is written from the snapshot.
+pub const FROM_SNAPSHOT: &[Metric] = &[
+    BUILD,
+    SNAPSHOT_AGE,
+    FLEET_EXPECTED,
+    FLEET_REPORTING,
+    FLEET_DEVICES,
+    FLEET_BY_UPDATE,
+    FLEET_BY_BRANCH,
+    FLEET_BY_MODEL,
+    REPORTS,
+    DUPLICATES,
+    LATE,
+    MISSING,
+    SLOTS,
+    EVENTS_OPEN,
+    WORST_STREAK,
+    WORST_PROGRESS,
+    EVENT,
+    EVENT_STREAK,
+    EVENT_HOLD,
+    EVENT_MEMBERS,
+    EVENT_STARTED,
+    EVENT_DUE,
+    EVENT_DECLARED,
+    EVENT_SUSPENDED,
+    EVENT_CONFIDENCE,
+    DEVICE,
+    DEVICE_REPORTING,
+    DEVICE_ONLINE,
+    DEVICE_VERDICT,
+    DEVICE_STREAK,
+    DEVICE_LATENCY,
+    DEVICE_FALSE_POSITIVES,
+    DEVICE_LAST_REPORT,
+    DEVICE_IN_EVENT,
+    DEVICE_WORKAROUND,
+    DEVICE_CLOCK_OFFSET,
+    DEVICE_BOOTS,
+];
+
+// The work of the shell.
+pub const MESSAGES: Named = named("fleetwatch_messages_received_total", "Messages received, by kind and encoding.");
+pub const REFUSALS: Named = named("fleetwatch_messages_refused_total", "Messages refused, by reason.");
+pub const ACKS: Named = named("fleetwatch_acks_sent_total", "Messages acknowledged to the broker.");
+pub const BUSY: Named =
+    named("fleetwatch_ingest_busy_total", "Messages that had to wait for the engine or the journal (back-pressure).");
+pub const CONNECTED: Named = named("fleetwatch_broker_connected", "Whether the session with the broker is up.");
+pub const CONNECTS: Named = named("fleetwatch_broker_connects_total", "Connections made to the broker.");
+pub const RESUBSCRIPTIONS: Named =
+    named("fleetwatch_broker_resubscriptions_total", "Subscriptions made because the broker had no session of ours.");
+pub const TAKEOVERS: Named = named(
+    "fleetwatch_broker_takeovers_total",
+    "Times that the session was taken over by another client of the same name.",
+);
+pub const CLIENTS: Named = named("fleetwatch_broker_clients", "Clients connected to the embedded broker.");
+pub const JOURNAL_RECORDS: Named = named("fleetwatch_journal_records_total", "Messages appended to the journal.");
+pub const JOURNAL_BYTES: Named = named("fleetwatch_journal_written_bytes_total", "Bytes appended to the journal.");
+pub const JOURNAL_SIZE: Named = named("fleetwatch_journal_size_bytes", "Bytes that the journal holds on disk.");
+pub const JOURNAL_COMMIT: Named =
+    named("fleetwatch_journal_commit_duration_seconds", "Time to write and sync one batch of the journal.");
+pub const JOURNAL_FAILURES: Named =
+    named("fleetwatch_journal_failures_total", "Failed writes or syncs of the journal.");
+pub const JOURNAL_HEALTHY: Named = named("fleetwatch_journal_healthy", "Whether the journal takes records.");
+pub const CHECKPOINTS: Named = named("fleetwatch_checkpoints_total", "Checkpoints saved.");
+pub const CHECKPOINT_FAILURES: Named = named("fleetwatch_checkpoint_failures_total", "Checkpoints that failed.");
+pub const CHECKPOINT_AGE: Named =
+    named("fleetwatch_checkpoint_age_seconds", "Engine time since the last saved checkpoint.");
+pub const CHECKPOINT_SIZE: Named = named("fleetwatch_checkpoint_size_bytes", "Size of the last saved checkpoint.");
+pub const CHECKPOINT_DURATION: Named =
+    named("fleetwatch_checkpoint_duration_seconds", "Time to capture and save a checkpoint.");
+pub const TICK_DURATION: Named =
+    named("fleetwatch_tick_duration_seconds", "Time in which the detector worked through one tick.");
+pub const DECISION_LAG: Named =
+    named("fleetwatch_decision_lag_seconds", "Engine time from the instant a tick was due to its end.");
+pub const CHANGES: Named = named("fleetwatch_changes_total", "Decisions of the detector, by kind.");
+pub const STORE_WRITES: Named = named("fleetwatch_store_writes_total", "Changes written to the incident record.");
+pub const STORE_FAILURES: Named =
+    named("fleetwatch_store_failures_total", "Failed attempts to write the incident record.");
+pub const STORE_PENDING: Named =
+    named("fleetwatch_store_pending_changes", "Changes that wait to be written to the incident record.");
+pub const STORE_OVERFLOW: Named =
+    named("fleetwatch_store_overflow_total", "Changes that found the writer's buffer full; the journal has them.");
+pub const WALL_STEP: Named =
+    named("fleetwatch_wall_clock_step_seconds", "How far the server's wall clock was stepped since the start.");
