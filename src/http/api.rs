@@ -1,0 +1,106 @@
+//! The API: the same as the pages show, as JSON.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+
+use super::HttpState;
+use super::filter::DeviceParams;
+use super::problem::Problem;
+use crate::engine::snapshot::{DeviceView, EventView};
+use crate::engine::time::Timestamp;
+use crate::record::{Incident, IncidentQuery, IncidentRecord};
+
+/// Most devices in one answer, and how many without a `limit`.
+const MAX_DEVICES: usize = 1_000;
+const DEVICES: usize = 100;
+
+/// Most incidents in one answer.
+const MAX_INCIDENTS: u32 = 500;
+
+/// A query string that cannot be read is the client's mistake, and told as one.
+type Params<T> = Result<Query<T>, QueryRejection>;
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct IncidentParams {
+    open: bool,
+    warnings: bool,
+    limit: u32,
+    offset: u32,
+}
+
+impl Default for IncidentParams {
+    fn default() -> Self {
+        Self { open: false, warnings: false, limit: 50, offset: 0 }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Incidents {
+    incidents: Vec<Incident>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Devices {
+    /// The tick that the figures are of.
+    at: Timestamp,
+    /// How many match, on all pages.
+    total: usize,
+    devices: Vec<DeviceView>,
+    /// The `after` of the next page; `null` on the last.
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct OneIncident {
+    /// As of the last tick, while the event is open.
+    live: Option<EventView>,
+    #[serde(flatten)]
+    record: IncidentRecord,
+}
+
+pub(super) async fn incidents(
+    State(state): State<HttpState>,
+    params: Params<IncidentParams>,
+) -> Result<Json<Incidents>, Problem> {
+    let Query(params) = params.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    if !(1..=MAX_INCIDENTS).contains(&params.limit) {
+        return Err(Problem::bad_request(format!("limit is 1 to {MAX_INCIDENTS}")));
+    }
+    let query = IncidentQuery {
+        with_warnings: params.warnings,
+        open_only: params.open,
+        limit: params.limit,
+        offset: params.offset,
+    };
+    let incidents = state.store.incidents(query).await.map_err(|error| Problem::record(&error))?;
+    Ok(Json(Incidents { incidents }))
+}
+
+pub(super) async fn incident(
+    State(state): State<HttpState>,
+    Path(id): Path<String>,
+) -> Result<Json<OneIncident>, Problem> {
+    let record = state.store.incident(&id).await.map_err(|error| Problem::record(&error))?;
+    let record = record.ok_or_else(|| Problem::missing("no incident has this number or event id"))?;
+    let snapshot = state.snapshot.load();
+    let live = snapshot.events.iter().find(|event| event.event_id == record.incident.event_id).cloned();
+    Ok(Json(OneIncident { live, record }))
+}
+
+pub(super) async fn devices(
+    State(state): State<HttpState>,
+    params: Params<DeviceParams>,
+) -> Result<Json<Devices>, Problem> {
+    let Query(params) = params.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let snapshot = state.snapshot.load();
+    let page = params.page(&snapshot, DEVICES, MAX_DEVICES).map_err(Problem::bad_request)?;
+    Ok(Json(Devices {
+        at: snapshot.at,
+        total: page.total,
+        next: page.next.map(str::to_owned),
+        devices: page.devices.into_iter().cloned().collect(),
+    }))
+}

@@ -1,0 +1,73 @@
+//! Which devices to show, and a page of them.
+
+use serde::Deserialize;
+
+use crate::engine::effect::Verdict;
+use crate::engine::snapshot::{DeviceView, Snapshot};
+
+/// Parameters of a device list. An empty text is no filter, because that is what an untouched form sends.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct DeviceParams {
+    pub(super) branch: String,
+    pub(super) update: String,
+    pub(super) verdict: String,
+    /// Id of the last device of the page before.
+    pub(super) after: String,
+    pub(super) limit: Option<usize>,
+}
+
+/// A page of the devices that match.
+#[derive(Debug)]
+pub(super) struct DevicePage<'a> {
+    /// How many match, on all pages.
+    pub(super) total: usize,
+    pub(super) devices: Vec<&'a DeviceView>,
+    /// The `after` of the next page.
+    pub(super) next: Option<&'a str>,
+}
+
+/// The verdict of this name, if there is one.
+pub(super) fn verdict_named(name: &str) -> Option<Verdict> {
+    [Verdict::Degraded, Verdict::Healthy, Verdict::Indeterminate, Verdict::Unknown]
+        .into_iter()
+        .find(|verdict| verdict.as_str() == name)
+}
+
+impl DeviceParams {
+    /// The page that these parameters ask for, of at most `max` devices and by default `default` ones.
+    ///
+    /// # Errors
+    /// When a parameter has a value that cannot be; says which.
+    pub(super) fn page<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        default: usize,
+        max: usize,
+    ) -> Result<DevicePage<'a>, String> {
+        let verdict = match &*self.verdict {
+            "" => None,
+            name => Some(verdict_named(name).ok_or("verdict is one of degraded, healthy, indeterminate, unknown")?),
+        };
+        let limit = self.limit.unwrap_or(default);
+        if !(1..=max).contains(&limit) {
+            return Err(format!("limit is 1 to {max}"));
+        }
+        let matches = |device: &&DeviceView| {
+            is(&self.branch, device.branch.as_deref())
+                && is(&self.update, device.update.as_deref())
+                && verdict.is_none_or(|verdict| device.verdict == verdict)
+        };
+        let total = snapshot.devices.iter().filter(matches).count();
+        let start = snapshot.devices.partition_point(|device| device.id.as_str() <= &*self.after);
+        let mut devices: Vec<_> = snapshot.devices[start..].iter().filter(matches).take(limit + 1).collect();
+        let more = devices.len() > limit;
+        devices.truncate(limit);
+        let next = devices.last().filter(|_| more).map(|device| device.id.as_str());
+        Ok(DevicePage { total, devices, next })
+    }
+}
+
+fn is(wanted: &str, value: Option<&str>) -> bool {
+    wanted.is_empty() || value == Some(wanted)
+}

@@ -1,0 +1,125 @@
+//! What stands between the network and the routes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+
+/// A page may load this listener's style sheet and icon, send its filter form back here, and nothing else.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+const HEADERS: [(HeaderName, &str); 6] = [
+    (CONTENT_SECURITY_POLICY, POLICY),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// Under which names the listener may be asked.
+///
+/// A listener on loopback has no password, because only this machine can reach it. But a foreign page in a browser on this
+/// machine can, when its name is made to resolve to 127.0.0.1 (DNS rebinding): its requests carry its own name in `Host`.
+#[derive(Clone, Debug)]
+pub struct HostPolicy {
+    /// `None`: every name.
+    names: Option<Vec<String>>,
+}
+
+impl HostPolicy {
+    /// The policy of a listener on `address`: loopback names and `allowed` on a loopback address; `allowed` elsewhere, or
+    /// every name when there are none.
+    pub fn new(address: SocketAddr, allowed: &[String]) -> Self {
+        if !address.ip().is_loopback() && allowed.is_empty() {
+            return Self { names: None };
+        }
+        let mut names: Vec<String> = allowed.iter().map(|name| name.to_ascii_lowercase()).collect();
+        names.push("localhost".to_owned());
+        Self { names: Some(names) }
+    }
+
+    /// Whether a `Host` header (`name` or `name:port`) may be answered.
+    pub fn allows(&self, host: &str) -> bool {
+        let Some(names) = &self.names else { return true };
+        let name = name_of(host).to_ascii_lowercase();
+        let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        literal.is_ok_and(|ip| ip.is_loopback()) || names.contains(&name)
+    }
+}
+
+/// The name without its port. An IPv6 address keeps its brackets.
+fn name_of(host: &str) -> &str {
+    let name_end = host.find(']').map_or(0, |bracket| bracket + 1);
+    match host[name_end..].find(':') {
+        Some(colon) => &host[..name_end + colon],
+        None => host,
+    }
+}
+
+pub(super) async fn check_host(State(policy): State<Arc<HostPolicy>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    // A request with an absolute target names its host there.
+    match request.uri().host().or(host) {
+        None => Problem::bad_request("the request has no Host header").into_response(),
+        Some(host) if policy.allows(host) => next.run(request).await,
+        Some(_) => Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "this listener does not answer under that name; see allowed_hosts in the configuration",
+        )
+        .into_response(),
+    }
+}
+
+pub(super) async fn limit_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the answer took too long").into_response(),
+    }
+}
+
+pub(super) async fn set_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loopback_listener_answers_under_loopback_names_only() {
+        let policy = HostPolicy::new("127.0.0.1:9090".parse().unwrap(), &["noc.example.jp".to_owned()]);
+        for good in ["127.0.0.1:9090", "localhost", "LOCALHOST:1", "[::1]:9090", "[::1]", "127.9.9.9", "NOC.example.jp"]
+        {
+            assert!(policy.allows(good), "{good}");
+        }
+        for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1:9090", "", "[::2]"] {
+            assert!(!policy.allows(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn elsewhere_every_name_is_answered_unless_names_are_given() {
+        let open = HostPolicy::new("0.0.0.0:80".parse().unwrap(), &[]);
+        assert!(open.allows("anything"));
+        let named = HostPolicy::new("0.0.0.0:80".parse().unwrap(), &["noc.example.jp".to_owned()]);
+        assert!(named.allows("noc.example.jp:80"));
+        assert!(!named.allows("anything"));
+    }
+}

@@ -1,0 +1,88 @@
+//! The reader's language, and every word of the pages in both.
+
+mod text;
+
+use axum::http::{HeaderMap, header};
+
+pub(super) use self::text::Text;
+
+/// A language of the pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lang {
+    En,
+    Ja,
+}
+
+impl Lang {
+    /// The language's code, as in `<html lang>`.
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Ja => "ja",
+        }
+    }
+
+    /// Every word in this language.
+    pub(super) const fn text(self) -> &'static Text {
+        match self {
+            Self::En => &text::EN,
+            Self::Ja => &text::JA,
+        }
+    }
+
+    /// The other one, to switch to.
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::En => Self::Ja,
+            Self::Ja => Self::En,
+        }
+    }
+
+    /// The language of this code, if the pages have it.
+    pub(super) fn from_code(code: &str) -> Option<Self> {
+        [Self::En, Self::Ja].into_iter().find(|lang| lang.code() == code)
+    }
+
+    /// What the browser prefers by its `Accept-Language`; English where it says nothing that the pages have.
+    pub(super) fn accepted(headers: &HeaderMap) -> Self {
+        let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let mut best: Option<(f32, Self)> = None;
+        for range in accept.split(',') {
+            let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
+            let weight = match parameters.trim().strip_prefix("q=") {
+                Some(q) => q.trim().parse().unwrap_or(0.0),
+                None => 1.0,
+            };
+            let primary = tag.trim().split('-').next().unwrap_or("").to_ascii_lowercase();
+            // The first of equal weight wins.
+            if let Some(lang) = Self::from_code(&primary)
+                && weight > best.map_or(0.0, |(best, _)| best)
+            {
+                best = Some((weight, lang));
+            }
+        }
+        best.map_or(Self::En, |(_, lang)| lang)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(value: &str) -> Lang {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_LANGUAGE, value.parse().unwrap());
+        Lang::accepted(&headers)
+    }
+
+    #[test]
+    fn the_preferred_language_that_there_is_wins() {
+        assert_eq!(accepted("ja"), Lang::Ja);
+        assert_eq!(accepted("ja-JP,ja;q=0.9,en;q=0.8"), Lang::Ja);
+        assert_eq!(accepted("fr, en;q=0.3, ja;q=0.7"), Lang::Ja);
+        assert_eq!(accepted("en-GB, ja"), Lang::En);
+        assert_eq!(accepted("ja;q=0, de"), Lang::En);
+        assert_eq!(accepted(";;q=x,,"), Lang::En);
+        assert_eq!(Lang::accepted(&HeaderMap::new()), Lang::En);
+    }
+}

@@ -1,0 +1,170 @@
+//! What surrounds every page.
+
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use crate::engine::time::Timestamp;
+use crate::http::assets::STYLE_PATH;
+use crate::http::lang::{Lang, Text};
+use crate::http::zone::{Zone, rfc3339};
+
+/// How a page is looked at: by whom, when, from which address.
+pub(super) struct View<'a> {
+    pub(super) lang: Lang,
+    /// Whether the address says the language: then links keep it.
+    pub(super) lang_chosen: bool,
+    pub(super) refresh: bool,
+    pub(super) uri: &'a Uri,
+    pub(super) zone: &'a Zone,
+    pub(super) now: Timestamp,
+    /// Engine seconds a real second.
+    pub(super) speed: f64,
+}
+
+/// Which entry of the navigation a page is under.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Now,
+    Incidents,
+    Devices,
+    None,
+}
+
+impl View<'_> {
+    pub(super) fn text(&self) -> &'static Text {
+        self.lang.text()
+    }
+
+    /// The address of another page, in the same language when it was chosen. `query` is encoded already.
+    pub(super) fn link(&self, path: &str, query: &str) -> String {
+        let lang = if self.lang_chosen { format!("lang={}", self.lang.code()) } else { String::new() };
+        let parts: Vec<&str> = [query, &lang].into_iter().filter(|part| !part.is_empty()).collect();
+        if parts.is_empty() { path.to_owned() } else { format!("{path}?{}", parts.join("&")) }
+    }
+
+    /// The address of this page with one parameter changed. `value` needs no encoding; `None` takes it away.
+    fn this_with(&self, name: &str, value: Option<&str>) -> String {
+        let prefix = format!("{name}=");
+        let kept =
+            self.uri.query().unwrap_or("").split('&').filter(|part| !part.is_empty() && !part.starts_with(&prefix));
+        let mut query: Vec<String> = kept.map(str::to_owned).collect();
+        query.extend(value.map(|value| format!("{prefix}{value}")));
+        if query.is_empty() { self.uri.path().to_owned() } else { format!("{}?{}", self.uri.path(), query.join("&")) }
+    }
+
+    /// A duration in the reader's words, to the minute (to the second below two minutes).
+    pub(super) fn duration(&self, seconds: u64) -> String {
+        let text = self.text();
+        match seconds {
+            0..120 => (text.seconds)(seconds),
+            120..3_600 => (text.minutes)(seconds / 60),
+            _ => (text.hours)(seconds / 3_600, seconds / 60 % 60),
+        }
+    }
+
+    /// A length on the one-hour clock, in minutes.
+    pub(super) fn minutes(&self, seconds: u64) -> String {
+        (self.text().minutes)(seconds / 60)
+    }
+
+    /// An instant with its date.
+    pub(super) fn date_time(&self, at: Timestamp) -> Markup {
+        html! { time datetime=(rfc3339(at)) { (self.zone.date_time(at, self.lang)) } }
+    }
+
+    /// An instant of today, to the second.
+    pub(super) fn time_s(&self, at: Timestamp) -> Markup {
+        html! { time datetime=(rfc3339(at)) { (self.zone.time_s(at)) } }
+    }
+}
+
+/// A whole page. `refresh_s`: the page reloads after so many seconds, unless the reader has stopped it.
+pub(super) fn page(view: &View<'_>, title: &str, place: Place, refresh_s: Option<u32>, body: &Markup) -> Markup {
+    let text = view.text();
+    let other = view.lang.other();
+    let refresh = refresh_s.filter(|_| view.refresh);
+    html! {
+        (DOCTYPE)
+        html lang=(view.lang.code()) {
+            (head(title, refresh))
+            body {
+                a.skip href="#content" { (text.skip) }
+                header.top {
+                    a.brand href=(view.link("/", "")) { "fleetwatch" }
+                    nav aria-label=(text.nav_label) {
+                        (entry(view, "/", text.nav_now, place == Place::Now))
+                        (entry(view, "/incidents", text.nav_incidents, place == Place::Incidents))
+                        (entry(view, "/devices", text.nav_devices, place == Place::Devices))
+                    }
+                    a.language href=(view.this_with("lang", Some(other.code()))) lang=(other.code())
+                        hreflang=(other.code()) { (other.text().language_name) }
+                }
+                main id="content" { (body) }
+                footer {
+                    p { ((text.zone)(view.zone.name())) " fleetwatch " (env!("CARGO_PKG_VERSION")) }
+                    @if let Some(seconds) = refresh {
+                        p.screen { ((text.refreshes)(seconds)) " "
+                            a href=(view.this_with("refresh", Some("off"))) { (text.refresh_stop) } }
+                    } @else if refresh_s.is_some() {
+                        p.screen { a href=(view.this_with("refresh", None)) { (text.refresh_start) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn head(title: &str, refresh: Option<u32>) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            @if let Some(seconds) = refresh { meta http-equiv="refresh" content=(seconds); }
+            title { (title) " - fleetwatch" }
+            link rel="stylesheet" href=(*STYLE_PATH);
+            link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+        }
+    }
+}
+
+fn entry(view: &View<'_>, path: &str, label: &str, current: bool) -> Markup {
+    html! { a href=(view.link(path, "")) aria-current=[current.then_some("page")] { (label) } }
+}
+
+pub(super) fn not_found(view: &View<'_>) -> Markup {
+    let text = view.text();
+    let body = html! {
+        h1 { (text.not_found) }
+        p { (text.not_found_detail) }
+        p { a href=(view.link("/", "")) { (text.back) } }
+    };
+    page(view, text.not_found, Place::None, None, &body)
+}
+
+/// The same where no state is at hand.
+pub(super) fn plain_not_found(lang: Lang, uri: &Uri) -> Markup {
+    let zone = Zone::default();
+    let now = Timestamp::default();
+    not_found(&View { lang, lang_chosen: false, refresh: false, uri, zone: &zone, now, speed: 1.0 })
+}
+
+pub(super) fn bad_request(view: &View<'_>, why: &str) -> Markup {
+    let text = view.text();
+    let body = html! {
+        h1 { (text.bad_request) }
+        p lang="en" { (why) }
+        p { a href=(view.link("/", "")) { (text.back) } }
+    };
+    page(view, text.bad_request, Place::None, None, &body)
+}
+
+pub(super) fn respond(status: StatusCode, lang: Lang, markup: &Markup) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_LANGUAGE, lang.code()),
+        (header::VARY, "Accept-Language"),
+    ];
+    (status, headers, markup.0.clone()).into_response()
+}

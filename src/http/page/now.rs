@@ -1,0 +1,192 @@
+//! Is anything wrong?
+
+use maud::{Markup, html};
+
+use super::frame::{Place, View, page as framed};
+use super::parts::{self, Tone, encode, event_name, incident_table, state_badge};
+use crate::engine::snapshot::{EventState, EventView, Snapshot};
+use crate::http::health::Latch;
+use crate::record::{Incident, StoreError};
+
+/// Seconds after which the page reloads.
+const REFRESH_S: u32 = 10;
+
+/// Engine time after which a snapshot is stale: three ticks.
+const STALE_MS: i64 = 30_000;
+
+/// A snapshot is not called stale before this much real time, however fast engine time runs.
+const STALE_REAL_S: f64 = 5.0;
+
+/// Open events shown in full.
+const SHOWN: usize = 20;
+
+pub(super) fn page(
+    view: &View<'_>,
+    snapshot: &Snapshot,
+    latches: &[Latch],
+    recent: Result<Vec<Incident>, StoreError>,
+) -> Markup {
+    let text = view.text();
+    let mut events: Vec<&EventView> = snapshot.events.iter().collect();
+    events.sort_by_key(|event| std::cmp::Reverse((rank(event.state), event.streak_s, event.members.len())));
+    let body = html! {
+        (banners(view, snapshot, latches, &events))
+        (figures(view, snapshot))
+        section aria-labelledby="events" {
+            h2 id="events" { (text.open_events) }
+            @if events.is_empty() { p { (text.no_open_events) } }
+            @for event in events.iter().take(SHOWN) { (event_card(view, event)) }
+            @if events.len() > SHOWN { p { ((text.more_events)(events.len() - SHOWN)) } }
+        }
+        section aria-labelledby="recent" {
+            h2 id="recent" { (text.recent_incidents) }
+            @match &recent {
+                Ok(list) if list.is_empty() => p { (text.no_incidents) },
+                Ok(list) => {
+                    (incident_table(view, list))
+                    p.screen { a href=(view.link("/incidents", "")) { (text.all_incidents) } }
+                }
+                Err(error) => p { (unreadable(view, error)) },
+            }
+        }
+    };
+    framed(view, &title(view, &events), Place::Now, Some(REFRESH_S), &body)
+}
+
+/// Tells the reader in short; the log tells why.
+pub(super) fn unreadable(view: &View<'_>, error: &StoreError) -> Markup {
+    tracing::error!(reason = error.reason(), %error, "the incident record cannot be read");
+    html! { (parts::badge(Tone::Unknown, view.text().record_unreadable)) " (" code { (error.reason()) } ")" }
+}
+
+const fn rank(state: EventState) -> u8 {
+    match state {
+        EventState::Declared => 2,
+        EventState::Pending => 1,
+        EventState::Recovered => 0,
+    }
+}
+
+/// The title of the browser's tab: the worst comes first, so that it can be read there.
+fn title(view: &View<'_>, events: &[&EventView]) -> String {
+    let text = view.text();
+    match events.first() {
+        Some(event) => {
+            let (_, word, _) = standing(view, event.state, 1);
+            format!("{word} {}", event_name(event.incident.as_deref(), &event.event_id))
+        }
+        None => text.nav_now.to_owned(),
+    }
+}
+
+fn standing(view: &View<'_>, state: EventState, count: usize) -> (Tone, &'static str, String) {
+    let text = view.text();
+    match state {
+        EventState::Declared => (Tone::Bad, text.major, (text.major_detail)(count)),
+        EventState::Pending => (Tone::Warn, text.warning, (text.warning_detail)(count)),
+        EventState::Recovered => (Tone::Good, text.recovering, text.recovering_detail.to_owned()),
+    }
+}
+
+/// First what keeps the detector from seeing, then the worst that it sees. It does not say that all is well while it is blind.
+fn banners(view: &View<'_>, snapshot: &Snapshot, latches: &[Latch], events: &[&EventView]) -> Markup {
+    let text = view.text();
+    let blind = blindness(view, snapshot, latches);
+    html! {
+        @if snapshot.at.as_ms() == 0 {
+            (banner(Tone::Unknown, text.starting, &html! { p { (text.starting_detail) } }))
+        } @else if let Some(why) = &blind {
+            (banner(Tone::Unknown, text.blind, why))
+        }
+        @if let Some(worst) = events.first() {
+            @let count = events.iter().filter(|event| event.state == worst.state).count();
+            @let (tone, word, detail) = standing(view, worst.state, count);
+            (banner(tone, word, &html! { p { (detail) } }))
+        } @else if blind.is_none() && snapshot.at.as_ms() != 0 {
+            (banner(Tone::Good, text.all_well, &html! { p { (text.all_well_detail) } }))
+        }
+    }
+}
+
+fn banner(tone: Tone, word: &str, detail: &Markup) -> Markup {
+    html! {
+        div class=(format!("banner {}", tone.class())) role="status" {
+            span.mark aria-hidden="true" { (tone.mark()) }
+            div { h1 { (word) } (detail) }
+        }
+    }
+}
+
+/// What keeps the detector from seeing the fleet; `None` when it sees.
+fn blindness(view: &View<'_>, snapshot: &Snapshot, latches: &[Latch]) -> Option<Markup> {
+    let text = view.text();
+    let age_ms = view.now.since_ms(snapshot.at);
+    let stale = age_ms > STALE_MS && age_ms as f64 > STALE_REAL_S * 1_000.0 * view.speed;
+    let totals = &snapshot.totals;
+    let silent = totals.reporting * 2 < totals.expected || totals.expected == 0;
+    let closed: Vec<&Latch> = latches.iter().filter(|latch| !latch.ready).collect();
+    if !stale && !silent && closed.is_empty() {
+        return None;
+    }
+    Some(html! {
+        @if stale { p { ((text.stale_detail)(&view.duration((age_ms / 1_000) as u64))) } }
+        @if silent { p { ((text.silent_detail)(totals.reporting, totals.expected)) } }
+        @if !closed.is_empty() {
+            p { (text.not_ready_detail) }
+            ul { @for latch in closed { li { code { (latch.name) } ": " span lang="en" { (latch.reason) } } } }
+        }
+    })
+}
+
+fn figures(view: &View<'_>, snapshot: &Snapshot) -> Markup {
+    let text = view.text();
+    let totals = &snapshot.totals;
+    let age = u64::try_from(view.now.since_ms(snapshot.at)).unwrap_or(0) / 1_000;
+    html! {
+        section aria-labelledby="fleet" {
+            h2 id="fleet" { (text.fleet) }
+            dl.figures {
+                (figure(text.reporting, totals.reporting, &(text.of_expected)(totals.expected), None))
+                (figure(text.degraded_now, totals.degraded, "", (totals.degraded > 0).then_some(Tone::Bad)))
+                (figure(text.healthy_now, totals.healthy, "", None))
+                (figure(text.not_known, totals.unknown + totals.indeterminate, text.not_known_note, None))
+            }
+            @if snapshot.at.as_ms() != 0 {
+                p.note { ((text.as_of)(&view.zone.time_s(snapshot.at), &view.duration(age))) }
+            }
+        }
+    }
+}
+
+fn figure(label: &str, value: u64, note: &str, tone: Option<Tone>) -> Markup {
+    html! {
+        div class=(tone.map_or("figure", |_| "figure bad")) {
+            dt { @if let Some(tone) = tone { span aria-hidden="true" { (tone.mark()) } " " } (label) }
+            dd { b { (value) } @if !note.is_empty() { " " span.note { (note) } } }
+        }
+    }
+}
+
+fn event_card(view: &View<'_>, event: &EventView) -> Markup {
+    let text = view.text();
+    let name = event_name(event.incident.as_deref(), &event.event_id);
+    html! {
+        article.event {
+            h3 {
+                a href=(view.link(&format!("/incidents/{}", encode(name)), "")) { (name) } " "
+                (state_badge(text, parts::recorded_state(event.state)))
+            }
+            (parts::clock(view, event))
+            dl.facts {
+                dt { (text.suspect) } dd { (parts::cause(view, event.cause.as_ref())) }
+                dt { (text.affected) } dd { ((text.devices_count)(event.members.len() as u64)) }
+                dt { (text.scope) } dd { (parts::scope_word(text, event.scope)) }
+                dt { (text.impact_start) } dd { (view.date_time(event.impact_started_at)) }
+                @if let Some(at) = event.declared_at { dt { (text.declared_at) } dd { (view.date_time(at)) } }
+                @if !event.evidence.is_empty() {
+                    dt { (text.evidence) } dd { (parts::evidence(text, &event.evidence)) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Instants as people read them, in their time zone.
+
+use jiff::Timestamp as Instant;
+use jiff::tz::{Offset, TimeZone};
+use thiserror::Error;
+
+use super::lang::Lang;
+use crate::engine::time::Timestamp;
+
+/// The zone of the operators. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    name: String,
+    zone: TimeZone,
+}
+
+/// There is no such time zone here.
+#[derive(Debug, Error)]
+#[error("there is no time zone {name:?} on this machine (is the tzdata package installed?)")]
+pub struct ZoneError {
+    name: String,
+}
+
+impl Zone {
+    /// Where nothing else is configured: the company is Japanese.
+    pub const DEFAULT: &'static str = "Asia/Tokyo";
+
+    /// The zone of this IANA name. `Asia/Tokyo` and `UTC` need no time zone data.
+    ///
+    /// # Errors
+    /// When the machine's time zone data does not have it.
+    pub fn named(name: &str) -> Result<Self, ZoneError> {
+        let zone = match (TimeZone::get(name), name) {
+            (Ok(zone), _) => zone,
+            // Nine hours ahead, without summer time, since 1951.
+            (Err(_), Self::DEFAULT) => TimeZone::fixed(Offset::constant(9)),
+            (Err(_), "UTC") => TimeZone::UTC,
+            (Err(_), _) => return Err(ZoneError { name: name.to_owned() }),
+        };
+        Ok(Self { name: name.to_owned(), zone })
+    }
+
+    /// The zone's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Date and minute, for people.
+    pub(super) fn date_time(&self, at: Timestamp, lang: Lang) -> String {
+        self.format(at, lang.text().date_time_format)
+    }
+
+    /// Time of day to the minute, for people.
+    pub(super) fn time(&self, at: Timestamp) -> String {
+        self.format(at, "%H:%M")
+    }
+
+    /// Time of day to the second, for people.
+    pub(super) fn time_s(&self, at: Timestamp) -> String {
+        self.format(at, "%H:%M:%S")
+    }
+
+    fn format(&self, at: Timestamp, format: &str) -> String {
+        match Instant::from_millisecond(at.as_ms()) {
+            Ok(instant) => instant.to_zoned(self.zone.clone()).strftime(format).to_string(),
+            Err(_) => String::new(),
+        }
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self::named(Self::DEFAULT).expect("Asia/Tokyo needs no time zone data")
+    }
+}
+
+/// The instant for machines: RFC 3339 in UTC, as in `<time datetime>`.
+pub(super) fn rfc3339(at: Timestamp) -> String {
+    Instant::from_millisecond(at.as_ms()).map(|instant| instant.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_shown_in_the_zone_and_given_to_machines_in_utc() {
+        let zone = Zone::default();
+        let at = Timestamp::from_ms(1_795_305_600_000);
+        assert_eq!(zone.date_time(at, Lang::En), "22 Nov 2026 09:00");
+        assert_eq!(zone.date_time(at, Lang::Ja), "2026年11月22日 09:00");
+        assert_eq!(zone.time_s(at.plus_ms(61_000)), "09:01:01");
+        assert_eq!(rfc3339(at), "2026-11-22T00:00:00Z");
+    }
+
+    #[test]
+    fn the_ends_of_engine_time_can_be_shown_and_a_wrong_zone_is_named() {
+        let zone = Zone::default();
+        for end in [i64::MIN, i64::MAX] {
+            let _ = zone.date_time(Timestamp::from_ms(end), Lang::Ja);
+        }
+        assert!(Zone::named("Mars/Olympus").unwrap_err().to_string().contains("Mars/Olympus"));
+    }
+}
