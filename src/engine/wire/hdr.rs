@@ -21,6 +21,8 @@
 //! histogram: it walks the numbers, adds each count to the bucket of ours that holds the middle of its value range
 //! (what HdrHistogram calls the median equivalent value), and inflates through a window of 4 KiB.
 
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::fmt;

@@ -4,6 +4,8 @@ use crate::engine::device::{Package, TrafficClass, Workaround};
 use crate::engine::histogram::bucket_of;
 use crate::engine::report::{Bucket, ClassReport};
 
+mod properties;
+
 const REPORT: &[u8] =
     br#"{"v":1,"device":"B-0042","boot":7,"seq":1234,"uptime_ms":86400000,"start":1795305600000,"period_ms":10000,
  "traffic":{"https":{"latency":{"counts":[[1200,3],[1400,9]]},

@@ -47,7 +47,7 @@ pub fn write_v2_deflate(counts: &[u64; BUCKETS], out: &mut Vec<u8>) {
 }
 
 /// LEB128 of the zigzag number, at most 9 bytes: the ninth carries 8 bits.
-fn push_zigzag(number: i64, out: &mut Vec<u8>) {
+pub(super) fn push_zigzag(number: i64, out: &mut Vec<u8>) {
     let mut rest = (number << 1 ^ number >> 63) as u64;
     for _ in 0..8 {
         if rest < 0x80 {
