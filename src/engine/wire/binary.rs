@@ -23,8 +23,8 @@ const CONFIG: Config = bincode::config::standard().with_limit::<CLAIM_LIMIT>();
 impl From<BincodeError> for DecodeError {
     fn from(error: BincodeError) -> Self {
         match error {
-            BincodeError::UnexpectedEnd { .. } => Self::Truncated,
-            BincodeError::LimitExceeded => Self::TooLarge,
+            // A payload within its own limit can only exceed bincode's by a length that lies.
+            BincodeError::UnexpectedEnd { .. } | BincodeError::LimitExceeded => Self::Truncated,
             BincodeError::InvalidIntegerType { .. } => Self::OutOfRange("integer"),
             BincodeError::Utf8 { .. } => Self::BadText("utf-8"),
             BincodeError::InvalidBooleanValue(_) | BincodeError::UnexpectedVariant { .. } => Self::WrongType,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::value::{Nullable, Skip, Text, Unsigned, Wall};
-use super::{Guard, Seen};
+use super::{Guard, Seen, text};
 use crate::engine::device::TrafficClass;
 use crate::engine::wire::JSON_VERSION;
 use crate::engine::wire::build::{Build, Counts, check_uptime};
@@ -15,7 +15,7 @@ use crate::engine::wire::error::DecodeError;
 /// Decodes a report into `build`.
 pub(crate) fn report(mut build: Build<'_>, device: &str, payload: &[u8]) -> Result<(), DecodeError> {
     let guard = Guard::new(build.limits);
-    let mut json = serde_json::Deserializer::from_slice(payload);
+    let mut json = serde_json::Deserializer::from_str(text(payload)?);
     let message = Message { guard: &guard, build: &mut build, device };
     message.deserialize(&mut json).map_err(|error| guard.reason(&error))?;
     json.end().map_err(|_| DecodeError::TrailingBytes)?;

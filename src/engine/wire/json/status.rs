@@ -16,7 +16,7 @@ use crate::engine::wire::limits::Limits;
 /// Decodes a status.
 pub(crate) fn status(limits: &Limits, device: &str, payload: &[u8]) -> Result<Status, DecodeError> {
     let guard = Guard::new(limits);
-    let mut json = serde_json::Deserializer::from_slice(payload);
+    let mut json = serde_json::Deserializer::from_str(super::text(payload)?);
     let message = Message { guard: &guard, limits, device };
     let status = message.deserialize(&mut json).map_err(|error| guard.reason(&error))?;
     json.end().map_err(|_| DecodeError::TrailingBytes)?;
