@@ -25,7 +25,7 @@
 //! - Wall clocks (`start`, `at`, installation times) are hints and may be wrong by years; they are only kept within
 //!   the years that arithmetic can hold.
 //! - Unknown JSON fields are skipped, within bounds of depth and number. The binary form has no unknown fields: it
-//!   changes with its version byte.
+//!   changes with its version byte. An unknown traffic class is refused in both: what has no class of its own is `other`.
 //!
 //! A [`Decoder`] owns all the memory it works in and does not allocate for a report once it is warm.
 
