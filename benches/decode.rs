@@ -13,7 +13,7 @@ use fleetwatch::engine::wire::{Decoder, Limits};
 
 const DEVICE: &str = "B-0042";
 
-/// One class, 20 buckets from 0.9 ms to 5 ms, 198 samples.
+/// One class, 20 buckets from 0.9 ms to 4.6 ms, 150 samples.
 fn report() -> Report {
     let buckets: Vec<_> = (0..20)
         .map(|n| Bucket { index: (bucket_of(900) + 2 * n) as u16, count: [3, 9, 21, 17, 11, 6, 4, 2, 1, 1][n % 10] })
