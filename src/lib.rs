@@ -1,4 +1,33 @@
 //! fleetwatch: fleet telemetry and major incident detection for UTM appliances.
+//!
+//! A device reports the delay and the false positives of its traffic over MQTT. Bytes become a report, the report goes
+//! into the open minute of its device without a lock, each closed minute becomes a verdict, verdicts become streaks and fleet
+//! events, and an event whose streak fills the hour becomes one major incident.
+//!
+//! Three rules hold the whole together. The [`engine`] is pure: time is an argument, what it decides is returned as data, and the build
+//! without the `shell` feature proves it. Shell modules do not import each other; [`app`] and [`driver`] wire them.
+//! Nothing is acknowledged to a broker that is not in the [`journal`], and a restart, a replay and a test all go through
+//! the same code as live operation.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`engine`] | the pure detector: wire format, histograms, fleet, baseline, verdicts, the one-hour rule |
+//! | [`clock`] | the one place that reads a clock; engine time at any speed |
+//! | [`delivery`] | how a message is handed over, and when it may be acknowledged |
+//! | [`record`] | what is kept of an incident, and the interface of who keeps it |
+//! | [`broker`] | the embedded MQTT broker |
+//! | [`ingest`] | the collector from an external broker: persistent session, manual acknowledgements |
+//! | [`journal`] | raw messages on disk, group commit, retention; the checkpoints beside them |
+//! | [`store`] | the record of incidents in SQLite, append-only |
+//! | [`metrics`] | names, counters, and the text of `/metrics` |
+//! | [`http`] | the operators' pages, API and health |
+//! | [`recording`] | JSON lines in and out |
+//! | [`simulation`] | a fleet with a believable life and a known truth; load |
+//! | [`config`] | settings from file and environment, every fault at once |
+//! | [`inventory`] | the expected fleet as CSV |
+//! | [`driver`] | runs the engine: ticks, effects in their order, the snapshot that others read |
+//! | [`app`] | wires all of it, for `serve`, `demo`, `simulate`, `record` and `replay` |
+//! | [`cli`] | the command line, exit codes, logging |
 
 pub mod engine;
 

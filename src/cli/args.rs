@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::LogFormat;
+use crate::simulation::Scenario;
 
 const EXAMPLES: &str = "\
 First steps:
@@ -101,8 +102,8 @@ Examples:
   fleetwatch demo --exit-when-declared --for 5m --plain  for scripts: exit code 0 once declared, 4 if not")]
 pub struct DemoArgs {
     /// The story to tell.
-    #[arg(long, short, default_value = "nightly", value_name = "NAME")]
-    pub scenario: String,
+    #[arg(long, short, default_value_t = Scenario::Nightly, value_name = "NAME")]
+    pub scenario: Scenario,
 
     /// Seconds of fleet time in one real second; 60: an hour a minute.
     #[arg(long, default_value_t = 60.0, value_parser = speed, value_name = "FACTOR")]
@@ -227,8 +228,8 @@ pub struct SimulateFleetArgs {
     pub broker: BrokerArgs,
 
     /// The story to tell; `fleetwatch demo --help` lists them.
-    #[arg(long, short, default_value = "nightly", value_name = "NAME")]
-    pub scenario: String,
+    #[arg(long, short, default_value_t = Scenario::Nightly, value_name = "NAME")]
+    pub scenario: Scenario,
 
     /// Size of the fleet.
     #[arg(long, short, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]

@@ -62,6 +62,21 @@ fn every_command_that_does_something_teaches_by_example() {
 }
 
 #[test]
+fn the_demo_lists_its_stories_and_takes_every_scenario() {
+    use crate::simulation::Scenario;
+    let helps = all_long_helps();
+    let (_, demo) = helps.iter().find(|(name, _)| name == "demo").unwrap();
+    for story in Scenario::STORIES {
+        assert!(demo.contains(&format!("\n  {} ", story.name())), "{story}");
+    }
+    for scenario in Scenario::ALL {
+        assert!(parse(&format!("fleetwatch demo --scenario {scenario}")).is_ok(), "{scenario}");
+    }
+    let refused = parse("fleetwatch demo --scenario nightley").unwrap_err().to_string();
+    assert!(refused.contains("59-minutes"), "{refused}");
+}
+
+#[test]
 fn lengths_of_time_speeds_and_addresses_are_read() {
     let Command::Demo(args) = parse("fleetwatch demo --for 1h30m --speed 120").unwrap().command else { panic!() };
     assert_eq!(args.run_for.unwrap().as_secs(), 5_400);
