@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -120,9 +120,10 @@ pub fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Rou
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(state)
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
+        .layer(from_fn(problem::translate))
         .layer(from_fn_with_state(config.request_timeout, guard::limit_time))
         .layer(from_fn_with_state(policy, guard::check_host))
-        .layer(axum::middleware::from_fn(guard::set_headers))
+        .layer(from_fn(guard::set_headers))
 }
 
 /// Answers on `listener` until `shutdown` is done; then finishes what it has begun.

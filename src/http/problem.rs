@@ -1,6 +1,8 @@
 //! Errors as problem details (RFC 9457), or as a page for a browser.
 
+use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -48,6 +50,20 @@ impl IntoResponse for Problem {
         let json = serde_json::to_string(&body).unwrap_or_default();
         (self.status, [(header::CONTENT_TYPE, "application/problem+json")], json).into_response()
     }
+}
+
+/// Gives the plain-text errors of the layers below (a path that is no UTF-8, a body that is too large) the form of all others.
+pub(super) async fn translate(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let plain =
+        response.headers().get(header::CONTENT_TYPE).is_none_or(|value| value.as_bytes().starts_with(b"text/plain"));
+    if !is_error || !plain {
+        return response;
+    }
+    let detail = status.canonical_reason().unwrap_or("the request failed").to_lowercase();
+    Problem::new(status, detail).into_response()
 }
 
 pub(super) async fn not_found(uri: Uri, headers: HeaderMap) -> Response {

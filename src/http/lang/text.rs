@@ -42,7 +42,7 @@ pub(in crate::http) struct Text {
 
     pub(in crate::http) clock: &'static str,
     pub(in crate::http) clock_of: fn(&str, &str) -> String,
-    pub(in crate::http) clock_full: &'static str,
+    pub(in crate::http) clock_full: fn(&str) -> String,
     pub(in crate::http) due: fn(&str, &str) -> String,
     pub(in crate::http) suspended: &'static str,
     pub(in crate::http) incident: &'static str,
@@ -191,7 +191,7 @@ pub(super) static EN: Text = Text {
 
     clock: "One-hour clock",
     clock_of: |streak, hold| format!("{streak} of {hold} proved"),
-    clock_full: "the hour is full",
+    clock_full: |streak| format!("the hour is full: {streak} proved"),
     due: |at, left| format!("Becomes a major incident at {at} (in {left}) if nothing changes."),
     suspended: "Suspended: data is missing, so that the degradation can neither be proved nor ruled out.",
     incident: "Incident",
@@ -340,7 +340,7 @@ pub(super) static JA: Text = Text {
 
     clock: "1時間の時計",
     clock_of: |streak, hold| format!("{hold}のうち{streak}を確認"),
-    clock_full: "1時間に達しました",
+    clock_full: |streak| format!("1時間に達しました({streak}を確認)"),
     due: |at, left| format!("このまま続くと {at} に重大障害となります(あと{left})。"),
     suspended: "中断中: データが欠けているため、品質低下が続いているかどうかを確認できません。",
     incident: "障害",

@@ -9,6 +9,8 @@ use crate::http::assets::STYLE_PATH;
 use crate::http::lang::{Lang, Text};
 use crate::http::zone::{Zone, rfc3339};
 
+const HALF_A_DAY_MS: i64 = 12 * 3_600_000;
+
 /// How a page is looked at: by whom, when, from which address.
 pub(super) struct View<'a> {
     pub(super) lang: Lang,
@@ -73,8 +75,11 @@ impl View<'_> {
         html! { time datetime=(rfc3339(at)) { (self.zone.date_time(at, self.lang)) } }
     }
 
-    /// An instant of today, to the second.
+    /// An instant to the second; with its date where the time of day alone could be taken for another day's.
     pub(super) fn time_s(&self, at: Timestamp) -> Markup {
+        if self.now.since_ms(at).abs() > HALF_A_DAY_MS {
+            return self.date_time(at);
+        }
         html! { time datetime=(rfc3339(at)) { (self.zone.time_s(at)) } }
     }
 }

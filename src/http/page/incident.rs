@@ -69,8 +69,8 @@ pub(super) fn page(
                 h2 id="proof" { (text.proof) }
                 (strip::proof(view, proof_of(record)))
             }
-            (affected(view, snapshot, &record.devices))
             (timeline(view, &record.changes))
+            (affected(view, snapshot, &record.devices))
         } @else if let Some(event) = live {
             (affected(view, snapshot, &members_of(event)))
         }

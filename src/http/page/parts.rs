@@ -151,11 +151,11 @@ pub(super) fn clock(view: &View<'_>, event: &EventView) -> Markup {
     let hold_s = event.hold_s.max(1);
     let full = event.streak_s >= hold_s;
     let share = event.streak_s.min(hold_s) as f64 / hold_s as f64;
-    let words = (text.clock_of)(&view.minutes(event.streak_s), &view.minutes(hold_s));
+    let proved = view.minutes(event.streak_s);
+    let words = if full { (text.clock_full)(&proved) } else { (text.clock_of)(&proved, &view.minutes(hold_s)) };
     html! {
         div.clock {
-            p.clock-words { b { (text.clock) } " " (words)
-                @if full { " " span.note { "(" (text.clock_full) ")" } } }
+            p.clock-words { b { (text.clock) } ": " (words) }
             svg.bar role="img" aria-label=(format!("{}: {words}", text.clock)) viewBox="0 0 600 26"
                 preserveAspectRatio="none" {
                 rect.track x="0.5" y="0.5" width="599" height="25" {}

@@ -15,7 +15,7 @@ const MOST: usize = 480;
 
 const CELL: usize = 10;
 const HEIGHT: usize = 34;
-const ROW_HEIGHT: usize = 54;
+const ROW_HEIGHT: usize = 58;
 
 /// Drawing, summary and table.
 pub(super) fn proof(view: &View<'_>, minutes: &[ProofMinute]) -> Markup {
@@ -61,7 +61,7 @@ fn strip(view: &View<'_>, minutes: &[ProofMinute], summary: &str) -> Markup {
                         (cell(minute.verdict, column * CELL, top))
                     }
                     @if column % 15 == 0 {
-                        text.tick x=(column * CELL) y=(top + HEIGHT + 14) { (view.zone.time(minute.at)) }
+                        text.tick x=(column * CELL) y=(top + HEIGHT + 16) { (view.zone.time(minute.at)) }
                     }
                 }
             }
