@@ -1,0 +1,10 @@
+//! What people and programs see from outside: the record, the metrics, the pages and the API.
+#![cfg(feature = "shell")]
+#![allow(clippy::unwrap_used)]
+
+mod client;
+mod metrics;
+mod pages;
+mod sample;
+mod server;
+mod store;

@@ -1,0 +1,444 @@
+//! The pages, the API and the guards of the operators' listener.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleetwatch::engine::device::Label;
+use fleetwatch::engine::effect::ChangeKind;
+use fleetwatch::engine::snapshot::Snapshot;
+use fleetwatch::http::HttpConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::client::{Answer, ask, get};
+use crate::sample::{self, NOW, Stage};
+use crate::server::Server;
+
+async fn declared() -> Server {
+    Server::start(sample::snapshot(1_000, Stage::Declared), &sample::history()).await
+}
+
+async fn browse(address: SocketAddr, path: &str, language: &str) -> Answer {
+    ask(address, "GET", path, &[("Host", "localhost"), ("Accept", "text/html"), ("Accept-Language", language)]).await
+}
+
+/// The text that a reader sees: without tags, spaces folded.
+fn words(html: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for c in html.chars() {
+        match c {
+            '<' => inside = true,
+            '>' => {
+                inside = false;
+                out.push(' ');
+            }
+            c if !inside => out.push(c),
+            _ => {}
+        }
+    }
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Every start tag has its end tag, in order: what a hostile name would break first.
+fn assert_well_formed(html: &str) {
+    const VOID: [&str; 5] = ["meta", "link", "br", "input", "!DOCTYPE"];
+    let mut open: Vec<&str> = Vec::new();
+    for tag in html.split('<').skip(1) {
+        let name = tag.split(|c: char| c == '>' || c.is_whitespace()).next().unwrap();
+        if let Some(name) = name.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "in {html}");
+        } else if !VOID.contains(&name) {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[tokio::test]
+async fn the_first_page_says_what_is_wrong() {
+    let server = declared().await;
+    let page = browse(server.address, "/", "en").await;
+    assert_eq!(page.status, 200);
+    assert_well_formed(&page.body);
+    let words = words(&page.body);
+    for expected in [
+        "Major incident",
+        "990 of 1000 expected",
+        "Degraded now 330",
+        "INC-0001",
+        "update 2026.11.21 (confidence 98 %)",
+        "Runner-up: update + model 2026.11.21+B200 (confidence 1 %)",
+        "the hour is full: 65 min proved",
+        "Impact began 22 Nov 2026 02:25",
+        "Figures of 03:30:00, 4 s old.",
+        "Suspended: data is missing",
+    ] {
+        assert!(words.contains(expected), "{expected:?} is not in {words}");
+    }
+    assert!(!words.contains("Nothing is wrong") && !words.contains("cannot be seen"));
+    assert!(page.body.contains("<time datetime=\"2026-11-21T17:25:00Z\">"));
+    assert!(!page.body.contains("<script"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_warning_counts_down_to_its_deadline() {
+    let server = Server::start(sample::snapshot(1_000, Stage::Minute(42)), &[]).await;
+    let page = words(&browse(server.address, "/", "en").await.body);
+    assert!(page.contains("Early warning"), "{page}");
+    assert!(page.contains("42 min of 60 min proved"), "{page}");
+    assert!(page.contains("Becomes a major incident at 03:48 (in 17 min) if nothing changes."), "{page}");
+    // 42 of 60 minutes on a bar of 600 units.
+    assert!(browse(server.address, "/", "en").await.body.contains("width=\"420.0\""));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn all_is_well_is_said_only_by_a_detector_that_sees() {
+    let healthy = Snapshot { events: Vec::new(), ..sample::snapshot(100, Stage::Quiet) };
+    let server = Server::start(healthy.clone(), &[]).await;
+    let seen = |page: Answer| words(&page.body);
+    let page = seen(browse(server.address, "/", "en").await);
+    assert!(page.contains("Nothing is wrong") && !page.contains("cannot be seen"), "{page}");
+
+    server.health.close("journal", "no space left on device");
+    let page = seen(browse(server.address, "/", "en").await);
+    assert!(page.contains("The fleet cannot be seen") && page.contains("journal : no space left"), "{page}");
+    assert!(!page.contains("Nothing is wrong"), "{page}");
+    server.health.open("journal");
+
+    let mut silent = healthy.clone();
+    silent.totals.reporting = 49;
+    server.snapshot.store(Arc::new(silent));
+    let page = seen(browse(server.address, "/", "en").await);
+    assert!(page.contains("Only 49 of 100 devices report. Silence is not health."), "{page}");
+    assert!(!page.contains("Nothing is wrong"), "{page}");
+
+    server.snapshot.store(Arc::new(Snapshot { at: NOW.plus_ms(-600_000), ..healthy }));
+    let page = seen(browse(server.address, "/", "en").await);
+    assert!(page.contains("are 10 min old"), "{page}");
+    assert!(!page.contains("Nothing is wrong"), "{page}");
+
+    server.snapshot.store(Arc::default());
+    let page = seen(browse(server.address, "/", "en").await);
+    assert!(page.contains("Starting") && !page.contains("Nothing is wrong"), "{page}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_page_of_an_incident_has_its_proof_its_story_and_its_devices() {
+    let server = declared().await;
+    let page = browse(server.address, "/incidents/INC-0001", "en").await;
+    assert_eq!(page.status, 200);
+    assert_well_formed(&page.body);
+    // Five of the classes' rectangles are the legend's and the clock's; a cell of each minute is titled.
+    assert_eq!(page.body.matches("<title>").count(), 1 + 65);
+    let words = words(&page.body);
+    for expected in [
+        "65 minutes: 59 degraded, 1 healthy, 5 not known",
+        "gap of 4 min, bridged",
+        "gap of 1 min, bridged",
+        "does not count",
+        "Early warning after 15 min",
+        "Declared a major incident with 330 devices",
+        "330 devices (328 still affected)",
+        "branch-03",
+        "B-0999",
+    ] {
+        assert!(words.contains(expected), "{expected:?} is not in {words}");
+    }
+    assert!(page.body.contains("aria-label=\"65 minutes: 59 degraded, 1 healthy, 5 not known\""));
+    // By event id it is the same page.
+    let same = browse(server.address, &format!("/incidents/{}", sample::EVENT), "en").await;
+    assert_eq!(same.body.matches("<title>").count(), 66);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_is_not_yet_on_record_has_a_page_from_the_snapshot() {
+    let server = Server::start(sample::snapshot(1_000, Stage::Minute(42)), &[]).await;
+    let page = browse(server.address, &format!("/incidents/{}", sample::EVENT), "en").await;
+    assert_eq!(page.status, 200);
+    let words = words(&page.body);
+    assert!(words.contains("still being written") && words.contains("330 devices"), "{words}");
+    let missing = browse(server.address, "/incidents/INC-9999", "ja").await;
+    assert_eq!(missing.status, 404);
+    assert!(missing.body.contains("見つかりません"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_reader_chooses_the_language() {
+    let server = declared().await;
+    for path in ["/", "/incidents", "/incidents/INC-0001", "/devices"] {
+        let japanese = browse(server.address, path, "ja,en;q=0.5").await;
+        assert!(japanese.body.contains("<html lang=\"ja\">"), "{path}");
+        assert_eq!((japanese.header("content-language"), japanese.header("vary")), ("ja", "Accept-Language"), "{path}");
+        let english = browse(server.address, path, "en").await;
+        assert!(english.body.contains("<html lang=\"en\">"), "{path}");
+        assert_ne!(words(&japanese.body), words(&english.body));
+        // A choice in the address beats the browser's, and stays in the links.
+        let chosen = browse(server.address, &format!("{path}?lang=ja"), "en").await;
+        assert!(chosen.body.contains("<html lang=\"ja\">"), "{path}");
+        assert!(chosen.body.contains("href=\"/devices?lang=ja\""), "{path}");
+        assert!(chosen.body.contains("lang=en\" lang=\"en\""), "the switch leads back");
+    }
+    let page = browse(server.address, "/?lang=ja", "en").await;
+    let seen = words(&page.body);
+    for expected in ["重大障害", "原因の候補", "2026年11月22日 02:25", "確信度 98%"] {
+        assert!(seen.contains(expected), "{expected} is not in {seen}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_device_list_is_filtered_and_paged() {
+    let server = declared().await;
+    let page = browse(server.address, "/devices?branch=branch-03&update=&verdict=degraded", "en").await;
+    assert_eq!(page.status, 200);
+    assert_well_formed(&page.body);
+    assert_eq!(page.body.matches("<th scope=\"row\">").count(), 7);
+    assert!(page.body.contains("<option value=\"branch-03\" selected>"));
+    let first = browse(server.address, "/devices", "en").await;
+    assert!(first.body.contains("100 of 1000") && first.body.contains("href=\"/devices?after=B-0100\""));
+    let last = browse(server.address, "/devices?after=B-0950", "en").await;
+    assert!(last.body.contains("50 of 1000") && !last.body.contains("rel=\"next\""));
+    assert_eq!(browse(server.address, "/devices?verdict=purple", "en").await.status, 400);
+    assert_eq!(browse(server.address, "/devices?limit=x", "en").await.status, 400);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn hostile_names_stay_text() {
+    let evil = "</td><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>";
+    let mut snapshot = sample::snapshot(50, Stage::Declared);
+    for device in &mut snapshot.devices {
+        device.branch = Some(Label::from(evil));
+        device.update = Some(Label::from(evil));
+        device.model = Some(Label::from(evil));
+        device.evidence = vec![evil.to_owned()];
+    }
+    for event in &mut snapshot.events {
+        event.event_id = evil.to_owned();
+        event.incident = Some(evil.to_owned());
+        event.evidence = vec![evil.to_owned()];
+        event.cause = Some(sample::cause());
+        event.cause.as_mut().unwrap().suspect.value = evil.to_owned();
+        event.cause.as_mut().unwrap().suspect.kind = evil.to_owned();
+    }
+    let mut change = sample::change(ChangeKind::Declared, NOW, &[3, 6]);
+    change.event_id = evil.to_owned();
+    change.incident = Some(evil.to_owned());
+    change.cause.as_mut().unwrap().suspect.value = evil.to_owned();
+    let server = Server::start(snapshot, &[change]).await;
+    server.health.close("broker", evil);
+    let encoded: String = evil.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    for path in [
+        "/".to_owned(),
+        "/incidents".to_owned(),
+        format!("/incidents/{encoded}"),
+        "/devices".to_owned(),
+        format!("/devices?branch={encoded}"),
+        format!("/devices?lang={encoded}&verdict={encoded}"),
+        format!("/{encoded}?{encoded}"),
+    ] {
+        let page = browse(server.address, &path, "en").await;
+        assert!(!page.body.contains("<script") && !page.body.contains("<img"), "{path}: {}", page.body);
+        assert_well_formed(&page.body);
+    }
+    let filtered = browse(server.address, &format!("/devices?branch={encoded}"), "en").await;
+    assert!(filtered.body.contains("50 of 50"), "the name still works as a filter");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_api_tells_the_same_as_the_pages() {
+    let server = declared().await;
+    let list = get(server.address, "/api/v1/incidents").await;
+    assert_eq!((list.status, list.header("content-type")), (200, "application/json"));
+    let list = list.json();
+    assert_eq!(list["incidents"][0]["number"], "INC-0001");
+    assert_eq!(list["incidents"][0]["cause"]["value"], "2026.11.21");
+    assert_eq!(list["incidents"][0]["affected"], 330);
+
+    let one = get(server.address, "/api/v1/incidents/INC-0001").await.json();
+    assert_eq!(one["state"], "declared");
+    assert_eq!(one["live"]["streak_s"], 3_900);
+    assert_eq!(one["devices"].as_array().unwrap().len(), 330);
+    let changes = one["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 9);
+    assert_eq!((&changes[7]["event"], &changes[7]["actor"]), (&"declared".into(), &"detector".into()));
+    assert_eq!(changes[7]["proof"].as_array().unwrap().len(), 65);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_api_pages_through_every_device_once() {
+    let server = declared().await;
+    let mut ids = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = get(server.address, &format!("/api/v1/devices?limit=137&after={after}")).await.json();
+        assert_eq!(page["total"], 1_000);
+        ids.extend(page["devices"].as_array().unwrap().iter().map(|device| device["id"].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut after),
+            None => break,
+        }
+    }
+    assert_eq!(ids, (1..=1_000).map(|number| sample::id(number).to_string()).collect::<Vec<_>>());
+    let page = get(server.address, "/api/v1/devices?update=2026.11.21&verdict=degraded&branch=branch-03").await.json();
+    assert_eq!(page["total"], 7);
+    assert_eq!(page["at"], NOW.as_ms());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn mistakes_are_answered_with_problem_details() {
+    let server = declared().await;
+    let problems = [
+        ("GET", "/nowhere", 404),
+        ("GET", "/api/v1/nowhere", 404),
+        ("GET", "/api/v1/incidents/INC-9999", 404),
+        ("POST", "/api/v1/incidents", 405),
+        ("DELETE", "/", 405),
+        ("GET", "/api/v1/devices?limit=0", 400),
+        ("GET", "/api/v1/devices?limit=1001", 400),
+        ("GET", "/api/v1/devices?limit=many", 400),
+        ("GET", "/api/v1/devices?verdict=purple", 400),
+        ("GET", "/api/v1/incidents?limit=100000", 400),
+        ("GET", "/api/v1/incidents?open=perhaps", 400),
+        ("GET", "/api/v1/incidents/%FF%FE", 400),
+    ];
+    for (method, path, status) in problems {
+        let answer = ask(server.address, method, path, &[("Host", "localhost")]).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{method} {path}");
+        let problem = answer.json();
+        assert_eq!(problem["status"], status, "{method} {path}");
+        assert!(problem["title"].is_string() && problem["detail"].as_str().is_some_and(|detail| detail.len() > 5));
+    }
+    let refused = ask(server.address, "POST", "/devices", &[("Host", "localhost")]).await;
+    assert!(refused.header("allow").contains("GET"), "{:?}", refused.headers);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_read_is_no_reason_to_show_nothing() {
+    let server = declared().await;
+    server.store.close().await;
+    let page = browse(server.address, "/", "en").await;
+    let seen = words(&page.body);
+    assert!(page.status == 200 && seen.contains("Major incident") && seen.contains("cannot be read"), "{seen}");
+    let page = browse(server.address, "/incidents/INC-0001", "en").await;
+    let seen = words(&page.body);
+    assert!(page.status == 200 && seen.contains("330 devices") && seen.contains("cannot be read"), "{seen}");
+    let answer = get(server.address, "/api/v1/incidents").await;
+    assert_eq!((answer.status, answer.header("content-type")), (503, "application/problem+json"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_guarding_headers() {
+    let server = declared().await;
+    for path in ["/", "/devices", "/incidents/INC-0001", "/nowhere", "/metrics", "/livez", "/assets/style.css"] {
+        let answer = get(server.address, path).await;
+        assert!(
+            answer.header("content-security-policy").starts_with("default-src 'none'; style-src 'self';"),
+            "{path}"
+        );
+        assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+    }
+    assert_eq!(get(server.address, "/").await.header("cache-control"), "no-store");
+    let page = get(server.address, "/").await.body;
+    let style = page.split("href=\"").find(|part| part.starts_with("/assets/style.css")).unwrap();
+    let style = get(server.address, style.split('"').next().unwrap()).await;
+    assert_eq!((style.status, style.header("content-type")), (200, "text/css; charset=utf-8"));
+    assert!(style.header("cache-control").contains("immutable"));
+    // Nothing on a page would be blocked by the policy: no inline style, script or handler.
+    for path in ["/", "/devices", "/incidents/INC-0001"] {
+        let page = get(server.address, path).await.body;
+        assert!(!page.contains(" style=\"") && !page.contains("<style") && !page.contains("onclick"), "{path}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_rebound_name_is_not_answered() {
+    let server = declared().await;
+    for (host, status) in [("127.0.0.1:1", 200), ("localhost", 200), ("evil.example", 421), ("evil.example:80", 421)] {
+        for path in ["/", "/metrics", "/api/v1/devices", "/livez"] {
+            assert_eq!(ask(server.address, "GET", path, &[("Host", host)]).await.status, status, "{host} {path}");
+        }
+    }
+    assert_eq!(ask(server.address, "GET", "http://evil.example/", &[("Host", "localhost")]).await.status, 421);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn readiness_names_the_latch_that_is_closed() {
+    let server = declared().await;
+    let ready = get(server.address, "/readyz").await;
+    assert_eq!((ready.status, &ready.json()["ready"]), (200, &true.into()));
+    server.health.close("broker", "connection refused");
+    let answer = get(server.address, "/readyz").await;
+    assert_eq!(answer.status, 503);
+    let latches = answer.json()["latches"].clone();
+    let broker = latches.as_array().unwrap().iter().find(|latch| latch["name"] == "broker").unwrap().clone();
+    assert_eq!((&broker["ready"], &broker["reason"]), (&false.into(), &"connection refused".into()));
+    assert_eq!(get(server.address, "/livez").await.status, 200, "alive all the same");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_are_served_as_text() {
+    let server = declared().await;
+    let answer = get(server.address, "/metrics").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "text/plain; version=0.0.4; charset=utf-8"));
+    assert!(answer.body.contains("fleetwatch_device_verdict{device=\"B-1000\"} 2\n"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_and_its_place_given_away() {
+    let config = HttpConfig { max_connections: 1, idle_timeout: Duration::from_millis(150), ..HttpConfig::default() };
+    let server = Server::start_on("127.0.0.1:0", sample::snapshot(10, Stage::Quiet), &[], config).await;
+    // Half a request, and then silence: it takes the only place there is.
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    silent.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.unwrap();
+    let answer = get(server.address, "/livez").await;
+    assert_eq!(answer.status, 200, "it is answered once the silent one is out");
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(20), silent.read_to_end(&mut rest)).await;
+    assert!(closed.is_ok(), "the silent connection was closed");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_large_body_is_refused_and_a_long_answer_cut() {
+    let server = declared().await;
+    let answer = ask(server.address, "GET", "/", &[("Host", "localhost"), ("Content-Length", "1000000000")]).await;
+    assert_eq!(answer.status, 413);
+    server.stop().await;
+
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let config = HttpConfig { request_timeout: Duration::from_millis(50), ..HttpConfig::default() };
+    let snapshot = sample::snapshot(10, Stage::Quiet);
+    let server = Server::start_with("127.0.0.1:0", snapshot, &[], config, |state| {
+        state.metrics = Arc::new(move || {
+            let _ = held.lock().unwrap().recv();
+            ("text/plain", String::new())
+        });
+    })
+    .await;
+    let answer = get(server.address, "/metrics").await;
+    assert_eq!((answer.status, answer.header("content-type")), (503, "application/problem+json"));
+    assert_eq!(get(server.address, "/livez").await.status, 200, "the others are answered meanwhile");
+    drop(release);
+    server.stop().await;
+}

@@ -1,0 +1,212 @@
+//! A believable fleet for tests, benches and the page example: 1,000 devices in 50 branches, a third of which took an
+//! update that over-detects https.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use fleetwatch::engine::device::{DeviceId, Label};
+use fleetwatch::engine::effect::{Cause, Change, ChangeKind, ProofMinute, RunnerUp, Scope, Severity, Suspect, Verdict};
+use fleetwatch::engine::snapshot::{DeviceView, EventState, EventView, Quantiles, Snapshot, Totals};
+use fleetwatch::engine::time::Timestamp;
+
+/// 2026-11-22 03:30:00 in Tokyo.
+pub const NOW: Timestamp = Timestamp::from_ms(1_795_285_800_000);
+
+/// The event of the sample.
+pub const EVENT: &str = "E-0d51c2a7";
+
+/// How far the sample's event has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    Quiet,
+    Minute(u64),
+    Declared,
+    Recovered,
+}
+
+pub fn id(number: usize) -> DeviceId {
+    DeviceId::parse(&format!("B-{number:04}")).unwrap()
+}
+
+fn label(text: impl AsRef<str>) -> Option<Label> {
+    Some(Label::from(text.as_ref()))
+}
+
+/// A snapshot of `count` devices at [`NOW`].
+pub fn snapshot(count: usize, stage: Stage) -> Snapshot {
+    let devices: Vec<DeviceView> = (1..=count).map(|number| device(number, stage)).collect();
+    let by = |verdict| devices.iter().filter(|device| device.verdict == verdict).count() as u64;
+    let totals = Totals {
+        expected: count as u64,
+        reporting: devices.iter().filter(|device| device.reporting).count() as u64,
+        degraded: by(Verdict::Degraded),
+        healthy: by(Verdict::Healthy),
+        indeterminate: by(Verdict::Indeterminate),
+        unknown: by(Verdict::Unknown),
+        reports: 8_640_000,
+        duplicates: 12,
+        late: 431,
+        missing: 7,
+        slots: 1_440_000,
+    };
+    let events = if stage == Stage::Quiet { Vec::new() } else { vec![event(&devices, stage), lone(stage)] };
+    Snapshot { at: NOW, totals, devices, events }
+}
+
+fn is_affected(number: usize) -> bool {
+    number.is_multiple_of(3)
+}
+
+fn device(number: usize, stage: Stage) -> DeviceView {
+    let silent = number.is_multiple_of(97);
+    let bad = is_affected(number) && !silent && matches!(stage, Stage::Minute(_) | Stage::Declared);
+    let verdict = match (silent, bad) {
+        (true, _) => Verdict::Unknown,
+        (_, true) => Verdict::Degraded,
+        _ if number.is_multiple_of(41) => Verdict::Indeterminate,
+        _ => Verdict::Healthy,
+    };
+    let base = 1_800 + (number as u32 * 37) % 900;
+    let factor = if bad { 9 } else { 1 };
+    DeviceView {
+        id: id(number),
+        model: label(["B100", "B200", "B300"][number % 7 % 3]),
+        branch: label(format!("branch-{:02}", number % 50)),
+        firmware: label("5.2.1"),
+        update: label(if is_affected(number) { "2026.11.21" } else { "2026.11.20" }),
+        reporting: !silent,
+        online: Some(!silent),
+        workaround_active: Some(false),
+        verdict,
+        streak_s: if bad { 2_520 } else { 0 },
+        evidence: if bad { vec!["https p95".to_owned(), "https false positives".to_owned()] } else { Vec::new() },
+        latency_us: (!silent).then_some(Quantiles {
+            p50: base * factor,
+            p95: base * factor * 3,
+            p99: base * factor * 5,
+        }),
+        false_positive_ratio: Some(if bad { 0.183 } else { 0.002 }),
+        last_report_at: Some(NOW.plus_ms(if silent { -1_380_000 } else { -(number as i64 % 10) * 1_000 })),
+        event_id: bad.then(|| EVENT.to_owned()),
+        clock_offset_ms: Some(number as i64 % 400 - 200),
+        recent_boots: u32::from(number.is_multiple_of(211)) * 3,
+    }
+}
+
+pub fn cause() -> Cause {
+    Cause {
+        suspect: Suspect { kind: "update".to_owned(), value: "2026.11.21".to_owned() },
+        confidence: 0.983,
+        runner_up: Some(RunnerUp {
+            suspect: Suspect { kind: "update+model".to_owned(), value: "2026.11.21+B200".to_owned() },
+            confidence: 0.011,
+        }),
+        inseparable: false,
+    }
+}
+
+fn event(devices: &[DeviceView], stage: Stage) -> EventView {
+    let (state, streak_s) = match stage {
+        Stage::Quiet | Stage::Declared => (EventState::Declared, 3_900),
+        Stage::Minute(minute) => (EventState::Pending, minute * 60),
+        Stage::Recovered => (EventState::Recovered, 6_000),
+    };
+    let declared = state != EventState::Pending;
+    EventView {
+        event_id: EVENT.to_owned(),
+        incident: declared.then(|| "INC-0001".to_owned()),
+        state,
+        severity: if declared { Severity::Major } else { Severity::Warning },
+        scope: Scope::Fleet,
+        impact_started_at: NOW.plus_ms(-(streak_s as i64) * 1_000),
+        streak_s,
+        hold_s: 3_600,
+        declared_at: declared.then(|| NOW.plus_ms(-300_000)),
+        declares_at: (!declared).then(|| NOW.plus_ms((3_600 - streak_s as i64) * 1_000)),
+        suspended: false,
+        cause: Some(cause()),
+        members: devices.iter().filter(|device| device.event_id.is_some()).map(|device| device.id.clone()).collect(),
+        evidence: vec!["https p95".to_owned(), "https false positives".to_owned()],
+    }
+}
+
+/// A single device with a gap in its data.
+fn lone(stage: Stage) -> EventView {
+    EventView {
+        event_id: "E-77aa0f10".to_owned(),
+        incident: None,
+        state: EventState::Pending,
+        severity: Severity::Warning,
+        scope: Scope::Isolated,
+        impact_started_at: NOW.plus_ms(-2_400_000),
+        streak_s: 1_860,
+        hold_s: 3_600,
+        declared_at: None,
+        declares_at: None,
+        suspended: stage != Stage::Quiet,
+        cause: None,
+        members: vec![id(97)],
+        evidence: vec!["voip p50".to_owned()],
+    }
+}
+
+/// One change of the sample's event.
+pub fn change(kind: ChangeKind, at: Timestamp, devices: &[usize]) -> Change {
+    let declared = !matches!(kind, ChangeKind::EarlyWarning);
+    Change {
+        at,
+        kind,
+        event_id: EVENT.to_owned(),
+        incident: declared.then(|| "INC-0001".to_owned()),
+        severity: if declared { Severity::Major } else { Severity::Warning },
+        scope: Scope::Fleet,
+        impact_started_at: NOW.plus_ms(-3_900_000),
+        streak_s: (at.since_ms(NOW.plus_ms(-3_900_000)) / 1_000).max(0) as u64,
+        devices: devices.iter().copied().map(id).collect(),
+        cause: Some(cause()),
+        proof: if kind == ChangeKind::Declared { proof() } else { Vec::new() },
+    }
+}
+
+/// 60 degraded minutes with a bridged gap of four and one undecided minute between them.
+pub fn proof() -> Vec<ProofMinute> {
+    (0..65)
+        .map(|minute| {
+            let verdict = match minute {
+                23..27 => Verdict::Unknown,
+                40 => Verdict::Indeterminate,
+                51 => Verdict::Healthy,
+                _ => Verdict::Degraded,
+            };
+            let known = verdict != Verdict::Unknown;
+            ProofMinute {
+                at: NOW.plus_ms((minute - 65) * 60_000),
+                verdict,
+                samples: if known { 18_400 + minute as u64 * 13 } else { 0 },
+                exceeding: match verdict {
+                    Verdict::Degraded => 12_100,
+                    Verdict::Indeterminate => 900,
+                    Verdict::Healthy => 400,
+                    Verdict::Unknown => 0,
+                },
+                reporting: if known { 329 } else { 0 },
+                expected: 330,
+            }
+        })
+        .collect()
+}
+
+/// The life of the sample's incident so far.
+pub fn history() -> Vec<Change> {
+    let members: Vec<usize> = (1..=1_000).filter(|&number| is_affected(number) && !number.is_multiple_of(97)).collect();
+    let at = |minutes: i64| NOW.plus_ms((minutes - 65) * 60_000);
+    vec![
+        change(ChangeKind::EarlyWarning, at(15), &members[..120]),
+        change(ChangeKind::EarlyWarning, at(30), &members[..200]),
+        change(ChangeKind::Joined, at(34), &members[200..204]),
+        change(ChangeKind::Joined, at(41), &members[204..]),
+        change(ChangeKind::EarlyWarning, at(45), &members),
+        change(ChangeKind::CauseChanged, at(47), &[]),
+        change(ChangeKind::EarlyWarning, at(55), &members),
+        change(ChangeKind::Declared, at(60), &members),
+        change(ChangeKind::Left, at(63), &members[..2]),
+    ]
+}

@@ -1,0 +1,92 @@
+//! The listener with a sample behind it.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use fleetwatch::clock::Clock;
+use fleetwatch::engine::effect::Change;
+use fleetwatch::engine::snapshot::Snapshot;
+use fleetwatch::http::{self, Health, HttpConfig, HttpState, Zone};
+use fleetwatch::metrics::{self, Counters, DeviceSeries, Exporter};
+use fleetwatch::record::IncidentStore;
+use fleetwatch::store::Sqlite;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub struct Server {
+    pub address: SocketAddr,
+    pub health: Arc<Health>,
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    pub store: Arc<Sqlite>,
+    stop: Option<oneshot::Sender<()>>,
+    task: tokio::task::JoinHandle<()>,
+    _dir: tempfile::TempDir,
+}
+
+impl Server {
+    /// Serves the snapshot and the record of `changes`, at the instant of the snapshot.
+    pub async fn start(snapshot: Snapshot, changes: &[Change]) -> Self {
+        Self::start_on("127.0.0.1:0", snapshot, changes, HttpConfig::default()).await
+    }
+
+    pub async fn start_on(bind: &str, snapshot: Snapshot, changes: &[Change], config: HttpConfig) -> Self {
+        Self::start_with(bind, snapshot, changes, config, |_| {}).await
+    }
+
+    /// The same, with something about the state changed.
+    pub async fn start_with(
+        bind: &str,
+        snapshot: Snapshot,
+        changes: &[Change],
+        config: HttpConfig,
+        change: impl FnOnce(&mut HttpState),
+    ) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(open(dir.path(), changes).await);
+        // Nearly standing still: what is shown of ages is then the same in every run.
+        let clock = Clock::scaled(snapshot.at.plus_ms(4_000), 0.000_001);
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+        let health = Arc::new(Health::new(&["broker", "journal", "decision"]));
+        for latch in ["broker", "journal", "decision"] {
+            health.open(latch);
+        }
+        let counters = Arc::new(Counters::new(&["not_json", "duplicate"]));
+        let exporter = Exporter::new(counters, Arc::clone(&snapshot), clock, DeviceSeries::Full);
+        let mut state = HttpState {
+            snapshot: Arc::clone(&snapshot),
+            health: Arc::clone(&health),
+            metrics: Arc::new(move || (metrics::CONTENT_TYPE, exporter.render())),
+            store: Arc::clone(&store) as Arc<dyn IncidentStore>,
+            clock,
+            zone: Zone::default(),
+        };
+        change(&mut state);
+        let listener = TcpListener::bind(bind).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let stopped = async move {
+                let _ = stopped.await;
+            };
+            http::serve(listener, state, config, stopped).await.unwrap();
+        });
+        Self { address, health, snapshot, store, stop: Some(stop), task, _dir: dir }
+    }
+
+    /// Stops gracefully; hangs when a connection keeps it from ending.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        self.task.await.unwrap();
+    }
+}
+
+async fn open(dir: &Path, changes: &[Change]) -> Sqlite {
+    let store = Sqlite::open(&dir.join("incidents.db")).await.unwrap();
+    for change in changes {
+        store.append(std::slice::from_ref(change), change.at.plus_ms(250)).await.unwrap();
+    }
+    store
+}
