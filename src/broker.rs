@@ -113,9 +113,9 @@ pub enum BrokerError {
     /// The broker has been shut down.
     #[error("the embedded broker has been shut down")]
     Stopped,
-    /// Not a version that can be a topic level.
-    #[error("{0:?} cannot be part of a topic")]
-    Version(String),
+    /// A topic with wildcards or control characters.
+    #[error("{0:?} is not a topic that can be published to")]
+    Topic(String),
 }
 
 /// Credentials of the in-process monitor, which may read and write everything. Made anew at each start.
@@ -212,7 +212,7 @@ impl Embedded {
     /// When the topic has wildcards, or the broker has been shut down.
     pub async fn publish_retained(&self, topic: &str, payload: &[u8]) -> Result<(), BrokerError> {
         if !is_plain_topic(topic) {
-            return Err(BrokerError::Version(topic.to_owned()));
+            return Err(BrokerError::Topic(topic.to_owned()));
         }
         let (done, finished) = oneshot::channel();
         let gate = Gate { topic: topic.to_owned(), payload: payload.to_vec(), done };

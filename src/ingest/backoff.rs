@@ -9,7 +9,8 @@ use rand::{Rng as _, SeedableRng as _};
 /// How reconnecting is paced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReconnectPolicy {
-    /// Delay after the first failure; it doubles from there.
+    /// Delay after the first failure; it doubles from there. Short, because whether the broker is gone at once after a
+    /// loss is what tells its restart from a rival.
     pub first: Duration,
     /// Longest delay while the broker is merely away. A broker that is back is found within this time.
     pub longest: Duration,
@@ -26,7 +27,7 @@ pub struct ReconnectPolicy {
 impl Default for ReconnectPolicy {
     fn default() -> Self {
         Self {
-            first: Duration::from_millis(100),
+            first: Duration::from_millis(10),
             longest: Duration::from_secs(5),
             stable: Duration::from_secs(5),
             takeover_window: Duration::from_secs(10),
@@ -125,7 +126,7 @@ mod tests {
     fn a_broker_that_is_away_is_tried_at_least_every_five_seconds() {
         let mut backoff = Backoff::new(ReconnectPolicy::default(), 1);
         let delays: Vec<Duration> = (0..100).map(|_| backoff.not_connected().delay).collect();
-        assert!(delays[0] <= Duration::from_millis(100));
+        assert!(delays[0] <= Duration::from_millis(10));
         assert!(delays.iter().all(|delay| *delay <= Duration::from_secs(5)));
         assert!(delays[90..].iter().all(|delay| *delay >= Duration::from_millis(2_500)));
         assert!(delays[90..].windows(2).any(|pair| pair[0] != pair[1]), "no jitter");
@@ -168,6 +169,6 @@ mod tests {
             backoff.lost(start + Duration::from_millis(n), Duration::ZERO, true);
         }
         let retry = backoff.lost(start + Duration::from_secs(999), Duration::from_secs(999), true);
-        assert!(!retry.taken_over && retry.delay <= Duration::from_millis(100));
+        assert!(!retry.taken_over && retry.delay <= Duration::from_millis(10));
     }
 }

@@ -153,14 +153,20 @@ impl Session<'_> {
     async fn serve(&mut self) -> Fault {
         let result = self.serve_until_fault().await;
         let Err(fault) = result;
-        if matches!(fault, Fault::Shutdown) {
-            self.farewell().await;
+        match fault {
+            Fault::Shutdown => self.farewell().await,
+            // What had been read before the connection broke is kept, though it can no longer be acknowledged: a broker
+            // that was killed may have nothing to send again.
+            Fault::Down(_) => drop(self.work_off()),
+            Fault::JournalEnded => {}
         }
         fault
     }
 
     async fn serve_until_fault(&mut self) -> Result<std::convert::Infallible, Fault> {
-        if *self.subscribed && self.session_present {
+        // A session that is new is without subscriptions until the broker has confirmed them, over however many tries.
+        *self.subscribed &= self.session_present;
+        if *self.subscribed {
             self.up();
         } else {
             self.subscribe().await?;

@@ -5,6 +5,7 @@
 pub mod mosquitto;
 pub mod proxy;
 pub mod raw;
+pub mod running;
 pub mod sink;
 
 use std::time::Duration;

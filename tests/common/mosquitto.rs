@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::until;
@@ -29,26 +30,33 @@ pub fn program() -> Option<&'static Path> {
     found
 }
 
-/// A free port; somebody else might take it before it is used, so starting is tried again.
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+/// A loopback address of this test's own with a free port. While a broker is down for a moment, its port is nobody's, and
+/// a test beside it could be given the same one; on an address of its own it stays its own.
+fn free_address() -> SocketAddr {
+    static COUNT: AtomicU8 = AtomicU8::new(1);
+    let [high, low] = (std::process::id() as u16).to_be_bytes();
+    let ip = Ipv4Addr::new(127, high, low, COUNT.fetch_add(1, Ordering::Relaxed));
+    TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap()
 }
 
 impl Mosquitto {
     /// Starts with `deploy/mosquitto/loopback.conf`; `change` edits it further.
     pub async fn start(change: impl Fn(String) -> String) -> Option<Self> {
-        let program = program()?;
         let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/mosquitto/loopback.conf");
-        let sample = fs::read_to_string(sample).unwrap();
+        Self::start_with(&fs::read_to_string(sample).unwrap(), change).await
+    }
+
+    /// Starts with this configuration; its one listener's port and its directory are replaced.
+    pub async fn start_with(sample: &str, change: impl Fn(String) -> String) -> Option<Self> {
+        let program = program()?;
         for _ in 0..5 {
             let directory = tempfile::tempdir().unwrap();
-            let port = free_port();
-            let text = replace(&sample, "listener ", &format!("listener {port} 127.0.0.1"));
+            let address = free_address();
+            let text = replace(sample, "listener ", &format!("listener {} {}", address.port(), address.ip()));
             let place = format!("persistence_location {}/", directory.path().display());
             let text = change(replace(&text, "persistence_location ", &place));
             let config = directory.path().join("mosquitto.conf");
             fs::write(&config, format!("{text}\n{}", user_line())).unwrap();
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             let mut child = spawn(program, &config);
             if is_up(&mut child, address).await {
                 return Some(Self { child, address, config, directory });

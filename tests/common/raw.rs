@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 pub const CONNACK: u8 = 2;
@@ -13,7 +13,7 @@ pub const PUBACK: u8 = 4;
 pub const SUBACK: u8 = 9;
 pub const PINGRESP: u8 = 13;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a client says at CONNECT.
 #[derive(Clone, Default)]
@@ -96,9 +96,15 @@ impl Packet {
     }
 }
 
+/// What a client speaks over: TCP, or TLS on it.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
 /// A connected client.
 pub struct Raw {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
+    /// A byte that was read to see whether there is one.
+    ahead: Option<u8>,
 }
 
 impl Raw {
@@ -106,21 +112,35 @@ impl Raw {
     pub async fn try_connect(address: SocketAddr, hello: &Hello) -> io::Result<(Self, u8, bool)> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let mut raw = Self { stream };
+        Self::greet(Box::new(stream), hello).await
+    }
+
+    /// The same over a wire that is there already.
+    pub async fn greet(stream: Box<dyn Wire>, hello: &Hello) -> io::Result<(Self, u8, bool)> {
+        let mut raw = Self { stream, ahead: None };
         raw.send(&hello.encode()).await?;
         let connack = raw.try_read().await?;
         assert_eq!(connack.kind(), CONNACK, "{connack:?}");
         Ok((raw, connack.body[1], connack.body[0] & 1 == 1))
     }
 
+    /// Connects. A broker that is still clearing up after the same client may say "unavailable" first; devices try
+    /// again then, and so does this.
     pub async fn connect(address: SocketAddr, hello: &Hello) -> Self {
-        let (raw, code, _) = Self::try_connect(address, hello).await.expect("the broker is up");
-        assert_eq!(code, 0, "connection of {} refused", hello.id);
-        raw
+        for _ in 0..200 {
+            let (raw, code, _) = Self::try_connect(address, hello).await.expect("the broker is up");
+            if code == 0 {
+                return raw;
+            }
+            assert_eq!(code, 3, "connection of {} refused", hello.id);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("connection of {} refused for two seconds", hello.id);
     }
 
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
     }
 
     pub async fn publish(&mut self, topic: &str, payload: &[u8], id: u16, retain: bool) -> io::Result<()> {
@@ -168,7 +188,10 @@ impl Raw {
     }
 
     async fn read_one(&mut self) -> io::Result<Packet> {
-        let first = self.stream.read_u8().await?;
+        let first = match self.ahead.take() {
+            Some(byte) => byte,
+            None => self.stream.read_u8().await?,
+        };
         let (mut length, mut shift) = (0_usize, 0);
         loop {
             let byte = self.stream.read_u8().await?;
@@ -183,10 +206,27 @@ impl Raw {
         Ok(Packet { first, body })
     }
 
+    /// Waits until the other side closes; whatever still comes is skipped.
+    pub async fn closed(&mut self) {
+        loop {
+            match self.try_read().await {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => panic!("the connection stays open"),
+                Err(_) => return,
+            }
+        }
+    }
+
     /// Whether nothing arrives within `span`.
     pub async fn is_silent(&mut self, span: Duration) -> bool {
-        let mut byte = [0];
-        tokio::time::timeout(span, self.stream.peek(&mut byte)).await.is_err()
+        if self.ahead.is_none() {
+            match tokio::time::timeout(span, self.stream.read_u8()).await {
+                Err(_) => return true,
+                Ok(Ok(byte)) => self.ahead = Some(byte),
+                Ok(Err(_)) => {}
+            }
+        }
+        false
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 pub struct TestSink {
     seen: Mutex<HashMap<(String, Vec<u8>), u64>>,
     next: AtomicU64,
+    retained: AtomicU64,
     durable: watch::Sender<u64>,
     /// Makes everything durable at once.
     prompt: AtomicBool,
@@ -33,6 +34,7 @@ impl TestSink {
         Arc::new(Self {
             seen: Mutex::default(),
             next: AtomicU64::new(0),
+            retained: AtomicU64::new(0),
             durable: watch::Sender::new(0),
             prompt: AtomicBool::new(false),
             busy: Mutex::default(),
@@ -63,6 +65,11 @@ impl TestSink {
     /// Messages taken, repetitions counted.
     pub fn taken(&self) -> u64 {
         self.next.load(Ordering::SeqCst)
+    }
+
+    /// Messages that came as retained copies.
+    pub fn retained(&self) -> u64 {
+        self.retained.load(Ordering::SeqCst)
     }
 
     /// Different messages taken.
@@ -96,6 +103,7 @@ impl Sink for TestSink {
         }
         let key = (delivery.topic.to_owned(), delivery.payload.to_vec());
         *self.seen.lock().unwrap().entry(key).or_default() += 1;
+        self.retained.fetch_add(u64::from(delivery.retain), Ordering::SeqCst);
         let lsn = self.next.fetch_add(1, Ordering::SeqCst) + 1;
         if self.prompt.load(Ordering::SeqCst) {
             self.durable.send_if_modified(|durable| {
