@@ -3,7 +3,7 @@
 //! * [`read`] takes UTF-8 with or without a byte order mark, LF or CRLF line ends, the columns in any order, and tells
 //!   *all* faults with their line. Shift_JIS and UTF-16, which spreadsheets like to write, are recognised and named.
 //! * Everything is bounded: [`MAX_BYTES`] of file, [`MAX_ROWS`] rows, 64 bytes a field, [`MAX_FAULTS`] faults told.
-//! * [`write`] defuses formulas. A field that begins with one of `= + - @`, its full-width form, a tab or a carriage
+//! * [`write()`] defuses formulas. A field that begins with one of `= + - @`, its full-width form, a tab or a carriage
 //!   return is run as a formula by spreadsheets, so it is written with one apostrophe before it; [`read`] takes exactly
 //!   that apostrophe away, so what was written is read back unchanged.
 
