@@ -442,3 +442,14 @@ async fn a_large_body_is_refused_and_a_long_answer_cut() {
     drop(release);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_client_that_says_no_more_does_not_keep_the_listener_from_ending() {
+    let server = declared().await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    silent.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.unwrap();
+    // The listener has taken the connection once it answers a later one.
+    assert_eq!(get(server.address, "/livez").await.status, 200);
+    let stopped = tokio::time::timeout(Duration::from_secs(20), server.stop()).await;
+    assert!(stopped.is_ok(), "it ended although a request was begun");
+}
