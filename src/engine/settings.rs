@@ -15,6 +15,8 @@ pub struct Settings {
     pub ratio: f64,
     /// ... and at least this much above it, in microseconds.
     pub delta_us: u32,
+    /// Minutes east of UTC of the fleet's time of day, for a baseline by hour and weekday; Japan by default.
+    pub utc_offset_min: i32,
     /// Absolute objective for the median in microseconds, beside the baseline; none by default.
     pub objective_p50_us: Option<u32>,
     /// Absolute objective for the 95th percentile in microseconds, beside the baseline; none by default.
@@ -46,6 +48,7 @@ impl Default for Settings {
             grace_ms: 90_000,
             ratio: 1.3,
             delta_us: 3_000,
+            utc_offset_min: 540,
             objective_p50_us: None,
             objective_p95_us: None,
             false_positive_floor: 0.01,

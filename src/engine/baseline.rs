@@ -1,0 +1,433 @@
+//! What is normal for a device and class at a time of day.
+//!
+//! Each hour's quantiles wait a day before they are learnt, so that a defect that took hours to be noticed does not teach
+//! itself as normal; minutes that were degraded, or belong to an open event, never enter. Weekdays and the weekend are
+//! kept apart, seven days in all. The baseline of an hour is the median over those days of that hour and its neighbours,
+//! shrunk towards the device's model and branch while it is young: `(n b + k g) / (n + k)`, with n the known minutes
+//! behind b and k = 30 (an empirical-Bayes weight; see `detection.md`'s sources for the quantile intervals).
+//!
+//! Before a device has learnt anything and its group has neither, its own waiting hours stand in, provisionally: being
+//! blind for two days would be worse. They know nothing of the hours to come, so their margins are wider, and what they
+//! judge is learnt whatever they say: otherwise the first morning's traffic would look degraded and never become normal.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bincode::{Decode, Encode};
+
+use super::device::Label;
+use super::evidence::Counts;
+use super::histogram::{BUCKETS, Histogram, highest_of, lowest_of};
+use super::settings::Settings;
+use super::time::Minute;
+
+/// Hours that wait before they are learnt.
+const WAIT_H: u32 = 24;
+/// Known minutes that weigh as much as the group does.
+const SHRINKAGE: f64 = 30.0;
+/// Fewest known minutes and samples that make an hour worth learning.
+const MIN_KNOWN: u8 = 10;
+const MIN_SAMPLES: u64 = 20;
+/// Known minutes after which the running hour may stand in provisionally.
+const PROVISIONAL_MIN: u8 = 30;
+/// Weight of what was learnt before, when a day is added to a rate.
+const RATE_MEMORY: f32 = 0.85;
+/// Variance over mean of flagged flows a minute until the device has shown its own: measured on real Suricata output.
+const DISPERSION_PRIOR: f64 = 35.0;
+
+/// Median and 95th percentile in microseconds.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Normal {
+    pub p50_us: f64,
+    pub p95_us: f64,
+}
+
+/// How well a normal is founded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
+pub enum Standing {
+    /// The hours that still wait stand in.
+    #[default]
+    Provisional,
+    /// A day old and not degraded, of the device or of its group.
+    Learnt,
+}
+
+/// Thresholds above which a sample counts as an exceedance, in microseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Thresholds {
+    pub p50_us: u32,
+    pub p95_us: u32,
+}
+
+/// Margin of a provisional baseline: natural daily cycles stay within a factor of two, real ones measured.
+const PROVISIONAL_RATIO: f64 = 2.5;
+const PROVISIONAL_DELTA: u32 = 3;
+
+impl Thresholds {
+    /// As [`Self::of`], with the wider margins of a normal that is only provisional.
+    pub fn of_judged(normal: Option<(Normal, Standing)>, settings: &Settings) -> Option<Self> {
+        match normal {
+            Some((normal, Standing::Provisional)) => {
+                let wide = Settings {
+                    ratio: settings.ratio.max(PROVISIONAL_RATIO),
+                    delta_us: settings.delta_us.saturating_mul(PROVISIONAL_DELTA),
+                    ..settings.clone()
+                };
+                Self::of(Some(normal), &wide)
+            }
+            Some((normal, Standing::Learnt)) => Self::of(Some(normal), settings),
+            None => Self::of(None, settings),
+        }
+    }
+
+    /// `max(r b, b + delta)` of each quantile, lowered to the absolute objective where one is set.
+    pub fn of(normal: Option<Normal>, settings: &Settings) -> Option<Self> {
+        let raise = |us: f64, objective: Option<u32>| {
+            let raised = (us * settings.ratio).max(us + f64::from(settings.delta_us)).min(f64::from(u32::MAX)) as u32;
+            objective.map_or(raised, |objective| raised.min(objective))
+        };
+        match (normal, settings.objective_p50_us, settings.objective_p95_us) {
+            (Some(normal), p50, p95) => {
+                Some(Self { p50_us: raise(normal.p50_us, p50), p95_us: raise(normal.p95_us, p95) })
+            }
+            (None, None, None) => None,
+            (None, p50, p95) => Some(Self { p50_us: p50.unwrap_or(u32::MAX), p95_us: p95.unwrap_or(u32::MAX) }),
+        }
+    }
+}
+
+/// One quantile pair, on a logarithmic scale of 0.03 % a step; 0 known minutes: nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
+struct HourQuantiles {
+    p50: u16,
+    p95: u16,
+    known: u8,
+}
+
+const LOG_STEPS: f64 = 3_600.0;
+
+fn to_log(us: f64) -> u16 {
+    ((us.max(1.0)).ln() * LOG_STEPS).round().min(f64::from(u16::MAX)) as u16
+}
+
+fn from_log(steps: u16) -> f64 {
+    (f64::from(steps) / LOG_STEPS).exp()
+}
+
+/// An hour on its way into the baseline.
+#[derive(Clone, PartialEq, Debug, Encode, Decode)]
+struct WaitingHour {
+    /// Hours since the epoch.
+    hour: u32,
+    quantiles: HourQuantiles,
+    rates: HourRates,
+}
+
+/// Sums over the minutes of an hour.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Encode, Decode)]
+struct HourRates {
+    canary: f32,
+    canary_flagged: f32,
+    flows: f32,
+    flagged: f32,
+    /// Sum of the squares of the flagged counts a minute.
+    flagged_square: f32,
+    minutes: f32,
+}
+
+impl HourRates {
+    fn decay_and_add(&mut self, other: &Self) {
+        // Per hour, so that a day's 24 additions forget as much as one factor a day would.
+        let keep = RATE_MEMORY.powf(1.0 / 24.0);
+        self.canary = self.canary * keep + other.canary;
+        self.canary_flagged = self.canary_flagged * keep + other.canary_flagged;
+        self.flows = self.flows * keep + other.flows;
+        self.flagged = self.flagged * keep + other.flagged;
+        self.flagged_square = self.flagged_square * keep + other.flagged_square;
+        self.minutes = self.minutes * keep + other.minutes;
+    }
+}
+
+/// The running hour.
+#[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
+struct RunningHour {
+    hour: u32,
+    known: u8,
+    /// Counts by bucket, all halved together when one would overflow; empty until the first sample.
+    counts: Vec<u16>,
+    halvings: u8,
+    rates: HourRates,
+}
+
+/// The baseline of one device and class.
+#[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
+pub struct Baseline {
+    running: RunningHour,
+    waiting: VecDeque<WaitingHour>,
+    /// By hour of the day, then by day of the week (Monday first); empty until the first hour is learnt.
+    learnt: Vec<HourQuantiles>,
+    rates: HourRates,
+}
+
+impl Baseline {
+    /// Adds a closed slot that was not degraded and belongs to no event. Late minutes of past hours are left out.
+    pub fn observe(&mut self, minute: Minute, histogram: &Histogram, counts: &Counts, settings: &Settings) {
+        let hour = local_hour(minute, settings);
+        if hour < self.running.hour {
+            return;
+        }
+        if hour > self.running.hour {
+            self.turn(hour);
+        }
+        let running = &mut self.running;
+        running.known = running.known.saturating_add(1);
+        for (index, count) in histogram.buckets() {
+            add_scaled(running, index, count);
+        }
+        let rates = &mut running.rates;
+        rates.canary += counts.canary as f32;
+        rates.canary_flagged += counts.canary_flagged as f32;
+        rates.flows += counts.flows as f32;
+        rates.flagged += counts.flagged as f32;
+        rates.flagged_square += (counts.flagged as f32).powi(2);
+        rates.minutes += 1.0;
+    }
+
+    /// Learns the hours that have waited a day by `minute`, but for those that `spoilt` names: an event covered them.
+    pub fn learn(&mut self, minute: Minute, settings: &Settings, spoilt: impl Fn(Minute) -> bool) {
+        let hour = local_hour(minute, settings);
+        if hour > self.running.hour && self.running.known > 0 {
+            self.turn(hour);
+        }
+        while self.waiting.front().is_some_and(|waiting| waiting.hour + 1 + WAIT_H <= hour) {
+            let Some(waiting) = self.waiting.pop_front() else { return };
+            if !spoilt(first_minute(waiting.hour, settings)) {
+                self.keep(&waiting);
+            }
+        }
+    }
+
+    fn keep(&mut self, waiting: &WaitingHour) {
+        if waiting.quantiles.known >= MIN_KNOWN {
+            if self.learnt.is_empty() {
+                self.learnt = vec![HourQuantiles::default(); 24 * 7];
+            }
+            self.learnt[place(waiting.hour)] = waiting.quantiles;
+        }
+        self.rates.decay_and_add(&waiting.rates);
+    }
+
+    /// Closes the running hour and begins `hour`.
+    fn turn(&mut self, hour: u32) {
+        let running = std::mem::take(&mut self.running);
+        if running.known > 0 {
+            let quantiles = running.quantiles().unwrap_or_default();
+            self.waiting.push_back(WaitingHour { hour: running.hour, quantiles, rates: running.rates });
+            if self.waiting.len() > WAIT_H as usize + 2 {
+                self.waiting.pop_front();
+            }
+        }
+        let mut counts = running.counts;
+        counts.fill(0);
+        self.running = RunningHour { hour, counts, ..RunningHour::default() };
+    }
+
+    /// The device's own normal at the hour of `minute`, and the known minutes behind it.
+    pub fn own(&self, minute: Minute, settings: &Settings) -> Option<(Normal, u32)> {
+        if self.learnt.is_empty() {
+            return None;
+        }
+        let hour = local_hour(minute, settings);
+        let weekend = is_weekend(hour);
+        self.median_of_days(hour, weekend).or_else(|| self.median_of_days(hour, !weekend))
+    }
+
+    fn median_of_days(&self, hour: u32, weekend: bool) -> Option<(Normal, u32)> {
+        let days = if weekend { 5..7 } else { 0..5 };
+        let (mut p50, mut p95, mut known) = ([0; 15], [0; 15], 0);
+        let mut found = 0;
+        for neighbour in [hour % 24 + 23, hour % 24 + 24, hour % 24 + 25] {
+            for day in days.clone() {
+                let quantiles = self.learnt[(neighbour % 24) as usize * 7 + day];
+                if quantiles.known > 0 {
+                    (p50[found], p95[found]) = (quantiles.p50, quantiles.p95);
+                    known += u32::from(quantiles.known);
+                    found += 1;
+                }
+            }
+        }
+        (found > 0).then(|| (Normal { p50_us: median(&mut p50[..found]), p95_us: median(&mut p95[..found]) }, known))
+    }
+
+    /// What stands in while nothing has been learnt: the hours that still wait, and the running one once it is long enough.
+    pub fn provisional(&self) -> Option<Normal> {
+        let running = (self.running.known >= PROVISIONAL_MIN).then(|| self.running.quantiles()).flatten();
+        let hours =
+            self.waiting.iter().map(|waiting| waiting.quantiles).chain(running).filter(|q| q.known >= MIN_KNOWN);
+        let (mut p50, mut p95): (Vec<u16>, Vec<u16>) = hours.map(|q| (q.p50, q.p95)).unzip();
+        (!p50.is_empty()).then(|| Normal { p50_us: median(&mut p50), p95_us: median(&mut p95) })
+    }
+
+    /// The usual share of wrongly flagged probes; 0 until known.
+    pub fn false_positives(&self) -> f64 {
+        ratio(self.rates.canary_flagged, self.rates.canary).unwrap_or(0.0)
+    }
+
+    /// The usual share of flagged flows; `None` until a day has been learnt.
+    pub fn flagged(&self) -> Option<f64> {
+        if self.rates.minutes < 60.0 { None } else { ratio(self.rates.flagged, self.rates.flows) }
+    }
+
+    /// Variance over mean of the flagged flows a minute, at least 1; the prior until a day has been learnt.
+    pub fn flagged_dispersion(&self) -> f64 {
+        let rates = &self.rates;
+        if rates.minutes < 60.0 || rates.flagged <= 0.0 {
+            return DISPERSION_PRIOR;
+        }
+        let mean = f64::from(rates.flagged / rates.minutes);
+        let variance = f64::from(rates.flagged_square / rates.minutes) - mean * mean;
+        (variance / mean).max(1.0)
+    }
+}
+
+impl RunningHour {
+    fn quantiles(&self) -> Option<HourQuantiles> {
+        let total: u64 = self.counts.iter().map(|count| u64::from(*count)).sum();
+        if total << self.halvings.min(20) < MIN_SAMPLES || total == 0 {
+            return None;
+        }
+        let at = |q: f64| to_log(quantile(&self.counts, total, q));
+        Some(HourQuantiles { p50: at(0.5), p95: at(0.95), known: self.known })
+    }
+}
+
+fn add_scaled(running: &mut RunningHour, index: usize, count: u32) {
+    if running.counts.is_empty() {
+        running.counts = vec![0; BUCKETS];
+    }
+    loop {
+        let sum = u32::from(running.counts[index]) + (count >> running.halvings.min(31));
+        if let Ok(sum) = u16::try_from(sum) {
+            running.counts[index] = sum;
+            return;
+        }
+        running.counts.iter_mut().for_each(|count| *count /= 2);
+        running.halvings += 1;
+    }
+}
+
+/// The quantile, interpolated within its bucket.
+fn quantile(counts: &[u16], total: u64, q: f64) -> f64 {
+    let rank = q * total as f64;
+    let mut below = 0.0;
+    for (index, count) in counts.iter().enumerate() {
+        let count = f64::from(*count);
+        if count > 0.0 && below + count >= rank {
+            let (low, high) = (f64::from(lowest_of(index)), f64::from(highest_of(index)) + 1.0);
+            return low + (high - low) * ((rank - below) / count).clamp(0.0, 1.0);
+        }
+        below += count;
+    }
+    f64::from(super::histogram::MAX_US)
+}
+
+fn median(values: &mut [u16]) -> f64 {
+    values.sort_unstable();
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { from_log(values[middle]) } else { from_log(values[middle - 1].midpoint(values[middle])) }
+}
+
+fn ratio(part: f32, whole: f32) -> Option<f64> {
+    (whole > 0.0).then(|| f64::from(part / whole))
+}
+
+fn local_minute(minute: Minute, settings: &Settings) -> u32 {
+    minute.plus(i64::from(settings.utc_offset_min)).0
+}
+
+/// Hours since the epoch in the fleet's time of day.
+pub fn local_hour(minute: Minute, settings: &Settings) -> u32 {
+    local_minute(minute, settings) / 60
+}
+
+fn first_minute(local_hour: u32, settings: &Settings) -> Minute {
+    Minute(local_hour * 60).plus(-i64::from(settings.utc_offset_min))
+}
+
+/// Day of the week of an hour since the epoch, Monday = 0. 1970-01-01 was a Thursday.
+fn weekday(hour: u32) -> u32 {
+    (hour / 24 + 3) % 7
+}
+
+fn is_weekend(hour: u32) -> bool {
+    weekday(hour) >= 5
+}
+
+fn place(hour: u32) -> usize {
+    ((hour % 24) * 7 + weekday(hour)) as usize
+}
+
+/// The group's normal, towards which young devices are shrunk: by model and branch, by model, and of the whole fleet.
+#[derive(Clone, Debug, Default)]
+pub struct GroupNormals {
+    by_group: BTreeMap<(Option<Label>, Option<Label>), (Vec<u16>, Vec<u16>)>,
+    normals: BTreeMap<(Option<Label>, Option<Label>), Normal>,
+}
+
+impl GroupNormals {
+    /// Fewest devices whose median speaks for a group.
+    const MIN_DEVICES: usize = 3;
+
+    /// Adds one device's own normal to its model and branch, to its model, and to the fleet.
+    pub fn add(&mut self, model: Option<&Label>, branch: Option<&Label>, normal: Normal) {
+        for key in Self::keys(model, branch) {
+            let (p50, p95) = self.by_group.entry(key).or_default();
+            p50.push(to_log(normal.p50_us));
+            p95.push(to_log(normal.p95_us));
+        }
+    }
+
+    /// Turns what was added into medians.
+    pub fn settle(&mut self) {
+        for (key, (mut p50, mut p95)) in std::mem::take(&mut self.by_group) {
+            if p50.len() >= Self::MIN_DEVICES {
+                self.normals.insert(key, Normal { p50_us: median(&mut p50), p95_us: median(&mut p95) });
+            }
+        }
+    }
+
+    /// The nearest group's normal: model and branch, else model, else fleet.
+    pub fn of(&self, model: Option<&Label>, branch: Option<&Label>) -> Option<Normal> {
+        if self.normals.is_empty() {
+            return None;
+        }
+        Self::keys(model, branch).iter().find_map(|key| self.normals.get(key)).copied()
+    }
+
+    fn keys(model: Option<&Label>, branch: Option<&Label>) -> [(Option<Label>, Option<Label>); 3] {
+        let (none, fleet): (Option<Label>, _) = (None, Some(Label::from("")));
+        [(model.cloned(), branch.cloned()), (model.cloned(), none), (fleet.clone(), fleet)]
+    }
+}
+
+/// The device's own normal, shrunk towards its group's; its group's, or the provisional one, where it has none.
+pub fn normal(
+    baseline: &Baseline,
+    group: Option<Normal>,
+    minute: Minute,
+    settings: &Settings,
+) -> Option<(Normal, Standing)> {
+    match (baseline.own(minute, settings), group) {
+        (Some((own, known)), Some(group)) => {
+            let n = f64::from(known);
+            let mix = |own: f64, group: f64| (n * own + SHRINKAGE * group) / (n + SHRINKAGE);
+            let mixed = Normal { p50_us: mix(own.p50_us, group.p50_us), p95_us: mix(own.p95_us, group.p95_us) };
+            Some((mixed, Standing::Learnt))
+        }
+        (Some((own, _)), None) => Some((own, Standing::Learnt)),
+        (None, Some(group)) => Some((group, Standing::Learnt)),
+        (None, None) => baseline.provisional().map(|normal| (normal, Standing::Provisional)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
