@@ -1,5 +1,6 @@
 //! The read plane: an immutable picture of the fleet that metrics, pages and the API read while the engine goes on.
 
+use bincode::{Decode, Encode};
 use serde::Serialize;
 
 use super::device::{DeviceId, Label};
@@ -81,7 +82,7 @@ pub struct Quantiles {
 }
 
 /// Where an event stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
 pub enum EventState {
     /// On its way to the hour.

@@ -1,0 +1,293 @@
+//! One event: a fleet event with its pooled clock and living membership, or a lone device's streak.
+
+use std::collections::BTreeMap;
+
+use bincode::{Decode, Encode};
+
+use crate::engine::device::{DeviceId, TrafficClass};
+use crate::engine::effect::{Cause, Change, ChangeKind, ProofMinute, Scope, Severity};
+use crate::engine::history::{HISTORY_MIN, History};
+use crate::engine::settings::Settings;
+use crate::engine::snapshot::EventState;
+use crate::engine::streak::{self, Episode};
+use crate::engine::suspect::AttributeKey;
+use crate::engine::time::{Minute, Timestamp};
+use crate::engine::verdict::{Signature, Test};
+
+use super::pool::{self, Part};
+use super::tracked::Tracked;
+
+/// Half a minute: what the rounding of two boundary minutes may add up to.
+const EDGE_TOLERANCE_MIN: f64 = 0.5;
+/// Minutes outside an edge that show what is usual.
+const EDGE_OUTSIDE_MIN: i64 = 10;
+
+/// A device's part in an event.
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+pub struct Member {
+    /// First minute that counts: its onset, or its install where that was shortly before.
+    pub from: Minute,
+    /// Last minute that counts, once it has left.
+    pub left: Option<Minute>,
+}
+
+/// An event and its clock.
+#[derive(Clone, Debug, Encode, Decode)]
+pub struct Event {
+    /// Number of the event; stable whatever becomes of it.
+    pub number: u32,
+    /// Number of the incident, from the declaration on.
+    pub incident: Option<u32>,
+    pub scope: Scope,
+    pub state: EventState,
+    /// By device index. Those who left stay, with their time.
+    pub members: BTreeMap<u32, Member>,
+    /// The attribute that its members share; `None` for a lone device.
+    pub key: Option<AttributeKey>,
+    pub cause: Option<Cause>,
+    pub signature: Signature,
+    /// The pair that most members are affected by.
+    pub lead: Option<(TrafficClass, Test)>,
+    /// Pooled verdicts; a lone device's are its own.
+    pub history: History,
+    pub episode: Option<Episode>,
+    /// First minute of the event that is looked at.
+    pub from: Minute,
+    /// Minutes from here on have to be pooled again.
+    pub dirty_from: Minute,
+    /// Last warning mark that was announced, in minutes.
+    pub warned_min: u32,
+    pub declared_at: Option<Timestamp>,
+    /// Start of the impact, as declared.
+    pub impact_start: Minute,
+    pub last_degraded: Minute,
+    /// Clock reading, kept after the episode ended.
+    pub streak_min: u32,
+}
+
+impl Event {
+    /// An event of nobody yet, whose first minute is `from`.
+    pub fn new(number: u32, scope: Scope, from: Minute) -> Self {
+        Self {
+            number,
+            incident: None,
+            scope,
+            state: EventState::Pending,
+            members: BTreeMap::new(),
+            key: None,
+            cause: None,
+            signature: Signature::default(),
+            lead: None,
+            history: History::default(),
+            episode: None,
+            from,
+            dirty_from: from,
+            warned_min: 0,
+            declared_at: None,
+            impact_start: from,
+            last_degraded: from,
+            streak_min: 0,
+        }
+    }
+
+    /// The stable id.
+    pub fn id(&self) -> String {
+        format!("E-{:04}", self.number)
+    }
+
+    /// The incident's id, once declared.
+    pub fn incident_id(&self) -> Option<String> {
+        self.incident.map(|number| format!("INC-{number:04}"))
+    }
+
+    /// Whether people have been told of it.
+    pub fn is_announced(&self) -> bool {
+        self.warned_min > 0 || self.declared_at.is_some()
+    }
+
+    /// Indices of the devices that are members now.
+    pub fn present(&self) -> impl Iterator<Item = u32> {
+        self.members.iter().filter(|(_, member)| member.left.is_none()).map(|(index, _)| *index)
+    }
+
+    /// Lets a device in, or back in. Returns whether it was not a member before.
+    pub fn join(&mut self, index: u32, from: Minute) -> bool {
+        let from = from.max(self.dirty_from.plus(-i64::from(HISTORY_MIN)));
+        let was = self.members.get(&index).copied();
+        if was.is_some_and(|member| member.left.is_none()) {
+            return false;
+        }
+        // A device that comes back counts from its first time on: its good minutes between are part of the truth.
+        let from = was.map_or(from, |member| member.from.min(from));
+        self.members.insert(index, Member { from, left: None });
+        self.from = self.from.min(from);
+        self.dirty_from = self.dirty_from.min(from);
+        true
+    }
+
+    /// Brings the clock up to `last`.
+    pub fn run_clock(&mut self, devices: &[Tracked], last: Minute, settings: &Settings) -> Clock {
+        if self.scope == Scope::Isolated && self.key.is_none() {
+            return self.run_lone_clock(devices);
+        }
+        let parts = parts(&self.members, devices);
+        self.find_signature(devices, settings);
+        let mut minute = self.dirty_from.max(last.plus(1 - i64::from(HISTORY_MIN)));
+        while minute <= last {
+            let pooled = pool::minute(&parts, self.signature, minute, settings);
+            self.history.set(minute, pooled.verdicts);
+            minute = minute.plus(1);
+        }
+        self.dirty_from = last.plus(1);
+        let oldest = self.from.max(last.plus(1 - i64::from(HISTORY_MIN)));
+        let found = streak::episodes(&self.history, oldest, last, settings);
+        let clock = Clock {
+            ended_full: found.ended_full.last().copied().filter(|ended| self.is_full(ended, &parts, settings)),
+            full: found.current.is_some_and(|episode| self.is_full(&episode, &parts, settings)),
+            episode: found.current,
+        };
+        self.keep(&clock);
+        clock
+    }
+
+    fn run_lone_clock(&mut self, devices: &[Tracked]) -> Clock {
+        let Some(state) = self.present().next().map(|index| &devices[index as usize].state) else {
+            return Clock::default();
+        };
+        self.signature = state.episode_signature;
+        self.lead = self.signature.pairs().next().or(self.lead);
+        let clock = Clock {
+            ended_full: state.past_full,
+            full: state.episode.is_some_and(|episode| episode.full.is_some()),
+            episode: state.episode,
+        };
+        self.keep(&clock);
+        clock
+    }
+
+    fn keep(&mut self, clock: &Clock) {
+        self.episode = clock.episode;
+        if let Some(episode) = clock.episode.or(clock.ended_full) {
+            self.streak_min = episode.length_min();
+            self.last_degraded = episode.last_degraded;
+            if self.declared_at.is_none() {
+                self.impact_start = episode.impact_start();
+            }
+        }
+    }
+
+    /// The pairs by which at least a third of the members are affected; once in, a pair stays.
+    fn find_signature(&mut self, devices: &[Tracked], _settings: &Settings) {
+        let mut counts: BTreeMap<(TrafficClass, Test), u32> = BTreeMap::new();
+        let mut present = 0;
+        for index in self.present() {
+            let state = &devices[index as usize].state;
+            present += 1;
+            for pair in Signature(state.affected_by.0 | state.episode_signature.0).pairs() {
+                *counts.entry(pair).or_default() += 1;
+            }
+        }
+        let before = self.signature;
+        for ((class, test), count) in &counts {
+            if *count * 3 >= present && *count > 0 {
+                self.signature.insert(*class, *test);
+            }
+        }
+        self.lead = counts
+            .iter()
+            .max_by_key(|(pair, count)| (**count, std::cmp::Reverse(**pair)))
+            .map(|(pair, _)| *pair)
+            .or(self.lead);
+        if self.signature != before {
+            self.dirty_from = self.from;
+        }
+    }
+
+    /// Whether the hour is full to the half minute, its boundary minutes weighed by how much of them was degraded.
+    fn is_full(&self, episode: &Episode, parts: &[Part<'_>], settings: &Settings) -> bool {
+        let Some((last, start)) = episode.full else { return false };
+        let (Some(lead), true) = (self.lead, last > start.plus(2)) else { return true };
+        let last = last.max(episode.last_degraded);
+        let inside = (start.plus(1), last.plus(-1));
+        let before = (start.plus(-EDGE_OUTSIDE_MIN), start.plus(-1));
+        let first_share = pool::edge_share(parts, lead, start, (before, inside));
+        let last_share = pool::edge_share(parts, lead, last, (before, inside));
+        let length = last.since(start) as f64 - 1.0 + first_share + last_share;
+        length >= f64::from(settings.hold_min) - EDGE_TOLERANCE_MIN
+    }
+
+    /// Minutes with data that were good since the last degraded one.
+    pub fn quiet_min(&self, devices: &[Tracked], last: Minute) -> u32 {
+        let history = match self.lone_device() {
+            Some(index) => &devices[index as usize].state.history,
+            None => &self.history,
+        };
+        let mut quiet = 0;
+        let mut minute = self.last_degraded.plus(1);
+        while minute <= last {
+            let said = history.get(minute);
+            quiet += u32::from(said.healthy != 0 && said.degraded == 0);
+            minute = minute.plus(1);
+        }
+        quiet
+    }
+
+    /// The device of a lone event.
+    pub fn lone_device(&self) -> Option<u32> {
+        if self.key.is_none() { self.members.keys().next().copied() } else { None }
+    }
+
+    /// The change that tells what happened to this event at `now`.
+    pub fn change(&self, kind: ChangeKind, mut devices: Vec<DeviceId>, now: Timestamp) -> Change {
+        devices.sort();
+        Change {
+            at: now,
+            kind,
+            event_id: self.id(),
+            incident: self.incident_id(),
+            severity: if self.declared_at.is_some() { Severity::Major } else { Severity::Warning },
+            scope: self.scope,
+            impact_started_at: self.impact_start.start(),
+            streak_s: u64::from(self.streak_min) * 60,
+            devices,
+            cause: self.cause.clone(),
+            proof: Vec::new(),
+        }
+    }
+
+    /// Minute by minute, what the hour consists of.
+    pub fn proof(&self, devices: &[Tracked], settings: &Settings) -> Vec<ProofMinute> {
+        let parts = parts(&self.members, devices);
+        let mut proof = Vec::new();
+        let mut minute = self.impact_start;
+        while minute <= self.last_degraded && proof.len() < HISTORY_MIN as usize {
+            let (samples, exceeding) = self.lead.map_or((0, 0), |lead| pool::evidence(&parts, lead, minute));
+            let pooled = pool::minute(&parts, self.signature, minute, settings);
+            let verdict = match self.lone_device() {
+                Some(index) => devices[index as usize].state.history.get(minute).worst(),
+                None => pooled.verdicts.worst(),
+            };
+            let (reporting, expected) = (pooled.reporting, pooled.expected);
+            proof.push(ProofMinute { at: minute.start(), verdict, samples, exceeding, reporting, expected });
+            minute = minute.plus(1);
+        }
+        proof
+    }
+}
+
+/// What a clock says at a tick.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    /// An hour that was full and is over.
+    pub ended_full: Option<Episode>,
+    /// Whether the running episode has filled the hour.
+    pub full: bool,
+    pub episode: Option<Episode>,
+}
+
+fn parts<'a>(members: &BTreeMap<u32, Member>, devices: &'a [Tracked]) -> Vec<Part<'a>> {
+    members
+        .iter()
+        .map(|(index, member)| Part { tracked: &devices[*index as usize], from: member.from, to: member.left })
+        .collect()
+}

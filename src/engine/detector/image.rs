@@ -1,0 +1,108 @@
+//! The engine's state as bytes: what a checkpoint holds, device by device.
+//!
+//! The image is made between two ticks while ingest goes on. Each device's part is consistent in itself (its admission,
+//! open slots and verdicts belong together), so that replaying the journal from where the checkpoint began is exact:
+//! what the image already holds is dropped as a duplicate.
+
+use bincode::config::standard;
+use bincode::{Decode, Encode};
+use thiserror::Error;
+
+use crate::engine::fleet::DeviceImage;
+use crate::engine::time::{Minute, Timestamp};
+
+use super::Engine;
+use super::events::Events;
+use super::tracked::{State, Tracked};
+
+/// First bytes of an image: the layout's version. An image of another version is refused, not guessed at.
+const VERSION: u16 = 1;
+
+/// Everything but the devices.
+#[derive(Debug, Encode, Decode)]
+struct Head {
+    version: u16,
+    last_tick: Timestamp,
+    closed_before: Option<Minute>,
+    events: Events,
+    devices: u32,
+}
+
+/// The bytes of an engine's state.
+pub type EngineImage = Vec<u8>;
+
+/// The bytes are not a state that this build can take up.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// Written by another version of fleetwatch.
+    #[error("the engine's state has layout {found}, this build reads {VERSION}: replay the journal instead")]
+    Version { found: u16 },
+    /// Not decodable, although its checksum was right.
+    #[error("the engine's state cannot be decoded: {0}")]
+    Damaged(String),
+    /// Restoring into an engine that has devices already.
+    #[error("the engine's state can only be restored into a new engine")]
+    NotEmpty,
+}
+
+impl Engine {
+    /// The engine's whole state. Each device is held still for a few microseconds only.
+    pub fn image(&self) -> EngineImage {
+        let mut bytes = Vec::new();
+        let head = Head {
+            version: VERSION,
+            last_tick: self.last_tick,
+            closed_before: self.closed_before,
+            events: self.events.clone(),
+            devices: self.devices.len() as u32,
+        };
+        write(&head, &mut bytes);
+        for tracked in &self.devices {
+            write(&tracked.device.capture(), &mut bytes);
+            write(&tracked.state, &mut bytes);
+        }
+        bytes
+    }
+
+    /// Takes up a state that [`Engine::image`] made.
+    ///
+    /// # Errors
+    /// When the bytes are of another version or damaged, or this engine is not new.
+    pub fn restore(&mut self, image: &[u8]) -> Result<(), RestoreError> {
+        if !self.devices.is_empty() || self.fleet.device(0).is_some() {
+            return Err(RestoreError::NotEmpty);
+        }
+        let mut rest = image;
+        let version: u16 = read(&mut &*rest)?;
+        if version != VERSION {
+            return Err(RestoreError::Version { found: version });
+        }
+        let head: Head = read(&mut rest)?;
+        for _ in 0..head.devices {
+            let device: DeviceImage = read(&mut rest)?;
+            let state: State = read(&mut rest)?;
+            let device = self.fleet.restore(device);
+            self.devices.push(Tracked { device, state, dirty_from: None });
+        }
+        self.events = head.events;
+        self.last_tick = head.last_tick;
+        self.closed_before = head.closed_before;
+        self.sort_order();
+        Ok(())
+    }
+}
+
+fn write(value: &impl Encode, bytes: &mut Vec<u8>) {
+    // Encoding into memory fails only for types that this state does not hold.
+    if bincode::encode_into_std_write(value, bytes, standard()).is_err() {
+        unreachable!("the state is made of encodable types");
+    }
+}
+
+/// Decodes the next value. The bytes come from our own file with a good checksum, so no limit is set.
+fn read<T: Decode<()>>(rest: &mut &[u8]) -> Result<T, RestoreError> {
+    let (value, used) =
+        bincode::decode_from_slice(rest, standard()).map_err(|error| RestoreError::Damaged(error.to_string()))?;
+    *rest = rest.get(used..).unwrap_or_default();
+    Ok(value)
+}

@@ -1,0 +1,233 @@
+//! The pooled series of a fleet event: one verdict a minute for all its members together.
+//!
+//! Thresholds are each device's own, so exceedances can be summed: `p = sum k / sum n` over the members, with the
+//! cluster-robust variance `sum_d (k_d - p n_d)^2 / (sum n)^2 * m / (m - 1)` (Liang & Zeger 1986), never below the
+//! binomial one. The hour is counted here and not on the longest-lived member: with the maximum over devices, an event of
+//! 59 minutes is always declared by somebody's chance minute.
+
+use crate::engine::device::TrafficClass;
+use crate::engine::effect::Verdict;
+use crate::engine::evidence::Counts;
+use crate::engine::history::MinuteVerdicts;
+use crate::engine::settings::Settings;
+use crate::engine::time::Minute;
+use crate::engine::verdict::{self, Signature, Test};
+
+use super::tracked::Tracked;
+
+/// Trailing windows that a pooled minute may borrow from while it does not decide.
+const WIDTHS: [u32; 5] = [1, 3, 5, 10, 15];
+/// Standard errors between a share and the limit for it to be degraded (1 % one-sided) or healthy (5 %).
+const DEGRADED_Z: f64 = 2.33;
+const HEALTHY_Z: f64 = 1.64;
+
+/// A member's part in the pool: its minutes from `from` to `to`.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    pub tracked: &'a Tracked,
+    pub from: Minute,
+    pub to: Option<Minute>,
+}
+
+impl Part<'_> {
+    fn is_active(&self, minute: Minute) -> bool {
+        minute >= self.from && self.to.is_none_or(|to| minute <= to)
+    }
+
+    fn counts(&self, class: TrafficClass, minute: Minute) -> Counts {
+        match &self.tracked.state.classes[class.index()] {
+            Some(track) if self.is_active(minute) => track.ring.get(minute),
+            _ => Counts::default(),
+        }
+    }
+
+    fn reports(&self, minute: Minute) -> bool {
+        self.tracked.state.history.get(minute).data != 0
+    }
+}
+
+/// Sums over the members in a window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    members: f64,
+    n: f64,
+    k: f64,
+    /// Sums over members of k^2, k n and n^2.
+    kk: f64,
+    kn: f64,
+    nn: f64,
+}
+
+impl Sums {
+    fn add(&mut self, n: u64, k: u64) {
+        if n == 0 {
+            return;
+        }
+        let (n, k) = (n as f64, k as f64);
+        self.members += 1.0;
+        self.n += n;
+        self.k += k;
+        self.kk += k * k;
+        self.kn += k * n;
+        self.nn += n * n;
+    }
+
+    fn share(&self) -> f64 {
+        self.k / self.n
+    }
+
+    fn standard_error(&self) -> f64 {
+        let p = self.share();
+        // With half a count added, so that a share of exactly 0 or 1 is not certain.
+        let smoothed = (self.k + 0.5) / (self.n + 1.0);
+        let binomial = smoothed * (1.0 - smoothed) / self.n;
+        let clustered = if self.members > 1.0 {
+            let residual = self.kk - 2.0 * p * self.kn + p * p * self.nn;
+            residual.max(0.0) / (self.n * self.n) * self.members / (self.members - 1.0)
+        } else {
+            0.0
+        };
+        binomial.max(clustered).sqrt()
+    }
+}
+
+/// What a pooled minute says, with the evidence of the pair that leads the event.
+#[derive(Clone, Copy, Debug)]
+pub struct PooledMinute {
+    pub verdicts: MinuteVerdicts,
+    pub reporting: u32,
+    pub expected: u32,
+}
+
+/// Judges one minute of the pool by the pairs of `signature`.
+pub fn minute(parts: &[Part<'_>], signature: Signature, minute: Minute, settings: &Settings) -> PooledMinute {
+    let active = || parts.iter().filter(|part| part.is_active(minute));
+    let expected = active().count() as u32;
+    let reporting = active().filter(|part| part.reports(minute)).count() as u32;
+    let mut verdicts = MinuteVerdicts::default();
+    // One healthy outsider must not answer for everybody who is silent.
+    if reporting > 0 && reporting * 2 >= expected {
+        for class in TrafficClass::ALL {
+            verdicts.set(class, of_class(parts, signature, class, minute, settings));
+        }
+    }
+    PooledMinute { verdicts, reporting, expected }
+}
+
+fn of_class(
+    parts: &[Part<'_>],
+    signature: Signature,
+    class: TrafficClass,
+    minute: Minute,
+    settings: &Settings,
+) -> Verdict {
+    let (mut tested, mut healthy) = (0, 0);
+    for test in Test::ALL.into_iter().filter(|test| signature.contains(class, *test)) {
+        match of_test(parts, class, test, minute, settings) {
+            Verdict::Degraded => return Verdict::Degraded,
+            Verdict::Healthy => (tested, healthy) = (tested + 1, healthy + 1),
+            Verdict::Indeterminate => tested += 1,
+            Verdict::Unknown => {}
+        }
+    }
+    match (tested, healthy) {
+        (0, _) => Verdict::Unknown,
+        (tested, healthy) if tested == healthy => Verdict::Healthy,
+        _ => Verdict::Indeterminate,
+    }
+}
+
+fn of_test(parts: &[Part<'_>], class: TrafficClass, test: Test, minute: Minute, settings: &Settings) -> Verdict {
+    let own = sums(parts, class, test, minute, 1);
+    let Some(limit) = limit(parts, class, test, settings) else { return Verdict::Unknown };
+    if own.n == 0.0 {
+        return Verdict::Unknown;
+    }
+    for width in WIDTHS {
+        let window = if width == 1 { own } else { sums(parts, class, test, minute, width) };
+        let (share, error) = (window.share(), window.standard_error());
+        if share - DEGRADED_Z * error > limit && own.share() * 2.0 >= share {
+            return Verdict::Degraded;
+        }
+        if share + HEALTHY_Z * error < good_below(test, limit) {
+            return Verdict::Healthy;
+        }
+    }
+    Verdict::Indeterminate
+}
+
+/// Share below which the pool is healthy.
+fn good_below(test: Test, limit: f64) -> f64 {
+    match test {
+        Test::P50 => 0.75,
+        Test::P95 => 0.12,
+        Test::FalsePositives | Test::Flagged => (2.0 * limit).max(0.02),
+    }
+}
+
+/// The limit of a test for the pool: the members' mean where each has its own.
+fn limit(parts: &[Part<'_>], class: TrafficClass, test: Test, settings: &Settings) -> Option<f64> {
+    if matches!(test, Test::P50 | Test::P95) {
+        let fixed = verdict::Rates { false_positives: 0.0, flagged: None, flagged_dispersion: 1.0 };
+        return verdict::limit(test, &fixed);
+    }
+    let (mut sum, mut count) = (0.0, 0.0);
+    for part in parts {
+        let track = part.tracked.state.classes[class.index()].as_ref();
+        if let Some(limit) = track.and_then(|track| verdict::limit(test, &track.rates(settings))) {
+            sum += limit;
+            count += 1.0;
+        }
+    }
+    (count > 0.0).then(|| sum / count)
+}
+
+fn sums(parts: &[Part<'_>], class: TrafficClass, test: Test, last: Minute, width: u32) -> Sums {
+    let mut sums = Sums::default();
+    for part in parts {
+        let (mut n, mut k) = (0, 0);
+        for back in 0..i64::from(width) {
+            let (trials, exceeding) = test.of(&part.counts(class, last.plus(-back)));
+            n += trials;
+            k += exceeding;
+        }
+        sums.add(n, k);
+    }
+    sums
+}
+
+/// Trials and exceedances of one pair over all members in one minute, for the continuity proof.
+pub fn evidence(parts: &[Part<'_>], (class, test): (TrafficClass, Test), minute: Minute) -> (u64, u64) {
+    let sums = sums(parts, class, test, minute, 1);
+    (sums.n as u64, sums.k as u64)
+}
+
+/// How much of a boundary minute belongs to the event, 0..=1: its share of exceedances between that of the ten minutes
+/// outside and that of the minutes inside. An event that begins in the middle of a minute lasts half a minute less than
+/// its minutes say. 1 where the counts cannot tell.
+pub fn edge_share(
+    parts: &[Part<'_>],
+    (class, test): (TrafficClass, Test),
+    edge: Minute,
+    (outside, inside): ((Minute, Minute), (Minute, Minute)),
+) -> f64 {
+    let mean = |(from, to): (Minute, Minute)| {
+        let (mut n, mut k) = (0, 0);
+        let mut at = from;
+        while at <= to {
+            for part in parts {
+                // The members' minutes outside the event count too: they show what is usual for them.
+                if let Some(track) = &part.tracked.state.classes[class.index()] {
+                    let (trials, exceeding) = test.of(&track.ring.get(at));
+                    n += trials;
+                    k += exceeding;
+                }
+            }
+            at = at.plus(1);
+        }
+        (n >= 20).then(|| k as f64 / n as f64)
+    };
+    let Some(edge) = mean((edge, edge)) else { return 1.0 };
+    let (Some(outside), Some(inside)) = (mean(outside), mean(inside)) else { return 1.0 };
+    if inside - outside < 0.1 { 1.0 } else { ((edge - outside) / (inside - outside)).clamp(0.0, 1.0) }
+}

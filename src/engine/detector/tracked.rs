@@ -1,0 +1,441 @@
+//! What the decision task knows of one device: its facts, its evidence, its verdicts and its own clock.
+
+use std::sync::Arc;
+
+use bincode::{Decode, Encode};
+
+use crate::engine::baseline::{self, Baseline, GroupNormals, Standing, Thresholds};
+use crate::engine::device::{Label, Status, TrafficClass};
+use crate::engine::effect::Verdict;
+use crate::engine::evidence::{Counts, EvidenceRing};
+use crate::engine::fleet::{Device, LateFragment};
+use crate::engine::histogram::Histogram;
+use crate::engine::history::{HISTORY_MIN, History};
+use crate::engine::settings::Settings;
+use crate::engine::slots::SlotCounts;
+use crate::engine::snapshot::Quantiles;
+use crate::engine::streak::{self, Episode};
+use crate::engine::suspect::{AttributeKey, Kind};
+use crate::engine::time::Minute;
+use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, MEMBERSHIP_MIN, Rates, Signature, TestVerdicts};
+
+/// Fewest degraded minutes, and shortest streak, by which a device counts as affected before its membership window is full.
+const AFFECTED_DEGRADED: u32 = 4;
+const AFFECTED_LENGTH: u32 = 5;
+/// A minute's verdict depends on the four before it: late data are judged again that far.
+const VERDICT_REACH: i64 = 4;
+/// How often a device without a baseline looks for a provisional one, in minutes.
+const RETRY_MIN: u32 = 10;
+
+/// What a device said of itself, in event time.
+#[derive(Clone, Debug, Default, Encode, Decode)]
+pub struct Facts {
+    pub model: Option<Label>,
+    pub branch: Option<Label>,
+    pub firmware: Option<Label>,
+    pub update: Option<Label>,
+    pub update_installed: Option<Minute>,
+    /// `name version` and install minute.
+    pub packages: Vec<(Label, Option<Minute>)>,
+    pub online: Option<bool>,
+    pub workaround_active: Option<bool>,
+    /// Kept until the boot's clock offset is known, because install times cannot be converted before.
+    pub unconverted: Option<Status>,
+}
+
+/// One class of one device.
+#[derive(Debug, Default, Encode, Decode)]
+pub struct ClassTrack {
+    pub ring: EvidenceRing,
+    baseline: Baseline,
+    thresholds: Option<Thresholds>,
+    standing: Standing,
+    /// Local hour the thresholds are for, in hours since the epoch.
+    hour: u32,
+}
+
+impl ClassTrack {
+    /// The natural rates that its counts are judged against.
+    pub fn rates(&self, settings: &Settings) -> Rates {
+        Rates {
+            false_positives: settings.false_positive_floor.max(settings.ratio * self.baseline.false_positives()),
+            flagged: self.baseline.flagged().map(|usual| settings.false_positive_floor.max(settings.ratio * usual)),
+            flagged_dispersion: self.baseline.flagged_dispersion(),
+        }
+    }
+
+    /// The device's own normal at `minute`, for its group.
+    pub fn own_normal(&self, minute: Minute, settings: &Settings) -> Option<baseline::Normal> {
+        self.baseline.own(minute, settings).map(|(normal, _)| normal)
+    }
+}
+
+/// Everything about one device.
+#[derive(Debug)]
+pub struct Tracked {
+    pub device: Arc<Device>,
+    pub state: State,
+    /// Oldest minute whose verdict changed since the events were last looked at.
+    pub dirty_from: Option<Minute>,
+}
+
+/// The part of [`Tracked`] that a checkpoint keeps.
+#[derive(Debug, Default, Encode, Decode)]
+pub struct State {
+    pub facts: Facts,
+    pub classes: [Option<Box<ClassTrack>>; TrafficClass::COUNT],
+    pub history: History,
+    pub episode: Option<Episode>,
+    /// Full hours that ended before anybody could see them (a backlog), not yet declared.
+    pub past_full: Option<Episode>,
+    /// No episode that ended at or before this minute is declared again.
+    pub declared_through: Minute,
+    pub last_degraded: Option<Minute>,
+    pub last_known: Option<Minute>,
+    pub last_data: Option<Minute>,
+    /// Classes and tests that were degraded in the current episode.
+    pub episode_signature: Signature,
+    /// Classes and tests by which the device is affected now.
+    pub affected_by: Signature,
+    pub quantiles: Option<(u32, u32, u32)>,
+    /// Since when the device belongs to an open event; nothing is learnt from then on.
+    pub in_event_since: Option<Minute>,
+    pub too_late: u64,
+    pub slots: u64,
+}
+
+/// What stepping a device needs to know of the rest.
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub settings: &'a Settings,
+    pub groups: &'a [GroupNormals; TrafficClass::COUNT],
+    /// Slots of minutes before this one are closed.
+    pub before: Minute,
+    /// Whether this tick closed a minute.
+    pub moved: bool,
+}
+
+impl Tracked {
+    /// A device nothing is known of.
+    pub fn new(device: Arc<Device>) -> Self {
+        Self { device, state: State::default(), dirty_from: None }
+    }
+
+    /// Takes in statuses and late data, closes the slots that are due, and moves the clock. Returns whether anything changed.
+    pub fn step(&mut self, context: &Context<'_>, scratch: &mut Scratch) -> bool {
+        let mut touched = false;
+        let inbox = self.device.take_inbox();
+        for note in inbox.statuses {
+            self.take_status(note.status);
+            touched = true;
+        }
+        self.convert_install_times();
+        self.close_slots(context, scratch);
+        for fragment in &inbox.late {
+            self.take_late(fragment, context);
+        }
+        touched | self.settle(context)
+    }
+
+    fn take_status(&mut self, status: Status) {
+        let facts = &mut self.state.facts;
+        facts.online = Some(status.online);
+        for (place, said) in [
+            (&mut facts.model, &status.model),
+            (&mut facts.branch, &status.branch),
+            (&mut facts.firmware, &status.firmware),
+        ] {
+            if let Some(said) = said {
+                *place = Some(Arc::clone(said));
+            }
+        }
+        if let Some(workaround) = &status.workaround {
+            facts.workaround_active = Some(workaround.active);
+        }
+        if status.update.is_some() || !status.packages.is_empty() {
+            facts.unconverted = Some(status);
+        }
+    }
+
+    /// Install times are the device's wall clock; they are converted by the offset that the same boot's reports show.
+    /// Until then the age of what is installed is unknown.
+    fn convert_install_times(&mut self) {
+        let Some(status) = self.state.facts.unconverted.take() else { return };
+        let convert = |wall: Option<i64>| {
+            wall.and_then(|wall| self.device.event_time_of_wall(status.boot, wall)).map(|at| at.minute())
+        };
+        let update_installed = convert(status.update_installed_at);
+        let packages: Vec<_> = status
+            .packages
+            .iter()
+            .map(|package| {
+                (Label::from(format!("{} {}", package.name, package.version)), convert(package.installed_at))
+            })
+            .collect();
+        let wanted = usize::from(status.update_installed_at.is_some())
+            + status.packages.iter().filter(|package| package.installed_at.is_some()).count();
+        let converted =
+            usize::from(update_installed.is_some()) + packages.iter().filter(|(_, at)| at.is_some()).count();
+        let facts = &mut self.state.facts;
+        if status.update.is_some() {
+            facts.update.clone_from(&status.update);
+            facts.update_installed = update_installed;
+        }
+        if !packages.is_empty() {
+            facts.packages = packages;
+        }
+        if converted < wanted {
+            facts.unconverted = Some(status);
+        }
+    }
+
+    fn close_slots(&mut self, context: &Context<'_>, scratch: &mut Scratch) {
+        scratch.minute = None;
+        let device = Arc::clone(&self.device);
+        device.close_before(context.before, |class, minute, counts, histogram| {
+            self.close_slot(class, minute, counts, histogram, context);
+            scratch.add(minute, histogram);
+        });
+        if let Some(quantiles) = scratch.quantiles() {
+            self.state.quantiles = Some((quantiles.p50, quantiles.p95, quantiles.p99));
+        }
+    }
+
+    fn close_slot(
+        &mut self,
+        class: TrafficClass,
+        minute: Minute,
+        slot: &SlotCounts,
+        histogram: &Histogram,
+        context: &Context<'_>,
+    ) {
+        let settings = context.settings;
+        let state = &mut self.state;
+        state.slots += 1;
+        let spoilt_from = state.in_event_since;
+        let group = || context.groups[class.index()].of(state.facts.model.as_ref(), state.facts.branch.as_ref());
+        let track = state.classes[class.index()].get_or_insert_with(Box::default);
+        let hour = baseline::local_hour(minute, settings);
+        if hour != track.hour || (track.thresholds.is_none() && minute.0 % RETRY_MIN == 0) {
+            track.baseline.learn(minute, settings, |first| spoilt_from.is_some_and(|since| first.plus(60) > since));
+            let normal = baseline::normal(&track.baseline, group(), minute, settings);
+            track.thresholds = Thresholds::of_judged(normal, settings);
+            track.standing = normal.map_or(Standing::Provisional, |(_, standing)| standing);
+            track.hour = hour;
+        }
+        let counts = counts_of(slot, histogram, track.thresholds);
+        track.ring.add(minute, counts);
+        let (verdict, tests) = judge(track, minute, settings);
+        let judged_well = track.standing == Standing::Learnt;
+        if !judged_well || (verdict != Verdict::Degraded && spoilt_from.is_none()) {
+            track.baseline.observe(minute, histogram, &counts, settings);
+        }
+        state.note(class, minute, verdict, tests);
+        self.mark_dirty(minute);
+    }
+
+    /// Adds what arrived after its minute had closed, and judges again every minute that it can change.
+    fn take_late(&mut self, fragment: &LateFragment, context: &Context<'_>) {
+        let settings = context.settings;
+        let state = &mut self.state;
+        let class = fragment.class;
+        let track = state.classes[class.index()].get_or_insert_with(Box::default);
+        let mut histogram = Histogram::new();
+        for &(index, count) in &fragment.buckets {
+            histogram.add(usize::from(index), count);
+        }
+        let thresholds = if baseline::local_hour(fragment.minute, settings) == track.hour {
+            track.thresholds
+        } else {
+            let group = context.groups[class.index()].of(state.facts.model.as_ref(), state.facts.branch.as_ref());
+            Thresholds::of_judged(baseline::normal(&track.baseline, group, fragment.minute, settings), settings)
+        };
+        if !track.ring.add(fragment.minute, counts_of(&fragment.counts, &histogram, thresholds)) {
+            state.too_late += 1;
+            return;
+        }
+        for later in 0..=VERDICT_REACH {
+            let minute = fragment.minute.plus(later);
+            if minute >= context.before {
+                break;
+            }
+            let Some(track) = &state.classes[class.index()] else { break };
+            if later == 0 || !track.ring.get(minute).is_empty() {
+                let (verdict, tests) = judge(track, minute, settings);
+                state.note(class, minute, verdict, tests);
+            }
+        }
+        self.mark_dirty(fragment.minute);
+    }
+
+    fn mark_dirty(&mut self, minute: Minute) {
+        self.dirty_from = Some(self.dirty_from.map_or(minute, |dirty| dirty.min(minute)));
+    }
+
+    /// Brings the clock up to the newest closed minute. Returns whether there was anything new.
+    fn settle(&mut self, context: &Context<'_>) -> bool {
+        if !context.moved && self.dirty_from.is_none() {
+            return false;
+        }
+        let last = context.before.plus(-1);
+        let Some(last_degraded) = self.state.last_degraded else { return self.dirty_from.is_some() };
+        let oldest = last.plus(1 - i64::from(HISTORY_MIN));
+        if last_degraded < oldest {
+            self.state.episode = None;
+            return self.dirty_from.is_some();
+        }
+        let state = &mut self.state;
+        let mut from = streak::quiet_before(&state.history, oldest, last, context.settings);
+        if let Some(dirty) = self.dirty_from.filter(|dirty| *dirty < last.plus(-VERDICT_REACH)) {
+            // Late data may have completed an hour that is over: look at what was around it, too.
+            from = from.min(streak::quiet_before(&state.history, oldest, dirty, context.settings));
+        }
+        let found = streak::episodes(&state.history, from, last, context.settings);
+        if let Some(ended) = found.ended_full.iter().rev().find(|ended| ended.last_degraded > state.declared_through) {
+            state.past_full = Some(*ended);
+        }
+        if found.current.is_none() {
+            state.episode_signature = Signature::default();
+        }
+        state.episode = found.current;
+        state.find_affected(last, context.settings);
+        self.dirty_from.is_some()
+    }
+}
+
+impl State {
+    fn note(&mut self, class: TrafficClass, minute: Minute, verdict: Verdict, tests: TestVerdicts) {
+        let mut said = self.history.get(minute);
+        said.set(class, verdict);
+        self.history.set(minute, said);
+        self.last_data = self.last_data.max(Some(minute));
+        match verdict {
+            Verdict::Degraded => {
+                self.last_degraded = self.last_degraded.max(Some(minute));
+                self.last_known = self.last_known.max(Some(minute));
+                self.episode_signature.add(class, tests);
+            }
+            Verdict::Healthy => self.last_known = self.last_known.max(Some(minute)),
+            Verdict::Indeterminate | Verdict::Unknown => {}
+        }
+    }
+
+    fn find_affected(&mut self, last: Minute, settings: &Settings) {
+        let mut affected = Signature::default();
+        let recent = last.plus(1 - i64::from(MEMBERSHIP_FP_MIN));
+        if self.last_degraded.is_some_and(|degraded| degraded >= recent) {
+            for (class, track) in TrafficClass::ALL.into_iter().zip(&self.classes) {
+                if let Some(track) = track {
+                    affected.0 |= verdict::affected_by(&track.ring, class, last, &track.rates(settings)).0;
+                }
+            }
+        }
+        self.affected_by = affected;
+    }
+
+    /// Onset of the device's degradation when it is affected at `last`; `None` when it is not, or not yet.
+    pub fn onset(&self, last: Minute) -> Option<Minute> {
+        if let Some(past) = self.past_full {
+            return Some(past.impact_start());
+        }
+        let streak = self.episode.filter(|episode| {
+            episode.degraded >= AFFECTED_DEGRADED
+                && episode.length_min() >= AFFECTED_LENGTH
+                && last.since(episode.last_degraded) < i64::from(MEMBERSHIP_MIN)
+        });
+        match (streak, self.affected_by.is_empty()) {
+            (Some(episode), _) => Some(episode.start),
+            (None, false) => Some(self.episode.map_or(last.plus(-i64::from(MEMBERSHIP_MIN)), |episode| episode.start)),
+            (None, true) => None,
+        }
+    }
+
+    /// Whether the device has been judged lately, so that it can stand as a witness.
+    pub fn is_known(&self, last: Minute) -> bool {
+        self.last_known.is_some_and(|known| last.since(known) < i64::from(MEMBERSHIP_MIN))
+    }
+
+    /// Whether the device is proved good: no episode, no membership test, and judged healthy lately.
+    pub fn is_proved_good(&self, last: Minute) -> bool {
+        self.episode.is_none() && self.affected_by.is_empty() && self.past_full.is_none() && self.is_known(last)
+    }
+
+    /// Attributes that may be suspects, each with its install minute where that is known.
+    pub fn attributes(&self) -> Vec<(AttributeKey, Option<Minute>)> {
+        let facts = &self.facts;
+        let mut attributes = vec![(AttributeKey { kind: Kind::Fleet, value: Label::from("all") }, None)];
+        let mut push = |kind, value: Option<&Label>, installed| {
+            if let Some(value) = value {
+                attributes.push((AttributeKey { kind, value: Arc::clone(value) }, installed));
+            }
+        };
+        push(Kind::Update, facts.update.as_ref(), facts.update_installed);
+        push(Kind::Branch, facts.branch.as_ref(), None);
+        push(Kind::Firmware, facts.firmware.as_ref(), None);
+        push(Kind::Model, facts.model.as_ref(), None);
+        for (package, installed) in &facts.packages {
+            push(Kind::Package, Some(package), *installed);
+        }
+        attributes
+    }
+
+    /// Whether the device has this attribute.
+    pub fn has(&self, key: &AttributeKey) -> bool {
+        let facts = &self.facts;
+        let is = |value: &Option<Label>| value.as_ref() == Some(&key.value);
+        match key.kind {
+            Kind::Update => is(&facts.update),
+            Kind::Branch => is(&facts.branch),
+            Kind::Firmware => is(&facts.firmware),
+            Kind::Model => is(&facts.model),
+            Kind::Package => facts.packages.iter().any(|(package, _)| *package == key.value),
+            Kind::Fleet => true,
+        }
+    }
+}
+
+fn judge(track: &ClassTrack, minute: Minute, settings: &Settings) -> (Verdict, TestVerdicts) {
+    let (verdict, tests) = verdict::of_class(&track.ring, minute, &track.rates(settings));
+    // A slot that was closed had data: without a baseline they do not decide, but they are not silence.
+    (if verdict == Verdict::Unknown { Verdict::Indeterminate } else { verdict }, tests)
+}
+
+/// Counts of a slot against thresholds; without any, its latency samples cannot be judged and are left out.
+fn counts_of(slot: &SlotCounts, histogram: &Histogram, thresholds: Option<Thresholds>) -> Counts {
+    let latency = thresholds.map(|thresholds| {
+        (histogram.total(), histogram.count_above(thresholds.p50_us), histogram.count_above(thresholds.p95_us))
+    });
+    let (samples, over_p50, over_p95) = latency.unwrap_or_default();
+    Counts {
+        samples,
+        over_p50,
+        over_p95,
+        flows: slot.flows,
+        flagged: slot.flagged,
+        canary: slot.canary,
+        canary_flagged: slot.canary_flagged,
+    }
+}
+
+/// All classes of one device and minute together, for what is shown.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    minute: Option<Minute>,
+    all: Histogram,
+}
+
+impl Scratch {
+    fn add(&mut self, minute: Minute, histogram: &Histogram) {
+        if self.minute != Some(minute) {
+            self.all.clear();
+            self.minute = Some(minute);
+        }
+        self.all.merge(histogram);
+    }
+
+    fn quantiles(&self) -> Option<Quantiles> {
+        self.minute?;
+        let at = |q| self.all.quantile(q);
+        Some(Quantiles { p50: at(0.5)?, p95: at(0.95)?, p99: at(0.99)? })
+    }
+}

@@ -1,0 +1,121 @@
+//! The snapshot that metrics, pages and the API read.
+
+use crate::engine::device::TrafficClass;
+use crate::engine::effect::{Severity, Verdict};
+use crate::engine::snapshot::{DeviceView, EventState, EventView, Quantiles, Snapshot, Totals};
+use crate::engine::time::{MINUTE_MS, Minute};
+use crate::engine::verdict::{MEMBERSHIP_FP_MIN, Signature};
+
+use super::Engine;
+use super::event::Event;
+use super::tracked::Tracked;
+
+/// Most pairs of class and test that are named as evidence.
+const EVIDENCE_SHOWN: usize = 4;
+
+/// Draws the picture as of the engine's last tick.
+pub fn snapshot(engine: &Engine) -> Snapshot {
+    let last = engine.closed_before.unwrap_or_default().plus(-1);
+    let mut event_of = vec![None; engine.devices.len()];
+    for event in &engine.events.open {
+        for device in event.present() {
+            event_of[device as usize] = Some(event.id());
+        }
+    }
+    let mut totals = Totals { expected: engine.devices.len() as u64, ..Totals::default() };
+    let mut devices = Vec::with_capacity(engine.devices.len());
+    for &index in &engine.order {
+        let view = device_view(&engine.devices[index as usize], last, event_of[index as usize].take(), engine);
+        count(&mut totals, &view, &engine.devices[index as usize]);
+        devices.push(view);
+    }
+    let events = engine.events.open.iter().map(|event| event_view(event, engine, last)).collect();
+    Snapshot { at: engine.last_tick, totals, devices, events }
+}
+
+fn count(totals: &mut Totals, view: &DeviceView, tracked: &Tracked) {
+    totals.reporting += u64::from(view.reporting);
+    match view.verdict {
+        Verdict::Degraded => totals.degraded += 1,
+        Verdict::Healthy => totals.healthy += 1,
+        Verdict::Indeterminate => totals.indeterminate += 1,
+        Verdict::Unknown => totals.unknown += 1,
+    }
+    totals.reports += tracked.device.reports();
+    totals.duplicates += tracked.device.duplicates();
+    totals.late += tracked.device.late();
+    totals.missing += tracked.device.missing();
+    totals.slots += tracked.state.slots;
+}
+
+fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine: &Engine) -> DeviceView {
+    let state = &tracked.state;
+    let facts = &state.facts;
+    let verdict = state.history.get(last).worst();
+    let shown = if state.affected_by.is_empty() { state.episode_signature } else { state.affected_by };
+    let live = state.episode.filter(|episode| episode.healthy_after == 0);
+    DeviceView {
+        id: tracked.device.id().clone(),
+        model: facts.model.clone(),
+        branch: facts.branch.clone(),
+        firmware: facts.firmware.clone(),
+        update: facts.update.clone(),
+        reporting: state.last_data == Some(last),
+        online: facts.online,
+        workaround_active: facts.workaround_active,
+        verdict,
+        streak_s: state.episode.map_or(0, |episode| u64::from(episode.length_min()) * 60),
+        evidence: if live.is_some() || !state.affected_by.is_empty() { evidence(shown) } else { Vec::new() },
+        latency_us: state.quantiles.map(|(p50, p95, p99)| Quantiles { p50, p95, p99 }),
+        false_positive_ratio: false_positives(tracked, last),
+        last_report_at: tracked.device.last_arrival(),
+        event_id,
+        clock_offset_ms: tracked.device.clock_offset_ms(),
+        recent_boots: tracked.device.recent_boots(engine.last_tick),
+    }
+}
+
+fn false_positives(tracked: &Tracked, last: Minute) -> Option<f64> {
+    let (mut canary, mut flagged) = (0, 0);
+    for track in tracked.state.classes.iter().flatten() {
+        let window = track.ring.window(last, MEMBERSHIP_FP_MIN);
+        canary += window.canary;
+        flagged += window.canary_flagged;
+    }
+    (canary > 0).then(|| flagged as f64 / canary as f64)
+}
+
+/// The pairs of a signature in words, by class.
+pub fn evidence(signature: Signature) -> Vec<String> {
+    let name = |(class, test): (TrafficClass, crate::engine::verdict::Test)| format!("{class} {}", test.as_str());
+    signature.pairs().take(EVIDENCE_SHOWN).map(name).collect()
+}
+
+fn event_view(event: &Event, engine: &Engine, last: Minute) -> EventView {
+    let hold_s = u64::from(engine.settings.hold_min) * 60;
+    let suspended = event.episode.is_some_and(|episode| episode.suspended);
+    let running = event.episode.filter(|episode| !episode.suspended && event.declared_at.is_none());
+    let declares_at = running.map(|episode| {
+        let full = episode.start.plus(i64::from(engine.settings.hold_min) - 1).max(last);
+        full.end().plus_ms(engine.settings.grace_ms)
+    });
+    let mut members: Vec<_> =
+        event.present().map(|device| engine.devices[device as usize].device.id().clone()).collect();
+    members.sort();
+    EventView {
+        event_id: event.id(),
+        incident: event.incident_id(),
+        state: event.state,
+        severity: if event.state == EventState::Pending { Severity::Warning } else { Severity::Major },
+        scope: event.scope,
+        impact_started_at: event.impact_start.start(),
+        streak_s: u64::from(event.streak_min) * MINUTE_MS as u64 / 1_000,
+        hold_s,
+        declared_at: event.declared_at,
+        declares_at,
+        suspended,
+        cause: event.cause.clone(),
+        members,
+        evidence: evidence(event.signature),
+    }
+}
