@@ -13,13 +13,21 @@
 //! | [`slots`] | the open minutes of a device and class: lock-free counters, closed exactly once |
 //! | [`fleet`] | the registry, and the admission of a report: identity, event time, slot |
 
+pub mod baseline;
+pub mod binomial;
+pub mod detector;
 pub mod device;
 pub mod effect;
+pub mod evidence;
 pub mod fleet;
 pub mod histogram;
+pub mod history;
 pub mod report;
 pub mod settings;
 pub mod slots;
 pub mod snapshot;
+pub mod streak;
+pub mod suspect;
 pub mod time;
+pub mod verdict;
 pub mod wire;

@@ -42,7 +42,6 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tower_http::limit::RequestBodyLimitLayer;
 
 pub use self::guard::HostPolicy;
@@ -54,9 +53,6 @@ use crate::record::IncidentStore;
 
 /// Largest body of a request. Nothing here takes a body.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-
-/// How long answers may take that are on their way when the listener is told to end.
-const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// Makes the text of `/metrics`, with its content type.
 pub type Exposition = Arc<dyn Fn() -> (&'static str, String) + Send + Sync>;
@@ -130,7 +126,7 @@ pub fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Rou
         .layer(from_fn(guard::set_headers))
 }
 
-/// Answers on `listener` until `shutdown` is done; then finishes what it has begun, within [`LAST_ANSWERS`].
+/// Answers on `listener` until `shutdown` is done; then finishes what it has begun.
 ///
 /// # Errors
 /// When the listener has no address or fails for good.
@@ -143,15 +139,5 @@ pub async fn serve(
     let address = listener.local_addr()?;
     let router = router(state, &config, address);
     let bounded = listener::Bounded::new(listener, config.max_connections, config.idle_timeout);
-    let (ending, ended) = oneshot::channel();
-    let graceful = axum::serve(bounded, router).with_graceful_shutdown(async move {
-        shutdown.await;
-        // Nobody waits for it any more when the listener has failed first.
-        let _ = ending.send(());
-    });
-    tokio::select! {
-        result = graceful => result,
-        // A client that has begun a request and says no more must not keep the program from ending.
-        () = async { let _ = ended.await; tokio::time::sleep(LAST_ANSWERS).await } => Ok(()),
-    }
+    axum::serve(bounded, router).with_graceful_shutdown(shutdown).await
 }

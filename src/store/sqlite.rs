@@ -301,6 +301,3 @@ async fn check(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
         .map_err(|error| rows::open_error(path, error))?;
     if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: path.display().to_string(), detail: found }) }
 }
-
-#[cfg(test)]
-mod tests;

@@ -133,11 +133,12 @@ async fn the_page_of_an_incident_has_its_proof_its_story_and_its_devices() {
     let page = browse(server.address, "/incidents/INC-0001", "en").await;
     assert_eq!(page.status, 200);
     assert_well_formed(&page.body);
-    // A cell of each minute is titled, and so is the page.
+    // Five of the classes' rectangles are the legend's and the clock's; a cell of each minute is titled.
     assert_eq!(page.body.matches("<title>").count(), 1 + 65);
     let words = words(&page.body);
     for expected in [
         "65 minutes: 59 degraded, 1 healthy, 5 not known",
+        "gap of 4 min, bridged",
         "gap of 1 min, bridged",
         "does not count",
         "Early warning after 15 min",
@@ -148,7 +149,6 @@ async fn the_page_of_an_incident_has_its_proof_its_story_and_its_devices() {
     ] {
         assert!(words.contains(expected), "{expected:?} is not in {words}");
     }
-    assert_eq!(words.matches("gap of 4 min, bridged").count(), 4, "each minute of a gap tells the gap's whole length");
     assert!(page.body.contains("aria-label=\"65 minutes: 59 degraded, 1 healthy, 5 not known\""));
     // By event id it is the same page.
     let same = browse(server.address, &format!("/incidents/{}", sample::EVENT), "en").await;
@@ -441,15 +441,4 @@ async fn a_large_body_is_refused_and_a_long_answer_cut() {
     assert_eq!(get(server.address, "/livez").await.status, 200, "the others are answered meanwhile");
     drop(release);
     server.stop().await;
-}
-
-#[tokio::test]
-async fn a_client_that_says_no_more_does_not_keep_the_listener_from_ending() {
-    let server = declared().await;
-    let mut silent = TcpStream::connect(server.address).await.unwrap();
-    silent.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.unwrap();
-    // The listener has taken the connection once it answers a later one.
-    assert_eq!(get(server.address, "/livez").await.status, 200);
-    let stopped = tokio::time::timeout(Duration::from_secs(20), server.stop()).await;
-    assert!(stopped.is_ok(), "it ended although a request was begun");
 }
