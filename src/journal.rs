@@ -48,9 +48,9 @@
 //! - While the disk refuses, nothing is accepted and nothing becomes durable; [`JournalState`] says why and what to do.
 //!   It is tried again with growing pauses, and what had been accepted is written first.
 //! - What waits for the disk is bounded ([`JournalConfig::max_pending_messages`], `max_pending_bytes`).
-//!
-//! The one loss that is left: a sync fails, shortening the file fails too, the process ends, the next one reads from
-//! the page cache what the disk does not have, and then the power goes.
+//! - At the start the last segment is synced, dropped from the page cache and read back, because the kernel may show a
+//!   new process pages that a failed sync of an earlier one has left unwritten. If it cannot be synced, its entries are
+//!   written to a new file. Only then does anybody see them.
 
 mod buffer;
 mod checkpoint;

@@ -71,8 +71,6 @@ struct Current {
 enum End {
     /// Its last byte, or the next segment takes over.
     Clean,
-    /// The header cannot be read: a segment is named only when it is whole, so this is no torn write.
-    Header,
     Bad(Bad),
 }
 
@@ -150,19 +148,18 @@ impl Reader {
         let path = current.segment.path.clone();
         let read = current.fill(&mut self.buffer, SEGMENT_HEAD).map_err(JournalError::io("read", &path))?;
         let header = frame::read_segment_header(&self.buffer[..current.end]);
-        self.current = Some(current);
-        match header {
-            Header::Good { first_lsn } if read && first_lsn == expected => {
-                if let Some(current) = &mut self.current {
-                    current.start = SEGMENT_HEAD;
-                }
-                self.position = SEGMENT_HEAD as u64;
-            }
-            Header::Newer { version } => {
-                return Err(JournalError::NewerVersion { path, version, known: frame::VERSION });
-            }
-            _ => self.finish(&End::Header)?,
+        if let Header::Newer { version } = header {
+            return Err(JournalError::NewerVersion { path, version, known: frame::VERSION });
         }
+        if !matches!(header, Header::Good { first_lsn } if first_lsn == expected) {
+            // All it says is known from the name, and frames vouch for themselves.
+            self.report.damaged.push(Damage { path, offset: 0, why: "header", lost: 0 });
+        }
+        if read {
+            current.start = SEGMENT_HEAD;
+            self.position = SEGMENT_HEAD as u64;
+        }
+        self.current = Some(current);
         Ok(true)
     }
 
@@ -174,23 +171,22 @@ impl Reader {
             return Ok(());
         }
         let why = match end {
-            End::Clean if limit == u64::MAX => return Ok(()),
+            End::Clean if limit == u64::MAX && expected > current.segment.first_lsn => return Ok(()),
             End::Clean => "missing",
-            End::Header => "header",
             End::Bad(bad) => bad.reason(),
         };
         let mut last = limit - 1;
         if limit == u64::MAX {
             let rest = current.rest(&self.buffer).map_err(JournalError::io("read", &current.segment.path))?;
-            match (frame::last_frame_behind(&rest, expected), end) {
-                (Some(behind), _) => last = behind,
-                // It held at least one entry, or it would not have been named.
-                (None, End::Header) => last = expected,
-                (None, _) => {
+            last = match frame::last_frame_behind(&rest, expected) {
+                Some(behind) => behind,
+                // A segment is named only when it is whole and holds an entry, so one without any is no torn write.
+                None if expected == current.segment.first_lsn => expected,
+                None => {
                     self.report.torn_bytes += rest.len() as u64;
                     return Ok(());
                 }
-            }
+            };
         }
         let lost = (last + 1).saturating_sub(expected.max(self.from));
         self.report.damaged.push(Damage { path: current.segment.path, offset: self.position, why, lost });

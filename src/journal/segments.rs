@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::time::Timestamp;
 
-use super::frame::{self, FRAME_HEAD, Header, SEGMENT_HEAD};
+use super::frame::{self, FRAME_HEAD, SEGMENT_HEAD};
 use super::reader::Reader;
 use super::storage::Storage;
 use super::{Damage, JournalError, Recovery};
@@ -74,8 +74,9 @@ pub(super) fn recover(dir: &Path, floor_lsn: u64, storage: &dyn Storage) -> Resu
     let mut report = Recovery { next_lsn: floor_lsn.max(1), removed_temporary, ..Recovery::default() };
     report.oldest_lsn = segments.first().map_or(report.next_lsn, |segment| segment.first_lsn);
     if let Some(last) = segments.last_mut() {
+        let synced = sync(last, storage);
         let tail = read_tail(last)?;
-        if !is_synced(last, storage) {
+        if !synced {
             rewrite(dir, last, tail.good_bytes, storage)?;
         }
         storage.sync_dir(dir).map_err(JournalError::io("sync the directory", dir))?;
@@ -109,17 +110,26 @@ fn read_tail(last: &Segment) -> Result<Tail, JournalError> {
     })
 }
 
-fn is_synced(segment: &Segment, storage: &dyn Storage) -> bool {
-    storage.open(&segment.path).and_then(|mut file| file.sync()).is_ok()
+/// Whether the segment is on the disk as it is read from now on.
+fn sync(segment: &Segment, storage: &dyn Storage) -> bool {
+    storage.open(&segment.path).is_ok_and(|mut file| {
+        let synced = file.sync().is_ok();
+        if synced {
+            // Had an earlier process seen a sync of this file fail, this one proves nothing: the pages count as clean,
+            // and the disk may not have them. Without them in the cache, the disk itself is read.
+            file.forget();
+        }
+        synced
+    })
 }
 
 fn rewrite(dir: &Path, segment: &mut Segment, good_bytes: u64, storage: &dyn Storage) -> Result<(), JournalError> {
-    let mut bytes = fs::read(&segment.path).map_err(JournalError::io("read", &segment.path))?;
-    bytes.truncate(usize::try_from(good_bytes).unwrap_or(usize::MAX));
-    let Header::Good { .. } = frame::read_segment_header(&bytes) else { return Ok(()) };
+    let bytes = fs::read(&segment.path).map_err(JournalError::io("read", &segment.path))?;
+    let good_bytes = usize::try_from(good_bytes).unwrap_or(usize::MAX).min(bytes.len());
+    let Some(frames) = bytes.get(SEGMENT_HEAD..good_bytes).filter(|frames| !frames.is_empty()) else { return Ok(()) };
     let temporary = temporary_path(dir, segment.first_lsn, 0);
-    publish(&temporary, &segment.path, &[&bytes], storage)?;
-    segment.bytes = bytes.len() as u64;
+    publish(&temporary, &segment.path, &[&frame::segment_header(segment.first_lsn), frames], storage)?;
+    segment.bytes = good_bytes as u64;
     Ok(())
 }
 

@@ -30,6 +30,8 @@ pub trait Output: Debug + Send {
     fn sync(&mut self) -> io::Result<()>;
     /// Shortens the file to `len` bytes.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
+    /// Drops what is cached of a synced file, so that the next reader asks the disk. As well as the system can.
+    fn forget(&mut self);
 }
 
 /// The real file system.
@@ -70,5 +72,10 @@ impl Output for fs::File {
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         self.set_len(len)
+    }
+
+    fn forget(&mut self) {
+        // Advice: a system that does not take it reads its cache, as without it.
+        let _ = rustix::fs::fadvise(&*self, 0, None, rustix::fs::Advice::DontNeed);
     }
 }

@@ -1,6 +1,9 @@
 //! Tests of the journal: on a disk that works, faults and damage in the modules below.
 
 mod basics;
+mod damage;
+mod disk;
+mod faults;
 
 use std::path::Path;
 use std::time::Duration;
