@@ -19,6 +19,8 @@ pub struct Key {
 pub enum Kind {
     /// Integer in an inclusive range.
     Whole(u64, u64),
+    /// Integer, possibly negative, in an inclusive range.
+    Signed(i64, i64),
     /// Finite number above the first and at most the second.
     Above(f64, f64),
     /// `true` or `false`.
@@ -163,6 +165,7 @@ impl Kind {
     pub fn rule(&self) -> String {
         match self {
             Self::Whole(min, max) => format!("must be a whole number from {min} to {max}"),
+            Self::Signed(min, max) => format!("must be a whole number from {min} to {max}"),
             Self::Above(min, max) => format!("must be a number above {min} and at most {max}"),
             Self::Flag => "must be true or false".into(),
             Self::Text(max) => format!("must be a text of 1 to {max} characters without control characters"),
@@ -186,6 +189,7 @@ impl Kind {
         let text = value.as_str();
         let good = match self {
             Self::Whole(min, max) => value.as_u64().is_some_and(|n| (*min..=*max).contains(&n)),
+            Self::Signed(min, max) => value.as_i64().is_some_and(|n| (*min..=*max).contains(&n)),
             Self::Above(min, max) => value.as_f64().is_some_and(|n| n > *min && n <= *max),
             Self::Flag => value.is_boolean(),
             Self::Text(max) => {
@@ -209,6 +213,7 @@ impl Kind {
         let as_text = || Value::from(text);
         match self {
             Self::Whole(..) => text.replace('_', "").parse::<u64>().map_or_else(|_| as_text(), Value::from),
+            Self::Signed(..) => text.replace('_', "").parse::<i64>().map_or_else(|_| as_text(), Value::from),
             Self::Above(..) => text.parse::<f64>().map_or_else(|_| as_text(), Value::from),
             Self::Flag => text.parse::<bool>().map_or_else(|_| as_text(), Value::from),
             Self::Marks => {

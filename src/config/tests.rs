@@ -243,6 +243,14 @@ fn ranges_hold_at_their_ends() {
 }
 
 #[test]
+fn signed_keys_take_both_signs_within_their_range() {
+    let kind = keys::Kind::Signed(-720, 840);
+    for (text, good) in [("-720", true), ("840", true), ("-721", false), ("841", false), ("9h", false)] {
+        assert_eq!(kind.check(&kind.from_text(text)).is_ok(), good, "{text}");
+    }
+}
+
+#[test]
 fn misspelt_and_misplaced_keys_are_answered_with_what_was_meant() {
     for (text, meant) in [
         ("[detector]\nhold_minutes = 5", "detector.hold_min"),
