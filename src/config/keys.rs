@@ -75,6 +75,7 @@ pub const KEYS: &[Key] = &[
     Key { path: "detector.grace_ms", kind: Kind::Whole(60_000, 600_000) },
     Key { path: "detector.ratio", kind: Kind::Above(1.0, 100.0) },
     Key { path: "detector.delta_us", kind: Kind::Whole(0, 60_000_000) },
+    Key { path: "detector.utc_offset_min", kind: Kind::Signed(-720, 840) },
     Key { path: "detector.objective_p50_us", kind: Kind::Whole(1, 60_000_000) },
     Key { path: "detector.objective_p95_us", kind: Kind::Whole(1, 60_000_000) },
     Key { path: "detector.false_positive_floor", kind: Kind::Above(0.0, 0.5) },
