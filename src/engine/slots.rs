@@ -23,13 +23,16 @@
 //! The counters of a power of two fill one cache line, and a mask tells which lines were touched, so closing reads a few
 //! lines instead of 24. The protocol is model-checked: `cargo test --no-default-features --features loom --lib loom`.
 
+// The model's one cell of one counter makes constant what is not.
+#![cfg_attr(feature = "loom", allow(clippy::modulo_one, clippy::unnecessary_min_or_max))]
+
 use std::fmt;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use bincode::{Decode, Encode};
 
-use self::sync::{AtomicU32, AtomicU64};
-use super::histogram::{BUCKETS, Histogram};
+use self::sync::{AtomicU32, AtomicU64, CELLS, EXTRAS, LINE, LINES};
+use super::histogram::Histogram;
 use super::time::Minute;
 
 #[cfg(not(feature = "loom"))]
@@ -40,23 +43,22 @@ mod sync {
     pub(super) const CELLS: usize = 4;
     /// Counters of one cache line: the buckets of a power of two.
     pub(super) const LINE: usize = 16;
+    /// Lines of a cell.
+    pub(super) const LINES: usize = crate::engine::histogram::BUCKETS / LINE;
+    /// Counts beside the latencies.
+    pub(super) const EXTRAS: usize = 5;
 }
 
-/// The model has one cell of two counters: loom keeps a history of every atomic, and the protocol is the same.
+/// The model has one cell of one counter and its mark: loom keeps a history of every atomic, and the protocol is the same.
 #[cfg(feature = "loom")]
 mod sync {
     pub(super) use loom::sync::atomic::{AtomicU32, AtomicU64};
 
     pub(super) const CELLS: usize = 1;
     pub(super) const LINE: usize = 1;
+    pub(super) const LINES: usize = 1;
+    pub(super) const EXTRAS: usize = 1;
 }
-
-#[cfg(not(feature = "loom"))]
-const LINES: usize = BUCKETS / LINE;
-#[cfg(feature = "loom")]
-const LINES: usize = 2;
-
-use self::sync::{CELLS, LINE};
 
 const FREE: u64 = 0;
 const OPEN: u64 = 1;
@@ -132,7 +134,7 @@ struct Cell {
     state: AtomicU64,
     /// Bit `l`: line `l` may hold counts.
     touched: AtomicU32,
-    extras: [AtomicU32; 5],
+    extras: [AtomicU32; EXTRAS],
     lines: [Line; LINES],
 }
 
@@ -176,7 +178,7 @@ impl Cell {
             }
         }
         let [flows, flagged, canary, canary_flagged, released] =
-            std::array::from_fn(|index| u64::from(self.extras[index].load(Relaxed)));
+            std::array::from_fn(|index| self.extras.get(index).map_or(0, |counter| u64::from(counter.load(Relaxed))));
         counts.merge(&SlotCounts { flows, flagged, canary, canary_flagged, released });
     }
 }

@@ -1,1 +1,113 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::thread;
 
+use super::*;
+
+fn collect(slots: &OpenSlots, bound: u32) -> Vec<(u32, u64)> {
+    let mut closed = Vec::new();
+    slots.close_before(Minute(bound), |due| {
+        let (mut counts, mut histogram) = (SlotCounts::default(), Histogram::new());
+        if slots.collect(due, Minute(bound), &mut counts, &mut histogram) {
+            assert_eq!(counts.flows, histogram.total());
+            closed.push((due.minute.0, histogram.total()));
+        }
+    });
+    closed.sort_unstable();
+    closed
+}
+
+fn put(slots: &OpenSlots, minute: u32, bucket: u16) -> bool {
+    let Entry::Open(recorder) = slots.enter(Minute(minute)) else { return false };
+    recorder.add([(bucket, 2)].into_iter());
+    recorder.count([2, 0, 0, 0, 0]);
+    true
+}
+
+#[test]
+fn four_minutes_are_open_at_once_and_a_fifth_waits() {
+    let slots = OpenSlots::new(Minute(10));
+    assert!(matches!(slots.enter(Minute(9)), Entry::Late));
+    for minute in 10..14 {
+        assert!(put(&slots, minute, 0));
+    }
+    assert!(matches!(slots.enter(Minute(14)), Entry::Busy));
+    assert_eq!(collect(&slots, 12), [(10, 2), (11, 2)]);
+    assert!(matches!(slots.enter(Minute(11)), Entry::Late));
+    assert!(put(&slots, 14, 367));
+    assert_eq!(collect(&slots, 20), [(12, 2), (13, 2), (14, 2)]);
+    assert!(matches!(slots.enter(Minute(19)), Entry::Late));
+    assert!(matches!(slots.enter(Minute(20)), Entry::Open(_)));
+}
+
+#[test]
+fn a_minute_with_a_writer_inside_is_left_for_the_next_call() {
+    let slots = OpenSlots::new(Minute(0));
+    let Entry::Open(recorder) = slots.enter(Minute(0)) else { panic!() };
+    assert!(!slots.is_quiet());
+    assert_eq!(collect(&slots, 1), []);
+    assert!(matches!(slots.enter(Minute(0)), Entry::Late));
+    assert!(matches!(slots.enter(Minute(4)), Entry::Busy));
+    recorder.add([(3, 5), (3, 1)].into_iter());
+    recorder.count([6, 0, 0, 0, 0]);
+    drop(recorder);
+    assert_eq!(collect(&slots, 1), [(0, 6)]);
+    assert!(put(&slots, 4, 3));
+    assert_eq!(collect(&slots, 5), [(4, 2)]);
+}
+
+#[test]
+fn a_class_takes_six_kibibytes() {
+    assert_eq!(size_of::<OpenSlots>(), 6_144);
+}
+
+/// Real threads, real reordering: three writers walk through the minutes while the closer follows them.
+#[test]
+fn every_sample_is_counted_once_under_stress() {
+    const MINUTES: u32 = 300;
+    let slots = OpenSlots::new(Minute(0));
+    let (now, done) = (AtomicU32::new(0), AtomicBool::new(false));
+    let mut closed: BTreeMap<u32, u64> = BTreeMap::new();
+    let written = thread::scope(|scope| {
+        let writers: Vec<_> = (0..3u16)
+            .map(|writer| {
+                let (slots, now, done) = (&slots, &now, &done);
+                scope.spawn(move || {
+                    let mut written = vec![0u64; MINUTES as usize];
+                    let mut turn = 0u16;
+                    while !done.load(Relaxed) {
+                        turn = (turn + 1) % 400;
+                        // Also a minute behind and a minute ahead: late, and early.
+                        let minute = (now.load(Relaxed) + u32::from(turn % 3)).saturating_sub(1).min(MINUTES - 1);
+                        if put(slots, minute, turn + writer) {
+                            written[minute as usize] += 2;
+                        }
+                    }
+                    written
+                })
+            })
+            .collect();
+        for minute in 1..=MINUTES {
+            now.store(minute, Relaxed);
+            for _ in 0..4 {
+                thread::yield_now();
+                for (at, samples) in collect(&slots, minute) {
+                    assert_eq!(closed.insert(at, samples), None, "minute {at} came twice");
+                }
+            }
+        }
+        done.store(true, Relaxed);
+        let mut total = vec![0; MINUTES as usize];
+        for writer in writers {
+            writer.join().unwrap().into_iter().zip(&mut total).for_each(|(samples, sum)| *sum += samples);
+        }
+        total
+    });
+    for (at, samples) in collect(&slots, MINUTES) {
+        assert_eq!(closed.insert(at, samples), None, "minute {at} came twice");
+    }
+    assert!(written.iter().sum::<u64>() > 0);
+    for (minute, samples) in written.into_iter().enumerate() {
+        assert_eq!(closed.remove(&(minute as u32)).unwrap_or(0), samples, "minute {minute}");
+    }
+}
