@@ -2,7 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn messages(text: &[u8]) -> Result<Vec<(i64, String, Vec<u8>, bool)>, RecordingError> {
+/// (at, topic, payload, retain).
+type Message = (i64, String, Vec<u8>, bool);
+
+fn messages(text: &[u8]) -> Result<Vec<Message>, RecordingError> {
     let mut reader = Reader::new(text);
     let mut all = Vec::new();
     while let Some(line) = reader.next()? {

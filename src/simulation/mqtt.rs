@@ -46,7 +46,7 @@ impl PayloadForm {
         match self {
             Self::Json => true,
             Self::Binary => false,
-            Self::Mixed => index % 2 == 0,
+            Self::Mixed => index.is_multiple_of(2),
         }
     }
 }
