@@ -7,11 +7,22 @@
 //! |---|---|
 //! | [`time`] | instants and minutes of event time |
 //! | [`device`] | device ids, traffic classes, what a status says |
+//! | [`settings`] | what may be set about the detector |
+//! | [`effect`] | what the engine decided, as data |
+//! | [`snapshot`] | the picture of the fleet that metrics, pages and the API read |
 //! | [`histogram`] | the HDR bucket layout, plain snapshots, quantiles, the V2 interchange format |
 //! | [`report`] | a decoded report, reused from message to message |
 //! | [`wire`] | topic and bytes to a report or a closed refusal, and back |
 //! | [`slots`] | the open minutes of a device and class: lock-free counters, closed exactly once |
 //! | [`fleet`] | the registry, and the admission of a report: identity, event time, slot |
+//! | [`binomial`] | exact decisions: is a share proved above or below a limit |
+//! | [`evidence`] | the counts that are kept of a closed slot |
+//! | [`baseline`] | what is normal for a device and class at a time of day |
+//! | [`verdict`] | degraded, healthy or neither, by tests on the evidence; who is affected |
+//! | [`history`] | two days of verdicts |
+//! | [`streak`] | the one-hour clock, as a pure function of verdicts |
+//! | [`suspect`] | which shared attribute best explains who is affected |
+//! | [`detector`] | devices, fleet events with their pooled clock, ticks, and the state as bytes |
 
 pub mod baseline;
 pub mod binomial;

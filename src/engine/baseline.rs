@@ -369,9 +369,13 @@ fn place(hour: u32) -> usize {
 /// The group's normal, towards which young devices are shrunk: by model and branch, by model, and of the whole fleet.
 #[derive(Clone, Debug, Default)]
 pub struct GroupNormals {
-    by_group: BTreeMap<(Option<Label>, Option<Label>), (Vec<u16>, Vec<u16>)>,
-    normals: BTreeMap<(Option<Label>, Option<Label>), Normal>,
+    /// Medians and 95th percentiles of the devices added so far.
+    members: BTreeMap<GroupKey, (Vec<u16>, Vec<u16>)>,
+    normals: BTreeMap<GroupKey, Normal>,
 }
+
+/// Model and branch; a model alone; or the fleet.
+type GroupKey = (Option<Label>, Option<Label>);
 
 impl GroupNormals {
     /// Fewest devices whose median speaks for a group.
@@ -380,7 +384,7 @@ impl GroupNormals {
     /// Adds one device's own normal to its model and branch, to its model, and to the fleet.
     pub fn add(&mut self, model: Option<&Label>, branch: Option<&Label>, normal: Normal) {
         for key in Self::keys(model, branch) {
-            let (p50, p95) = self.by_group.entry(key).or_default();
+            let (p50, p95) = self.members.entry(key).or_default();
             p50.push(to_log(normal.p50_us));
             p95.push(to_log(normal.p95_us));
         }
@@ -388,7 +392,7 @@ impl GroupNormals {
 
     /// Turns what was added into medians.
     pub fn settle(&mut self) {
-        for (key, (mut p50, mut p95)) in std::mem::take(&mut self.by_group) {
+        for (key, (mut p50, mut p95)) in std::mem::take(&mut self.members) {
             if p50.len() >= Self::MIN_DEVICES {
                 self.normals.insert(key, Normal { p50_us: median(&mut p50), p95_us: median(&mut p95) });
             }
@@ -403,7 +407,7 @@ impl GroupNormals {
         Self::keys(model, branch).iter().find_map(|key| self.normals.get(key)).copied()
     }
 
-    fn keys(model: Option<&Label>, branch: Option<&Label>) -> [(Option<Label>, Option<Label>); 3] {
+    fn keys(model: Option<&Label>, branch: Option<&Label>) -> [GroupKey; 3] {
         let (none, fleet): (Option<Label>, _) = (None, Some(Label::from("")));
         [(model.cloned(), branch.cloned()), (model.cloned(), none), (fleet.clone(), fleet)]
     }

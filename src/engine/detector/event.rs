@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bincode::{Decode, Encode};
 
 use crate::engine::device::{DeviceId, TrafficClass};
-use crate::engine::effect::{Cause, Change, ChangeKind, ProofMinute, Scope, Severity};
+use crate::engine::effect::{Cause, Change, ChangeKind, ProofMinute, Scope, Severity, Verdict};
 use crate::engine::history::{HISTORY_MIN, History};
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::EventState;
@@ -131,7 +131,7 @@ impl Event {
             return self.run_lone_clock(devices);
         }
         let parts = parts(&self.members, devices);
-        self.find_signature(devices, settings);
+        self.find_signature(devices);
         let mut minute = self.dirty_from.max(last.plus(1 - i64::from(HISTORY_MIN)));
         while minute <= last {
             let pooled = pool::minute(&parts, self.signature, minute, settings);
@@ -177,7 +177,7 @@ impl Event {
     }
 
     /// The pairs by which at least a third of the members are affected; once in, a pair stays.
-    fn find_signature(&mut self, devices: &[Tracked], _settings: &Settings) {
+    fn find_signature(&mut self, devices: &[Tracked]) {
         let mut counts: BTreeMap<(TrafficClass, Test), u32> = BTreeMap::new();
         let mut present = 0;
         for index in self.present() {
@@ -189,7 +189,7 @@ impl Event {
         }
         let before = self.signature;
         for ((class, test), count) in &counts {
-            if *count * 3 >= present && *count > 0 {
+            if *count * 3 >= present {
                 self.signature.insert(*class, *test);
             }
         }
@@ -216,17 +216,19 @@ impl Event {
         length >= f64::from(settings.hold_min) - EDGE_TOLERANCE_MIN
     }
 
-    /// Minutes with data that were good since the last degraded one.
+    /// Minutes since the last degraded one in which at least half of all who ever were members were proved good.
+    ///
+    /// Those who left count, too: an event is quiet when its devices are, not when there is nobody left to ask.
     pub fn quiet_min(&self, devices: &[Tracked], last: Minute) -> u32 {
-        let history = match self.lone_device() {
-            Some(index) => &devices[index as usize].state.history,
-            None => &self.history,
-        };
         let mut quiet = 0;
         let mut minute = self.last_degraded.plus(1);
         while minute <= last {
-            let said = history.get(minute);
-            quiet += u32::from(said.healthy != 0 && said.degraded == 0);
+            let healthy = self
+                .members
+                .keys()
+                .filter(|index| devices[**index as usize].state.history.get(minute).worst() == Verdict::Healthy)
+                .count();
+            quiet += u32::from(healthy * 2 >= self.members.len());
             minute = minute.plus(1);
         }
         quiet

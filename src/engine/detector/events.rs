@@ -20,7 +20,7 @@ use super::tracked::Tracked;
 /// Fewest affected devices that make a group.
 const MIN_GROUP: usize = 3;
 /// A better cause must lead by this much (ten to one) before the name is changed: names that flicker help nobody.
-const CAUSE_MARGIN: f64 = 2.302_585_092_994_046;
+const CAUSE_MARGIN: f64 = std::f64::consts::LN_10;
 /// Longest time between an install and an onset for the member's minutes to count from the install on.
 const INSTALL_REACH_MIN: i64 = 30;
 
@@ -135,11 +135,11 @@ impl Events {
                     state.in_event_since = None;
                     left.push(device);
                 }
-            } else if let Some(onset) = state.onset(round.last).filter(|_| state.has(&key)) {
-                if !elsewhere.contains(&device) {
-                    join(event, device, onset, state);
-                    joined.push(device);
-                }
+            } else if let Some(onset) =
+                state.onset(round.last).filter(|_| state.has(&key) && !elsewhere.contains(&device))
+            {
+                join(event, device, onset, state);
+                joined.push(device);
             }
         }
         let announced = event.is_announced();
@@ -209,10 +209,9 @@ impl Events {
             event.cause = suspect::name(&ranked).map(round_confidence);
             for &device in round.order {
                 let state = &mut round.devices[device as usize].state;
-                if let Some(onset) = state.onset(round.last).filter(|_| state.has(&best.key)) {
-                    if !grouped.contains(&device) {
-                        join(&mut event, device, onset, state);
-                    }
+                let free = state.has(&best.key) && !grouped.contains(&device);
+                if let Some(onset) = state.onset(round.last).filter(|_| free) {
+                    join(&mut event, device, onset, state);
                 }
             }
             self.open.push(event);
@@ -290,7 +289,7 @@ fn advance(event: &mut Event, clock: Clock, next_incident: &mut u32, round: &mut
     match (event.state, clock.episode.is_some()) {
         (EventState::Declared, false) => recover(event, EventState::Recovered, round),
         (EventState::Pending, false) if event.warned_min > 0 => recover(event, EventState::Pending, round),
-        (EventState::Recovered, true) => event.state = EventState::Declared,
+        (EventState::Recovered, true) => relapse(event, round),
         _ => {}
     }
     if event.state != EventState::Pending {
@@ -337,6 +336,13 @@ fn recover(event: &mut Event, next: EventState, round: &mut Round<'_>) {
     event.state = next;
     let members = ids(round.devices, event.members.keys().copied());
     round.changes.push(event.change(ChangeKind::Recovered, members, round.now));
+}
+
+/// Degraded again before it was resolved: the same incident, and whoever is in it is told to be back.
+fn relapse(event: &mut Event, round: &mut Round<'_>) {
+    event.state = EventState::Declared;
+    let members = ids(round.devices, event.present());
+    round.changes.push(event.change(ChangeKind::Joined, members, round.now));
 }
 
 /// Every device that is known and belongs to no group of `elsewhere`, in the order of the ids.

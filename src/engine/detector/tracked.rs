@@ -216,7 +216,7 @@ impl Tracked {
         let group = || context.groups[class.index()].of(state.facts.model.as_ref(), state.facts.branch.as_ref());
         let track = state.classes[class.index()].get_or_insert_with(Box::default);
         let hour = baseline::local_hour(minute, settings);
-        if hour != track.hour || (track.thresholds.is_none() && minute.0 % RETRY_MIN == 0) {
+        if hour != track.hour || (track.thresholds.is_none() && minute.0.is_multiple_of(RETRY_MIN)) {
             track.baseline.learn(minute, settings, |first| spoilt_from.is_some_and(|since| first.plus(60) > since));
             let normal = baseline::normal(&track.baseline, group(), minute, settings);
             track.thresholds = Thresholds::of_judged(normal, settings);
