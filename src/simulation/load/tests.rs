@@ -107,24 +107,3 @@ async fn a_load_without_a_shape_is_refused() {
     assert!(refused(LoadConfig { rate: Some(f64::NAN), ..good.clone() }).await.contains("positive rate"));
     assert!(refused(LoadConfig { rate: Some(50_000.0), ..good }).await.contains("at least 50 devices"));
 }
-
-/// Run by hand, in release, against a broker on port `FLEETWATCH_BROKER_PORT`; `FLEETWATCH_RATE` bounds the rate.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn speed_against_a_broker() {
-    let variable = |name: &str| std::env::var(name).ok();
-    let port = variable("FLEETWATCH_BROKER_PORT").unwrap().parse().unwrap();
-    for form in [PayloadForm::Binary, PayloadForm::Json] {
-        let rate = variable("FLEETWATCH_RATE").map(|rate| rate.parse().unwrap());
-        let outcome = load(LoadConfig {
-            connections: 8,
-            devices: 1_000,
-            count: 1_000_000,
-            window: 512,
-            form,
-            rate,
-            ..config(port)
-        });
-        println!("{form:?}: {}", outcome.await);
-    }
-}

@@ -191,34 +191,3 @@ async fn a_broker_that_is_not_there_is_waited_for() {
     task.await.unwrap().unwrap();
     assert_eq!((progress.sent.load(Relaxed), progress.connected.load(Relaxed)), (0, 0));
 }
-
-/// Run by hand, in release, against a broker on port `FLEETWATCH_BROKER_PORT`: a minute of the demo's fleet.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn a_minute_of_the_demo() {
-    let port = std::env::var("FLEETWATCH_BROKER_PORT").unwrap().parse().unwrap();
-    let target = Target { host: "127.0.0.1".into(), port, root: "utm".into(), credentials: None };
-    let simulation = Arc::new(Simulation::new(SimulationConfig::new(Scenario::Nightly, EPOCH)));
-    let (stop, shutdown) = watch::channel(false);
-    let progress = Arc::new(Progress::default());
-    let clock = Clock::scaled(EPOCH, 60.0);
-    // User and system time in hundredths of a second: fields 14 and 15 of the line, the name being field 2.
-    let cpu = || -> u64 {
-        let line = std::fs::read_to_string("/proc/self/stat").unwrap();
-        let fields: Vec<_> = line[line.rfind(')').unwrap()..].split(' ').collect();
-        fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap()
-    };
-    let task = tokio::spawn(run(simulation, FleetConfig::new(target), clock, Arc::clone(&progress), shutdown));
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    let (before, sent) = (cpu(), progress.sent.load(Relaxed));
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    let (after, sent) = (cpu(), progress.sent.load(Relaxed) - sent);
-    let spent = (after - before) as f64 / 100.0;
-    stop.send(true).unwrap();
-    task.await.unwrap().unwrap();
-    println!(
-        "{sent} messages in 30 s, {:.1} % of a core, {:.1} us each; {progress:?}",
-        spent / 0.3,
-        spent * 1e6 / sent as f64
-    );
-}
