@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fleetwatch::delivery::Intake;
 use fleetwatch::ingest::{self, IngestConfig, IngestCounters, IngestError, SessionState};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -20,10 +21,14 @@ pub struct Ingest {
 
 impl Ingest {
     pub fn start(config: IngestConfig, sink: &Arc<TestSink>) -> Self {
+        Self::start_into(config, sink.intake())
+    }
+
+    pub fn start_into(config: IngestConfig, intake: Intake) -> Self {
         let counters = Arc::new(IngestCounters::default());
         let (state_out, state) = watch::channel(SessionState::Connecting);
         let (stop, shutdown) = watch::channel(false);
-        let task = tokio::spawn(ingest::run(config, sink.intake(), Arc::clone(&counters), state_out, shutdown));
+        let task = tokio::spawn(ingest::run(config, intake, Arc::clone(&counters), state_out, shutdown));
         Self { counters, state, stop, task }
     }
 
