@@ -1,1 +1,31 @@
-//! (being written)
+//! Wires the parts together, for `serve`, `demo`, `record` and `replay`.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`core`] | everything between delivery and decision, started, watched and ended as one |
+//! | [`keeper`] | takes a message over: decode, journal, record, count |
+//! | [`decision`] | the engine's ticks at their instants, and what follows from each |
+//! | [`checkpoint`] | saves the engine's state beside the running decision |
+//! | [`recovery`] | checkpoint and journal back to a running engine |
+//! | [`playback`] | journalled or recorded messages through the engine on virtual time |
+//! | [`watch`] | readiness and gauges, once a second |
+//!
+//! # Why a restart decides the same
+//!
+//! The journal alone determines what is decided; live operation is a replay that happens to be in step with the clock:
+//!
+//! - Each entry's `at` is the engine time of its delivery, never falling from one entry to the next.
+//! - An entry with `at` before a tick's instant is in the fleet before that tick runs, and one with a later `at` is not. The
+//!   gate in [`keeper`] sees to it: a tick holds deliveries off, and a delivery that would be stamped past a tick which has
+//!   not run is put off until it has.
+//! - Entries of one device enter the fleet in the journal's order.
+//! - A checkpoint names the last entry whose effect was complete when its image was begun. Whatever the image holds beyond
+//!   that is dropped as a duplicate when the tail is replayed.
+
+pub mod checkpoint;
+pub mod core;
+pub mod decision;
+pub mod keeper;
+pub mod playback;
+pub mod recovery;
+pub mod watch;

@@ -35,6 +35,18 @@ impl Clock {
         Self { origin: Instant::now(), epoch, speed, follows_wall: false }
     }
 
+    /// This clock, set forward so that it shows `instant` or later: engine time never goes back over a restart, whatever
+    /// has happened to the wall clock.
+    #[must_use]
+    pub fn not_before(mut self, instant: Timestamp) -> Self {
+        let behind_ms = instant.since_ms(self.now());
+        if behind_ms > 0 {
+            // One more, because the present instant was rounded down.
+            self.epoch = self.epoch.plus_ms(behind_ms + 1);
+        }
+        self
+    }
+
     /// The current instant of engine time.
     pub fn now(&self) -> Timestamp {
         let elapsed_ms = self.origin.elapsed().as_secs_f64() * 1_000.0;
@@ -97,6 +109,16 @@ mod tests {
         assert!(wait <= Duration::from_secs(1));
         assert!(copy.now() >= before);
         assert_eq!(clock.wall_step_ms(), 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forward_goes_on_from_there_and_never_back() {
+        let clock = Clock::scaled(Timestamp::from_ms(1_000_000), 1.0);
+        let ahead = clock.not_before(Timestamp::from_ms(9_000_000));
+        assert!(ahead.now() >= Timestamp::from_ms(9_000_000));
+        assert!(ahead.now() < Timestamp::from_ms(9_060_000));
+        let same = clock.not_before(Timestamp::from_ms(5));
+        assert!(same.now() < Timestamp::from_ms(1_060_000));
     }
 
     #[test]

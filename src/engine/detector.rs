@@ -86,6 +86,11 @@ impl Engine {
         &self.settings
     }
 
+    /// Goes on above numbers that were given before the state was lost: no two events share an id, no two incidents a number.
+    pub fn number_above(&mut self, event: u32, incident: u32) {
+        self.events.number_above(event, incident);
+    }
+
     /// Closes what is due at `now` and decides. Ticks that go back in time do nothing.
     ///
     /// Cost: a few microseconds a device in the tick that closes a minute, next to nothing in the others.

@@ -181,6 +181,15 @@ impl Fleet {
         self.devices.get(id).map(|entry| Arc::clone(entry.value()))
     }
 
+    /// Whether the device may report: it is known, or may register, and then is registered. So a message of a device that
+    /// may not can be refused before it is kept anywhere.
+    ///
+    /// # Errors
+    /// When the device is not known and may not register.
+    pub fn admit(&self, device: &str) -> Result<(), Refusal> {
+        self.get_or_register(device).map(drop).inspect_err(|&refusal| self.count(refusal))
+    }
+
     /// Takes a report that arrived at `arrival`. `device` is the topic's, which the payload's equals.
     ///
     /// # Errors

@@ -44,6 +44,12 @@ struct Round<'a> {
 }
 
 impl Events {
+    /// Gives no event number up to `event` and no incident number up to `incident`.
+    pub fn number_above(&mut self, event: u32, incident: u32) {
+        self.next_event = self.next_event.max(event);
+        self.next_incident = self.next_incident.max(incident);
+    }
+
     /// Looks at all events after minute `last` has closed. Returns what changed, in a fixed order.
     pub fn step(
         &mut self,

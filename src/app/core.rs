@@ -1,0 +1,352 @@
+//! Everything between delivery and decision, started, watched and ended as one: what `serve`, the demo and the tests run.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use tokio::sync::{broadcast, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::delivery::{Intake, Sink};
+use crate::engine::detector::Engine;
+use crate::engine::device::DeviceId;
+use crate::engine::effect::Change;
+use crate::engine::settings::Settings;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::wire::Limits;
+use crate::http::{Health, HttpState, Zone};
+use crate::journal::{CheckpointStore, Journal, JournalConfig};
+use crate::metrics::{self, Counters, DeviceSeries, Exporter};
+use crate::record::IncidentStore;
+use crate::store::{Sqlite, Writer, WriterConfig};
+
+use super::checkpoint::{self, Checkpointer};
+use super::decision::{Capture, Decision, DecisionTask, publish};
+use super::keeper::{Keeper, KeeperParts, Order, lock, refusal_reasons};
+use super::playback::Playback;
+use super::recovery::{self, Opened, Recovered, Recovery};
+use super::watch::{self as watching, Commits, LATCHES, Watch};
+
+/// Changes that a listener may be behind before it misses some.
+const LISTENER_ROOM: usize = 4_096;
+
+/// Longest wait at the end for the journal and for the incident record.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// How a core is to run.
+#[derive(Debug)]
+pub struct CoreConfig {
+    /// The detector's settings.
+    pub settings: Settings,
+    /// Topic root.
+    pub root: String,
+    /// Bounds on what is decoded.
+    pub limits: Limits,
+    /// Engine time. If the state that is found is ahead of it, it is set forward to that.
+    pub clock: Clock,
+    /// The journal; its observer is replaced.
+    pub journal: JournalConfig,
+    /// Directory of the checkpoints.
+    pub checkpoint_dir: PathBuf,
+    /// Real time between checkpoints.
+    pub checkpoint_interval: Duration,
+    /// SQLite file of the incident record; its directory has to be there.
+    pub store_path: PathBuf,
+    /// Devices that should report.
+    pub expected: Vec<DeviceId>,
+    /// Which devices have series in the metrics.
+    pub device_series: DeviceSeries,
+    /// Zone in which people read times.
+    pub zone: Zone,
+    /// An engine that has been fed already. It is taken as it is, whatever state the directories hold: that is for the
+    /// demo, whose directories are new.
+    pub preload: Option<Engine>,
+}
+
+impl CoreConfig {
+    /// The defaults, with all state in one directory, which has to be there.
+    pub fn in_directory(dir: impl Into<PathBuf>, clock: Clock) -> Self {
+        let dir = dir.into();
+        Self {
+            settings: Settings::default(),
+            root: "utm".to_owned(),
+            limits: Limits::default(),
+            clock,
+            journal: JournalConfig::new(dir.join("journal")),
+            checkpoint_dir: dir.join("checkpoint"),
+            checkpoint_interval: Duration::from_secs(60),
+            store_path: dir.join("fleetwatch.sqlite"),
+            expected: Vec::new(),
+            device_series: DeviceSeries::default(),
+            zone: Zone::default(),
+            preload: None,
+        }
+    }
+}
+
+/// A running core. [`shutdown`](Core::shutdown) ends it in order; dropping it ends it as a crash would, but for what the journal
+/// still writes.
+pub struct Core {
+    clock: Clock,
+    keeper: Arc<Keeper>,
+    engine: Arc<Mutex<Engine>>,
+    journal: Arc<Journal>,
+    checkpoints: Arc<CheckpointStore>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    counters: Arc<Counters>,
+    health: Arc<Health>,
+    store: Arc<Sqlite>,
+    listeners: broadcast::Sender<Change>,
+    http: HttpState,
+    stop: watch::Sender<bool>,
+    decided: oneshot::Receiver<Writer>,
+    watch: JoinHandle<()>,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Opens what is on the disk, takes the state up, makes up for the time in which nothing ran, and starts deciding.
+    /// Messages may be delivered to [`intake`](Self::intake) as soon as this returns.
+    ///
+    /// # Errors
+    /// When a directory or file cannot be used, or another process has the journal.
+    pub async fn start(mut config: CoreConfig) -> anyhow::Result<Self> {
+        let counters = Arc::new(Counters::new(&refusal_reasons()));
+        config.journal.observer = Some(Arc::new(Commits(Arc::clone(&counters))));
+        let store = Arc::new(Sqlite::open(&config.store_path).await.context("cannot open the incident record")?);
+        let highest_number = store.highest_number().await.context("cannot read the incident record")?;
+        let (opened, recovered, config) =
+            tokio::task::spawn_blocking(move || restore(config, highest_number)).await.context("restoring ended")??;
+        let Recovered { mut playback, mut changes, order } = recovered;
+        let clock = config.clock.not_before(order.at.max(playback.engine().last_tick()));
+        changes.append(&mut playback.advance(clock.now()));
+        let Opened { journal, checkpoints, .. } = opened;
+        let parts = Parts { config: &config, clock, counters, store, journal, checkpoints, order };
+        Ok(parts.start(playback, changes))
+    }
+
+    /// Where messages are delivered to.
+    pub fn intake(&self) -> Intake {
+        Intake::new(Arc::clone(&self.keeper) as Arc<dyn Sink>, self.journal.durable())
+    }
+
+    /// The picture of the fleet as of the last tick.
+    pub fn snapshot(&self) -> Arc<ArcSwap<Snapshot>> {
+        Arc::clone(&self.snapshot)
+    }
+
+    /// The shell's counters.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Every change from here on. Whoever is too slow misses some; the record has them all.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.listeners.subscribe()
+    }
+
+    /// What the HTTP listener needs.
+    pub fn http_state(&self) -> HttpState {
+        self.http.clone()
+    }
+
+    /// The latches of readiness. The `broker` one is for whoever runs the transport.
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
+    /// Engine time as it runs: that of the configuration, or ahead of it.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// The record of incidents.
+    pub fn store(&self) -> Arc<dyn IncidentStore> {
+        Arc::clone(&self.store) as Arc<dyn IncidentStore>
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.journal)
+    }
+
+    /// Ends in order: takes no more messages, writes what was taken, saves the state, closes the files. No tick is forced.
+    /// Stop the transports first, so that what they have been given is acknowledged.
+    ///
+    /// # Errors
+    /// When something could not be written. It was never acknowledged, or the journal has it.
+    pub async fn shutdown(self) -> anyhow::Result<()> {
+        let Self { keeper, engine, journal, checkpoints, counters, store, stop, decided, watch, .. } = self;
+        keeper.close();
+        stop.send_replace(true);
+        let writer = decided.await.context("the decision task has ended abnormally")?;
+        watch.abort();
+        let last = {
+            // Whoever was being served has been once the gate is ours.
+            let _gate = keeper.hold();
+            keeper.last()
+        };
+        let mut durable = journal.durable();
+        let flushed = tokio::time::timeout(FAREWELL, durable.wait_for(|durable| *durable >= last.lsn)).await;
+        let flushed = matches!(flushed, Ok(Ok(_)));
+        let unwritten = writer.close(FAREWELL).await;
+        if flushed && unwritten == 0 {
+            let (image, at) = {
+                let engine = lock(&engine);
+                (engine.image(), engine.last_tick())
+            };
+            let capture = Capture { image, at, from: last.lsn, through: last.lsn };
+            checkpoint::save(checkpoints, Arc::clone(&journal), counters, capture).await;
+        } else {
+            tracing::error!(flushed, unwritten, "no last checkpoint: the next start replays more of the journal");
+        }
+        store.close().await;
+        tokio::task::spawn_blocking(move || journal.close())
+            .await
+            .context("closing the journal ended abnormally")?
+            .context("the journal could not be closed")?;
+        tracing::info!(lsn = last.lsn, "ended");
+        Ok(())
+    }
+}
+
+/// Blocks: opens the files and takes the state up.
+fn restore(mut config: CoreConfig, highest_number: u64) -> anyhow::Result<(Opened, Recovered, CoreConfig)> {
+    let mut opened = recovery::open(config.journal.clone(), &config.checkpoint_dir)?;
+    let recovered = match config.preload.take() {
+        Some(engine) => {
+            for device in &config.expected {
+                engine.fleet().expect(device.clone());
+            }
+            let order = Order { lsn: opened.next_lsn - 1, at: engine.last_tick() };
+            let playback = Playback::new(engine, &config.root, config.limits.clone());
+            Recovered { playback, changes: Vec::new(), order }
+        }
+        None => {
+            let CoreConfig { settings, root, limits, expected, clock, .. } = &config;
+            let now = clock.now();
+            Recovery { settings, root, limits, expected, highest_number, now }.run(&mut opened)?
+        }
+    };
+    Ok((opened, recovered, config))
+}
+
+/// What a core is made of, once the state is there.
+struct Parts<'a> {
+    config: &'a CoreConfig,
+    clock: Clock,
+    counters: Arc<Counters>,
+    store: Arc<Sqlite>,
+    journal: Journal,
+    checkpoints: CheckpointStore,
+    order: Order,
+}
+
+impl Parts<'_> {
+    fn start(self, playback: Playback, changes: Vec<Change>) -> Core {
+        let Self { config, clock, counters, store, journal, checkpoints, order } = self;
+        let (journal, checkpoints) = (Arc::new(journal), Arc::new(checkpoints));
+        let engine = playback.into_engine();
+        // From the last tick, not from the clock: it may have passed another one since.
+        let next_tick = Engine::next_tick(engine.last_tick());
+        let engine = Arc::new(Mutex::new(engine));
+        let keeper = Arc::new(Keeper::new(KeeperParts {
+            root: config.root.clone(),
+            limits: config.limits.clone(),
+            clock,
+            engine: Arc::clone(&engine),
+            journal: Arc::clone(&journal),
+            counters: Arc::clone(&counters),
+            order,
+            next_tick,
+        }));
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+        let decision = Decision {
+            keeper: Arc::clone(&keeper),
+            engine: Arc::clone(&engine),
+            snapshot: Arc::clone(&snapshot),
+            counters: Arc::clone(&counters),
+        };
+        decision.show();
+        let health = Arc::new(Health::new(&LATCHES));
+        health.open(watching::RESTORE);
+        let (listeners, _) = broadcast::channel(LISTENER_ROOM);
+        let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, clock, WriterConfig::default());
+        for change in changes {
+            publish(change, &writer, &counters, &listeners);
+        }
+        let watch = Watch {
+            clock,
+            keeper: Arc::clone(&keeper),
+            journal: Arc::clone(&journal),
+            record: writer.state(),
+            counters: Arc::clone(&counters),
+            health: Arc::clone(&health),
+        };
+        let task = DecisionTask {
+            decision,
+            clock,
+            writer,
+            listeners: listeners.clone(),
+            checkpointer: Checkpointer::new(Arc::clone(&checkpoints), Arc::clone(&journal), Arc::clone(&counters)),
+            checkpoint_interval: config.checkpoint_interval,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let exporter = Exporter::new(Arc::clone(&counters), Arc::clone(&snapshot), clock, config.device_series);
+        let zone = config.zone.clone();
+        let http = http(exporter, (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store)), clock, zone);
+        let decided = spawn(task, stopped);
+        let watch = tokio::spawn(watch.run());
+        Core {
+            clock,
+            keeper,
+            engine,
+            journal,
+            checkpoints,
+            snapshot,
+            counters,
+            health,
+            store,
+            listeners,
+            http,
+            stop,
+            decided,
+            watch,
+        }
+    }
+}
+
+fn http(
+    exporter: Exporter,
+    (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<Sqlite>),
+    clock: Clock,
+    zone: Zone,
+) -> HttpState {
+    let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));
+    HttpState { snapshot, health, metrics, store, clock, zone }
+}
+
+/// Runs the decision task on a thread of its own, so that no busy transport can keep it from its tick.
+fn spawn(task: DecisionTask, stop: watch::Receiver<bool>) -> oneshot::Receiver<Writer> {
+    let (done, decided) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    let run = move || {
+        let writer = runtime.block_on(task.run(stop));
+        // Whoever started it may have gone away.
+        let _ = done.send(writer);
+    };
+    // The process has just started several threads; if there is none for this one, `decided` says so.
+    if let Err(error) = std::thread::Builder::new().name("decision".into()).spawn(run) {
+        tracing::error!(%error, "the decision thread could not be started");
+    }
+    decided
+}

@@ -1,0 +1,165 @@
+//! The engine's ticks at their instants, and what follows from each, in the order *persist, tell, show*.
+//!
+//! One task owns the ticking. It never skips a tick: after a stall or a suspended machine, every missed one is run in its
+//! turn, each seeing exactly what had arrived before its instant.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{broadcast, watch};
+
+use crate::clock::{self, Clock};
+use crate::engine::detector::{Engine, EngineImage};
+use crate::engine::effect::{Change, ChangeKind};
+use crate::engine::snapshot::Snapshot;
+use crate::engine::time::Timestamp;
+use crate::metrics::Counters;
+use crate::store::{Submitted, Writer};
+
+use super::checkpoint::Checkpointer;
+use super::keeper::{Keeper, Order, lock};
+
+/// Runs the engine.
+#[derive(Debug)]
+pub struct Decision {
+    /// Takes the messages, and is held off during a tick.
+    pub keeper: Arc<Keeper>,
+    /// The engine; the keeper makes room in it now and then.
+    pub engine: Arc<Mutex<Engine>>,
+    /// What is read by pages and metrics.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Where ticks and decisions are counted.
+    pub counters: Arc<Counters>,
+}
+
+/// The engine's state, and where the journal stood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Capture {
+    /// The state.
+    pub image: EngineImage,
+    /// The tick it was captured after.
+    pub at: Timestamp,
+    /// Every entry up to this number is in the state: replay goes on after it.
+    pub from: u64,
+    /// Greatest number that may be in the state: it must be durable before the state is saved.
+    pub through: u64,
+}
+
+/// What a tick came to.
+#[derive(Debug)]
+pub struct Ticked {
+    /// The tick's instant.
+    pub at: Timestamp,
+    /// What was decided, in order.
+    pub changes: Vec<Change>,
+    /// The state after the tick, if it was asked for.
+    pub capture: Option<Capture>,
+}
+
+impl Decision {
+    /// Runs the next tick; whoever calls knows that it is due. With `capture`, also takes the engine's state. Deliveries wait
+    /// for the tick, not for the capture.
+    pub fn tick(&self, capture: bool) -> Ticked {
+        let began = clock::monotonic();
+        let mut gate = self.keeper.hold();
+        let mut engine = lock(&self.engine);
+        let at = *gate;
+        let changes = engine.tick(at);
+        *gate = Engine::next_tick(at);
+        let Order { lsn: from, .. } = self.keeper.last();
+        drop(gate);
+        self.counters.tick_duration.observe(began.elapsed().as_secs_f64());
+        let capture = capture.then(|| {
+            // The engine stays locked: making room in between would change what the events have not been told of yet.
+            let image = engine.image();
+            Capture { image, at, from, through: self.keeper.last().lsn }
+        });
+        Ticked { at, changes, capture }
+    }
+
+    /// Draws the picture that pages and metrics read.
+    pub fn show(&self) {
+        let snapshot = lock(&self.engine).snapshot();
+        self.snapshot.store(Arc::new(snapshot));
+    }
+}
+
+/// Hands a change on: to the record, to the log, to whoever listens.
+pub fn publish(change: Change, writer: &Writer, counters: &Counters, listeners: &broadcast::Sender<Change>) {
+    counters.changed(change.kind);
+    log(&change);
+    if writer.submit(change.clone()) == Submitted::Overflow {
+        counters.store_overflow.inc();
+        tracing::error!(event_id = %change.event_id, "the incident record is too far behind: a change stays in the journal alone");
+    }
+    // Nobody has to listen.
+    let _ = listeners.send(change);
+}
+
+/// One line for each transition.
+fn log(change: &Change) {
+    let Change { kind, event_id, streak_s, .. } = change;
+    let incident = change.incident.as_deref().unwrap_or("-");
+    let cause = change
+        .cause
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), |cause| format!("{} {}", cause.suspect.kind, cause.suspect.value));
+    let (at, devices, kind) = (change.at.as_ms(), change.devices.len(), kind.as_str());
+    match change.kind {
+        ChangeKind::Declared => {
+            tracing::warn!(at, kind, event_id, incident, streak_s, devices, cause, "major incident declared");
+        }
+        ChangeKind::Joined | ChangeKind::Left => {
+            tracing::debug!(at, kind, event_id, incident, streak_s, devices, cause, "membership changed");
+        }
+        _ => tracing::info!(at, kind, event_id, incident, streak_s, devices, cause, "event changed"),
+    }
+}
+
+/// The decision task with its outlets.
+#[derive(Debug)]
+pub struct DecisionTask {
+    pub decision: Decision,
+    pub clock: Clock,
+    pub writer: Writer,
+    pub listeners: broadcast::Sender<Change>,
+    pub checkpointer: Checkpointer,
+    /// Real time between two checkpoints.
+    pub checkpoint_interval: Duration,
+}
+
+impl DecisionTask {
+    /// Ticks until `stop` holds true; then gives the writer back, which may still be writing.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) -> Writer {
+        let Self { decision, clock, writer, listeners, mut checkpointer, checkpoint_interval } = self;
+        // At the first tick: what was replayed or preloaded need not be so again.
+        let mut saved = None::<std::time::Instant>;
+        loop {
+            let due = decision.keeper.next_tick();
+            tokio::select! {
+                biased;
+                // An error means that nobody can ask for more.
+                _ = stop.wait_for(|stop| *stop) => break,
+                () = clock.sleep_until(due) => {}
+            }
+            let is_due = saved.is_none_or(|saved| saved.elapsed() >= checkpoint_interval);
+            let capture = is_due && checkpointer.is_idle();
+            let ticked = decision.tick(capture);
+            for change in ticked.changes {
+                publish(change, &writer, &decision.counters, &listeners);
+            }
+            if let Some(capture) = ticked.capture {
+                saved = Some(clock::monotonic());
+                checkpointer.save(capture, writer.state());
+            }
+            // While ticks are made up for, the picture in between would be seen by nobody.
+            if decision.keeper.next_tick() > clock.now() {
+                decision.show();
+            }
+            decision.counters.decision_lag.set(clock.now().since_ms(ticked.at) as f64 / 1_000.0);
+        }
+        checkpointer.finish().await;
+        writer
+    }
+}

@@ -1,0 +1,285 @@
+//! Takes messages over: decodes, journals, records, counts.
+//!
+//! The order is *decode, admit the device, journal, record*. What cannot be decoded, or comes from a device that may not
+//! be, is counted and refused, and never journalled. What is journalled is then offered to the fleet, whose answer is
+//! final: a duplicate stays a duplicate in every replay. A message that the fleet has refused *after* it was journalled is
+//! still answered with its log sequence number, so that a redelivery is not acknowledged before the first copy is durable.
+//!
+//! # Busy, and why nothing is journalled twice
+//!
+//! [`Outcome::Busy`] is only ever answered before the append: while a tick runs or is due, or when the journal takes
+//! nothing. When the *fleet* has no room (a backlog has filled a device's inbox), the keeper makes room at once, through
+//! the engine and exactly as [`Virtual`](crate::driver::Virtual) does in a replay, and records the same decoded report. So
+//! an appended message is never offered again, and a replay sees the same steps.
+//!
+//! # Locks, in the order in which they are taken
+//!
+//! | lock | held for | waited for by |
+//! |---|---|---|
+//! | gate (shared) | one delivery | a tick |
+//! | stripe of the device | append and record | other deliveries of the same device, of which there are none with one connection per device |
+//! | order | reading the clock and the append into memory | all deliveries, some 0.2 us each |
+//! | engine | making room | deliveries that find none |
+
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
+
+use crate::clock::Clock;
+use crate::delivery::{Delivery, Outcome, Sink};
+use crate::engine::detector::Engine;
+use crate::engine::device::Status;
+use crate::engine::fleet::{Fleet, Refusal};
+use crate::engine::report::Report;
+use crate::engine::time::Timestamp;
+use crate::engine::wire::{self, Decoder, Limits, TopicKind};
+use crate::journal::{AppendError, Entry, Journal};
+use crate::metrics::{Counters, Encoding, MessageKind};
+
+use super::watch::Complaints;
+
+/// Locks that keep the deliveries of one device in order. Two devices that share one only wait for each other's append.
+const STRIPES: usize = 64;
+
+/// Every reason for which a message can be refused, for the counters' labels.
+pub fn refusal_reasons() -> Vec<&'static str> {
+    let fleet = Refusal::ALL.into_iter().map(Refusal::reason);
+    wire::DecodeError::REASONS.iter().copied().chain(fleet).chain(AppendError::REASONS.iter().copied()).collect()
+}
+
+/// Stands between the transports on one side, journal and fleet on the other. Shared by all deliveries.
+pub struct Keeper {
+    root: String,
+    limits: Limits,
+    clock: Clock,
+    fleet: Arc<Fleet>,
+    engine: Arc<Mutex<Engine>>,
+    journal: Arc<Journal>,
+    counters: Arc<Counters>,
+    complaints: Complaints,
+    /// The next tick. Held exclusively while a tick runs, shared while a message is taken.
+    gate: RwLock<Timestamp>,
+    stripes: [Mutex<()>; STRIPES],
+    order: Mutex<Order>,
+    /// Decoders that nobody uses at the moment: as many as there were ever deliveries at a time.
+    decoders: Mutex<Vec<Decoder>>,
+    closed: AtomicBool,
+}
+
+/// The end of the journal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Order {
+    /// Number of the last entry that was accepted.
+    pub lsn: u64,
+    /// Its arrival; no later entry has an earlier one.
+    pub at: Timestamp,
+}
+
+/// What a keeper stands between.
+#[derive(Debug)]
+pub struct KeeperParts {
+    /// Topic root.
+    pub root: String,
+    /// Bounds on what is decoded.
+    pub limits: Limits,
+    /// Stamps deliveries.
+    pub clock: Clock,
+    /// The engine, which the decision task ticks.
+    pub engine: Arc<Mutex<Engine>>,
+    /// Where messages are kept.
+    pub journal: Arc<Journal>,
+    /// Where messages are counted.
+    pub counters: Arc<Counters>,
+    /// Where the journal ends.
+    pub order: Order,
+    /// The first tick that has not run.
+    pub next_tick: Timestamp,
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+/// A decoded message.
+enum Content<'a> {
+    Report(&'a Report),
+    Status(Status),
+}
+
+/// No data behind these locks can be left half done, so a poisoned one is as good as a clean one.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Keeper {
+    /// A keeper between these.
+    pub fn new(parts: KeeperParts) -> Self {
+        let KeeperParts { root, limits, clock, engine, journal, counters, order, next_tick } = parts;
+        let fleet = Arc::clone(lock(&engine).fleet());
+        Self {
+            root,
+            limits,
+            clock,
+            fleet,
+            engine,
+            journal,
+            counters,
+            complaints: Complaints::default(),
+            gate: RwLock::new(next_tick),
+            stripes: [const { Mutex::new(()) }; STRIPES],
+            order: Mutex::new(order),
+            decoders: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes one message that arrives at `now`, which is read once the message's place in the journal is certain.
+    pub fn take(&self, delivery: Delivery<'_>, now: impl Fn() -> Timestamp) -> Outcome {
+        let outcome = self.try_take(delivery, now);
+        if outcome == Outcome::Busy {
+            self.counters.busy.inc();
+        }
+        outcome
+    }
+
+    fn try_take(&self, delivery: Delivery<'_>, now: impl Fn() -> Timestamp) -> Outcome {
+        let next_tick = match self.gate.try_read() {
+            Ok(gate) => gate,
+            Err(TryLockError::Poisoned(gate)) => gate.into_inner(),
+            Err(TryLockError::WouldBlock) => return Outcome::Busy,
+        };
+        if self.closed.load(Ordering::Acquire) || now() >= *next_tick {
+            return Outcome::Busy;
+        }
+        let Delivery { topic, payload, retain } = delivery;
+        let topic_parts = match wire::parse_topic(&self.root, topic) {
+            Ok(parts) => parts,
+            Err(error) => return self.refuse(MessageKind::Other, payload, error.reason(), topic),
+        };
+        let kind = kind_of(topic_parts.kind);
+        let mut decoder = lock(&self.decoders).pop().unwrap_or_else(|| Decoder::new(self.limits.clone()));
+        let decoded = match topic_parts.kind {
+            TopicKind::Report => decoder.report(topic_parts.device, payload).map(Content::Report),
+            TopicKind::Status => decoder.status(topic_parts.device, payload).map(Content::Status),
+        };
+        let outcome = match decoded {
+            Err(error) => self.refuse(kind, payload, error.reason(), topic),
+            Ok(content) => match self.fleet.admit(topic_parts.device) {
+                Err(refusal) => self.refuse(kind, payload, refusal.reason(), topic),
+                Ok(()) => {
+                    let entry = Entry { at: Timestamp::default(), topic, payload, retain };
+                    self.keep(topic_parts.device, kind, entry, content, *next_tick, now)
+                }
+            },
+        };
+        lock(&self.decoders).push(decoder);
+        outcome
+    }
+
+    /// Journals and records, both under the device's stripe.
+    fn keep(
+        &self,
+        device: &str,
+        kind: MessageKind,
+        entry: Entry<'_>,
+        content: Content<'_>,
+        next_tick: Timestamp,
+        now: impl Fn() -> Timestamp,
+    ) -> Outcome {
+        let _stripe = lock(&self.stripes[stripe_of(device)]);
+        let Order { lsn, at } = {
+            let mut order = lock(&self.order);
+            let at = now().max(order.at);
+            if at >= next_tick {
+                return Outcome::Busy;
+            }
+            match self.journal.try_append(&Entry { at, ..entry }) {
+                Ok(lsn) => *order = Order { lsn, at },
+                Err(refusal) if refusal.is_temporary() || refusal == AppendError::Closed => return Outcome::Busy,
+                Err(refusal) => return self.refuse(kind, entry.payload, refusal.reason(), entry.topic),
+            }
+            *order
+        };
+        self.counters.received(kind, encoding_of(entry.payload));
+        let recorded = match content {
+            Content::Status(status) => self.fleet.status(device, status, entry.retain, at),
+            Content::Report(report) => self.record(device, report, at),
+        };
+        if let Err(refusal) = recorded {
+            self.counters.refused(refusal.reason());
+            // Redelivery is the transport's ordinary business.
+            if refusal != Refusal::Duplicate {
+                self.complaints.note(refusal.reason(), entry.topic, self.clock.now());
+            }
+        }
+        Outcome::Journaled(lsn)
+    }
+
+    /// Records a report that is journalled already.
+    fn record(&self, device: &str, report: &Report, at: Timestamp) -> Result<(), Refusal> {
+        match self.fleet.report(device, report, at) {
+            Err(Refusal::Busy) => {
+                lock(&self.engine).make_room();
+                self.fleet.report(device, report, at).map(drop)
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+
+    fn refuse(&self, kind: MessageKind, payload: &[u8], reason: &'static str, topic: &str) -> Outcome {
+        self.counters.received(kind, encoding_of(payload));
+        self.counters.refused(reason);
+        self.complaints.note(reason, topic, self.clock.now());
+        Outcome::Refused
+    }
+
+    /// Holds deliveries off. Every entry up to [`last`](Self::last) is in the fleet as long as this is held. What it
+    /// holds is the next tick.
+    pub fn hold(&self) -> RwLockWriteGuard<'_, Timestamp> {
+        self.gate.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next tick.
+    pub fn next_tick(&self) -> Timestamp {
+        *self.gate.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The end of the journal.
+    pub fn last(&self) -> Order {
+        *lock(&self.order)
+    }
+
+    /// From now on nothing is taken: every delivery is put off, and so never acknowledged.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+}
+
+impl Sink for Keeper {
+    fn deliver(&self, delivery: Delivery<'_>) -> Outcome {
+        self.take(delivery, || self.clock.now())
+    }
+}
+
+fn stripe_of(device: &str) -> usize {
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(device);
+    (hash % STRIPES as u64) as usize
+}
+
+fn kind_of(kind: TopicKind) -> MessageKind {
+    match kind {
+        TopicKind::Report => MessageKind::Report,
+        TopicKind::Status => MessageKind::Status,
+    }
+}
+
+fn encoding_of(payload: &[u8]) -> Encoding {
+    match wire::Encoding::of(payload) {
+        Some(wire::Encoding::Json) => Encoding::Json,
+        Some(wire::Encoding::Binary) => Encoding::Binary,
+        None => Encoding::Unknown,
+    }
+}
