@@ -6,6 +6,8 @@
 //! | [`keeper`] | takes a message over: decode, journal, record, count |
 //! | [`decision`] | the engine's ticks at their instants, and what follows from each |
 //! | [`checkpoint`] | saves the engine's state beside the running decision |
+//! | [`serve`] | the daemon: configuration, broker or collector, listener, signals |
+//! | [`replay`] | a recording or a journal, printed change by change |
 //! | [`recovery`] | checkpoint and journal back to a running engine |
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
 //! | [`watch`] | readiness and gauges, once a second |
@@ -28,4 +30,6 @@ pub mod decision;
 pub mod keeper;
 pub mod playback;
 pub mod recovery;
+pub mod replay;
+pub mod serve;
 pub mod watch;

@@ -99,12 +99,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
 /// The commands that need the application. One place to wire them.
 mod wired {
     use super::args::{DemoArgs, RecordArgs, ReplayArgs, SimulateArgs};
+    use crate::app;
     use crate::config::Config;
 
     const ABSENT: &str = "this build does not contain the application yet";
 
-    pub(super) fn serve(_config: Config) -> anyhow::Result<()> {
-        anyhow::bail!(ABSENT)
+    pub(super) fn serve(config: Config) -> anyhow::Result<()> {
+        app::serve::run(config)
     }
 
     pub(super) fn demo(_args: DemoArgs) -> anyhow::Result<()> {
@@ -119,8 +120,8 @@ mod wired {
         anyhow::bail!(ABSENT)
     }
 
-    pub(super) fn replay(_config: Config, _args: ReplayArgs) -> anyhow::Result<()> {
-        anyhow::bail!(ABSENT)
+    pub(super) fn replay(config: Config, args: ReplayArgs) -> anyhow::Result<()> {
+        app::replay::run(&config, &args)
     }
 }
 

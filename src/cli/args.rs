@@ -358,6 +358,10 @@ pub struct ReplayArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(5..=420), value_name = "MINUTES")]
     pub hold_min: Option<u32>,
 
+    /// Add the minutes that prove the hour to each declaration.
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub proof: bool,
+
     /// Print counts (messages, refusals, speed) to standard error at the end.
     #[arg(long, action = ArgAction::SetTrue)]
     pub summary: bool,

@@ -1,0 +1,387 @@
+//! `serve`: a core with a broker or a collector before it and the operators' listener beside it, as a daemon.
+//!
+//! It listens first, so that a port in use is said before a long journal is replayed; takes the state up; and only then lets
+//! messages in. SIGTERM and Ctrl-C end it in the opposite order: no more messages, what was taken is written, the state is
+//! saved, the files are closed.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::broker::{self, BrokerCounters, Embedded, RetainedLimits, Users};
+use crate::cli::Failure;
+use crate::clock::Clock;
+use crate::config::{BrokerMode, Config, Credentials, DeviceMetrics};
+use crate::engine::device::DeviceId;
+use crate::engine::wire::Limits;
+use crate::http::{self, Health, HttpConfig, Zone};
+use crate::ingest::{self, IngestConfig, IngestCounters, IngestError, SessionState, TlsConfig, TlsIdentity};
+use crate::inventory;
+use crate::journal::JournalConfig;
+use crate::metrics::{Counters, DeviceSeries};
+
+use super::core::{Core, CoreConfig};
+use super::watch::{BROKER, DECISION, Mirror};
+
+/// Runs the daemon until it is asked to end.
+///
+/// # Errors
+/// When something it needs cannot be had at the start, or is lost for good later.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("fleetwatch")
+        .build()
+        .context("cannot start the threads")?;
+    runtime.block_on(async {
+        // Before anything is opened, so that a signal during a long start is not lost.
+        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        let asked = async {
+            tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            }
+        };
+        tokio::pin!(asked);
+        let mut service = tokio::select! {
+            started = Service::start(config, Clock::system()) => started?,
+            // Nothing has been taken yet, so there is nothing to write.
+            _ = &mut asked => return Ok(()),
+        };
+        tell(&[NotifyState::Ready]);
+        let watchdog = tokio::spawn(feed_watchdog(service.core.health()));
+        let ended = tokio::select! {
+            signal = &mut asked => {
+                tracing::info!(signal, "ending");
+                Ok(())
+            }
+            failed = service.failed() => Err(failed),
+        };
+        tell(&[NotifyState::Stopping]);
+        watchdog.abort();
+        let stopped = service.shutdown().await;
+        ended.and(stopped)
+    })
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Service {
+    core: Core,
+    transport: Transport,
+    /// Where the operators' listener answers.
+    http_address: SocketAddr,
+    http: JoinHandle<std::io::Result<()>>,
+    stop: watch::Sender<bool>,
+    gauges: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+enum Transport {
+    Embedded(Embedded),
+    External(JoinHandle<Result<(), IngestError>>),
+}
+
+impl Service {
+    /// Starts everything on the given engine time, which is [`Clock::system`] in production.
+    ///
+    /// # Errors
+    /// When an address, a directory or a file cannot be used, or another process has the journal.
+    pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let address = config.http.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("the operators' pages cannot listen on {address} (http.listen)"))?;
+        let http_address = listener.local_addr().context("the operators' listener has no address")?;
+        let core = Core::start(core_config(&config, clock)?).await?;
+        let (stop, stopped) = watch::channel(false);
+        let (transport, gauges) = match config.broker.mode {
+            BrokerMode::Embedded => embedded(&config, &core).await?,
+            BrokerMode::External => external(&config, &core, stopped.clone())?,
+        };
+        let shutdown = wait_for(stopped);
+        let http = tokio::spawn(http::serve(listener, core.http_state(), HttpConfig::default(), shutdown));
+        tracing::info!(pages = %format!("http://{http_address}/"), broker = ?transport.address(), "watching");
+        Ok(Self { core, transport, http_address, http, stop, gauges })
+    }
+
+    /// Where the operators' listener answers.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// Where the embedded broker listens; `None` with an external one.
+    pub fn broker_address(&self) -> Option<SocketAddr> {
+        self.transport.address()
+    }
+
+    /// The core.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Returns when a part has ended that should not have.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        let ingest = async {
+            match &mut self.transport {
+                Transport::Embedded(_) => std::future::pending().await,
+                Transport::External(task) => match task.await {
+                    Ok(Ok(())) => anyhow::anyhow!("the collector has ended"),
+                    Ok(Err(error)) => anyhow::Error::new(error).context("the collector has ended"),
+                    Err(error) => anyhow::Error::new(error).context("the collector has ended abnormally"),
+                },
+            }
+        };
+        tokio::select! {
+            error = ingest => error,
+            ended = &mut self.http => match ended {
+                Ok(Ok(())) => anyhow::anyhow!("the operators' listener has ended"),
+                Ok(Err(error)) => anyhow::Error::new(error).context("the operators' listener has ended"),
+                Err(error) => anyhow::Error::new(error).context("the operators' listener has ended abnormally"),
+            },
+        }
+    }
+
+    /// Ends in order; see [`Core::shutdown`].
+    ///
+    /// # Errors
+    /// As [`Core::shutdown`].
+    pub async fn shutdown(self) -> anyhow::Result<()> {
+        let Self { core, transport, http, stop, gauges, .. } = self;
+        stop.send_replace(true);
+        match transport {
+            Transport::Embedded(broker) => broker.shutdown().await,
+            // It acknowledges what became durable; if it has ended already, there is nothing to wait for.
+            Transport::External(task) if !task.is_finished() => drop(task.await),
+            Transport::External(_) => {}
+        }
+        gauges.abort();
+        // Pages are short; a connection that keeps us waiting is cut.
+        let abort = http.abort_handle();
+        if tokio::time::timeout(Duration::from_secs(2), http).await.is_err() {
+            abort.abort();
+        }
+        core.shutdown().await
+    }
+}
+
+impl Transport {
+    fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Embedded(broker) => Some(broker.local_addr()),
+            Self::External(_) => None,
+        }
+    }
+}
+
+async fn wait_for(mut stopped: watch::Receiver<bool>) {
+    // An error means that the daemon is gone: the same.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// The part of the configuration that the core is made from.
+///
+/// # Errors
+/// When the time zone is unknown, the device list has faults, or the record's directory cannot be made.
+pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> {
+    let mut journal = JournalConfig::new(&config.journal.dir);
+    journal.segment_bytes = u64::from(config.journal.segment_mib) << 20;
+    journal.max_age = Duration::from_secs(u64::from(config.journal.max_age_h) * 3_600);
+    journal.max_bytes = u64::from(config.journal.max_size_mib) << 20;
+    journal.commit_interval = Duration::from_millis(config.journal.commit_interval_ms.into());
+    journal.commit_messages = config.journal.commit_messages.into();
+    if let Some(parent) = config.store.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make the directory {} of the incident record", parent.display()))?;
+    }
+    let expected = config.devices.expected.as_deref().map(read_expected).transpose()?.unwrap_or_default();
+    Ok(CoreConfig {
+        settings: config.detector.clone(),
+        root: config.topic.root.clone(),
+        limits: Limits { max_payload: config.ingest.max_payload_bytes as usize, ..Limits::default() },
+        clock,
+        journal,
+        checkpoint_dir: config.checkpoint.dir.clone(),
+        checkpoint_interval: Duration::from_secs(config.checkpoint.interval_s.into()),
+        store_path: config.store.path.clone(),
+        expected,
+        device_series: match config.http.device_metrics {
+            DeviceMetrics::Full => DeviceSeries::Full,
+            DeviceMetrics::Affected => DeviceSeries::Affected,
+            DeviceMetrics::Off => DeviceSeries::Off,
+        },
+        zone: Zone::named(&config.http.time_zone)?,
+        preload: None,
+    })
+}
+
+/// The devices of a list. Branch and model of a device are what its own status says; the list only says who should be there.
+pub(super) fn read_expected(path: &Path) -> anyhow::Result<Vec<DeviceId>> {
+    let file = std::fs::File::open(path)
+        .with_context(|| format!("cannot read the expected devices from {}", path.display()))?;
+    match inventory::read(file) {
+        Ok(rows) => Ok(rows.into_iter().map(|row| row.device).collect()),
+        Err(faults) => Err(Failure::Devices(path.to_owned(), faults).into()),
+    }
+}
+
+async fn embedded(config: &Config, core: &Core) -> anyhow::Result<(Transport, JoinHandle<()>)> {
+    let settings = &config.broker.embedded;
+    let users = settings.users_file.as_deref().map(Users::from_file).transpose()?.unwrap_or_default();
+    let broker = broker::BrokerConfig {
+        listen: settings.listen,
+        root: config.topic.root.clone(),
+        max_packet: settings.max_packet_bytes,
+        retained: RetainedLimits { messages: settings.max_retained as usize, ..RetainedLimits::default() },
+        users,
+        session_expiry: Duration::from_secs(settings.session_expiry_s.into()),
+        ..broker::BrokerConfig::default()
+    };
+    let broker = Embedded::start(broker, Some(core.intake())).await?;
+    core.health().open(BROKER);
+    let (counters, seen) = (core.counters(), Arc::clone(broker.counters()));
+    counters.broker_connected.set(1);
+    let gauges = tokio::spawn(each_second(move |mirrors: &mut Mirrors| mirrors.embedded(&counters, &seen)));
+    Ok((Transport::Embedded(broker), gauges))
+}
+
+fn external(
+    config: &Config,
+    core: &Core,
+    stopped: watch::Receiver<bool>,
+) -> anyhow::Result<(Transport, JoinHandle<()>)> {
+    let ingest = ingest_config(config)?;
+    let seen = Arc::new(IngestCounters::default());
+    let (state_out, state) = watch::channel(SessionState::Connecting);
+    let task = tokio::spawn(ingest::run(ingest, core.intake(), Arc::clone(&seen), state_out, stopped));
+    let (counters, health) = (core.counters(), core.health());
+    tokio::spawn(follow(state, Arc::clone(&counters), health));
+    let gauges = tokio::spawn(each_second(move |mirrors: &mut Mirrors| mirrors.external(&counters, &seen)));
+    Ok((Transport::External(task), gauges))
+}
+
+fn ingest_config(config: &Config) -> anyhow::Result<IngestConfig> {
+    let settings = &config.broker.external;
+    let credentials = settings.credentials_file.as_deref().map(Credentials::read).transpose()?;
+    let identity = settings.cert_file.clone().zip(settings.key_file.clone());
+    let tls = match (settings.tls, settings.ca_file.clone()) {
+        (false, _) => None,
+        (true, Some(ca)) => Some(TlsConfig {
+            ca,
+            identity: identity.map(|(certificate, key)| TlsIdentity { certificate, key }),
+            server_name: settings.server_name.clone(),
+        }),
+        (true, None) => bail!("broker.external.tls needs broker.external.ca_file"),
+    };
+    Ok(IngestConfig {
+        host: settings.host.clone(),
+        port: settings.port,
+        tls,
+        credentials: credentials.map(|Credentials { username, password }| ingest::Credentials { username, password }),
+        client_id: settings.client_id.clone(),
+        root: config.topic.root.clone(),
+        connections: settings.connections.into(),
+        max_packet: config.ingest.max_packet_bytes as usize,
+        window: config.ingest.max_unacked as usize,
+        keep_alive: Duration::from_secs(settings.keep_alive_s.into()),
+        ..IngestConfig::default()
+    })
+}
+
+/// Follows the session with the broker: readiness and one log line for each turn.
+async fn follow(mut state: watch::Receiver<SessionState>, counters: Arc<Counters>, health: Arc<Health>) {
+    loop {
+        let now = *state.borrow_and_update();
+        counters.broker_connected.set(i64::from(now.is_up()));
+        match now {
+            SessionState::Up { session_present } => {
+                tracing::info!(session_present, "the session with the broker is up");
+                health.open(BROKER);
+                if !session_present {
+                    counters.broker_resubscriptions.inc();
+                }
+            }
+            SessionState::Connecting => health.close(BROKER, "connecting"),
+            SessionState::Down { reason, .. } => {
+                tracing::warn!(reason = reason.as_str(), "the session with the broker is down; trying again");
+                health.close(BROKER, reason.as_str());
+            }
+            SessionState::TakenOver { .. } => {
+                tracing::error!("another client uses our client id: two instances cannot share one");
+                health.close(BROKER, "taken over by another client with the same id");
+            }
+        }
+        if state.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Totals that the transports keep, on their way into the counters.
+#[derive(Debug, Default)]
+struct Mirrors {
+    acks: Mirror,
+    connects: Mirror,
+    takeovers: Mirror,
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+impl Mirrors {
+    fn embedded(&self, counters: &Counters, seen: &BrokerCounters) {
+        self.acks.raise(&counters.acks, read(&seen.messages) + read(&seen.messages_refused));
+        self.connects.raise(&counters.broker_connects, read(&seen.connects));
+    }
+
+    fn external(&self, counters: &Counters, seen: &IngestCounters) {
+        self.acks.raise(&counters.acks, read(&seen.acks));
+        self.connects.raise(&counters.broker_connects, read(&seen.connects));
+        self.takeovers.raise(&counters.broker_takeovers, read(&seen.takeovers));
+    }
+}
+
+async fn each_second(mut look: impl FnMut(&mut Mirrors)) {
+    let mut mirrors = Mirrors::default();
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        every.tick().await;
+        look(&mut mirrors);
+    }
+}
+
+/// Tells the service manager, if there is one.
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(false, state) {
+        tracing::warn!(%error, "the service manager could not be told");
+    }
+}
+
+/// Tells the service manager that ticks run when they are due, as often as it wants to hear it.
+async fn feed_watchdog(health: Arc<Health>) {
+    let mut limit_us = 0;
+    if !sd_notify::watchdog_enabled(false, &mut limit_us) {
+        return;
+    }
+    let mut every = tokio::time::interval(Duration::from_micros(limit_us / 3).max(Duration::from_millis(100)));
+    loop {
+        every.tick().await;
+        // The latch says "starting" until the first look, a second after the start.
+        let late =
+            health.latches().iter().any(|latch| latch.name == DECISION && !latch.ready && latch.reason != "starting");
+        if !late {
+            tell(&[NotifyState::Watchdog]);
+        }
+    }
+}
