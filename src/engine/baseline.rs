@@ -41,14 +41,21 @@ pub struct Normal {
     pub p95_us: f64,
 }
 
+/// What a learnt normal is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known {
+    pub minutes: u32,
+    pub days: u8,
+}
+
 /// How well a normal is founded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub enum Standing {
     /// The hours that still wait stand in.
     #[default]
     Provisional,
-    /// A day old and not degraded, of the device or of its group.
-    Learnt,
+    /// More than a day old and not degraded, of the device or of its group; from so many days.
+    Learnt { days: u8 },
 }
 
 /// Thresholds above which a sample counts as an exceedance, in microseconds.
@@ -58,8 +65,11 @@ pub struct Thresholds {
     pub p95_us: u32,
 }
 
-/// Margin of a provisional baseline: natural daily cycles stay within a factor of two, real ones measured.
-const PROVISIONAL_RATIO: f64 = 2.5;
+/// Margin of a provisional baseline: one that has seen only a night does not know the day.
+const PROVISIONAL_RATIO: f64 = 4.0;
+/// Part of the ratio that is added to it for a baseline of one day, half of it for two, and so on: how much a level moves
+/// from day to day is not known from one.
+const YOUNG_MARGIN: f64 = 0.3;
 const PROVISIONAL_DELTA: u32 = 3;
 
 impl Thresholds {
@@ -74,7 +84,10 @@ impl Thresholds {
                 };
                 Self::of(Some(normal), &wide)
             }
-            Some((normal, Standing::Learnt)) => Self::of(Some(normal), settings),
+            Some((normal, Standing::Learnt { days })) => {
+                let ratio = settings.ratio * (1.0 + YOUNG_MARGIN / f64::from(days.max(1)));
+                Self::of(Some(normal), &Settings { ratio, ..settings.clone() })
+            }
             None => Self::of(None, settings),
         }
     }
@@ -232,7 +245,7 @@ impl Baseline {
     }
 
     /// The device's own normal at the hour of `minute`, and the known minutes behind it.
-    pub fn own(&self, minute: Minute, settings: &Settings) -> Option<(Normal, u32)> {
+    pub fn own(&self, minute: Minute, settings: &Settings) -> Option<(Normal, Known)> {
         if self.learnt.is_empty() {
             return None;
         }
@@ -241,10 +254,10 @@ impl Baseline {
         self.median_of_days(hour, weekend).or_else(|| self.median_of_days(hour, !weekend))
     }
 
-    fn median_of_days(&self, hour: u32, weekend: bool) -> Option<(Normal, u32)> {
+    fn median_of_days(&self, hour: u32, weekend: bool) -> Option<(Normal, Known)> {
         let days = if weekend { 5..7 } else { 0..5 };
         let (mut p50, mut p95, mut known) = ([0; 15], [0; 15], 0);
-        let mut found = 0;
+        let (mut found, mut seen) = (0, 0_u8);
         for neighbour in [hour % 24 + 23, hour % 24 + 24, hour % 24 + 25] {
             for day in days.clone() {
                 let quantiles = self.learnt[(neighbour % 24) as usize * 7 + day];
@@ -252,9 +265,11 @@ impl Baseline {
                     (p50[found], p95[found]) = (quantiles.p50, quantiles.p95);
                     known += u32::from(quantiles.known);
                     found += 1;
+                    seen |= 1 << day;
                 }
             }
         }
+        let known = Known { minutes: known, days: seen.count_ones() as u8 };
         (found > 0).then(|| (Normal { p50_us: median(&mut p50[..found]), p95_us: median(&mut p95[..found]) }, known))
     }
 
@@ -422,13 +437,13 @@ pub fn normal(
 ) -> Option<(Normal, Standing)> {
     match (baseline.own(minute, settings), group) {
         (Some((own, known)), Some(group)) => {
-            let n = f64::from(known);
+            let n = f64::from(known.minutes);
             let mix = |own: f64, group: f64| (n * own + SHRINKAGE * group) / (n + SHRINKAGE);
             let mixed = Normal { p50_us: mix(own.p50_us, group.p50_us), p95_us: mix(own.p95_us, group.p95_us) };
-            Some((mixed, Standing::Learnt))
+            Some((mixed, Standing::Learnt { days: known.days }))
         }
-        (Some((own, _)), None) => Some((own, Standing::Learnt)),
-        (None, Some(group)) => Some((group, Standing::Learnt)),
+        (Some((own, known)), None) => Some((own, Standing::Learnt { days: known.days })),
+        (None, Some(group)) => Some((group, Standing::Learnt { days: 1 })),
         (None, None) => baseline.provisional().map(|normal| (normal, Standing::Provisional)),
     }
 }

@@ -10,7 +10,8 @@
 //! rho = f(onset - install) / (1 / 24 h)        how well the onset fits the install, against an onset at any time
 //! f   = 70 % Exp(30 min) + 30 % uniform over 24 h
 //! F   = chance that the damage would already show on a healthy device, from f
-//! eps = 0.004                                  chance of being affected by something else
+//! eps                                          chance of being affected by something else: the fleet's usual share of
+//!                                              affected devices outside events, at least 0.004
 //! ```
 //!
 //! An onset more than five minutes before the install cannot be explained by it. Candidates without an install time
@@ -28,7 +29,8 @@ use super::time::Minute;
 /// Least log-likelihood ratio with which a suspect is named: a thousand to one.
 pub const NAMED: f64 = 6.907_755_278_982_137;
 
-const EPS: f64 = 0.004;
+/// Least chance of being affected by something else.
+pub const LEAST_BACKGROUND: f64 = 0.004;
 const ONSET_MEAN_MIN: f64 = 30.0;
 const WINDOW_MIN: f64 = 1_440.0;
 const PROMPT_SHARE: f64 = 0.7;
@@ -40,9 +42,11 @@ const VETO_MIN: i64 = 5;
 pub struct Subject {
     /// Onset of its degradation; `None`: known to be healthy.
     pub onset: Option<Minute>,
-    /// Its attributes, and when each came to it, where that is known.
-    pub attributes: Vec<(AttributeKey, Option<Minute>)>,
+    pub attributes: Attributes,
 }
+
+/// Attributes of a device, and when each came to it, where that is known.
+pub type Attributes = Vec<(AttributeKey, Option<Minute>)>;
 
 /// Kind and value of an attribute. Kinds are ordered as below, so that a tie goes to what changes most often.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
@@ -129,7 +133,11 @@ struct Tally {
 }
 
 /// Ranks the candidates, best first; ties by kind and value. Cost: one look at each attribute of each subject.
-pub fn rank(subjects: &[Subject], now: Minute) -> Vec<Candidate> {
+///
+/// `background` is the usual share of affected devices (eps above). Were it fixed, a noisy afternoon in which a tenth of
+/// the fleet is slow would be blamed on whatever most devices share.
+pub fn rank(subjects: &[Subject], background: f64, now: Minute) -> Vec<Candidate> {
+    let eps = background.max(LEAST_BACKGROUND);
     let total_affected = subjects.iter().filter(|subject| subject.onset.is_some()).count() as u32;
     let total_healthy = subjects.len() as u32 - total_affected;
     let mut tallies: BTreeMap<&AttributeKey, Tally> = BTreeMap::new();
@@ -150,21 +158,21 @@ pub fn rank(subjects: &[Subject], now: Minute) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> = tallies
         .into_iter()
         .filter(|(key, _)| key.kind != Kind::Fleet || majority)
-        .map(|(key, tally)| judge(key, &tally, total_affected, total_healthy))
+        .map(|(key, tally)| judge(key, &tally, (total_affected, total_healthy), eps))
         .collect();
     settle_confidence(&mut candidates);
     candidates
 }
 
-fn judge(key: &AttributeKey, tally: &Tally, total_affected: u32, total_healthy: u32) -> Candidate {
+fn judge(key: &AttributeKey, tally: &Tally, (total_affected, total_healthy): (u32, u32), eps: f64) -> Candidate {
     let (a, b) = (tally.affected.len() as f64, tally.healthy.len() as f64);
     let (affected_without, healthy_without) = (f64::from(total_affected) - a, f64::from(total_healthy) - b);
     let shown: f64 = tally.healthy.iter().sum();
     let pi = (a + 0.5) / (a + shown + 1.0);
-    let with: f64 = tally.affected.iter().map(|rho| (pi * rho + EPS).ln()).sum::<f64>()
+    let with: f64 = tally.affected.iter().map(|rho| (pi * rho + eps).ln()).sum::<f64>()
         + tally.healthy.iter().map(|f| (-(pi * f)).ln_1p()).sum::<f64>();
-    let without = affected_without * EPS.ln() + healthy_without * (-EPS).ln_1p();
-    let no_cause = f64::from(total_affected) * EPS.ln() + f64::from(total_healthy) * (-EPS).ln_1p();
+    let without = affected_without * eps.ln() + healthy_without * (-eps).ln_1p();
+    let no_cause = f64::from(total_affected) * eps.ln() + f64::from(total_healthy) * (-eps).ln_1p();
     Candidate {
         key: key.clone(),
         log_likelihood: with + without - no_cause + key.kind.prior().ln(),
@@ -195,8 +203,10 @@ fn onset_fit(onset: Option<Minute>, installed: Option<Minute>) -> f64 {
     }
     let delay = delay.max(0) as f64;
     let prompt = PROMPT_SHARE * (-delay / ONSET_MEAN_MIN).exp() / ONSET_MEAN_MIN;
-    let slow = if delay < WINDOW_MIN { (1.0 - PROMPT_SHARE) / WINDOW_MIN } else { 0.0 };
-    (prompt + slow) * WINDOW_MIN
+    let fit = (prompt + (1.0 - PROMPT_SHARE) / WINDOW_MIN) * WINDOW_MIN;
+    // Within the day an onset may be late for reasons of its own (traffic that comes with the morning, a rule that is
+    // switched on later): that says nothing against the install.
+    if delay < WINDOW_MIN { fit.max(1.0) } else { 1.0 - PROMPT_SHARE }
 }
 
 /// Chance that the damage would already show on a device that has had the candidate since `installed`.
@@ -252,7 +262,7 @@ mod tests {
         let subjects: Vec<_> = (0..200)
             .map(|i| if i < 100 { subject(i, Some(60), (i % 10 != 0).then_some(50)) } else { subject(i, None, None) })
             .collect();
-        let ranked = rank(&subjects, NOW);
+        let ranked = rank(&subjects, 0.0, NOW);
         let cause = name(&ranked).expect("named");
         assert_eq!(cause.suspect.value, "new");
         assert!(cause.confidence > 0.99 && !cause.inseparable);
@@ -263,7 +273,7 @@ mod tests {
     fn a_branch_fault_on_the_night_of_an_innocent_update_is_the_branchs() {
         let subjects: Vec<_> =
             (0..200).map(|i| subject(i, (i < 120).then_some(60), (i % 10 == 3).then_some(50))).collect();
-        assert_eq!(name(&rank(&subjects, NOW)).expect("named").suspect.value, "branch-3");
+        assert_eq!(name(&rank(&subjects, 0.0, NOW)).expect("named").suspect.value, "branch-3");
     }
 
     #[test]
@@ -271,7 +281,7 @@ mod tests {
         let with = |affected: usize| {
             let subjects: Vec<_> =
                 (0..200).map(|i| subject(i, (i < 40).then_some(12), (i < affected).then_some(8))).collect();
-            name(&rank(&subjects, NOW))
+            name(&rank(&subjects, 0.0, NOW))
         };
         assert_eq!(with(3).expect("named").suspect.value, "new");
         assert!(with(1).is_none());
@@ -280,13 +290,21 @@ mod tests {
     #[test]
     fn lone_faults_of_long_ago_name_nobody() {
         let subjects: Vec<_> = (0..1_000).map(|i| subject(i, Some(600), (i % 250 == 0).then_some(10))).collect();
-        assert!(name(&rank(&subjects, NOW)).is_none());
+        assert!(name(&rank(&subjects, 0.0, NOW)).is_none());
+    }
+
+    #[test]
+    fn a_noisy_afternoon_is_not_blamed_on_what_most_devices_share() {
+        let subjects: Vec<_> =
+            (0..100).map(|i| subject(i, (i < 85).then_some(900), (i % 12 == 0).then_some(30))).collect();
+        assert!(name(&rank(&subjects, 0.08, NOW)).is_none());
+        assert!(name(&rank(&subjects, 0.0, NOW)).is_some(), "which a fixed chance of 0.4 % would do");
     }
 
     #[test]
     fn an_onset_before_the_install_is_not_blamed_on_it() {
         let subjects: Vec<_> = (0..200).map(|i| subject(i, (i < 100).then_some(30), (i < 50).then_some(90))).collect();
-        let ranked = rank(&subjects, NOW);
+        let ranked = rank(&subjects, 0.0, NOW);
         let update = ranked.iter().find(|c| &*c.key.value == "new").unwrap();
         assert!(!update.is_named(), "{update:?}");
     }
@@ -298,7 +316,7 @@ mod tests {
         for subject in subjects.iter_mut().take(100) {
             subject.attributes.push((key(Kind::Package, "signatures 9.9.1"), Some(NOW.plus(-60))));
         }
-        let cause = name(&rank(&subjects, NOW)).expect("named");
+        let cause = name(&rank(&subjects, 0.0, NOW)).expect("named");
         assert!(cause.inseparable);
         assert_eq!(cause.runner_up.expect("both").suspect.kind, "package");
     }
@@ -307,7 +325,7 @@ mod tests {
     fn the_ranking_does_not_depend_on_the_order_of_the_devices() {
         let mut subjects: Vec<_> =
             (0..300).map(|i| subject(i, (i % 2 == 0).then_some(40), (i % 6 == 0).then_some(20))).collect();
-        let order = |subjects: &[Subject]| rank(subjects, NOW).into_iter().map(|c| c.key).collect::<Vec<_>>();
+        let order = |subjects: &[Subject]| rank(subjects, 0.0, NOW).into_iter().map(|c| c.key).collect::<Vec<_>>();
         let forward = order(&subjects);
         subjects.reverse();
         assert_eq!(forward, order(&subjects));

@@ -7,7 +7,7 @@
 //! | [`Test::P50`] | samples above the median's threshold | 1/2 | 3/4 |
 //! | [`Test::P95`] | samples above the 95th percentile's threshold | 1/20 | 3/10 |
 //! | [`Test::FalsePositives`] | wrongly flagged canary probes | max(1 %, r x its baseline) | 5 % |
-//! | [`Test::Flagged`] | flagged flows, where there are no canaries | r x its baseline, widened by its dispersion | the same |
+//! | [`Test::Flagged`] | flagged flows, where there are no canaries | twice its baseline, widened by its dispersion | the same |
 //!
 //! A minute that does not decide borrows from the minutes before it, up to five. It may be called degraded only if its
 //! own share is at least half of the window's, or a wide window would smear an event past its end.
@@ -228,9 +228,10 @@ fn is_below(test: Test, trials: u64, exceeding: u64, rates: &Rates) -> bool {
 fn flagged_bounds(trials: u64, exceeding: u64, rates: &Rates) -> Option<(f64, f64, f64)> {
     let limit = rates.flagged?;
     let (n, k) = (trials as f64, exceeding as f64);
-    // Quasi-Poisson: the variance of a count is its mean times the dispersion (McCullagh & Nelder 1989, 6.2.3).
-    let deviation = ((k + 1.0) * rates.flagged_dispersion.max(1.0)).sqrt() / n;
-    Some((k / n - 2.33 * deviation, k / n + 1.64 * deviation, limit))
+    // Quasi-Poisson: the variance of a count is its mean times the dispersion (McCullagh & Nelder 1989, 6.2.3). Bursts
+    // outlast a minute, so neighbouring minutes do not average out: twice the dispersion, and a stricter level.
+    let deviation = (2.0 * (k + 1.0) * rates.flagged_dispersion.max(1.0)).sqrt() / n;
+    Some((k / n - 3.09 * deviation, k / n + 1.64 * deviation, limit))
 }
 
 fn clamp(count: u64) -> u32 {
@@ -324,7 +325,7 @@ mod tests {
     #[test]
     fn flagged_flows_are_judged_only_against_what_was_learnt() {
         let mut ring = EvidenceRing::default();
-        ring.add(T0, Counts { flows: 1_000, flagged: 300, ..Counts::default() });
+        ring.add(T0, Counts { flows: 1_000, flagged: 900, ..Counts::default() });
         assert_eq!(of_class(&ring, T0, &RATES).0, Verdict::Indeterminate);
         let learnt = Rates { flagged: Some(0.02), flagged_dispersion: 35.0, ..RATES };
         assert_eq!(of_class(&ring, T0, &learnt).0, Verdict::Degraded);

@@ -33,7 +33,7 @@ fn a_day_of_history_is_usable_and_follows_the_hour() {
     live(&mut baseline, MONDAY.plus(DAY), 12 * 60, by_hour);
     let (normal, known) = baseline.own(MONDAY.plus(DAY + 10 * 60), &settings()).unwrap();
     assert!((19_000.0..21_000.0).contains(&normal.p50_us), "{normal:?}");
-    assert_eq!(known, 120, "hours 9 and 10; hour 11 is not a day old yet");
+    assert_eq!((known.minutes, known.days), (120, 1), "hours 9 and 10; hour 11 is not a day old yet");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn young_devices_shrink_to_their_group() {
     live(&mut baseline, MONDAY, DAY + 61, |_| 10_000);
     let minute = MONDAY.plus(DAY);
     let (own, known) = baseline.own(minute, &settings()).unwrap();
-    assert_eq!(known, 60);
+    assert_eq!(known.minutes, 60);
     let (mixed, _) = normal(&baseline, Some(group), minute, &settings()).unwrap();
     assert!((mixed.p50_us - (60.0 * own.p50_us + 30.0 * group.p50_us) / 90.0).abs() < 1.0);
 }

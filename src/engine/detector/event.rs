@@ -10,7 +10,7 @@ use crate::engine::history::{HISTORY_MIN, History};
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::EventState;
 use crate::engine::streak::{self, Episode};
-use crate::engine::suspect::AttributeKey;
+use crate::engine::suspect::{AttributeKey, Attributes};
 use crate::engine::time::{Minute, Timestamp};
 use crate::engine::verdict::{Signature, Test};
 
@@ -19,12 +19,20 @@ use super::tracked::Tracked;
 
 /// Half a minute: what the rounding of two boundary minutes may add up to.
 const EDGE_TOLERANCE_MIN: f64 = 0.5;
+/// Shortest streak that counts as a relapse of a recovered event: a chance minute is none.
+pub const RELAPSE_MIN: u32 = 5;
+/// Minutes beside an edge that show what is inside, and the most that a window can have smeared.
+const EDGE_SMEAR_MIN: i64 = 5;
 /// Minutes outside an edge that show what is usual.
 const EDGE_OUTSIDE_MIN: i64 = 10;
 
 /// A device's part in an event.
-#[derive(Clone, Copy, Debug, Encode, Decode)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Member {
+    /// Onset of its degradation when it joined first.
+    pub onset: Minute,
+    /// What it had then. Whoever rolls an update back afterwards was still hit by it.
+    pub attributes: Attributes,
     /// First minute that counts: its onset, or its install where that was shortly before.
     pub from: Minute,
     /// Last minute that counts, once it has left.
@@ -111,18 +119,36 @@ impl Event {
     }
 
     /// Lets a device in, or back in. Returns whether it was not a member before.
-    pub fn join(&mut self, index: u32, from: Minute) -> bool {
+    pub fn join(&mut self, index: u32, onset: Minute, from: Minute, attributes: Attributes) -> bool {
         let from = from.max(self.dirty_from.plus(-i64::from(HISTORY_MIN)));
-        let was = self.members.get(&index).copied();
-        if was.is_some_and(|member| member.left.is_none()) {
-            return false;
+        match self.members.get_mut(&index) {
+            Some(member) if member.left.is_none() => return false,
+            // A device that comes back counts from its first time on: its good minutes between are part of the truth.
+            Some(member) => member.left = None,
+            None => {
+                self.members.insert(index, Member { onset, attributes, from, left: None });
+            }
         }
-        // A device that comes back counts from its first time on: its good minutes between are part of the truth.
-        let from = was.map_or(from, |member| member.from.min(from));
-        self.members.insert(index, Member { from, left: None });
         self.from = self.from.min(from);
         self.dirty_from = self.dirty_from.min(from);
         true
+    }
+
+    /// Takes the members and the incident of another event that proved to be this one.
+    pub fn take_over(&mut self, other: &Self) {
+        for (index, member) in &other.members {
+            self.members.entry(*index).or_insert_with(|| member.clone());
+        }
+        self.signature.0 |= other.signature.0;
+        self.from = self.from.min(other.from);
+        self.dirty_from = self.dirty_from.min(self.from);
+        self.warned_min = self.warned_min.max(other.warned_min);
+        if self.declared_at.is_none() && other.declared_at.is_some() {
+            self.incident = other.incident;
+            self.declared_at = other.declared_at;
+            self.impact_start = other.impact_start;
+            self.state = other.state;
+        }
     }
 
     /// Brings the clock up to `last`.
@@ -141,12 +167,16 @@ impl Event {
         self.dirty_from = last.plus(1);
         let oldest = self.from.max(last.plus(1 - i64::from(HISTORY_MIN)));
         let found = streak::episodes(&self.history, oldest, last, settings);
-        let clock = Clock {
-            ended_full: found.ended_full.last().copied().filter(|ended| self.is_full(ended, &parts, settings)),
-            full: found.current.is_some_and(|episode| self.is_full(&episode, &parts, settings)),
-            episode: found.current,
-        };
+        let start_of =
+            |episode: Option<Episode>| episode.and_then(|e| Some((e, self.true_start(&e, &parts, settings)?)));
+        let (ended, current) = (start_of(found.ended_full.last().copied()), start_of(found.current));
+        let clock =
+            Clock { ended_full: ended.map(|(episode, _)| episode), full: current.is_some(), episode: found.current };
         self.keep(&clock);
+        if let (Some((_, start)), None) = (current.or(ended), self.declared_at) {
+            self.impact_start = start;
+            self.streak_min = (self.last_degraded.since(start) + 1).max(0) as u32;
+        }
         clock
     }
 
@@ -167,7 +197,8 @@ impl Event {
 
     fn keep(&mut self, clock: &Clock) {
         self.episode = clock.episode;
-        if let Some(episode) = clock.episode.or(clock.ended_full) {
+        let counts = |episode: &Episode| self.state != EventState::Recovered || episode.length_min() >= RELAPSE_MIN;
+        if let Some(episode) = clock.episode.or(clock.ended_full).filter(counts) {
             self.streak_min = episode.length_min();
             self.last_degraded = episode.last_degraded;
             if self.declared_at.is_none() {
@@ -203,17 +234,20 @@ impl Event {
         }
     }
 
-    /// Whether the hour is full to the half minute, its boundary minutes weighed by how much of them was degraded.
-    fn is_full(&self, episode: &Episode, parts: &[Part<'_>], settings: &Settings) -> bool {
-        let Some((last, start)) = episode.full else { return false };
-        let (Some(lead), true) = (self.lead, last > start.plus(2)) else { return true };
-        let last = last.max(episode.last_degraded);
-        let inside = (start.plus(1), last.plus(-1));
-        let before = (start.plus(-EDGE_OUTSIDE_MIN), start.plus(-1));
-        let first_share = pool::edge_share(parts, lead, start, (before, inside));
-        let last_share = pool::edge_share(parts, lead, last, (before, inside));
-        let length = last.since(start) as f64 - 1.0 + first_share + last_share;
-        length >= f64::from(settings.hold_min) - EDGE_TOLERANCE_MIN
+    /// Where the impact began, if the hour is full to the half minute once what a wide window smeared over its edges is
+    /// taken off; `None` if it is not.
+    fn true_start(&self, episode: &Episode, parts: &[Part<'_>], settings: &Settings) -> Option<Minute> {
+        let (_, start) = episode.full?;
+        let outside = (start.plus(-EDGE_OUTSIDE_MIN), start.plus(-1));
+        let inside = (start, episode.last_degraded);
+        // The pair that tells inside from outside best draws the sharpest edge.
+        let contrast = |pair| pool::contrast(parts, pair, outside, inside).unwrap_or_default();
+        let sharpest = self.signature.pairs().max_by(|a, b| contrast(*a).total_cmp(&contrast(*b)));
+        let Some(lead) = sharpest else { return Some(start) };
+        let first = edge(parts, lead, outside, start, 1);
+        let last = edge(parts, lead, outside, episode.last_degraded, -1);
+        let length = last.0.since(first.0) as f64 - 1.0 + first.1 + last.1;
+        (length >= f64::from(settings.hold_min) - EDGE_TOLERANCE_MIN).then_some(first.0)
     }
 
     /// Minutes since the last degraded one in which at least half of all who ever were members were proved good.
@@ -275,6 +309,27 @@ impl Event {
         }
         proof
     }
+}
+
+/// The true edge of an event from a verdict's edge inwards, and how much of that minute belongs to it. A minute with less
+/// than half of what its neighbours inside show is outside: it was called degraded for what is beside it.
+fn edge(
+    parts: &[Part<'_>],
+    lead: (TrafficClass, Test),
+    outside: (Minute, Minute),
+    from: Minute,
+    inwards: i64,
+) -> (Minute, f64) {
+    let mut at = from;
+    for _ in 0..EDGE_SMEAR_MIN {
+        let (near, far) = (at.plus(inwards), at.plus(inwards * EDGE_SMEAR_MIN));
+        let share = pool::edge_share(parts, lead, at, (outside, (near.min(far), near.max(far))));
+        if share >= 0.5 {
+            return (at, share);
+        }
+        at = near;
+    }
+    (at, 1.0)
 }
 
 /// What a clock says at a tick.

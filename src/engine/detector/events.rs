@@ -3,7 +3,7 @@
 //! Each device has at most one event. A fleet event is opened for at least three affected devices whose common cause is
 //! named; its members have no clock of their own. What no fleet event explains runs its own clock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bincode::{Decode, Encode};
 
@@ -14,13 +14,21 @@ use crate::engine::snapshot::EventState;
 use crate::engine::suspect::{self, AttributeKey, Candidate, Kind, Subject};
 use crate::engine::time::{Minute, Timestamp};
 
-use super::event::{Clock, Event};
+use super::event::{Clock, Event, Member, RELAPSE_MIN};
 use super::tracked::Tracked;
 
 /// Fewest affected devices that make a group.
 const MIN_GROUP: usize = 3;
-/// A better cause must lead by this much (ten to one) before the name is changed: names that flicker help nobody.
+/// A better cause must lead by this much (ten to one) before the name is changed, and by a thousand to one once people
+/// have been told: names that flicker help nobody.
 const CAUSE_MARGIN: f64 = std::f64::consts::LN_10;
+/// Share of the members of two events that one cause must explain for them to be one.
+const MERGE_SHARE: f64 = 0.9;
+/// Minutes in which the background follows a rise and a fall, and the most that one minute may show of it: a defect that
+/// has not been grouped yet must not count as usual.
+const BACKGROUND_RISE_MIN: f64 = 120.0;
+const BACKGROUND_FALL_MIN: f64 = 1_440.0;
+const BACKGROUND_MOST: f64 = 0.15;
 /// Longest time between an install and an onset for the member's minutes to count from the install on.
 const INSTALL_REACH_MIN: i64 = 30;
 
@@ -28,6 +36,8 @@ const INSTALL_REACH_MIN: i64 = 30;
 #[derive(Clone, Debug, Default, Encode, Decode)]
 pub struct Events {
     pub open: Vec<Event>,
+    /// Usual share of affected devices outside fleet events.
+    background: f64,
     next_event: u32,
     next_incident: u32,
 }
@@ -69,6 +79,8 @@ impl Events {
             }
         }
         self.open_groups(&mut round);
+        self.merge_groups(&mut round);
+        self.follow_background(&round);
         self.open_lone(&mut round);
         for event in &mut self.open {
             let clock = event.run_clock(round.devices, last, settings);
@@ -105,12 +117,13 @@ impl Events {
 
     fn update_cause(&mut self, index: usize, round: &mut Round<'_>) {
         let elsewhere = self.grouped(Some(index));
-        let ranked = suspect::rank(&subjects(round, &elsewhere), round.last);
+        let ranked = suspect::rank(&subjects(&self.open, round, &elsewhere), self.background, round.last);
         let Some(key) = self.open[index].key.clone() else { return };
         let Some(best) = ranked.first().filter(|best| best.is_named()) else { return };
         let current = ranked.iter().find(|candidate| candidate.key == key);
-        let beaten = best.key != key
-            && current.is_none_or(|current| best.log_likelihood - current.log_likelihood > CAUSE_MARGIN);
+        let margin = if self.open[index].is_announced() { suspect::NAMED } else { CAUSE_MARGIN };
+        let beaten =
+            best.key != key && current.is_none_or(|current| best.log_likelihood - current.log_likelihood > margin);
         if beaten && !self.open.iter().any(|other| other.key.as_ref() == Some(&best.key)) {
             let event = &mut self.open[index];
             event.key = Some(best.key.clone());
@@ -134,10 +147,10 @@ impl Events {
             let state = &mut round.devices[device as usize].state;
             let is_member = event.members.get(&device).is_some_and(|member| member.left.is_none());
             if is_member {
-                if state.is_proved_good(round.last) || !state.has(&key) {
-                    if let Some(member) = event.members.get_mut(&device) {
-                        member.left = Some(round.last);
-                    }
+                let Some(member) = event.members.get_mut(&device) else { continue };
+                let had = member.attributes.iter().any(|(attribute, _)| *attribute == key);
+                if state.is_proved_good(round.last) || !had {
+                    member.left = Some(round.last);
                     state.in_event_since = None;
                     left.push(device);
                 }
@@ -199,11 +212,11 @@ impl Events {
     fn open_groups(&mut self, round: &mut Round<'_>) {
         loop {
             let grouped = self.grouped(None);
-            let subjects = subjects(round, &grouped);
+            let subjects = subjects(&self.open, round, &grouped);
             if subjects.iter().filter(|subject| subject.onset.is_some()).count() < MIN_GROUP {
                 return;
             }
-            let ranked = suspect::rank(&subjects, round.last);
+            let ranked = suspect::rank(&subjects, self.background, round.last);
             let Some(best) = ranked.first().filter(|best| worth_a_group(best)) else { return };
             if self.open.iter().any(|event| event.key.as_ref() == Some(&best.key)) {
                 return;
@@ -223,6 +236,57 @@ impl Events {
             self.open.push(event);
             self.absorb_lone(self.open.len() - 1, round);
         }
+    }
+
+    /// Makes one event of two that prove to be one: together, one of their causes explains nearly all members of both.
+    fn merge_groups(&mut self, round: &mut Round<'_>) {
+        let groups: Vec<u32> = self.open.iter().filter(|event| event.key.is_some()).map(|event| event.number).collect();
+        for (i, older) in groups.iter().enumerate() {
+            for younger in &groups[i + 1..] {
+                let at = |number: u32| self.open.iter().position(|event| event.number == number);
+                if let (Some(older), Some(younger)) = (at(*older), at(*younger)) {
+                    self.merge_if_one(older.min(younger), older.max(younger), round);
+                }
+            }
+        }
+    }
+
+    fn merge_if_one(&mut self, older: usize, younger: usize, round: &mut Round<'_>) {
+        let both: BTreeSet<u32> = self.open[older].present().chain(self.open[younger].present()).collect();
+        let elsewhere: BTreeSet<u32> = self.grouped(None).difference(&both).copied().collect();
+        let ranked = suspect::rank(&subjects(&self.open, round, &elsewhere), self.background, round.last);
+        let Some(best) = ranked.first().filter(|best| best.is_named()) else { return };
+        let is_one_of_them = [older, younger].iter().any(|index| self.open[*index].key.as_ref() == Some(&best.key));
+        let explains_both = f64::from(best.affected_with) >= MERGE_SHARE * both.len() as f64;
+        if !is_one_of_them || !explains_both {
+            return;
+        }
+        let cause_changed = self.open[older].key.as_ref() != Some(&best.key);
+        let taken = self.open.remove(younger);
+        let event = &mut self.open[older];
+        event.key = Some(best.key.clone());
+        event.cause = suspect::name(&ranked).map(round_confidence);
+        event.take_over(&taken);
+        if event.is_announced() {
+            let (now, members) = (round.now, ids(round.devices, event.present()));
+            let newcomers = ids(round.devices, taken.present());
+            if cause_changed {
+                round.changes.push(event.change(ChangeKind::CauseChanged, members, now));
+            }
+            round.changes.push(event.change(ChangeKind::Joined, newcomers, now));
+        }
+    }
+
+    /// Follows the share of affected devices that no fleet event explains.
+    fn follow_background(&mut self, round: &Round<'_>) {
+        let subjects = subjects(&self.open, round, &self.grouped(None));
+        if subjects.is_empty() {
+            return;
+        }
+        let affected = subjects.iter().filter(|subject| subject.onset.is_some()).count();
+        let share = (affected as f64 / subjects.len() as f64).min(BACKGROUND_MOST);
+        let within = if share > self.background { BACKGROUND_RISE_MIN } else { BACKGROUND_FALL_MIN };
+        self.background += (share - self.background) / within;
     }
 
     /// Opens an event for each device whose own clock has reached its first mark and that no group explains.
@@ -278,7 +342,7 @@ fn join(event: &mut Event, device: u32, onset: Minute, state: &mut super::tracke
     };
     let from =
         installed.filter(|installed| (0..=INSTALL_REACH_MIN).contains(&onset.since(*installed))).unwrap_or(onset);
-    event.join(device, from);
+    event.join(device, onset, from, state.attributes());
     state.in_event_since = Some(state.in_event_since.map_or(from, |since| since.min(from)));
 }
 
@@ -292,10 +356,11 @@ fn advance(event: &mut Event, clock: Clock, next_incident: &mut u32, round: &mut
     if let Some(device) = event.lone_device() {
         note_declared(&mut round.devices[device as usize], event, ended.is_some());
     }
+    let back = clock.episode.is_some_and(|episode| episode.length_min() >= RELAPSE_MIN);
     match (event.state, clock.episode.is_some()) {
         (EventState::Declared, false) => recover(event, EventState::Recovered, round),
         (EventState::Pending, false) if event.warned_min > 0 => recover(event, EventState::Pending, round),
-        (EventState::Recovered, true) => relapse(event, round),
+        (EventState::Recovered, true) if back => relapse(event, round),
         _ => {}
     }
     if event.state != EventState::Pending {
@@ -351,13 +416,24 @@ fn relapse(event: &mut Event, round: &mut Round<'_>) {
     round.changes.push(event.change(ChangeKind::Joined, members, round.now));
 }
 
-/// Every device that is known and belongs to no group of `elsewhere`, in the order of the ids.
-fn subjects(round: &Round<'_>, elsewhere: &BTreeSet<u32>) -> Vec<Subject> {
+/// Every device that is known and belongs to no group of `elsewhere`, in the order of the ids. Those who are or were in
+/// an open group are taken as they were when they joined.
+fn subjects(open: &[Event], round: &Round<'_>, elsewhere: &BTreeSet<u32>) -> Vec<Subject> {
+    let members: BTreeMap<u32, &Member> = open
+        .iter()
+        .filter(|event| event.key.is_some())
+        .flat_map(|event| &event.members)
+        .map(|(i, m)| (*i, m))
+        .collect();
     let known = round.order.iter().filter(|device| !elsewhere.contains(device));
     known
         .filter_map(|device| {
             let state = &round.devices[*device as usize].state;
             let onset = state.onset(round.last);
+            let member = members.get(device).filter(|member| onset.is_some() || member.left.is_none());
+            if let Some(member) = member {
+                return Some(Subject { onset: Some(member.onset), attributes: member.attributes.clone() });
+            }
             (onset.is_some() || state.is_known(round.last)).then(|| Subject { onset, attributes: state.attributes() })
         })
         .collect()

@@ -202,32 +202,46 @@ pub fn evidence(parts: &[Part<'_>], (class, test): (TrafficClass, Test), minute:
     (sums.n as u64, sums.k as u64)
 }
 
-/// How much of a boundary minute belongs to the event, 0..=1: its share of exceedances between that of the ten minutes
+/// Least difference between inside and outside with which an edge can be drawn.
+const LEAST_CONTRAST: f64 = 0.03;
+
+/// Share of exceedances of one pair over all members and the minutes `from ..= to`, whether they were active or not: their
+/// minutes outside the event show what is usual for them. `None` where there is too little.
+fn mean_share(parts: &[Part<'_>], (class, test): (TrafficClass, Test), (from, to): (Minute, Minute)) -> Option<f64> {
+    let (mut n, mut k) = (0, 0);
+    for track in parts.iter().filter_map(|part| part.tracked.state.classes[class.index()].as_ref()) {
+        let mut at = from;
+        while at <= to {
+            let (trials, exceeding) = test.of(&track.ring.get(at));
+            n += trials;
+            k += exceeding;
+            at = at.plus(1);
+        }
+    }
+    (n >= 20).then(|| k as f64 / n as f64)
+}
+
+/// By how much more of a pair's trials exceed inside an event than outside it.
+pub fn contrast(
+    parts: &[Part<'_>],
+    pair: (TrafficClass, Test),
+    outside: (Minute, Minute),
+    inside: (Minute, Minute),
+) -> Option<f64> {
+    Some(mean_share(parts, pair, inside)? - mean_share(parts, pair, outside)?)
+}
+
+/// How much of a boundary minute belongs to the event, 0..=1: its share of exceedances between that of the minutes
 /// outside and that of the minutes inside. An event that begins in the middle of a minute lasts half a minute less than
 /// its minutes say. 1 where the counts cannot tell.
 pub fn edge_share(
     parts: &[Part<'_>],
-    (class, test): (TrafficClass, Test),
+    pair: (TrafficClass, Test),
     edge: Minute,
     (outside, inside): ((Minute, Minute), (Minute, Minute)),
 ) -> f64 {
-    let mean = |(from, to): (Minute, Minute)| {
-        let (mut n, mut k) = (0, 0);
-        let mut at = from;
-        while at <= to {
-            for part in parts {
-                // The members' minutes outside the event count too: they show what is usual for them.
-                if let Some(track) = &part.tracked.state.classes[class.index()] {
-                    let (trials, exceeding) = test.of(&track.ring.get(at));
-                    n += trials;
-                    k += exceeding;
-                }
-            }
-            at = at.plus(1);
-        }
-        (n >= 20).then(|| k as f64 / n as f64)
-    };
-    let Some(edge) = mean((edge, edge)) else { return 1.0 };
-    let (Some(outside), Some(inside)) = (mean(outside), mean(inside)) else { return 1.0 };
-    if inside - outside < 0.1 { 1.0 } else { ((edge - outside) / (inside - outside)).clamp(0.0, 1.0) }
+    let means =
+        (mean_share(parts, pair, (edge, edge)), mean_share(parts, pair, outside), mean_share(parts, pair, inside));
+    let (Some(edge), Some(outside), Some(inside)) = means else { return 1.0 };
+    if inside - outside < LEAST_CONTRAST { 1.0 } else { ((edge - outside) / (inside - outside)).clamp(0.0, 1.0) }
 }

@@ -15,13 +15,15 @@ use crate::engine::settings::Settings;
 use crate::engine::slots::SlotCounts;
 use crate::engine::snapshot::Quantiles;
 use crate::engine::streak::{self, Episode};
-use crate::engine::suspect::{AttributeKey, Kind};
+use crate::engine::suspect::{AttributeKey, Attributes, Kind};
 use crate::engine::time::Minute;
 use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, MEMBERSHIP_MIN, Rates, Signature, TestVerdicts};
 
 /// Fewest degraded minutes, and shortest streak, by which a device counts as affected before its membership window is full.
-const AFFECTED_DEGRADED: u32 = 4;
-const AFFECTED_LENGTH: u32 = 5;
+const AFFECTED_DEGRADED: u32 = 6;
+const AFFECTED_LENGTH: u32 = 8;
+/// A share of flagged flows is suspicious only from this multiple of the usual one on: alerts are bursty.
+const FLAGGED_RATIO: f64 = 2.0;
 /// A minute's verdict depends on the four before it: late data are judged again that far.
 const VERDICT_REACH: i64 = 4;
 /// How often a device without a baseline looks for a provisional one, in minutes.
@@ -59,7 +61,10 @@ impl ClassTrack {
     pub fn rates(&self, settings: &Settings) -> Rates {
         Rates {
             false_positives: settings.false_positive_floor.max(settings.ratio * self.baseline.false_positives()),
-            flagged: self.baseline.flagged().map(|usual| settings.false_positive_floor.max(settings.ratio * usual)),
+            flagged: self
+                .baseline
+                .flagged()
+                .map(|usual| settings.false_positive_floor.max(FLAGGED_RATIO.max(settings.ratio) * usual)),
             flagged_dispersion: self.baseline.flagged_dispersion(),
         }
     }
@@ -226,7 +231,7 @@ impl Tracked {
         let counts = counts_of(slot, histogram, track.thresholds);
         track.ring.add(minute, counts);
         let (verdict, tests) = judge(track, minute, settings);
-        let judged_well = track.standing == Standing::Learnt;
+        let judged_well = track.standing != Standing::Provisional;
         if !judged_well || (verdict != Verdict::Degraded && spoilt_from.is_none()) {
             track.baseline.observe(minute, histogram, &counts, settings);
         }
@@ -244,6 +249,9 @@ impl Tracked {
         for &(index, count) in &fragment.buckets {
             histogram.add(usize::from(index), count);
         }
+        // A device that was cut off has not closed a slot since: what waited meanwhile is learnt before it judges.
+        let spoilt_from = state.in_event_since;
+        track.baseline.learn(context.before, settings, |first| spoilt_from.is_some_and(|since| first.plus(60) > since));
         let thresholds = if baseline::local_hour(fragment.minute, settings) == track.hour {
             track.thresholds
         } else {
@@ -361,7 +369,7 @@ impl State {
     }
 
     /// Attributes that may be suspects, each with its install minute where that is known.
-    pub fn attributes(&self) -> Vec<(AttributeKey, Option<Minute>)> {
+    pub fn attributes(&self) -> Attributes {
         let facts = &self.facts;
         let mut attributes = vec![(AttributeKey { kind: Kind::Fleet, value: Label::from("all") }, None)];
         let mut push = |kind, value: Option<&Label>, installed| {
