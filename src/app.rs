@@ -7,6 +7,7 @@
 //! | [`decision`] | the engine's ticks at their instants, and what follows from each |
 //! | [`checkpoint`] | saves the engine's state beside the running decision |
 //! | [`serve`] | the daemon: configuration, broker or collector, listener, signals |
+//! | [`record`] | what a broker delivers, written as a recording |
 //! | [`replay`] | a recording or a journal, printed change by change |
 //! | [`recovery`] | checkpoint and journal back to a running engine |
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
@@ -29,6 +30,7 @@ pub mod core;
 pub mod decision;
 pub mod keeper;
 pub mod playback;
+pub mod record;
 pub mod recovery;
 pub mod replay;
 pub mod serve;

@@ -116,8 +116,8 @@ mod wired {
         anyhow::bail!(ABSENT)
     }
 
-    pub(super) fn record(_args: RecordArgs) -> anyhow::Result<()> {
-        anyhow::bail!(ABSENT)
+    pub(super) fn record(args: RecordArgs) -> anyhow::Result<()> {
+        app::record::run(&args)
     }
 
     pub(super) fn replay(config: Config, args: ReplayArgs) -> anyhow::Result<()> {

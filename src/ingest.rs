@@ -43,6 +43,9 @@ pub use tls::{TlsConfig, TlsError, TlsIdentity};
 
 use crate::delivery::Intake;
 
+/// Longest wait for the broker to drop a session.
+const FORGET_MOST: Duration = Duration::from_secs(5);
+
 /// How to reach the broker and what to ask of it.
 #[derive(Clone, Debug)]
 pub struct IngestConfig {
@@ -300,6 +303,38 @@ pub async fn run(
         }
     }
     Ok(())
+}
+
+/// Makes the broker drop the session that it keeps under this client id, and what waits in it. For a collector that will not
+/// come back: a broker may keep messages for it for ever.
+///
+/// Returns whether the broker said that it has; it is not tried again.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub async fn forget(config: &IngestConfig) -> Result<bool, IngestError> {
+    check(config)?;
+    let mut options = options(config, 0);
+    options.set_clean_session(true);
+    if let Some(tls) = config.tls.as_ref().map(TlsConfig::load).transpose()? {
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
+    }
+    let (client, mut events) = rumqttc::AsyncClient::new(options, 4);
+    let talk = async {
+        let mut connected = false;
+        loop {
+            match events.poll().await {
+                Ok(rumqttc::Event::Incoming(rumqttc::Packet::ConnAck(_))) => {
+                    connected = true;
+                    // There is room: it is the only request.
+                    let _ = client.try_disconnect();
+                }
+                Ok(rumqttc::Event::Outgoing(rumqttc::Outgoing::Disconnect)) | Err(_) => return connected,
+                Ok(_) => {}
+            }
+        }
+    };
+    Ok(tokio::time::timeout(FORGET_MOST, talk).await.unwrap_or(false))
 }
 
 fn check(config: &IngestConfig) -> Result<(), IngestError> {

@@ -35,17 +35,13 @@ impl Checkpointer {
         Self { store, journal, counters, running: None }
     }
 
-    /// Whether the last state is saved, or given up.
-    pub fn is_idle(&self) -> bool {
-        self.running.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-
-    /// Saves a state in the background. `record` is the writer of the incident record, to which every change decided up to
-    /// the state has been given.
-    pub fn save(&mut self, capture: Capture, record: watch::Receiver<WriterState>) {
+    /// Saves a state in the background; `token` is dropped when that is over, well or not. `record` is the writer of the
+    /// incident record, to which every change decided up to the state has been given.
+    pub fn save(&mut self, capture: Capture, record: watch::Receiver<WriterState>, token: Arc<()>) {
         let (store, journal, counters) =
             (Arc::clone(&self.store), Arc::clone(&self.journal), Arc::clone(&self.counters));
         self.running = Some(tokio::spawn(async move {
+            let _token = token;
             match tokio::time::timeout(PATIENCE, vouched_for(&journal, record, capture.through)).await {
                 Ok(Ok(())) => save(store, journal, counters, capture).await,
                 Ok(Err(why)) => {

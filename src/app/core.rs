@@ -22,7 +22,7 @@ use crate::http::{Health, HttpState, Zone};
 use crate::journal::{CheckpointStore, Journal, JournalConfig};
 use crate::metrics::{self, Counters, DeviceSeries, Exporter};
 use crate::record::IncidentStore;
-use crate::store::{Sqlite, Writer, WriterConfig};
+use crate::store::{Sqlite, Writer, WriterConfig, WriterState};
 
 use super::checkpoint::{self, Checkpointer};
 use super::decision::{Capture, Decision, DecisionTask, publish};
@@ -279,22 +279,16 @@ impl Parts<'_> {
         decision.show();
         let health = Arc::new(Health::new(&LATCHES));
         health.open(watching::RESTORE);
-        let (listeners, _) = broadcast::channel(LISTENER_ROOM);
+        let listeners = broadcast::Sender::new(LISTENER_ROOM);
         let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, clock, WriterConfig::default());
         for change in changes {
             publish(change, &writer, &counters, &listeners);
         }
-        let watch = Watch {
-            clock,
-            keeper: Arc::clone(&keeper),
-            journal: Arc::clone(&journal),
-            record: writer.state(),
-            counters: Arc::clone(&counters),
-            health: Arc::clone(&health),
-        };
+        let record = writer.state();
         let task = DecisionTask {
             decision,
             clock,
+            journal: Arc::clone(&journal),
             writer,
             listeners: listeners.clone(),
             checkpointer: Checkpointer::new(Arc::clone(&checkpoints), Arc::clone(&journal), Arc::clone(&counters)),
@@ -305,7 +299,7 @@ impl Parts<'_> {
         let zone = config.zone.clone();
         let http = http(exporter, (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store)), clock, zone);
         let decided = spawn(task, stopped);
-        let watch = tokio::spawn(watch.run());
+        let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), record);
         Core {
             clock,
             keeper,
@@ -325,6 +319,16 @@ impl Parts<'_> {
     }
 }
 
+fn spawn_watch(
+    clock: Clock,
+    (keeper, journal, counters, health): (&Arc<Keeper>, &Arc<Journal>, &Arc<Counters>, &Arc<Health>),
+    record: watch::Receiver<WriterState>,
+) -> JoinHandle<()> {
+    let (keeper, journal) = (Arc::clone(keeper), Arc::clone(journal));
+    let (counters, health) = (Arc::clone(counters), Arc::clone(health));
+    tokio::spawn(Watch { clock, keeper, journal, record, counters, health }.run())
+}
+
 fn http(
     exporter: Exporter,
     (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<Sqlite>),
@@ -340,9 +344,11 @@ fn spawn(task: DecisionTask, stop: watch::Receiver<bool>) -> oneshot::Receiver<W
     let (done, decided) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     let run = move || {
-        let writer = runtime.block_on(task.run(stop));
-        // Whoever started it may have gone away.
-        let _ = done.send(writer);
+        match runtime.block_on(task.run(stop)) {
+            // Whoever started it may have gone away.
+            Ok(writer) => drop(done.send(writer)),
+            Err(error) => tracing::error!(%error, "handing on changes has ended abnormally"),
+        }
     };
     // The process has just started several threads; if there is none for this one, `decided` says so.
     if let Err(error) = std::thread::Builder::new().name("decision".into()).spawn(run) {

@@ -3,22 +3,30 @@
 //! One task owns the ticking. It never skips a tick: after a stall or a suspended machine, every missed one is run in its
 //! turn, each seeing exactly what had arrived before its instant.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinError;
 
 use crate::clock::{self, Clock};
 use crate::engine::detector::{Engine, EngineImage};
 use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
+use crate::journal::Journal;
 use crate::metrics::Counters;
 use crate::store::{Submitted, Writer};
 
 use super::checkpoint::Checkpointer;
 use super::keeper::{Keeper, Order, lock};
+
+/// Ticks that may have left something to be done before the next one waits.
+const ERRANDS: usize = 1_024;
+
+/// Longest wait of a decision for the journal, before it is made known anyway.
+const DURABLE_MOST: Duration = Duration::from_secs(5);
 
 /// Runs the engine.
 #[derive(Debug)]
@@ -117,11 +125,54 @@ fn log(change: &Change) {
     }
 }
 
-/// The decision task with its outlets.
+/// What a tick has left to be done, in the order of the ticks.
+#[derive(Debug)]
+struct Errand {
+    changes: Vec<Change>,
+    /// Greatest entry that the changes can have been decided from.
+    through: u64,
+    /// The state to be saved, and the token that tells when that is over.
+    capture: Option<(Capture, Arc<()>)>,
+}
+
+/// Does what ticks have left to be done, so that no tick waits for a disk.
+#[derive(Debug)]
+struct Outlet {
+    journal: Arc<Journal>,
+    counters: Arc<Counters>,
+    writer: Writer,
+    listeners: broadcast::Sender<Change>,
+    checkpointer: Checkpointer,
+}
+
+impl Outlet {
+    /// Works until there are no more ticks; then gives the writer back, which may still be writing.
+    async fn run(mut self, mut errands: mpsc::Receiver<Errand>) -> Writer {
+        while let Some(Errand { changes, through, capture }) = errands.recv().await {
+            if !changes.is_empty() {
+                // A decision from entries that a power cut would take away could be decided otherwise after it. The wait is
+                // one commit, some 10 ms; a disk that is slower than this limit must not keep an incident from people.
+                let mut durable = self.journal.durable();
+                let _ = tokio::time::timeout(DURABLE_MOST, durable.wait_for(|durable| *durable >= through)).await;
+            }
+            for change in changes {
+                publish(change, &self.writer, &self.counters, &self.listeners);
+            }
+            if let Some((capture, token)) = capture {
+                self.checkpointer.save(capture, self.writer.state(), token);
+            }
+        }
+        self.checkpointer.finish().await;
+        self.writer
+    }
+}
+
+/// The decision task.
 #[derive(Debug)]
 pub struct DecisionTask {
     pub decision: Decision,
     pub clock: Clock,
+    pub journal: Arc<Journal>,
     pub writer: Writer,
     pub listeners: broadcast::Sender<Change>,
     pub checkpointer: Checkpointer,
@@ -131,10 +182,17 @@ pub struct DecisionTask {
 
 impl DecisionTask {
     /// Ticks until `stop` holds true; then gives the writer back, which may still be writing.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) -> Writer {
-        let Self { decision, clock, writer, listeners, mut checkpointer, checkpoint_interval } = self;
+    ///
+    /// # Errors
+    /// When the part that hands changes on has ended abnormally.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<Writer, JoinError> {
+        let Self { decision, clock, journal, writer, listeners, checkpointer, checkpoint_interval } = self;
+        let counters = Arc::clone(&decision.counters);
+        let (errands, waiting) = mpsc::channel(ERRANDS);
+        let outlet = tokio::spawn(Outlet { journal, counters, writer, listeners, checkpointer }.run(waiting));
         // At the first tick: what was replayed or preloaded need not be so again.
-        let mut saved = None::<std::time::Instant>;
+        let mut saved = None::<Instant>;
+        let mut saving = Weak::<()>::new();
         loop {
             let due = decision.keeper.next_tick();
             tokio::select! {
@@ -144,14 +202,18 @@ impl DecisionTask {
                 () = clock.sleep_until(due) => {}
             }
             let is_due = saved.is_none_or(|saved| saved.elapsed() >= checkpoint_interval);
-            let capture = is_due && checkpointer.is_idle();
-            let ticked = decision.tick(capture);
-            for change in ticked.changes {
-                publish(change, &writer, &decision.counters, &listeners);
-            }
-            if let Some(capture) = ticked.capture {
+            let ticked = decision.tick(is_due && saving.strong_count() == 0);
+            let capture = ticked.capture.map(|capture| {
                 saved = Some(clock::monotonic());
-                checkpointer.save(capture, writer.state());
+                let token = Arc::new(());
+                saving = Arc::downgrade(&token);
+                (capture, token)
+            });
+            if capture.is_some() || !ticked.changes.is_empty() {
+                let errand = Errand { changes: ticked.changes, through: decision.keeper.last().lsn, capture };
+                if errands.send(errand).await.is_err() {
+                    break;
+                }
             }
             // While ticks are made up for, the picture in between would be seen by nobody.
             if decision.keeper.next_tick() > clock.now() {
@@ -159,7 +221,7 @@ impl DecisionTask {
             }
             decision.counters.decision_lag.set(clock.now().since_ms(ticked.at) as f64 / 1_000.0);
         }
-        checkpointer.finish().await;
-        writer
+        drop(errands);
+        outlet.await
     }
 }

@@ -111,7 +111,8 @@ impl Service {
         };
         let shutdown = wait_for(stopped);
         let http = tokio::spawn(http::serve(listener, core.http_state(), HttpConfig::default(), shutdown));
-        tracing::info!(pages = %format!("http://{http_address}/"), broker = ?transport.address(), "watching");
+        let broker = transport.address().map_or_else(|| "external".to_owned(), |address| address.to_string());
+        tracing::info!(pages = %format!("http://{http_address}/"), broker, "watching");
         Ok(Self { core, transport, http_address, http, stop, gauges })
     }
 

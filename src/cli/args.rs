@@ -332,6 +332,14 @@ pub struct RecordArgs {
     /// End after this many messages.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub messages: Option<u64>,
+
+    /// Fleet time at the start, in ms since 1970: for recording a simulated fleet that was given the same.
+    #[arg(long, hide = true, env = "FLEETWATCH_EPOCH_MS", value_name = "MS")]
+    pub epoch: Option<i64>,
+
+    /// Seconds of fleet time in one real second, with --epoch.
+    #[arg(long, hide = true, env = "FLEETWATCH_SPEED", value_parser = speed, value_name = "FACTOR")]
+    pub speed: Option<f64>,
 }
 
 /// Options of `replay`.
