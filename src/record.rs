@@ -120,6 +120,11 @@ impl Incident {
                 self.state = IncidentState::Resolved;
                 self.resolved_at = Some(change.at);
             }
+            // Nobody joins a recovered event but by a relapse, which keeps its id.
+            ChangeKind::Joined if self.state == IncidentState::Recovered => {
+                self.state = IncidentState::Declared;
+                self.recovered_at = None;
+            }
             ChangeKind::EarlyWarning | ChangeKind::Joined | ChangeKind::Left | ChangeKind::CauseChanged => {}
         }
         self

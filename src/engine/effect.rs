@@ -14,7 +14,7 @@ pub enum ChangeKind {
     EarlyWarning,
     /// The hour is full and proved: a major incident.
     Declared,
-    /// Devices became members.
+    /// Devices became members; after a recovery: the event has relapsed, and these are in it.
     Joined,
     /// Members ceased to be affected, with data that shows it.
     Left,

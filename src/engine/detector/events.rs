@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bincode::{Decode, Encode};
 
 use crate::engine::device::DeviceId;
-use crate::engine::effect::{Change, ChangeKind, Scope};
+use crate::engine::effect::{Cause, Change, ChangeKind, Scope};
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::EventState;
 use crate::engine::suspect::{self, AttributeKey, Candidate, Kind, Subject};
@@ -163,7 +163,9 @@ impl Events {
         }
         let announced = event.is_announced();
         for (kind, who) in [(ChangeKind::Joined, joined), (ChangeKind::Left, left)] {
-            if announced && !who.is_empty() {
+            // While it is recovered nobody joins aloud: should it relapse, all of them are named then.
+            let silent = kind == ChangeKind::Joined && event.state == EventState::Recovered;
+            if announced && !silent && !who.is_empty() {
                 let who = ids(round.devices, who.into_iter());
                 round.changes.push(event.change(kind, who, round.now));
             }
@@ -212,10 +214,10 @@ impl Events {
     fn open_groups(&mut self, round: &mut Round<'_>) {
         loop {
             let grouped = self.grouped(None);
-            let subjects = subjects(&self.open, round, &grouped);
-            if subjects.iter().filter(|subject| subject.onset.is_some()).count() < MIN_GROUP {
+            if census(round, &grouped).0 < MIN_GROUP {
                 return;
             }
+            let subjects = subjects(&self.open, round, &grouped);
             let ranked = suspect::rank(&subjects, self.background, round.last);
             let Some(best) = ranked.first().filter(|best| worth_a_group(best)) else { return };
             if self.open.iter().any(|event| event.key.as_ref() == Some(&best.key)) {
@@ -279,12 +281,11 @@ impl Events {
 
     /// Follows the share of affected devices that no fleet event explains.
     fn follow_background(&mut self, round: &Round<'_>) {
-        let subjects = subjects(&self.open, round, &self.grouped(None));
-        if subjects.is_empty() {
+        let (affected, known) = census(round, &self.grouped(None));
+        if known == 0 {
             return;
         }
-        let affected = subjects.iter().filter(|subject| subject.onset.is_some()).count();
-        let share = (affected as f64 / subjects.len() as f64).min(BACKGROUND_MOST);
+        let share = (affected as f64 / known as f64).min(BACKGROUND_MOST);
         let within = if share > self.background { BACKGROUND_RISE_MIN } else { BACKGROUND_FALL_MIN };
         self.background += (share - self.background) / within;
     }
@@ -416,6 +417,18 @@ fn relapse(event: &mut Event, round: &mut Round<'_>) {
     round.changes.push(event.change(ChangeKind::Joined, members, round.now));
 }
 
+/// How many devices outside `grouped` are affected, and how many are affected or known to be good.
+fn census(round: &Round<'_>, grouped: &BTreeSet<u32>) -> (usize, usize) {
+    let (mut affected, mut known) = (0, 0);
+    for device in round.order.iter().filter(|device| !grouped.contains(device)) {
+        let state = &round.devices[*device as usize].state;
+        let is_affected = state.onset(round.last).is_some();
+        affected += usize::from(is_affected);
+        known += usize::from(is_affected || state.is_known(round.last));
+    }
+    (affected, known)
+}
+
 /// Every device that is known and belongs to no group of `elsewhere`, in the order of the ids. Those who are or were in
 /// an open group are taken as they were when they joined.
 fn subjects(open: &[Event], round: &Round<'_>, elsewhere: &BTreeSet<u32>) -> Vec<Subject> {
@@ -444,7 +457,7 @@ fn ids(devices: &[Tracked], members: impl Iterator<Item = u32>) -> Vec<DeviceId>
 }
 
 /// Confidence to a tenth of a percent: further digits would only tell which order the sums were made in.
-fn round_confidence(mut cause: crate::engine::effect::Cause) -> crate::engine::effect::Cause {
+fn round_confidence(mut cause: Cause) -> Cause {
     let round = |confidence: f64| (confidence * 1_000.0).round() / 1_000.0;
     cause.confidence = round(cause.confidence);
     if let Some(runner_up) = &mut cause.runner_up {

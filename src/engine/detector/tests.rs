@@ -214,6 +214,9 @@ fn silence_never_recovers_an_incident_and_a_relapse_keeps_its_id() {
     play(&mut bench, 10, &[(Good, 30), (Bad, 70), (Good, 70)]);
     assert_eq!(bench.of(ChangeKind::Declared).len(), 1, "{:#?}", bench.changes);
     assert_eq!(bench.of(ChangeKind::Recovered).len(), 2);
+    let back =
+        bench.of(ChangeKind::Joined).into_iter().filter(|change| change.at > bench.of(ChangeKind::Recovered)[0].at);
+    assert_eq!(back.map(|change| change.devices.len()).collect::<Vec<_>>(), [10], "a relapse names who is back, once");
     assert_eq!(bench.of(ChangeKind::Resolved).len(), 1);
 }
 
