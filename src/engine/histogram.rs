@@ -52,6 +52,9 @@ pub const fn highest_of(index: usize) -> u32 {
 pub struct Histogram {
     counts: [u32; BUCKETS],
     total: u64,
+    /// Every occupied bucket is in `first .. end`: a minute's latencies lie close together, and most walks are short.
+    first: usize,
+    end: usize,
 }
 
 impl Default for Histogram {
@@ -70,7 +73,7 @@ impl fmt::Debug for Histogram {
 impl Histogram {
     /// A histogram without samples.
     pub const fn new() -> Self {
-        Self { counts: [0; BUCKETS], total: 0 }
+        Self { counts: [0; BUCKETS], total: 0, first: BUCKETS, end: 0 }
     }
 
     /// Adds `count` samples of the latency `us`, in microseconds.
@@ -80,7 +83,13 @@ impl Histogram {
 
     /// Adds `count` samples to bucket `index`; an index outside the layout counts in the last bucket.
     pub fn add(&mut self, index: usize, count: u32) {
-        let slot = &mut self.counts[index.min(BUCKETS - 1)];
+        if count == 0 {
+            return;
+        }
+        let index = index.min(BUCKETS - 1);
+        self.first = self.first.min(index);
+        self.end = self.end.max(index + 1);
+        let slot = &mut self.counts[index];
         let before = *slot;
         *slot = before.saturating_add(count);
         self.total += u64::from(*slot - before);
@@ -88,7 +97,10 @@ impl Histogram {
 
     /// Adds every sample of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for (slot, &count) in self.counts.iter_mut().zip(&other.counts) {
+        self.first = self.first.min(other.first);
+        self.end = self.end.max(other.end);
+        let span = other.first.min(other.end)..other.end;
+        for (slot, &count) in self.counts[span.clone()].iter_mut().zip(&other.counts[span]) {
             let before = *slot;
             *slot = before.saturating_add(count);
             self.total += u64::from(*slot - before);
@@ -108,7 +120,8 @@ impl Histogram {
     /// Takes every sample out.
     pub fn clear(&mut self) {
         if self.total > 0 {
-            *self = Self::new();
+            self.counts[self.first..self.end].fill(0);
+            (self.total, self.first, self.end) = (0, BUCKETS, 0);
         }
     }
 
@@ -119,31 +132,41 @@ impl Histogram {
 
     /// The occupied buckets in ascending order, as `(index, count)`.
     pub fn buckets(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
-        self.counts.iter().copied().enumerate().filter(|&(_, count)| count > 0)
+        let first = self.first.min(self.end);
+        let span = self.counts[first..self.end].iter().copied().enumerate();
+        span.map(move |(offset, count)| (first + offset, count)).filter(|&(_, count)| count > 0)
     }
 
     /// The `q` quantile in microseconds, as the greatest value of the bucket that holds the sample of rank
     /// `ceil(q * total)`: what HdrHistogram answers for
     /// q > 0. `q` is clamped to 0..=1; `None` without samples.
     pub fn quantile(&self, q: f64) -> Option<u32> {
+        self.quantiles([q]).map(|[value]| value)
+    }
+
+    /// As [`Self::quantile`], for several ascending `q` in one walk.
+    pub fn quantiles<const N: usize>(&self, q: [f64; N]) -> Option<[u32; N]> {
         if self.total == 0 {
             return None;
         }
-        let rank = ((q.clamp(0.0, 1.0) * self.total as f64).ceil() as u64).clamp(1, self.total);
-        let mut below = 0;
+        let ranks = q.map(|q| ((q.clamp(0.0, 1.0) * self.total as f64).ceil() as u64).clamp(1, self.total));
+        let mut values = [0; N];
+        let (mut below, mut found) = (0, 0);
         for (index, count) in self.buckets() {
             below += u64::from(count);
-            if below >= rank {
-                return Some(highest_of(index));
+            while found < N && below >= ranks[found] {
+                values[found] = highest_of(index);
+                found += 1;
             }
         }
-        None
+        Some(values)
     }
 
     /// Samples that are surely above `us`: those in buckets wholly above it. The bucket of `us` itself does not count,
     /// so the answer errs by at most one bucket (6.25 % of the value), and to the side of health.
     pub fn count_above(&self, us: u32) -> u64 {
-        self.counts[bucket_of(us) + 1..].iter().map(|&count| u64::from(count)).sum()
+        let above = (bucket_of(us) + 1).max(self.first).min(self.end);
+        self.counts[above..self.end].iter().map(|&count| u64::from(count)).sum()
     }
 }
 

@@ -443,7 +443,7 @@ impl Scratch {
 
     fn quantiles(&self) -> Option<Quantiles> {
         self.minute?;
-        let at = |q| self.all.quantile(q);
-        Some(Quantiles { p50: at(0.5)?, p95: at(0.95)?, p99: at(0.99)? })
+        let [p50, p95, p99] = self.all.quantiles([0.5, 0.95, 0.99])?;
+        Some(Quantiles { p50, p95, p99 })
     }
 }
