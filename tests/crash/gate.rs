@@ -1,0 +1,148 @@
+//! Live operation is a replay in step with the clock: whatever the threads do, the journal tells it all.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use fleetwatch::app::decision::Decision;
+use fleetwatch::app::keeper::{Keeper, KeeperParts, Order, refusal_reasons};
+use fleetwatch::app::playback::Playback;
+use fleetwatch::clock::Clock;
+use fleetwatch::delivery::{Delivery, Outcome, Sink as _};
+use fleetwatch::engine::detector::Engine;
+use fleetwatch::engine::device::{DeviceId, TrafficClass};
+use fleetwatch::engine::fleet::Fleet;
+use fleetwatch::engine::histogram::bucket_of;
+use fleetwatch::engine::report::{Bucket, ClassReport, Report};
+use fleetwatch::engine::settings::Settings;
+use fleetwatch::engine::snapshot::Snapshot;
+use fleetwatch::engine::time::Timestamp;
+use fleetwatch::engine::wire::Limits;
+use fleetwatch::engine::wire::encode::{LatencyForm, report_binary};
+use fleetwatch::journal::{Journal, JournalConfig, read_from};
+use fleetwatch::metrics::Counters;
+
+const START: Timestamp = Timestamp::from_ms(1_795_305_600_000);
+const DEVICES: u32 = 8;
+const PERIOD_MS: i64 = 200;
+/// Ten engine minutes a second: six ticks in 100 ms, and reports of every age between them.
+const SPEED: f64 = 600.0;
+
+fn engine() -> Engine {
+    let settings = Settings::default();
+    let engine = Engine::new(settings.clone(), Arc::new(Fleet::new(&settings)));
+    for index in 0..DEVICES {
+        engine.fleet().expect(DeviceId::parse(&format!("B-{index}")).unwrap());
+    }
+    engine
+}
+
+/// A report that ended `age_ms` ago.
+fn report(device: u32, seq: u64, now: Timestamp, age_ms: i64) -> Vec<u8> {
+    let uptime_ms = (now.since_ms(START) + 86_400_000 - PERIOD_MS - age_ms).max(0) as u64;
+    let latency = 1_000 + (seq as u32 * 7_919 + device * 104_729) % 50_000;
+    let mut report = Report { boot: 1, seq, uptime_ms, start: 0, period_ms: PERIOD_MS as u32, ..Report::default() };
+    report.buckets.push(Bucket { index: bucket_of(latency) as u16, count: 3 });
+    let none = ClassReport {
+        class: TrafficClass::Https,
+        buckets: 0..1,
+        rules: 0..0,
+        flows: 3,
+        flagged: 0,
+        canary: 0,
+        canary_flagged: 0,
+        released: 0,
+    };
+    report.classes.push(none);
+    report_binary(&format!("B-{device}"), &report, LatencyForm::Counts)
+}
+
+#[test]
+fn what_the_threads_did_is_what_the_journal_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::scaled(START, SPEED);
+    let mut fresh = engine();
+    assert!(fresh.tick(START).is_empty());
+    let (journal, _) = Journal::open(JournalConfig::new(dir.path()), 0).unwrap();
+    let journal = Arc::new(journal);
+    let engine_shared = Arc::new(Mutex::new(fresh));
+    let counters = Arc::new(Counters::new(&refusal_reasons()));
+    let keeper = Arc::new(Keeper::new(KeeperParts {
+        root: "utm".to_owned(),
+        limits: Limits::default(),
+        clock,
+        engine: Arc::clone(&engine_shared),
+        journal: Arc::clone(&journal),
+        counters: Arc::clone(&counters),
+        order: Order { lsn: 0, at: START },
+        next_tick: Engine::next_tick(START),
+    }));
+    let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+    let decision = Decision { keeper: Arc::clone(&keeper), engine: Arc::clone(&engine_shared), snapshot, counters };
+    let over = AtomicBool::new(false);
+    let mut lived = std::thread::scope(|threads| {
+        let senders: Vec<_> = (0..DEVICES)
+            .map(|device| {
+                let keeper = &keeper;
+                threads.spawn(move || {
+                    let mut seq = 0;
+                    while clock.now().since_ms(START) < 40 * 60_000 {
+                        // Fresh, at the very edge of the grace, beyond it; and some the same again.
+                        let age_ms = [0, 90_300, 20_000, 91_000, 200_000, 90_300][seq as usize % 6];
+                        let payload = report(device, seq - u64::from(seq % 11 == 10), clock.now(), age_ms);
+                        let topic = format!("utm/v1/B-{device}/report");
+                        let delivery = Delivery { topic: &topic, payload: &payload, retain: false };
+                        while keeper.deliver(delivery) == Outcome::Busy {
+                            std::thread::yield_now();
+                        }
+                        seq += 1;
+                        if seq % 16 == 0 {
+                            std::thread::yield_now();
+                        }
+                    }
+                    seq
+                })
+            })
+            .collect();
+        let ticker = threads.spawn(|| {
+            let mut changes = Vec::new();
+            while !over.load(Ordering::Acquire) {
+                if clock.now() >= decision.keeper.next_tick() {
+                    changes.append(&mut decision.tick(false).changes);
+                }
+                std::thread::yield_now();
+            }
+            changes
+        });
+        let sent: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
+        over.store(true, Ordering::Release);
+        assert!(sent > 2_000, "only {sent} were sent");
+        ticker.join().unwrap()
+    });
+    let end = keeper.next_tick();
+    let lived_image = {
+        let mut engine = engine_shared.lock().unwrap();
+        lived.append(&mut engine.tick(end));
+        engine.image()
+    };
+    journal.close().unwrap();
+
+    let mut fresh = engine();
+    assert!(fresh.tick(START).is_empty());
+    let mut playback = Playback::new(fresh, "utm", Limits::default());
+    let mut replayed = Vec::new();
+    let mut reader = read_from(dir.path(), 0).unwrap();
+    let mut last = START;
+    while let Some(record) = reader.next().unwrap() {
+        let entry = record.entry;
+        assert!(entry.at >= last, "arrivals go back in the journal");
+        last = entry.at;
+        replayed.append(&mut playback.play(entry.at, entry.topic, entry.payload, entry.retain));
+    }
+    replayed.append(&mut playback.advance(end));
+    assert_eq!(lived, replayed);
+    assert!(playback.refused().contains_key("duplicate"), "{:?}", playback.refused());
+    let late: u64 = (0..DEVICES).map(|index| playback.engine().fleet().device(index as usize).unwrap().late()).sum();
+    assert!(late > 100, "only {late} came late");
+    assert!(playback.engine().image() == lived_image, "the state that was lived is not the state that is replayed");
+}
