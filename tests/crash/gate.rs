@@ -11,6 +11,7 @@ use fleetwatch::clock::Clock;
 use fleetwatch::delivery::{Delivery, Outcome, Sink as _};
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::{DeviceId, TrafficClass};
+use fleetwatch::engine::effect::Change;
 use fleetwatch::engine::fleet::Fleet;
 use fleetwatch::engine::histogram::bucket_of;
 use fleetwatch::engine::report::{Bucket, ClassReport, Report};
@@ -57,6 +58,38 @@ fn report(device: u32, seq: u64, now: Timestamp, age_ms: i64) -> Vec<u8> {
     report_binary(&format!("B-{device}"), &report, LatencyForm::Counts)
 }
 
+/// Delivers for a device until forty minutes are over; how often.
+fn send(device: u32, keeper: &Keeper, clock: Clock) -> u64 {
+    let mut seq = 0;
+    while clock.now().since_ms(START) < 40 * 60_000 {
+        // Fresh, at the very edge of the grace, beyond it; and some the same again.
+        let age_ms = [0, 90_300, 20_000, 91_000, 200_000, 90_300][seq as usize % 6];
+        let payload = report(device, seq - u64::from(seq % 11 == 10), clock.now(), age_ms);
+        let topic = format!("utm/v1/B-{device}/report");
+        let delivery = Delivery { topic: &topic, payload: &payload, retain: false };
+        while keeper.deliver(delivery) == Outcome::Busy {
+            std::thread::yield_now();
+        }
+        seq += 1;
+        if seq % 16 == 0 {
+            std::thread::yield_now();
+        }
+    }
+    seq
+}
+
+/// Ticks until it is over.
+fn tick(decision: &Decision, clock: Clock, over: &AtomicBool) -> Vec<Change> {
+    let mut changes = Vec::new();
+    while !over.load(Ordering::Acquire) {
+        if clock.now() >= decision.keeper.next_tick() {
+            changes.append(&mut decision.tick(false).changes);
+        }
+        std::thread::yield_now();
+    }
+    changes
+}
+
 #[test]
 fn what_the_threads_did_is_what_the_journal_says() {
     let dir = tempfile::tempdir().unwrap();
@@ -84,36 +117,10 @@ fn what_the_threads_did_is_what_the_journal_says() {
         let senders: Vec<_> = (0..DEVICES)
             .map(|device| {
                 let keeper = &keeper;
-                threads.spawn(move || {
-                    let mut seq = 0;
-                    while clock.now().since_ms(START) < 40 * 60_000 {
-                        // Fresh, at the very edge of the grace, beyond it; and some the same again.
-                        let age_ms = [0, 90_300, 20_000, 91_000, 200_000, 90_300][seq as usize % 6];
-                        let payload = report(device, seq - u64::from(seq % 11 == 10), clock.now(), age_ms);
-                        let topic = format!("utm/v1/B-{device}/report");
-                        let delivery = Delivery { topic: &topic, payload: &payload, retain: false };
-                        while keeper.deliver(delivery) == Outcome::Busy {
-                            std::thread::yield_now();
-                        }
-                        seq += 1;
-                        if seq % 16 == 0 {
-                            std::thread::yield_now();
-                        }
-                    }
-                    seq
-                })
+                threads.spawn(move || send(device, keeper, clock))
             })
             .collect();
-        let ticker = threads.spawn(|| {
-            let mut changes = Vec::new();
-            while !over.load(Ordering::Acquire) {
-                if clock.now() >= decision.keeper.next_tick() {
-                    changes.append(&mut decision.tick(false).changes);
-                }
-                std::thread::yield_now();
-            }
-            changes
-        });
+        let ticker = threads.spawn(|| tick(&decision, clock, &over));
         let sent: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
         over.store(true, Ordering::Release);
         assert!(sent > 2_000, "only {sent} were sent");
