@@ -173,7 +173,8 @@ impl Event {
         let clock =
             Clock { ended_full: ended.map(|(episode, _)| episode), full: current.is_some(), episode: found.current };
         self.keep(&clock);
-        if let (Some((_, start)), None) = (current.or(ended), self.declared_at) {
+        if let (Some((_, (start, sharpest))), None) = (current.or(ended), self.declared_at) {
+            self.lead = sharpest.or(self.lead);
             self.impact_start = start;
             self.streak_min = (self.last_degraded.since(start) + 1).max(0) as u32;
         }
@@ -235,19 +236,24 @@ impl Event {
     }
 
     /// Where the impact began, if the hour is full to the half minute once what a wide window smeared over its edges is
-    /// taken off; `None` if it is not.
-    fn true_start(&self, episode: &Episode, parts: &[Part<'_>], settings: &Settings) -> Option<Minute> {
+    /// taken off, and the pair that shows it; `None` if it is not.
+    fn true_start(
+        &self,
+        episode: &Episode,
+        parts: &[Part<'_>],
+        settings: &Settings,
+    ) -> Option<(Minute, Option<(TrafficClass, Test)>)> {
         let (_, start) = episode.full?;
         let outside = (start.plus(-EDGE_OUTSIDE_MIN), start.plus(-1));
         let inside = (start, episode.last_degraded);
         // The pair that tells inside from outside best draws the sharpest edge.
         let contrast = |pair| pool::contrast(parts, pair, outside, inside).unwrap_or_default();
         let sharpest = self.signature.pairs().max_by(|a, b| contrast(*a).total_cmp(&contrast(*b)));
-        let Some(lead) = sharpest else { return Some(start) };
+        let Some(lead) = sharpest else { return Some((start, None)) };
         let first = edge(parts, lead, outside, start, 1);
         let last = edge(parts, lead, outside, episode.last_degraded, -1);
         let length = last.0.since(first.0) as f64 - 1.0 + first.1 + last.1;
-        (length >= f64::from(settings.hold_min) - EDGE_TOLERANCE_MIN).then_some(first.0)
+        (length >= f64::from(settings.hold_min) - EDGE_TOLERANCE_MIN).then_some((first.0, sharpest))
     }
 
     /// Minutes since the last degraded one in which at least half of all who ever were members were proved good.

@@ -11,11 +11,11 @@ use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Change, ChangeKind, Scope};
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::EventState;
-use crate::engine::suspect::{self, AttributeKey, Candidate, Kind, Subject};
+use crate::engine::suspect::{self, Candidate, Subject};
 use crate::engine::time::{Minute, Timestamp};
 
 use super::event::{Clock, Event, Member, RELAPSE_MIN};
-use super::tracked::Tracked;
+use super::tracked::{State, Tracked};
 
 /// Fewest affected devices that make a group.
 const MIN_GROUP: usize = 3;
@@ -336,14 +336,13 @@ fn worth_a_group(best: &Candidate) -> bool {
     best.is_named() && best.affected_with as usize >= MIN_GROUP
 }
 
-fn join(event: &mut Event, device: u32, onset: Minute, state: &mut super::tracked::State) {
-    let installed = match &event.key {
-        Some(AttributeKey { kind: Kind::Update, .. }) => state.facts.update_installed,
-        _ => None,
-    };
-    let from =
-        installed.filter(|installed| (0..=INSTALL_REACH_MIN).contains(&onset.since(*installed))).unwrap_or(onset);
-    event.join(device, onset, from, state.attributes());
+/// Lets a device in. Its minutes count from the install of the cause on, where that is known and was shortly before the
+/// onset: bad minutes before the install are somebody else's, and good ones after it belong to the truth.
+fn join(event: &mut Event, device: u32, onset: Minute, state: &mut State) {
+    let attributes = state.attributes();
+    let installed = attributes.iter().find(|(key, _)| Some(key) == event.key.as_ref()).and_then(|(_, at)| *at);
+    let from = installed.filter(|installed| onset.since(*installed) <= INSTALL_REACH_MIN).unwrap_or(onset);
+    event.join(device, onset, from, attributes);
     state.in_event_since = Some(state.in_event_since.map_or(from, |since| since.min(from)));
 }
 
