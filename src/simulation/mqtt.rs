@@ -56,6 +56,8 @@ impl PayloadForm {
 pub struct FleetConfig {
     pub target: Target,
     pub form: PayloadForm,
+    /// How reports write their delays.
+    pub latency: LatencyForm,
     /// New connections per second while the fleet starts.
     pub connects_per_s: u32,
     /// Messages that a device keeps while they cannot be sent or are not acknowledged.
@@ -67,7 +69,14 @@ pub struct FleetConfig {
 impl FleetConfig {
     /// JSON, 500 new connections a second, an hour's reports kept with room to spare.
     pub fn new(target: Target) -> Self {
-        Self { target, form: PayloadForm::Json, connects_per_s: 500, max_kept: 1_000, keep_alive_s: 30 }
+        Self {
+            target,
+            form: PayloadForm::Json,
+            latency: LatencyForm::Counts,
+            connects_per_s: 500,
+            max_kept: 1_000,
+            keep_alive_s: 30,
+        }
     }
 }
 
@@ -227,7 +236,7 @@ impl<'a> Device<'a> {
             match message.body {
                 Body::Report(report) => {
                     let write = if self.json { encode::report_json } else { encode::report_binary };
-                    let payload = write(self.id, report, LatencyForm::Counts);
+                    let payload = write(self.id, report, self.fleet.config.latency);
                     self.fleet.progress.dropped.fetch_add(self.outbox.push(payload, false), Relaxed);
                 }
                 // The broker tells of a lost device by itself.
