@@ -3,6 +3,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`core`] | everything between delivery and decision, started, watched and ended as one |
+//! | [`demo`] | `demo`: broker, core, pages and a simulated fleet in one process |
 //! | [`keeper`] | takes a message over: decode, journal, record, count |
 //! | [`decision`] | the engine's ticks at their instants, and what follows from each |
 //! | [`checkpoint`] | saves the engine's state beside the running decision |
@@ -10,7 +11,10 @@
 //! | [`record`] | what a broker delivers, written as a recording |
 //! | [`replay`] | a recording or a journal, printed change by change |
 //! | [`recovery`] | checkpoint and journal back to a running engine |
+//! | [`live`] | what `demo` shows: events that scroll above a panel, or plain lines |
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
+//! | [`simulate`] | `simulate`: a fleet or a load against any broker |
+//! | [`stop`] | the wish to end: Ctrl-C or SIGTERM |
 //! | [`watch`] | readiness and gauges, once a second |
 //!
 //! # Why a restart decides the same
@@ -28,10 +32,14 @@
 pub mod checkpoint;
 pub mod core;
 pub mod decision;
+pub mod demo;
 pub mod keeper;
+pub mod live;
 pub mod playback;
 pub mod record;
 pub mod recovery;
 pub mod replay;
 pub mod serve;
+pub mod simulate;
+pub mod stop;
 pub mod watch;

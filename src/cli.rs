@@ -73,7 +73,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
             app(|| wired::serve(config))
         }
         Command::Demo(args) => {
-            log("warn")?;
+            // The demo tells of a declared incident by itself, above its panel.
+            log("warn,fleetwatch::app::decision=error")?;
             app(|| wired::demo(args))
         }
         Command::Simulate(args) => {
@@ -102,18 +103,16 @@ mod wired {
     use crate::app;
     use crate::config::Config;
 
-    const ABSENT: &str = "this build does not contain the application yet";
-
     pub(super) fn serve(config: Config) -> anyhow::Result<()> {
         app::serve::run(config)
     }
 
-    pub(super) fn demo(_args: DemoArgs) -> anyhow::Result<()> {
-        anyhow::bail!(ABSENT)
+    pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
+        app::demo::run(&args)
     }
 
-    pub(super) fn simulate(_args: SimulateArgs) -> anyhow::Result<()> {
-        anyhow::bail!(ABSENT)
+    pub(super) fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
+        app::simulate::run(&args)
     }
 
     pub(super) fn record(args: RecordArgs) -> anyhow::Result<()> {

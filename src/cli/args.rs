@@ -95,6 +95,13 @@ Scenarios:
   two-updates  two updates roll out, one of them is at fault
   backlog      devices are cut off during the hour and deliver it later
 
+The story begins at 01:50, Japanese time, ten minutes before the nightly rollout; nightly is declared after some 75 s.
+First the two days before are worked through: the hours of the story whole, eleven minutes of each other hour.
+
+Each device reports every 10 s of its time. Where that would make more than 6,500 reports a second (1,000 devices at
+60 times the speed make 6,000), the period is longer, up to 60 s. A device takes two file descriptors here; the soft
+limit is raised as far as the hard one allows (see `ulimit -Hn`).
+
 Examples:
   fleetwatch demo
   fleetwatch demo --scenario 59-minutes --speed 120
@@ -109,7 +116,7 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 60.0, value_parser = speed, value_name = "FACTOR")]
     pub speed: f64,
 
-    /// Size of the fleet.
+    /// Size of the fleet; 20 devices in a branch.
     #[arg(long, short, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]
     pub devices: u32,
 
@@ -117,7 +124,7 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
 
-    /// End by itself after this real time, such as 90s or 5m.
+    /// End by itself after this real time, such as 90s or 5m, counted from when the fleet begins to connect.
     #[arg(long = "for", value_parser = duration, value_name = "DURATION")]
     pub run_for: Option<Duration>,
 
@@ -294,10 +301,6 @@ pub struct SimulateLoadArgs {
     /// Encoding of the messages.
     #[arg(long, value_enum, default_value = "binary")]
     pub encoding: Encoding,
-
-    /// Form of the latency distribution.
-    #[arg(long, value_enum, default_value = "counts")]
-    pub latency: LatencyForm,
 
     /// End after this time.
     #[arg(long = "for", value_parser = duration, value_name = "DURATION")]

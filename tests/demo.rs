@@ -1,0 +1,135 @@
+//! The demo as a user runs it: the binary, a small fleet, a fast clock.
+
+#![cfg(feature = "shell")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "waits for another process with a bounded deadline")]
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Above what any of these runs may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+fn demo(arguments: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fleetwatch"));
+    command.args(["demo", "--plain", "--devices", "60", "--speed", "600"]).args(arguments);
+    command.env_remove("FLEETWATCH_CONFIG").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits for the end; a demo that outlives the patience is ended and fails the test.
+fn outcome(mut child: Child) -> Output {
+    let deadline = Instant::now() + PATIENCE;
+    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let out = thread::spawn(move || drain(&mut out));
+    let err = thread::spawn(move || drain(&mut err));
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if Instant::now() > deadline => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                panic!("the demo did not end: {}", String::from_utf8_lossy(&out.join().unwrap()));
+            }
+            None => thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    Output { status, stdout: out.join().unwrap(), stderr: err.join().unwrap() }
+}
+
+fn drain(from: &mut impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Standard output and error of a demo that ended with this code.
+fn ended_with(code: i32, child: Child) -> (String, String) {
+    let output = outcome(child);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{out}\n{err}");
+    (out, err)
+}
+
+/// The acknowledged and the journaled messages of the summary.
+fn messages(out: &str) -> (u64, u64) {
+    let line = out.lines().find(|line| line.contains(" messages acknowledged")).expect("a summary");
+    let number = |before: &str| {
+        let text = line.split_once(before).unwrap().0.rsplit(' ').next().unwrap().replace(',', "");
+        text.parse::<u64>().unwrap()
+    };
+    (number(" messages acknowledged"), number(" journaled"))
+}
+
+#[test]
+fn the_nightly_update_makes_one_major_incident_that_names_it() {
+    let (out, _) = ended_with(0, demo(&["--exit-when-declared", "--for", "60s"]));
+    let declared: Vec<_> = out.lines().filter(|line| line.contains("declared  ")).collect();
+    let [declared] = declared[..] else { panic!("not one declared line:\n{out}") };
+    assert!(declared.contains("INC-0001") && declared.contains("suspect update 2026.11.18 ("), "{declared}");
+    assert!(declared.contains("fleet") && declared.contains(" 0 without knowledge"), "{declared}");
+    assert!(out.contains("warning"), "an hour is warned of before it is full:\n{out}");
+    assert!(!out.contains('\u{1b}'), "plain means plain:\n{out}");
+    let (acked, journaled) = messages(&out);
+    assert!(acked > 1_000 && journaled >= acked, "nothing is acknowledged that is not kept: {acked} {journaled}");
+}
+
+#[test]
+fn what_was_waited_for_and_did_not_happen_is_told_by_the_exit_code() {
+    let (out, err) = ended_with(4, demo(&["--scenario", "quiet", "--exit-when-declared", "--for", "3s"]));
+    assert!(err.contains("no major incident was declared"), "{err}");
+    assert!(!out.contains("declared  "), "{out}");
+}
+
+#[test]
+fn ctrl_c_ends_it_cleanly_and_leaves_no_directory() {
+    let place = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fleetwatch"));
+    command.args(["demo", "--plain", "--devices", "20", "--speed", "60"]).env("TMPDIR", place.path());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = Vec::new();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut chunk = [0; 4_096];
+    while !String::from_utf8_lossy(&told).contains("Ctrl-C") {
+        let read = stdout.read(&mut chunk).unwrap();
+        assert!(read > 0, "it ended before it began: {}", String::from_utf8_lossy(&told));
+        told.extend_from_slice(&chunk[..read]);
+    }
+    assert_eq!(entries(place.path()), 1, "its directory is where TMPDIR says");
+    assert_page(&String::from_utf8_lossy(&told));
+    child.stdout = Some(stdout);
+    let asked = Instant::now();
+    let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signalled.success());
+    let (out, _) = ended_with(0, child);
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(out.contains("Ended on request"), "{out}");
+    assert_eq!(entries(place.path()), 0, "nothing is left behind");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_at_once() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for option in ["--http-port", "--mqtt-port"] {
+        let (out, err) = ended_with(1, demo(&[option, &port]));
+        assert!(err.contains(&port) && err.contains(option) && err.contains("in use"), "{err}");
+        assert!(out.is_empty(), "{out}");
+    }
+}
+
+fn entries(directory: &Path) -> usize {
+    std::fs::read_dir(directory).unwrap().count()
+}
+
+/// The pages that the demo names are there.
+fn assert_page(told: &str) {
+    let address = told.lines().find_map(|line| line.trim().strip_prefix("pages")).expect("the pages' address").trim();
+    let page = ureq::get(address).call().unwrap().body_mut().read_to_string().unwrap();
+    assert!(page.contains("<html"), "{page}");
+    let ready = ureq::get(&format!("{address}readyz")).call().unwrap();
+    assert_eq!(ready.status(), 200);
+}
