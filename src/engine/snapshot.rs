@@ -58,7 +58,7 @@ pub struct DeviceView {
     pub verdict: Verdict,
     /// Continuous degraded seconds proved so far; 0 when there is no streak.
     pub streak_s: u64,
-    /// Why the device is degraded, worst first, at most a few: `https p95`, `https false positives`.
+    /// Why the device is degraded, worst first, at most a few: `https p95 delay`, `https false positives`.
     pub evidence: Vec<String>,
     /// Quantiles of the newest closed minute with data, all classes together, in microseconds.
     pub latency_us: Option<Quantiles>,
@@ -115,6 +115,6 @@ pub struct EventView {
     pub cause: Option<Cause>,
     /// Current members, sorted.
     pub members: Vec<DeviceId>,
-    /// The traffic classes and tests that carry the damage: `https p95`, `https false positives`.
+    /// The traffic classes and tests that carry the damage: `https p95 delay`, `https false positives`.
     pub evidence: Vec<String>,
 }

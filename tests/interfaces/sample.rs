@@ -77,7 +77,7 @@ fn device(number: usize, stage: Stage) -> DeviceView {
         workaround_active: Some(false),
         verdict,
         streak_s: if bad { 2_520 } else { 0 },
-        evidence: if bad { vec!["https p95".to_owned(), "https false positives".to_owned()] } else { Vec::new() },
+        evidence: if bad { vec!["https p95 delay".to_owned(), "https false positives".to_owned()] } else { Vec::new() },
         latency_us: (!silent).then_some(Quantiles {
             p50: base * factor,
             p95: base * factor * 3,
@@ -124,7 +124,7 @@ fn event(devices: &[DeviceView], stage: Stage) -> EventView {
         suspended: false,
         cause: Some(cause()),
         members: devices.iter().filter(|device| device.event_id.is_some()).map(|device| device.id.clone()).collect(),
-        evidence: vec!["https p95".to_owned(), "https false positives".to_owned()],
+        evidence: vec!["https p95 delay".to_owned(), "https false positives".to_owned()],
     }
 }
 

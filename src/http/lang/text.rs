@@ -132,6 +132,7 @@ pub(in crate::http) struct Text {
     pub(in crate::http) test_p50: &'static str,
     pub(in crate::http) test_p95: &'static str,
     pub(in crate::http) test_false_positives: &'static str,
+    pub(in crate::http) test_flagged: &'static str,
 
     pub(in crate::http) as_of: fn(&str, &str) -> String,
     pub(in crate::http) zone: fn(&str) -> String,
@@ -283,6 +284,7 @@ pub(super) static EN: Text = Text {
     test_p50: "median delay",
     test_p95: "delay p95",
     test_false_positives: "false positives",
+    test_flagged: "flagged flows",
 
     as_of: |time, age| format!("Figures of {time}, {age} old."),
     zone: |name| format!("Times in {name}."),
@@ -432,6 +434,7 @@ pub(super) static JA: Text = Text {
     test_p50: "遅延の中央値",
     test_p95: "遅延 p95",
     test_false_positives: "誤検知",
+    test_flagged: "検知された通信",
 
     as_of: |time, age| format!("{time} 時点の数値({age}前)。"),
     zone: |name| format!("時刻は {name}。"),

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::frame::View;
 use crate::engine::effect::{Cause, Scope, Suspect, Verdict};
 use crate::engine::snapshot::{EventState, EventView};
+use crate::engine::verdict::Test;
 use crate::http::lang::Text;
 use crate::record::{Incident, IncidentState};
 
@@ -129,13 +130,18 @@ pub(super) fn percent(ratio: f64) -> u32 {
     if rounded == 100 && ratio < 1.0 { 99 } else { rounded }
 }
 
-/// The engine's evidence in the reader's words: `https p95`, `https false positives`.
+/// The engine's evidence (`https p95 delay`, `https false positives`) in the reader's words.
 pub(super) fn evidence(text: &Text, evidence: &[String]) -> String {
-    let words = evidence.iter().map(|item| match item.split_once(' ') {
-        Some((class, "p50")) => format!("{class} {}", text.test_p50),
-        Some((class, "p95")) => format!("{class} {}", text.test_p95),
-        Some((class, "false positives")) => format!("{class} {}", text.test_false_positives),
-        _ => item.clone(),
+    let words = evidence.iter().map(|item| {
+        let Some((class, name)) = item.split_once(' ') else { return item.clone() };
+        let words = match Test::ALL.into_iter().find(|test| test.as_str() == name) {
+            Some(Test::P50) => text.test_p50,
+            Some(Test::P95) => text.test_p95,
+            Some(Test::FalsePositives) => text.test_false_positives,
+            Some(Test::Flagged) => text.test_flagged,
+            None => name,
+        };
+        format!("{class} {words}")
     });
     words.collect::<Vec<_>>().join(", ")
 }
