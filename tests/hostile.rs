@@ -1,0 +1,319 @@
+//! Hostile input through the whole core, as a transport delivers it: each message is counted under a closed reason, memory
+//! stays where it is, invented devices are bounded, and what is known of the real ones goes on as if nothing had been.
+#![cfg(feature = "shell")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleetwatch::app::core::{Core, CoreConfig};
+use fleetwatch::app::keeper::refusal_reasons;
+use fleetwatch::app::playback::Playback;
+use fleetwatch::clock::{self, Clock};
+use fleetwatch::delivery::{Delivery, Intake, Outcome};
+use fleetwatch::engine::detector::Engine;
+use fleetwatch::engine::device::DeviceId;
+use fleetwatch::engine::effect::{Change, ChangeKind};
+use fleetwatch::engine::fleet::Fleet;
+use fleetwatch::engine::settings::Settings;
+use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::engine::wire::Limits;
+use fleetwatch::engine::wire::encode::{self, LatencyForm};
+use fleetwatch::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
+
+#[path = "support/hostile.rs"]
+#[allow(dead_code, reason = "another test uses the rest of it")]
+mod hostile;
+
+use hostile::{DEVICE, Hostile, Kind};
+
+/// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the rollout.
+const EPOCH: Timestamp = Timestamp::from_ms(1_794_879_000_000);
+const MAX_DEVICES: u32 = 500;
+/// How often the corpus is delivered.
+const ROUNDS: usize = 6;
+/// The tests of this file measure the memory of their process, so they take turns.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+const SOON: Duration = Duration::from_secs(20);
+
+/// Delivers until there is room, as a transport has to.
+fn deliver(intake: &Intake, topic: &str, payload: &[u8]) -> Outcome {
+    let start = clock::monotonic();
+    loop {
+        match intake.sink.deliver(Delivery { topic, payload, retain: false }) {
+            Outcome::Busy => std::thread::yield_now(),
+            outcome => return outcome,
+        }
+        assert!(start.elapsed() < SOON, "no room for {topic}");
+    }
+}
+
+/// Pages that this process holds in memory, in bytes.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
+}
+
+/// The values of one metric by label, as `/metrics` shows them.
+fn values(core: &Core, name: &str) -> BTreeMap<String, u64> {
+    let (_, text) = (core.http_state().metrics)();
+    let lines = text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
+    lines.map(|(labels, value)| (labels.to_owned(), value.parse::<f64>().unwrap() as u64)).collect()
+}
+
+fn refused(core: &Core) -> BTreeMap<String, u64> {
+    let label = |label: &str| label.trim_start_matches("{reason=\"").trim_end_matches("\"}").to_owned();
+    let all = values(core, "fleetwatch_messages_refused_total");
+    all.into_iter().map(|(reason, count)| (label(&reason), count)).collect()
+}
+
+async fn core(dir: &std::path::Path, expected: Vec<DeviceId>) -> Core {
+    let mut config = CoreConfig::in_directory(dir, Clock::scaled(EPOCH, 60.0));
+    config.settings = Settings { utc_offset_min: 0, max_devices: MAX_DEVICES, ..Settings::default() };
+    config.expected = expected;
+    Core::start(config).await.unwrap()
+}
+
+/// The corpus, once; adds what had to be refused for a reason known beforehand to `known`. Returns how many payloads there
+/// were, and how many were refused at once.
+fn corpus(intake: &Intake, known: &mut BTreeMap<&'static str, u64>) -> (usize, u64) {
+    let mut rejected = 0;
+    let count = hostile::each(&mut |Hostile { kind, payload, reason }| {
+        let topic = match kind {
+            Kind::Report => format!("utm/v1/{DEVICE}/report"),
+            Kind::Status => format!("utm/v1/{DEVICE}/status"),
+        };
+        let outcome = deliver(intake, &topic, &payload);
+        rejected += u64::from(outcome == Outcome::Refused);
+        if let Some(reason) = reason.filter(|reason| !reason.is_empty()) {
+            assert_eq!(outcome, Outcome::Refused, "{reason}");
+            *known.entry(reason).or_default() += 1;
+        }
+    });
+    (count, rejected)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_hostile_payloads_are_counted_by_reason_and_leave_the_memory_where_it_was() {
+    let _turn = TURN.lock().await;
+    let dir = tempfile::tempdir().unwrap();
+    let core = Arc::new(core(dir.path(), Vec::new()).await);
+    let intake = core.intake();
+    let topics =
+        ["", "/", "utm", "utm/v1//report", "utm/v1/B 1/report", "utm/v2/B-1/report", "utm/v1/B-1/report/x", "x\0"];
+    let closed = refusal_reasons();
+    let shared = intake.clone();
+    // One thread for all, so that what the allocator keeps for a thread does not look like growth. The first rounds warm
+    // everything up: decoders, allocator, one device with its minutes.
+    let rounds = move || {
+        let (mut rejected, mut known, mut sizes) = (0, BTreeMap::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let (count, refused) = corpus(&shared, &mut known);
+            assert!(count > 10_000 && refused > 10_000, "{refused} of {count}");
+            for topic in topics {
+                assert_eq!(deliver(&shared, topic, b"{}"), Outcome::Refused, "{topic:?}");
+            }
+            rejected += refused + topics.len() as u64;
+            sizes.push(resident());
+        }
+        (rejected, known, sizes)
+    };
+    let (rejected, known, sizes) = tokio::task::spawn_blocking(rounds).await.unwrap();
+    let by_reason = refused(&core);
+    println!("resident {sizes:?}; {by_reason:?}");
+    // Payloads of 20 MB come and go, so a single reading says little. A kilobyte kept of each would be 40 MB more.
+    let most = |sizes: &[u64]| sizes.iter().copied().max().unwrap();
+    let growth = most(&sizes[ROUNDS / 2..]).saturating_sub(most(&sizes[..ROUNDS / 2]));
+    assert!(growth < 24 << 20, "grown by {growth} bytes: {sizes:?}");
+    for (reason, count) in &by_reason {
+        assert!(*count == 0 || closed.contains(&reason.as_str()), "{reason} is not of the closed list");
+    }
+    assert_eq!(by_reason["other"], 0);
+    assert_eq!(by_reason["bad_topic"], (ROUNDS * topics.len()) as u64);
+    for (reason, least) in known {
+        assert!(by_reason[reason] >= least, "{reason}: {} of {least}", by_reason[reason]);
+    }
+    // What was refused beyond that was decoded, kept, and refused by the fleet.
+    let fleet: u64 = ["duplicate", "stale_sequence", "too_old", "rate_limited", "excessive"]
+        .iter()
+        .map(|reason| by_reason[*reason])
+        .sum();
+    assert_eq!(by_reason.values().sum::<u64>(), rejected + fleet);
+    // Still there: the next good report is taken.
+    let good = encode::report_json("B-0001", &good_report(1), LatencyForm::Counts);
+    assert!(matches!(deliver(&intake, "utm/v1/B-0001/report", &good), Outcome::Journaled(_)));
+    Arc::into_inner(core).unwrap().shutdown().await.unwrap();
+}
+
+fn good_report(seq: u64) -> fleetwatch::engine::report::Report {
+    use fleetwatch::engine::device::TrafficClass;
+    use fleetwatch::engine::report::{Bucket, ClassReport, Report};
+    let class = ClassReport {
+        class: TrafficClass::Https,
+        buckets: 0..1,
+        rules: 0..0,
+        flows: 20,
+        flagged: 0,
+        canary: 0,
+        canary_flagged: 0,
+        released: 0,
+    };
+    Report {
+        boot: 1,
+        seq,
+        uptime_ms: 86_400_000 + seq * 100,
+        start: EPOCH.as_ms(),
+        period_ms: 100,
+        classes: vec![class],
+        buckets: vec![Bucket { index: 100, count: 20 }],
+        ..Report::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_invented_ids_are_bounded_in_number_memory_and_metrics() {
+    let _turn = TURN.lock().await;
+    let dir = tempfile::tempdir().unwrap();
+    let expected: Vec<DeviceId> = (0..20).map(|n| DeviceId::parse(&format!("B-{n:04}")).unwrap()).collect();
+    let core = Arc::new(core(dir.path(), expected.clone()).await);
+    let intake = core.intake();
+    let flood = |range: std::ops::Range<u32>| {
+        let intake = intake.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut taken = 0_u64;
+            for n in range {
+                let id = format!("FAKE-{n:06}");
+                let (kind, payload) = match n % 3 {
+                    0 => ("status", encode::status_json(&id, &Default::default())),
+                    1 => ("report", encode::report_json(&id, &good_report(1), LatencyForm::Counts)),
+                    _ => ("report", encode::report_binary(&id, &good_report(1), LatencyForm::Counts)),
+                };
+                taken += u64::from(deliver(&intake, &format!("utm/v1/{id}/{kind}"), &payload) != Outcome::Refused);
+            }
+            taken
+        })
+    };
+    // The cap is reached, and one tick has shown it.
+    assert_eq!(flood(0..2_000).await.unwrap(), u64::from(MAX_DEVICES));
+    let everybody = u64::from(MAX_DEVICES) + expected.len() as u64;
+    until_shown(&core, everybody).await;
+    let (size, lines, memory) = (scrape(&core).len(), scrape(&core).lines().count(), resident());
+
+    let flooding = flood(2_000..100_000);
+    let mut sent = 0;
+    while !flooding.is_finished() {
+        sent += 1;
+        for id in &expected {
+            let payload = encode::report_json(id.as_str(), &good_report(sent), LatencyForm::Counts);
+            let outcome = deliver(&intake, &format!("utm/v1/{id}/report"), &payload);
+            assert!(matches!(outcome, Outcome::Journaled(_)), "{id} in the flood: {outcome:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(flooding.await.unwrap(), 0, "nobody else gets in");
+    assert!(sent > 5, "{sent}");
+    let refusals = refused(&core);
+    assert_eq!(refusals["fleet_full"], 100_000 - u64::from(MAX_DEVICES));
+    assert_eq!(refusals.values().sum::<u64>(), refusals["fleet_full"], "{refusals:?}");
+    // Every report of a known device, and no other: of the invented ones two thirds had been reports.
+    let invented = (0..MAX_DEVICES).filter(|n| n % 3 != 0).count() as u64;
+    let wanted = sent * expected.len() as u64 + invented;
+    let start = clock::monotonic();
+    while values(&core, "fleetwatch_reports_total")[""] != wanted {
+        assert!(start.elapsed() < SOON, "{:?} of {wanted}", values(&core, "fleetwatch_reports_total"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    until_shown(&core, everybody).await;
+    let after = scrape(&core);
+    let grown = resident().saturating_sub(memory);
+    println!("{sent} rounds; scrape {size} -> {} bytes; {grown} bytes more in memory", after.len());
+    // The known devices have latencies to show now, and numbers have become longer; nothing else is new.
+    assert!(after.lines().count() <= lines + 30 * expected.len(), "{lines} -> {}", after.lines().count());
+    assert!(after.len() < size + size / 5, "{size} -> {}", after.len());
+    assert!(grown < 16 << 20, "grown by {grown} bytes");
+    let known = after.lines().filter(|line| line.starts_with("fleetwatch_device_info{")).count();
+    assert_eq!(known as u64, everybody);
+    Arc::into_inner(core).unwrap().shutdown().await.unwrap();
+}
+
+fn scrape(core: &Core) -> String {
+    (core.http_state().metrics)().1
+}
+
+async fn until_shown(core: &Core, devices: u64) {
+    let start = clock::monotonic();
+    while core.snapshot().load().devices.len() as u64 != devices {
+        assert!(start.elapsed() < SOON, "{} of {devices}", core.snapshot().load().devices.len());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Lives a night of a defective update on virtual time; between any two messages come `fakes` of invented devices and as
+/// many broken ones in the names of real ones.
+fn night(simulation: &Simulation, image: &[u8], settings: &Settings, fakes: u32) -> (Vec<Change>, usize, u64) {
+    let mut engine = Engine::new(settings.clone(), Arc::new(Fleet::new(settings)));
+    engine.restore(image).unwrap();
+    let mut playback = Playback::new(engine, "utm", Limits::default());
+    let mut stream: Messages<'_> = simulation.messages(EPOCH, EPOCH.plus_ms(150 * MINUTE_MS));
+    let (mut changes, mut number) = (Vec::new(), 0_u32);
+    let mut fake = encode::report_binary("FAKE-000000", &good_report(1), LatencyForm::Counts);
+    while let Some(message) = stream.next() {
+        let id = simulation.profiles()[message.device as usize].id.as_str();
+        let (kind, payload) = match message.body {
+            Body::Report(report) => ("report", encode::report_binary(id, report, LatencyForm::Counts)),
+            Body::Status(status) => ("status", encode::status_binary(id, status)),
+        };
+        changes.append(&mut playback.play(message.at, &format!("utm/v1/{id}/{kind}"), &payload, false));
+        for _ in 0..fakes {
+            number += 1;
+            let invented = format!("FAKE-{number:06}");
+            // Its name stands behind the first byte and a length.
+            fake[2..13].copy_from_slice(invented.as_bytes());
+            playback.play(message.at, &format!("utm/v1/{invented}/report"), &fake, false);
+            playback.play(message.at, &format!("utm/v1/{id}/report"), &payload[..payload.len() / 2], false);
+            playback.play(message.at, &format!("utm/v1/{id}/report"), &fake, false);
+        }
+    }
+    changes.append(&mut playback.finish());
+    let registered = playback.engine().fleet().len();
+    (changes, registered, playback.refused().values().sum())
+}
+
+#[test]
+fn a_flood_of_invented_ids_changes_nothing_of_what_is_decided_on_the_known_devices() {
+    let _turn = TURN.blocking_lock();
+    let config = SimulationConfig {
+        devices: 40,
+        branches: 4,
+        report_period_ms: 60_000,
+        ..SimulationConfig::new(Scenario::Nightly, EPOCH)
+    };
+    let simulation = Simulation::new(config);
+    let settings = Settings { utc_offset_min: 0, max_devices: 60, ..Settings::default() };
+    let mut engine = Engine::new(settings.clone(), Arc::new(Fleet::new(&settings)));
+    // The known ones are known: strangers cannot use their places up.
+    for profile in simulation.profiles() {
+        engine.fleet().expect(profile.id.clone());
+    }
+    let mut playback = fleetwatch::driver::Virtual::new(engine);
+    let mut history = simulation.history(2);
+    while let Some(message) = history.next() {
+        playback.advance(message.at);
+        let id = simulation.profiles()[message.device as usize].id.as_str();
+        match message.body {
+            Body::Report(report) => drop(playback.report(id, report)),
+            Body::Status(status) => playback.status(id, status.clone(), false).unwrap(),
+        }
+    }
+    engine = playback.into_engine();
+    let image = engine.image();
+    let (calm, registered, refused) = night(&simulation, &image, &settings, 0);
+    assert_eq!((registered, refused), (40, 0));
+    let (flooded, registered, refused) = night(&simulation, &image, &settings, 17);
+    assert_eq!(registered, 40 + 60, "the cap");
+    assert!(refused > 300_000, "{refused}");
+    let declared = |changes: &[Change]| changes.iter().filter(|change| change.kind == ChangeKind::Declared).count();
+    assert_eq!(declared(&calm), 1, "{calm:#?}");
+    assert_eq!(flooded, calm);
+}
