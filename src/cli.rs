@@ -13,7 +13,7 @@
 //! lists, completions), so it can be piped; a reader that goes away ends the command without complaint.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -73,8 +73,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
             app(|| wired::serve(config))
         }
         Command::Demo(args) => {
-            // The demo tells of a declared incident by itself, above its panel.
-            log("warn,fleetwatch::app::decision=error")?;
+            // The demo tells of a declared incident by itself, and log lines would tear its panel.
+            let panel = !args.plain && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+            log(if panel { "error" } else { "warn,fleetwatch::app::decision=error" })?;
             app(|| wired::demo(args))
         }
         Command::Simulate(args) => {
