@@ -75,13 +75,14 @@ fn measure(devices: usize, history_min: i64, minutes: usize) {
     }
     assert!(declared > 0, "the degraded third was noticed");
     let history = if history_min >= 60 { format!("{} h", history_min / 60) } else { format!("{history_min} min") };
-    let [(quiet, worst), (event, event_worst), (_, others)] = [&mut quiet, &mut event, &mut others].map(sum_up);
+    let [(quiet, worst), (event, event_worst), (_, others)] =
+        [&mut quiet, &mut event, &mut others].map(|times| sum_up(times));
     let turning = sum_up(&mut turning).1;
     println!("| {devices} | {history} | {quiet} | {worst} | {turning} | {event} | {event_worst} | {others} |");
 }
 
 /// Median and worst.
-fn sum_up(times: &mut Vec<Duration>) -> (String, String) {
+fn sum_up(times: &mut [Duration]) -> (String, String) {
     times.sort_unstable();
     let show =
         |time: Option<&Duration>| time.map_or("-".to_owned(), |time| format!("{:.2} ms", time.as_secs_f64() * 1e3));
