@@ -3,12 +3,16 @@
 //! [`Virtual`] is replay's and the tests' driver: its clock is the running maximum of the arrivals it is shown, ticks up
 //! to an arrival run before it, and nothing depends on how fast the machine is.
 
-use crate::engine::detector::Engine;
+use crate::engine::detector::{Engine, TICK_MS};
 use crate::engine::device::Status;
 use crate::engine::effect::Change;
 use crate::engine::fleet::{Admitted, Refusal};
 use crate::engine::report::Report;
 use crate::engine::time::Timestamp;
+
+/// After so long without a message the clock leaps to the next one, in ms. Nothing is remembered for longer than 48 hours, so
+/// the ticks in between would find nothing; and one line with a wrong year does not keep a replay busy for days.
+const LEAP_MS: i64 = 8 * 24 * 3_600_000;
 
 /// Virtual time over an engine.
 #[derive(Debug)]
@@ -35,13 +39,18 @@ impl Virtual {
             Some(now) => now,
             None => {
                 self.now = Some(at);
-                return self.engine.tick(Engine::next_tick(at).plus_ms(-crate::engine::detector::TICK_MS));
+                return self.engine.tick(Engine::next_tick(at).plus_ms(-TICK_MS));
             }
         };
         let mut tick = Engine::next_tick(from.max(self.engine.last_tick()));
+        let leap = tick.plus_ms(LEAP_MS);
         while tick <= at {
             changes.append(&mut self.engine.tick(tick));
             tick = Engine::next_tick(tick);
+            if tick > leap {
+                // The last one up to `at`: the engine closes everything before it at once.
+                tick = tick.max(Engine::next_tick(at).plus_ms(-TICK_MS));
+            }
         }
         self.now = Some(at);
         changes
@@ -96,5 +105,25 @@ impl Virtual {
     /// Reports that found no room.
     pub fn stuck(&self) -> u64 {
         self.stuck
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::fleet::Fleet;
+    use crate::engine::settings::Settings;
+
+    #[test]
+    fn a_message_from_another_century_is_reached_at_once() {
+        let settings = Settings::default();
+        let mut driver = Virtual::new(Engine::new(settings.clone(), Arc::new(Fleet::new(&settings))));
+        driver.advance(Timestamp::from_ms(1_795_305_600_000));
+        let far = Timestamp::from_ms(i64::MAX);
+        driver.advance(far);
+        assert_eq!(driver.now(), Some(far));
+        assert!(far.since_ms(driver.engine().last_tick()) < TICK_MS);
     }
 }

@@ -124,12 +124,12 @@ impl Core {
         config.journal.observer = Some(Arc::new(Commits(Arc::clone(&counters))));
         let store = Arc::new(Sqlite::open(&config.store_path).await.context("cannot open the incident record")?);
         let highest_number = store.highest_number().await.context("cannot read the incident record")?;
-        let (opened, recovered, config) =
-            tokio::task::spawn_blocking(move || restore(config, highest_number)).await.context("restoring ended")??;
-        let Recovered { mut playback, mut changes, order } = recovered;
-        let clock = config.clock.not_before(order.at.max(playback.engine().last_tick()));
-        changes.append(&mut playback.advance(clock.now()));
+        let (opened, recovered, config) = tokio::task::spawn_blocking(move || restore(config, highest_number))
+            .await
+            .context("restoring has ended abnormally")??;
+        let Recovered { playback, changes, order } = recovered;
         let Opened { journal, checkpoints, .. } = opened;
+        let clock = config.clock;
         let parts = Parts { config: &config, clock, counters, store, journal, checkpoints, order };
         Ok(parts.start(playback, changes))
     }
@@ -179,6 +179,13 @@ impl Core {
         Arc::clone(&self.journal)
     }
 
+    /// Returns when the decision task has ended by itself, which it never should: nothing is decided any more then, and
+    /// nothing acknowledged. A restart goes on from checkpoint and journal.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        let _ = (&mut self.decided).await;
+        anyhow::anyhow!("the decision task has ended abnormally")
+    }
+
     /// Ends in order: takes no more messages, writes what was taken, saves the state, closes the files. No tick is forced.
     /// Stop the transports first, so that what they have been given is acknowledged.
     ///
@@ -219,10 +226,10 @@ impl Core {
     }
 }
 
-/// Blocks: opens the files and takes the state up.
+/// Blocks: opens the files, takes the state up, and runs the ticks of the time in which nothing ran.
 fn restore(mut config: CoreConfig, highest_number: u64) -> anyhow::Result<(Opened, Recovered, CoreConfig)> {
     let mut opened = recovery::open(config.journal.clone(), &config.checkpoint_dir)?;
-    let recovered = match config.preload.take() {
+    let mut recovered = match config.preload.take() {
         Some(engine) => {
             for device in &config.expected {
                 engine.fleet().expect(device.clone());
@@ -237,6 +244,8 @@ fn restore(mut config: CoreConfig, highest_number: u64) -> anyhow::Result<(Opene
             Recovery { settings, root, limits, expected, highest_number, now }.run(&mut opened)?
         }
     };
+    config.clock = config.clock.not_before(recovered.order.at.max(recovered.playback.engine().last_tick()));
+    recovered.changes.append(&mut recovered.playback.advance(config.clock.now()));
     Ok((opened, recovered, config))
 }
 

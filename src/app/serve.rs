@@ -145,6 +145,7 @@ impl Service {
         };
         tokio::select! {
             error = ingest => error,
+            error = self.core.failed() => error,
             ended = &mut self.http => match ended {
                 Ok(Ok(())) => anyhow::anyhow!("the operators' listener has ended"),
                 Ok(Err(error)) => anyhow::Error::new(error).context("the operators' listener has ended"),
