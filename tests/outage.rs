@@ -269,7 +269,7 @@ fn journalled(dir: &Path) -> (u64, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_of_the_broker_loses_nothing() {
+async fn a_restart_of_the_broker_and_of_the_daemon_loses_nothing() {
     let Some(mut mosquitto) = Mosquitto::start(|text| text).await else { return };
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), mosquitto.address()).await;
@@ -280,6 +280,11 @@ async fn a_restart_of_the_broker_loses_nothing() {
     mosquitto.start_again().await;
     daemon.ready(true).await;
     fleet.flows(100).await;
+    // And the other side: the broker keeps what comes while the daemon is away.
+    daemon.end().await;
+    fleet.flows(100).await;
+    let daemon = Daemon::start(dir.path(), mosquitto.address()).await;
+    fleet.flows(50).await;
     let told = fleet.end().await;
     daemon.shows("fleetwatch_reports_total", told.reports()).await;
     assert_eq!(daemon.metric("fleetwatch_reports_missing").await, 0);

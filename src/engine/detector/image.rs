@@ -4,6 +4,8 @@
 //! open slots and verdicts belong together), so that replaying the journal from where the checkpoint began is exact:
 //! what the image already holds is dropped as a duplicate.
 
+use std::sync::Arc;
+
 use bincode::config::standard;
 use bincode::{Decode, Encode};
 use thiserror::Error;
@@ -46,20 +48,28 @@ pub enum RestoreError {
 }
 
 impl Engine {
-    /// The engine's whole state. Each device is held still for a few microseconds only.
+    /// The engine's whole state, with the devices that have registered since the last tick. Each device is held still for
+    /// a few microseconds only.
     pub fn image(&self) -> EngineImage {
         let mut bytes = Vec::new();
+        let mut registered: Vec<_> = self.devices.iter().map(|tracked| Arc::clone(&tracked.device)).collect();
+        self.fleet.extend(&mut registered);
+        let newcomers = &registered[self.devices.len()..];
         let head = Head {
             version: VERSION,
             last_tick: self.last_tick,
             closed_before: self.closed_before,
             events: self.events.clone(),
-            devices: self.devices.len() as u32,
+            devices: registered.len() as u32,
         };
         write(&head, &mut bytes);
         for tracked in &self.devices {
             write(&tracked.device.capture(), &mut bytes);
             write(&tracked.state, &mut bytes);
+        }
+        for device in newcomers {
+            write(&device.capture(), &mut bytes);
+            write(&State::default(), &mut bytes);
         }
         bytes
     }
