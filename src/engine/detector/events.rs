@@ -307,7 +307,7 @@ impl Events {
 
     /// Removes events that are over: never declared and recovered, or resolved.
     fn close_finished(&mut self, round: &mut Round<'_>) {
-        let mut freed = Vec::new();
+        let (mut freed, mut grouped) = (Vec::new(), Vec::new());
         self.open.retain(|event| {
             let over = match event.state {
                 EventState::Pending => {
@@ -322,9 +322,18 @@ impl Events {
                     round.changes.push(event.change(ChangeKind::Resolved, everybody, round.now));
                 }
                 freed.extend(event.members.keys().copied());
+                if event.key.is_some() {
+                    grouped.extend(event.members.keys().copied());
+                }
             }
             !over
         });
+        for device in grouped {
+            // The group's clock has decided about this time; a member's own never may, not even afterwards.
+            let state = &mut round.devices[device as usize].state;
+            state.past_full = None;
+            state.declared_through = state.declared_through.max(round.last);
+        }
         for device in freed {
             let state = &mut round.devices[device as usize].state;
             state.in_event_since = None;

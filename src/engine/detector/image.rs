@@ -27,6 +27,8 @@ struct Head {
     last_tick: Timestamp,
     closed_before: Option<Minute>,
     events: Events,
+    /// Whether something has changed that the events have not been told of: room was made since the tick.
+    touched: bool,
     devices: u32,
 }
 
@@ -60,16 +62,19 @@ impl Engine {
             last_tick: self.last_tick,
             closed_before: self.closed_before,
             events: self.events.clone(),
+            touched: self.touched,
             devices: registered.len() as u32,
         };
         write(&head, &mut bytes);
         for tracked in &self.devices {
             write(&tracked.device.capture(), &mut bytes);
             write(&tracked.state, &mut bytes);
+            write(&tracked.dirty_from, &mut bytes);
         }
         for device in newcomers {
             write(&device.capture(), &mut bytes);
             write(&State::default(), &mut bytes);
+            write(&None::<Minute>, &mut bytes);
         }
         bytes
     }
@@ -91,10 +96,12 @@ impl Engine {
         for _ in 0..head.devices {
             let device: DeviceImage = read(&mut rest)?;
             let state: State = read(&mut rest)?;
+            let dirty_from: Option<Minute> = read(&mut rest)?;
             let device = self.fleet.restore(device);
-            self.devices.push(Tracked { device, state, dirty_from: None });
+            self.devices.push(Tracked { device, state, dirty_from });
         }
         self.events = head.events;
+        self.touched = head.touched;
         self.last_tick = head.last_tick;
         self.closed_before = head.closed_before;
         self.sort_order();

@@ -155,6 +155,21 @@ fn a_fleet_event_of_sixty_minutes_is_one_incident_and_one_of_fifty_nine_none() {
 }
 
 #[test]
+fn a_member_does_not_declare_its_own_hour_after_the_group_has_not() {
+    let mut bench = Bench::new(20, 10);
+    // One device is bad for three minutes longer: 62 for itself, 59 for the group.
+    bench.minutes(3, |_, _| Good);
+    bench.minutes(62, |device, minute| if device < 9 && minute < 59 || device == 9 { Bad } else { Good });
+    bench.minutes(20, |_, _| Good);
+    // A late report makes everything before it be looked at again.
+    bench.seq[9] += 1;
+    let (device, start, now) = (9, T0 + MINUTE_MS, bench.now);
+    bench.report(device, start, Good, now);
+    bench.minutes(20, |_, _| Good);
+    assert!(bench.of(ChangeKind::Declared).is_empty(), "{:#?}", bench.changes);
+}
+
+#[test]
 fn the_rule_holds_for_a_fleet_with_gaps_and_flapping() {
     for (story, declared, why) in [
         (vec![(Bad, 59), (Silent, 120), (Good, 10)], 0, "59 and silence"),
