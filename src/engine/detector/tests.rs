@@ -165,7 +165,9 @@ fn a_member_does_not_declare_its_own_hour_after_the_group_has_not() {
     bench.seq[9] += 1;
     let (device, start, now) = (9, T0 + MINUTE_MS, bench.now);
     bench.report(device, start, Good, now);
-    bench.minutes(20, |_, _| Good);
+    bench.minutes(40, |_, _| Good);
+    assert_eq!(bench.engine.devices[9].state.past_full, None);
+    assert!(bench.engine.events.open.is_empty(), "{:?}", bench.engine.events.open);
     assert!(bench.of(ChangeKind::Declared).is_empty(), "{:#?}", bench.changes);
 }
 
