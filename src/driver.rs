@@ -46,11 +46,16 @@ impl Virtual {
         let leap = tick.plus_ms(LEAP_MS);
         while tick <= at {
             changes.append(&mut self.engine.tick(tick));
-            tick = Engine::next_tick(tick);
-            if tick > leap {
+            let mut next = Engine::next_tick(tick);
+            if next > leap {
                 // The last one up to `at`: the engine closes everything before it at once.
-                tick = tick.max(Engine::next_tick(at).plus_ms(-TICK_MS));
+                next = next.max(Engine::next_tick(at).plus_ms(-TICK_MS));
             }
+            if next <= tick {
+                // The end of representable time: there is no later tick.
+                break;
+            }
+            tick = next;
         }
         self.now = Some(at);
         changes
