@@ -41,7 +41,7 @@ fn engine() -> Engine {
 /// A report that ended `age_ms` ago.
 fn report(device: u32, seq: u64, now: Timestamp, age_ms: i64) -> Vec<u8> {
     let uptime_ms = (now.since_ms(START) + 86_400_000 - PERIOD_MS - age_ms).max(0) as u64;
-    let latency = 1_000 + (seq as u32 * 7_919 + device * 104_729) % 50_000;
+    let latency = 1_000 + ((seq % 50_000) as u32 * 7_919 + device * 104_729) % 50_000;
     let mut report = Report { boot: 1, seq, uptime_ms, start: 0, period_ms: PERIOD_MS as u32, ..Report::default() };
     report.buckets.push(Bucket { index: bucket_of(latency) as u16, count: 3 });
     let none = ClassReport {
@@ -121,8 +121,10 @@ fn what_the_threads_did_is_what_the_journal_says() {
             })
             .collect();
         let ticker = threads.spawn(|| tick(&decision, clock, &over));
-        let sent: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
+        let ended: Vec<_> = senders.into_iter().map(|sender| sender.join()).collect();
+        // Before anything is unwrapped: a sender that failed must not leave the ticker at it for ever.
         over.store(true, Ordering::Release);
+        let sent: u64 = ended.into_iter().map(Result::unwrap).sum();
         assert!(sent > 2_000, "only {sent} were sent");
         ticker.join().unwrap()
     });
