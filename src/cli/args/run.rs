@@ -1,0 +1,93 @@
+//! Options of `serve` and `demo`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::simulation::Scenario;
+
+use super::{duration, speed};
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Without --config the defaults hold: an embedded broker on 127.0.0.1:1883, pages on http://127.0.0.1:8080/, state in
+/var/lib/fleetwatch. deploy/fleetwatch.toml is the commented sample, deploy/fleetwatch.service the systemd unit.
+
+Examples:
+  fleetwatch serve --config /etc/fleetwatch/fleetwatch.toml
+  FLEETWATCH__BROKER__MODE=external FLEETWATCH__BROKER__EXTERNAL__PORT=1884 fleetwatch serve
+
+SIGTERM and Ctrl-C end it cleanly: what was acknowledged is on disk. After a crash the hour goes on where it was.")]
+pub struct ServeArgs {
+    /// Configuration file (TOML).
+    #[arg(long, short, env = "FLEETWATCH_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Options of `demo`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Scenarios:
+  nightly      an update over-detects https traffic and delays it: one major incident (the default)
+  quiet        nothing happens
+  59-minutes   the same as nightly, but over after 59 minutes: no incident
+  flapping     20 minutes bad, 10 minutes good, again and again: no incident
+  isp-fault    a branch's line degrades, which no update explains
+  two-updates  two updates roll out, one of them is at fault
+  backlog      devices are cut off during the hour and deliver it later
+
+The story begins at 01:50, Japanese time, ten minutes before the nightly rollout; nightly is declared after some 75 s.
+First the two days before are worked through: the hours of the story whole, eleven minutes of each other hour.
+
+Each device reports every 10 s of its time. Where that would make more than 6,500 reports a second (1,000 devices at
+60 times the speed make 6,000), the period is longer, up to 60 s. A device takes two file descriptors here; the soft
+limit is raised as far as the hard one allows (see `ulimit -Hn`).
+
+Examples:
+  fleetwatch demo
+  fleetwatch demo --scenario 59-minutes --speed 120
+  fleetwatch demo --http-port 8080 --mqtt-port 1883     fixed ports, for looking at it with other tools
+  fleetwatch demo --exit-when-declared --for 5m --plain  for scripts: exit code 0 once declared, 4 if not")]
+pub struct DemoArgs {
+    /// The story to tell.
+    #[arg(long, short, default_value_t = Scenario::Nightly, value_name = "NAME")]
+    pub scenario: Scenario,
+
+    /// Seconds of fleet time in one real second; 60: an hour a minute.
+    #[arg(long, default_value_t = 60.0, value_parser = speed, value_name = "FACTOR")]
+    pub speed: f64,
+
+    /// Size of the fleet; 20 devices in a branch.
+    #[arg(long, short, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]
+    pub devices: u32,
+
+    /// Seed of everything that is random; the same seed tells the same story.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+
+    /// End by itself after this real time, such as 90s or 5m, counted from when the fleet begins to connect.
+    #[arg(long = "for", value_parser = duration, value_name = "DURATION")]
+    pub run_for: Option<Duration>,
+
+    /// End with code 0 as soon as a major incident is declared; with --for and none declared, with code 4.
+    #[arg(long)]
+    pub exit_when_declared: bool,
+
+    /// Port of the pages and metrics on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    pub http_port: u16,
+
+    /// Port of the embedded broker on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    pub mqtt_port: u16,
+
+    /// Keep journal, checkpoint and record here instead of in a temporary directory that is removed at the end.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Plain lines instead of the live view; the default where standard output is not a terminal.
+    #[arg(long)]
+    pub plain: bool,
+}
