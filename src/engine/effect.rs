@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use super::device::DeviceId;
+use super::device::{DeviceId, TrafficClass};
 use super::time::Timestamp;
 
 /// What happened to a fleet event or to a lone device's streak.
@@ -77,6 +77,22 @@ pub struct Cause {
     /// Whether the runner-up covers the same devices, so that the data cannot tell the two apart.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inseparable: bool,
+    /// The counts that the name rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<CauseEvidence>,
+}
+
+/// Devices that are known to be affected or healthy, with the suspect and without it, and how much worse the ones with it
+/// have become.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, Encode, Decode)]
+pub struct CauseEvidence {
+    pub affected_with: u32,
+    pub healthy_with: u32,
+    pub affected_without: u32,
+    pub healthy_without: u32,
+    /// Difference in differences of the exceeding share (-1..=1): devices with the suspect against those without it, the
+    /// event against the hour before it. `None` where one of the four is not known.
+    pub difference: Option<f64>,
 }
 
 /// The next best candidate.
@@ -106,9 +122,91 @@ pub struct Change {
     /// All members for `declared` and `recovered`; the ones that changed for `joined` and `left`; sorted.
     pub devices: Vec<DeviceId>,
     pub cause: Option<Cause>,
+    /// What is to be expected, with `early_warning` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
+    /// Why an event that people had been warned of was not declared, with its `recovered`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_miss: Option<NearMiss>,
+    /// Numbers of incidents that proved to be this one. Whoever was told of one of them has been told of this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// The classes, tests and rules that carry the damage, with `declared` only; worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damage: Vec<Damage>,
     /// Minute-by-minute evidence, with `declared` only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proof: Vec<ProofMinute>,
+}
+
+/// What an early warning expects.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, Encode, Decode)]
+pub struct Forecast {
+    /// Chance that the streak fills the hour, 0..=1.
+    pub chance: f64,
+    /// When it would be declared, if nothing changes; `None` while the streak is suspended.
+    pub declares_at: Option<Timestamp>,
+    /// Devices that have not taken the suspect yet and may still do so; 0 when the suspect is not an update or package.
+    pub scheduled: u32,
+    /// How many of them would be hit, by the share of those that took it.
+    pub at_risk: u32,
+}
+
+/// A streak that people were warned of and that ended below the hour, in minutes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, Encode, Decode)]
+pub struct NearMiss {
+    /// Continuous degraded time that was proved.
+    pub length_min: u32,
+    /// What was asked for.
+    pub hold_min: u32,
+    /// What came after its last degraded minute.
+    pub end: StreakEnd,
+    /// Healthy minutes and gaps after it, until this was decided.
+    pub healthy_after: u32,
+    pub gaps_after: u32,
+}
+
+/// How a streak ended that did not fill the hour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "snake_case")]
+pub enum StreakEnd {
+    /// Proved healthy for long enough.
+    Healthy,
+    /// No data, or none that decides: not proved continuous.
+    Unknown,
+    /// The minutes are there, but too few of them are known, or the event began and ended within its edge minutes.
+    Unproven,
+}
+
+/// One pair of traffic class and test that carries the damage.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Damage {
+    pub class: TrafficClass,
+    /// `median delay`, `p95 delay`, `false positives` or `flagged flows`.
+    pub test: String,
+    /// Members that are affected by it.
+    pub devices: u32,
+    /// Share of samples (or probes, or flows) above their device's threshold, before the event and in it.
+    pub share_before: Option<f64>,
+    pub share_during: f64,
+    /// Detection rules whose flags have grown most, worst first; for `false positives` and `flagged flows` only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleDamage>,
+    /// Latency of the members before the event and in it, as base64 of HdrHistogram V2 (one significant digit, in
+    /// microseconds); for the delay tests only, once for each class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_before: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_during: Option<String>,
+}
+
+/// A detection rule's part in the damage.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RuleDamage {
+    pub rule: String,
+    /// Flags an hour over all members, before the event and in it.
+    pub per_hour_before: f64,
+    pub per_hour_during: f64,
 }
 
 /// One minute of a continuity proof.

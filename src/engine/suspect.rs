@@ -230,6 +230,7 @@ pub fn name(candidates: &[Candidate]) -> Option<Cause> {
         confidence: best.confidence,
         runner_up: second.map(|c| RunnerUp { suspect: c.suspect(), confidence: c.confidence }),
         inseparable: second.is_some_and(covers_the_same),
+        evidence: None,
     })
 }
 

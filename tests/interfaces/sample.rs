@@ -100,6 +100,7 @@ pub fn cause() -> Cause {
             confidence: 0.011,
         }),
         inseparable: false,
+        evidence: None,
     }
 }
 
@@ -162,6 +163,10 @@ pub fn change(kind: ChangeKind, at: Timestamp, devices: &[usize]) -> Change {
         streak_s: (at.since_ms(NOW.plus_ms(-3_900_000)) / 1_000).max(0) as u64,
         devices: devices.iter().copied().map(id).collect(),
         cause: Some(cause()),
+        forecast: None,
+        near_miss: None,
+        aliases: Vec::new(),
+        damage: Vec::new(),
         proof: if kind == ChangeKind::Declared { proof() } else { Vec::new() },
     }
 }

@@ -25,6 +25,7 @@ fn cause() -> Cause {
         confidence: 0.998,
         runner_up: Some(RunnerUp { suspect: suspect("firmware", "5.2.1"), confidence: 0.002 }),
         inseparable: false,
+        evidence: None,
     }
 }
 
@@ -48,6 +49,10 @@ fn declared() -> Change {
         streak_s: 3_600,
         devices: ids(36),
         cause: Some(cause()),
+        forecast: None,
+        near_miss: None,
+        aliases: Vec::new(),
+        damage: Vec::new(),
         proof: (0..60).map(minute).collect(),
     }
 }

@@ -293,6 +293,10 @@ impl Event {
             streak_s: u64::from(self.streak_min) * 60,
             devices,
             cause: self.cause.clone(),
+            forecast: None,
+            near_miss: None,
+            aliases: Vec::new(),
+            damage: Vec::new(),
             proof: Vec::new(),
         }
     }
