@@ -27,12 +27,14 @@ pub mod coverage;
 mod device;
 mod image;
 mod inbox;
+mod rules;
 pub mod sequence;
 
 pub use self::admission::{BOOTS, HORIZON_MS};
 pub use self::device::{Device, MAX_COUNT_PER_REPORT};
 pub use self::image::DeviceImage;
 pub use self::inbox::{Inbox, LateFragment, MAX_BUCKETS, MAX_FRAGMENTS, MAX_STATUSES, StatusNote};
+pub use self::rules::RuleCounts;
 
 /// What became of a report that was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,6 +9,7 @@ use super::Refusal;
 use super::anchor::{Anchor, MAX_UPTIME_MS};
 use super::coverage::{Coverage, Room};
 use super::inbox::{Inbox, StatusNote};
+use super::rules::RuleTally;
 use super::sequence::{SequenceWindow, Sighting};
 use crate::engine::device::Status;
 use crate::engine::report::Report;
@@ -57,6 +58,7 @@ pub(super) struct Admission {
     /// Minutes before this one are closed.
     pub(super) closed_before: Minute,
     pub(super) inbox: Inbox,
+    pub(super) rules: RuleTally,
 }
 
 /// What taking a report will change: nothing has been changed yet.
@@ -108,6 +110,11 @@ impl Admission {
             boot.wall_offset_ms = plan.event_ms.saturating_sub(report.start);
         }
         boot.arrival_ms = boot.arrival_ms.max(arrival.as_ms());
+        for class in &report.classes {
+            for (name, count) in report.rules_of(class) {
+                self.rules.note(class.class, name, plan.minute, count);
+            }
+        }
         self.coverage.take(plan.room);
         self.reports += 1;
         self.late += u64::from(late);
@@ -203,6 +210,6 @@ impl Admission {
     /// Bytes on the heap, of what grows.
     pub(super) fn heap_bytes(&self) -> usize {
         let windows: usize = self.boots.iter().map(|boot| boot.window.heap_bytes()).sum();
-        windows + self.boots.capacity() * size_of::<Boot>()
+        windows + self.boots.capacity() * size_of::<Boot>() + self.rules.heap_bytes()
     }
 }

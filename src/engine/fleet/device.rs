@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::admission::Admission;
 use super::image::{DeviceImage, SlotImage};
 use super::inbox::Inbox;
+use super::rules::RuleCounts;
 use super::{Admitted, Refusal};
-use crate::engine::device::{DeviceId, Status, TrafficClass};
+use crate::engine::device::{DeviceId, Label, Status, TrafficClass};
 use crate::engine::histogram::Histogram;
 use crate::engine::report::{ClassReport, Report};
 use crate::engine::slots::{Due, Entry, OpenSlots, Recorder, SlotCounts};
@@ -263,6 +264,12 @@ impl Device {
     /// Wall clock minus event time at the newest report, in ms; positive when the wall clock is ahead.
     pub fn clock_offset_ms(&self) -> Option<i64> {
         self.lock().clock_offset_ms()
+    }
+
+    /// The detection rules that flagged traffic of `class`, with their flags before an event that lasted from `start` to `end` and
+    /// in it.
+    pub fn rules(&self, class: TrafficClass, start: Minute, end: Minute, each: impl FnMut(&Label, RuleCounts)) {
+        self.lock().rules.of(class, start, end, each);
     }
 
     /// Bytes that the device takes, apart from what waits in its inbox.
