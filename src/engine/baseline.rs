@@ -171,11 +171,28 @@ struct RunningHour {
     rates: HourRates,
 }
 
+/// The counts of an hour that is over, by occupied bucket.
+#[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
+struct PastHour {
+    counts: Vec<(u16, u16)>,
+    halvings: u8,
+}
+
+impl PastHour {
+    fn of(running: &RunningHour) -> Self {
+        let occupied = running.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        let counts: Vec<_> = occupied.map(|(index, count)| (index as u16, *count)).collect();
+        Self { counts, halvings: running.halvings }
+    }
+}
+
 /// The baseline of one device and class.
 #[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
 pub struct Baseline {
     running: RunningHour,
     waiting: VecDeque<WaitingHour>,
+    /// The hour before the running one: what was usual just now.
+    previous: PastHour,
     /// By hour of the day, then by day of the week (Monday first); empty until the first hour is learnt.
     learnt: Vec<HourQuantiles>,
     rates: HourRates,
@@ -233,6 +250,7 @@ impl Baseline {
     fn turn(&mut self, hour: u32) {
         let running = std::mem::take(&mut self.running);
         if running.known > 0 {
+            self.previous = PastHour::of(&running);
             let quantiles = running.quantiles().unwrap_or_default();
             self.waiting.push_back(WaitingHour { hour: running.hour, quantiles, rates: running.rates });
             if self.waiting.len() > WAIT_H as usize + 2 {
@@ -280,6 +298,19 @@ impl Baseline {
             self.waiting.iter().map(|waiting| waiting.quantiles).chain(running).filter(|q| q.known >= MIN_KNOWN);
         let (mut p50, mut p95): (Vec<u16>, Vec<u16>) = hours.map(|q| (q.p50, q.p95)).unzip();
         (!p50.is_empty()).then(|| Normal { p50_us: median(&mut p50), p95_us: median(&mut p95) })
+    }
+
+    /// The latencies of this hour and the one before, as far as they may be learnt.
+    pub fn recent(&self) -> Histogram {
+        let mut recent = Histogram::new();
+        let scaled = |count: u16, halvings: u8| u32::from(count) << halvings.min(16);
+        for &(index, count) in &self.previous.counts {
+            recent.add(usize::from(index), scaled(count, self.previous.halvings));
+        }
+        for (index, &count) in self.running.counts.iter().enumerate() {
+            recent.add(index, scaled(count, self.running.halvings));
+        }
+        recent
     }
 
     /// The usual share of wrongly flagged probes; 0 until known.

@@ -4,11 +4,16 @@
 //! that are due, turns them into verdicts, moves the clocks and the events, and returns what changed. Everything it does
 //! depends on the reports and on the instants it is given, on nothing else: the same journal gives the same changes.
 
+mod attributes;
+mod contrast;
+mod damage;
 mod event;
 mod events;
+mod grouping;
 mod image;
 mod pool;
 mod tracked;
+mod transitions;
 mod view;
 
 use std::sync::Arc;

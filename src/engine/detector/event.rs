@@ -10,7 +10,7 @@ use crate::engine::history::{HISTORY_MIN, History};
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::EventState;
 use crate::engine::streak::{self, Episode};
-use crate::engine::suspect::{AttributeKey, Attributes};
+use crate::engine::suspect::{AttributeKey, Attributes, Candidate};
 use crate::engine::time::{Minute, Timestamp};
 use crate::engine::verdict::{Signature, Test};
 
@@ -53,6 +53,10 @@ pub struct Event {
     /// The attribute that its members share; `None` for a lone device.
     pub key: Option<AttributeKey>,
     pub cause: Option<Cause>,
+    /// Chance that a device with the attribute is affected.
+    pub rate: f64,
+    /// Other ids under which people may have heard of it.
+    pub aliases: Vec<String>,
     pub signature: Signature,
     /// The pair that most members are affected by.
     pub lead: Option<(TrafficClass, Test)>,
@@ -84,6 +88,8 @@ impl Event {
             members: BTreeMap::new(),
             key: None,
             cause: None,
+            rate: 0.0,
+            aliases: Vec::new(),
             signature: Signature::default(),
             lead: None,
             history: History::default(),
@@ -118,14 +124,32 @@ impl Event {
         self.members.iter().filter(|(_, member)| member.left.is_none()).map(|(index, _)| *index)
     }
 
+    /// Those who are members now.
+    pub fn present_members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(|member| member.left.is_none())
+    }
+
+    /// Sets what explains it: the attribute that its members share, and the name, where it is certain enough for one.
+    pub fn blame(&mut self, best: &Candidate, cause: Option<Cause>) {
+        let difference = self.cause.as_ref().and_then(|cause| cause.evidence).and_then(|evidence| evidence.difference);
+        let is_same = self.key.as_ref() == Some(&best.key);
+        self.key = Some(best.key.clone());
+        self.rate = best.rate;
+        self.cause = cause;
+        if let Some(evidence) = self.cause.as_mut().and_then(|cause| cause.evidence.as_mut()).filter(|_| is_same) {
+            evidence.difference = difference;
+        }
+    }
+
     /// Lets a device in, or back in. Returns whether it was not a member before.
-    pub fn join(&mut self, index: u32, onset: Minute, from: Minute, attributes: Attributes) -> bool {
+    pub fn join(&mut self, index: u32, onset: Minute, from: Minute, attributes: &Attributes) -> bool {
         let from = from.max(self.dirty_from.plus(-i64::from(HISTORY_MIN)));
         match self.members.get_mut(&index) {
             Some(member) if member.left.is_none() => return false,
             // A device that comes back counts from its first time on: its good minutes between are part of the truth.
             Some(member) => member.left = None,
             None => {
+                let attributes = Attributes::clone(attributes);
                 self.members.insert(index, Member { onset, attributes, from, left: None });
             }
         }
@@ -134,7 +158,8 @@ impl Event {
         true
     }
 
-    /// Takes the members and the incident of another event that proved to be this one.
+    /// Takes in another event that proved to be this one. Of two incidents the older number stays; what else people may
+    /// have heard of becomes an alias.
     pub fn take_over(&mut self, other: &Self) {
         for (index, member) in &other.members {
             self.members.entry(*index).or_insert_with(|| member.clone());
@@ -143,11 +168,24 @@ impl Event {
         self.from = self.from.min(other.from);
         self.dirty_from = self.dirty_from.min(self.from);
         self.warned_min = self.warned_min.max(other.warned_min);
-        if self.declared_at.is_none() && other.declared_at.is_some() {
+        if other.is_announced() {
+            self.aliases.push(other.id());
+        }
+        self.aliases.extend(other.aliases.iter().cloned());
+        let elder = match (self.incident, other.incident) {
+            (None, Some(_)) => true,
+            (Some(own), Some(others)) => others < own,
+            (_, None) => false,
+        };
+        let younger = if elder { self.incident_id() } else { other.incident_id() };
+        self.aliases.extend(younger);
+        if elder {
             self.incident = other.incident;
             self.declared_at = other.declared_at;
             self.impact_start = other.impact_start;
-            self.state = other.state;
+            if self.state != EventState::Declared {
+                self.state = other.state;
+            }
         }
     }
 
@@ -206,6 +244,19 @@ impl Event {
                 self.impact_start = episode.impact_start();
             }
         }
+    }
+
+    /// When the hour will be full if nothing changes; `None` once declared or while the streak is suspended or over.
+    pub fn declares_at(&self, settings: &Settings, last: Minute) -> Option<Timestamp> {
+        let running = self.episode.filter(|episode| !episode.suspended && self.declared_at.is_none())?;
+        let full = running.start.plus(i64::from(settings.hold_min) - 1).max(last);
+        Some(full.end().plus_ms(settings.grace_ms))
+    }
+
+    /// What its clock read at `minute`: the pool's verdict, or a lone device's own.
+    pub fn verdict_at(&self, devices: &[Tracked], minute: Minute) -> Verdict {
+        let history = self.lone_device().map_or(&self.history, |index| &devices[index as usize].state.history);
+        history.get(minute).worst()
     }
 
     /// The pairs by which at least a third of the members are affected; once in, a pair stays.
@@ -295,7 +346,7 @@ impl Event {
             cause: self.cause.clone(),
             forecast: None,
             near_miss: None,
-            aliases: Vec::new(),
+            aliases: self.aliases.clone(),
             damage: Vec::new(),
             proof: Vec::new(),
         }
@@ -352,7 +403,7 @@ pub struct Clock {
     pub episode: Option<Episode>,
 }
 
-fn parts<'a>(members: &BTreeMap<u32, Member>, devices: &'a [Tracked]) -> Vec<Part<'a>> {
+pub(super) fn parts<'a>(members: &BTreeMap<u32, Member>, devices: &'a [Tracked]) -> Vec<Part<'a>> {
     members
         .iter()
         .map(|(index, member)| Part { tracked: &devices[*index as usize], from: member.from, to: member.left })

@@ -18,7 +18,7 @@ use super::events::Events;
 use super::tracked::{State, Tracked};
 
 /// First bytes of an image: the layout's version. An image of another version is refused, not guessed at.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// Everything but the devices.
 #[derive(Debug, Encode, Decode)]
@@ -98,7 +98,7 @@ impl Engine {
             let state: State = read(&mut rest)?;
             let dirty_from: Option<Minute> = read(&mut rest)?;
             let device = self.fleet.restore(device);
-            self.devices.push(Tracked { device, state, dirty_from });
+            self.devices.push(Tracked::with_state(device, state, dirty_from));
         }
         self.events = head.events;
         self.touched = head.touched;

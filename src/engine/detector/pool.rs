@@ -7,7 +7,7 @@
 
 use crate::engine::device::TrafficClass;
 use crate::engine::effect::Verdict;
-use crate::engine::evidence::Counts;
+use crate::engine::evidence::{Counts, EVIDENCE_MIN};
 use crate::engine::history::MinuteVerdicts;
 use crate::engine::settings::Settings;
 use crate::engine::time::Minute;
@@ -205,19 +205,20 @@ pub fn evidence(parts: &[Part<'_>], (class, test): (TrafficClass, Test), minute:
 /// Least difference between inside and outside with which an edge can be drawn.
 const LEAST_CONTRAST: f64 = 0.03;
 
+/// Trials and exceedances of one pair on one device in the minutes `from ..= to`.
+pub fn trials(tracked: &Tracked, (class, test): (TrafficClass, Test), (from, to): (Minute, Minute)) -> (u64, u64) {
+    let Some(track) = &tracked.state.classes[class.index()] else { return (0, 0) };
+    let width = (to.since(from) + 1).clamp(0, i64::from(EVIDENCE_MIN)) as u32;
+    test.of(&track.ring.window(to, width))
+}
+
 /// Share of exceedances of one pair over all members and the minutes `from ..= to`, whether they were active or not: their
 /// minutes outside the event show what is usual for them. `None` where there is too little.
-fn mean_share(parts: &[Part<'_>], (class, test): (TrafficClass, Test), (from, to): (Minute, Minute)) -> Option<f64> {
-    let (mut n, mut k) = (0, 0);
-    for track in parts.iter().filter_map(|part| part.tracked.state.classes[class.index()].as_ref()) {
-        let mut at = from;
-        while at <= to {
-            let (trials, exceeding) = test.of(&track.ring.get(at));
-            n += trials;
-            k += exceeding;
-            at = at.plus(1);
-        }
-    }
+pub fn mean_share(parts: &[Part<'_>], pair: (TrafficClass, Test), window: (Minute, Minute)) -> Option<f64> {
+    let (n, k) = parts
+        .iter()
+        .map(|part| trials(part.tracked, pair, window))
+        .fold((0, 0), |(n, k), (trials, exceeding)| (n + trials, k + exceeding));
     (n >= 20).then(|| k as f64 / n as f64)
 }
 

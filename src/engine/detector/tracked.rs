@@ -15,9 +15,12 @@ use crate::engine::settings::Settings;
 use crate::engine::slots::SlotCounts;
 use crate::engine::snapshot::Quantiles;
 use crate::engine::streak::{self, Episode};
-use crate::engine::suspect::{AttributeKey, Attributes, Kind};
+use crate::engine::suspect::{AttributeKey, Attributes};
 use crate::engine::time::Minute;
 use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, MEMBERSHIP_MIN, Rates, Signature, TestVerdicts};
+
+use super::attributes;
+use super::contrast::Contrast;
 
 /// Fewest degraded minutes, and shortest streak, by which a device counts as affected before its membership window is full.
 const AFFECTED_DEGRADED: u32 = 6;
@@ -54,6 +57,8 @@ pub struct ClassTrack {
     standing: Standing,
     /// Local hour the thresholds are for, in hours since the epoch.
     hour: u32,
+    /// Latency before and in the episode in which this class is degraded.
+    pub contrast: Option<Box<Contrast>>,
 }
 
 impl ClassTrack {
@@ -73,6 +78,16 @@ impl ClassTrack {
     pub fn own_normal(&self, minute: Minute, settings: &Settings) -> Option<baseline::Normal> {
         self.baseline.own(minute, settings).map(|(normal, _)| normal)
     }
+
+    /// Keeps the latencies of an episode, from its first degraded minute on.
+    fn follow(&mut self, minute: Minute, histogram: &Histogram, verdict: Verdict) {
+        if verdict == Verdict::Degraded && self.contrast.is_none() {
+            self.contrast = Some(Box::new(Contrast::new(minute, self.baseline.recent())));
+        }
+        if let Some(contrast) = &mut self.contrast {
+            contrast.add(minute, histogram);
+        }
+    }
 }
 
 /// Everything about one device.
@@ -80,6 +95,8 @@ impl ClassTrack {
 pub struct Tracked {
     pub device: Arc<Device>,
     pub state: State,
+    /// What may be suspected of it, as its facts say.
+    pub attributes: Attributes,
     /// Oldest minute whose verdict changed since the events were last looked at.
     pub dirty_from: Option<Minute>,
 }
@@ -103,6 +120,8 @@ pub struct State {
     /// Classes and tests by which the device is affected now.
     pub affected_by: Signature,
     pub quantiles: Option<(u32, u32, u32)>,
+    /// The end of the last fleet event that it was in: what was bad before is that event's.
+    pub settled_through: Minute,
     /// Since when the device belongs to an open event; nothing is learnt from then on.
     pub in_event_since: Option<Minute>,
     pub too_late: u64,
@@ -123,7 +142,18 @@ pub struct Context<'a> {
 impl Tracked {
     /// A device nothing is known of.
     pub fn new(device: Arc<Device>) -> Self {
-        Self { device, state: State::default(), dirty_from: None }
+        Self::with_state(device, State::default(), None)
+    }
+
+    /// A device of which this is known.
+    pub fn with_state(device: Arc<Device>, state: State, dirty_from: Option<Minute>) -> Self {
+        let attributes = attributes::of(&state.facts);
+        Self { device, state, attributes, dirty_from }
+    }
+
+    /// Whether the device has this attribute.
+    pub fn has(&self, key: &AttributeKey) -> bool {
+        self.attributes.iter().any(|(attribute, _)| attribute == key)
     }
 
     /// Takes in statuses and late data, closes the slots that are due, and moves the clock. Returns whether anything changed.
@@ -134,7 +164,9 @@ impl Tracked {
             self.take_status(note.status);
             touched = true;
         }
-        self.convert_install_times();
+        if self.convert_install_times() || touched {
+            self.attributes = attributes::of(&self.state.facts);
+        }
         self.close_slots(context, scratch);
         for fragment in &inbox.late {
             self.take_late(fragment, context);
@@ -163,9 +195,9 @@ impl Tracked {
     }
 
     /// Install times are the device's wall clock; they are converted by the offset that the same boot's reports show.
-    /// Until then the age of what is installed is unknown.
-    fn convert_install_times(&mut self) {
-        let Some(status) = self.state.facts.unconverted.take() else { return };
+    /// Until then the age of what is installed is unknown. Returns whether there was anything to convert.
+    fn convert_install_times(&mut self) -> bool {
+        let Some(status) = self.state.facts.unconverted.take() else { return false };
         let convert = |wall: Option<i64>| {
             wall.and_then(|wall| self.device.event_time_of_wall(status.boot, wall)).map(|at| at.minute())
         };
@@ -192,6 +224,7 @@ impl Tracked {
         if converted < wanted {
             facts.unconverted = Some(status);
         }
+        true
     }
 
     fn close_slots(&mut self, context: &Context<'_>, scratch: &mut Scratch) {
@@ -231,6 +264,7 @@ impl Tracked {
         let counts = counts_of(slot, histogram, track.thresholds);
         track.ring.add(minute, counts);
         let (verdict, tests) = judge(track, minute, settings);
+        track.follow(minute, histogram, verdict);
         let judged_well = track.standing != Standing::Provisional;
         if !judged_well || (verdict != Verdict::Degraded && spoilt_from.is_none()) {
             track.baseline.observe(minute, histogram, &counts, settings);
@@ -267,9 +301,12 @@ impl Tracked {
             if minute >= context.before {
                 break;
             }
-            let Some(track) = &state.classes[class.index()] else { break };
+            let Some(track) = &mut state.classes[class.index()] else { break };
             if later == 0 || !track.ring.get(minute).is_empty() {
                 let (verdict, tests) = judge(track, minute, settings);
+                if later == 0 {
+                    track.follow(minute, &histogram, verdict);
+                }
                 state.note(class, minute, verdict, tests);
             }
         }
@@ -304,6 +341,9 @@ impl Tracked {
         }
         if found.current.is_none() {
             state.episode_signature = Signature::default();
+            if state.in_event_since.is_none() {
+                state.classes.iter_mut().flatten().for_each(|track| track.contrast = None);
+            }
         }
         state.episode = found.current;
         state.find_affected(last, context.settings);
@@ -346,12 +386,16 @@ impl State {
         if let Some(past) = self.past_full {
             return Some(past.impact_start());
         }
+        let since_settled = |minute: Minute| minute.since(self.settled_through);
         let streak = self.episode.filter(|episode| {
             episode.degraded >= AFFECTED_DEGRADED
                 && episode.length_min() >= AFFECTED_LENGTH
                 && last.since(episode.last_degraded) < i64::from(MEMBERSHIP_MIN)
+                && since_settled(episode.last_degraded) >= i64::from(AFFECTED_LENGTH)
         });
-        match (streak, self.affected_by.is_empty()) {
+        // The membership window must not reach back into an event that is over.
+        let by_window = !self.affected_by.is_empty() && since_settled(last) >= i64::from(MEMBERSHIP_MIN);
+        match (streak, !by_window) {
             (Some(episode), _) => Some(episode.start),
             (None, false) => Some(self.episode.map_or(last.plus(-i64::from(MEMBERSHIP_MIN)), |episode| episode.start)),
             (None, true) => None,
@@ -366,39 +410,6 @@ impl State {
     /// Whether the device is proved good: no episode, no membership test, and judged healthy lately.
     pub fn is_proved_good(&self, last: Minute) -> bool {
         self.episode.is_none() && self.affected_by.is_empty() && self.past_full.is_none() && self.is_known(last)
-    }
-
-    /// Attributes that may be suspects, each with its install minute where that is known.
-    pub fn attributes(&self) -> Attributes {
-        let facts = &self.facts;
-        let mut attributes = vec![(AttributeKey { kind: Kind::Fleet, value: Label::from("all") }, None)];
-        let mut push = |kind, value: Option<&Label>, installed| {
-            if let Some(value) = value {
-                attributes.push((AttributeKey { kind, value: Arc::clone(value) }, installed));
-            }
-        };
-        push(Kind::Update, facts.update.as_ref(), facts.update_installed);
-        push(Kind::Branch, facts.branch.as_ref(), None);
-        push(Kind::Firmware, facts.firmware.as_ref(), None);
-        push(Kind::Model, facts.model.as_ref(), None);
-        for (package, installed) in &facts.packages {
-            push(Kind::Package, Some(package), *installed);
-        }
-        attributes
-    }
-
-    /// Whether the device has this attribute.
-    pub fn has(&self, key: &AttributeKey) -> bool {
-        let facts = &self.facts;
-        let is = |value: &Option<Label>| value.as_ref() == Some(&key.value);
-        match key.kind {
-            Kind::Update => is(&facts.update),
-            Kind::Branch => is(&facts.branch),
-            Kind::Firmware => is(&facts.firmware),
-            Kind::Model => is(&facts.model),
-            Kind::Package => facts.packages.iter().any(|(package, _)| *package == key.value),
-            Kind::Fleet => true,
-        }
     }
 }
 

@@ -94,11 +94,6 @@ pub fn evidence(signature: Signature) -> Vec<String> {
 fn event_view(event: &Event, engine: &Engine, last: Minute) -> EventView {
     let hold_s = u64::from(engine.settings.hold_min) * 60;
     let suspended = event.episode.is_some_and(|episode| episode.suspended);
-    let running = event.episode.filter(|episode| !episode.suspended && event.declared_at.is_none());
-    let declares_at = running.map(|episode| {
-        let full = episode.start.plus(i64::from(engine.settings.hold_min) - 1).max(last);
-        full.end().plus_ms(engine.settings.grace_ms)
-    });
     let mut members: Vec<_> =
         event.present().map(|device| engine.devices[device as usize].device.id().clone()).collect();
     members.sort();
@@ -112,7 +107,7 @@ fn event_view(event: &Event, engine: &Engine, last: Minute) -> EventView {
         streak_s: u64::from(event.streak_min) * MINUTE_MS as u64 / 1_000,
         hold_s,
         declared_at: event.declared_at,
-        declares_at,
+        declares_at: event.declares_at(&engine.settings, last),
         suspended,
         cause: event.cause.clone(),
         members,

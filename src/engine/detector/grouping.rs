@@ -1,0 +1,192 @@
+//! Which affected devices are one event: opening, naming and merging fleet events.
+//!
+//! One event is told once. A new group joins an open event that has its cause, or in which a good part of its devices are or
+//! were; two open events that one cause explains become the older of them, with the younger's number as an alias.
+
+use std::collections::BTreeMap;
+
+use crate::engine::effect::{ChangeKind, Scope};
+use crate::engine::suspect::{self, AttributeKey, Candidate, Subject};
+
+use super::event::{Event, Member};
+use super::events::{Events, Round, join};
+
+/// Fewest affected devices that make a group.
+const MIN_GROUP: usize = 3;
+/// A better cause must lead by this much (ten to one) before the name is changed, and by a thousand to one once people
+/// have been told: names that flicker help nobody.
+const CAUSE_MARGIN: f64 = std::f64::consts::LN_10;
+/// Share of the members of two events that one cause must explain for them to be one.
+const MERGE_SHARE: f64 = 0.9;
+/// Share of a new group's devices that have been in an open event for the group to be that event again.
+const SAME_DEVICES_SHARE: f64 = 0.3;
+
+impl Events {
+    /// Names each group's cause anew.
+    pub(super) fn update_causes(&mut self, round: &mut Round<'_>) {
+        for number in self.groups() {
+            let subjects = self.subjects(round, |group| group == 0 || group == number);
+            let ranked = suspect::rank(&subjects, self.background, round.last);
+            self.update_cause(number, &ranked, round);
+        }
+    }
+
+    fn update_cause(&mut self, number: u32, ranked: &[Candidate], round: &mut Round<'_>) {
+        let Some(best) = ranked.first().filter(|best| best.is_named()) else { return };
+        let taken = self.open.iter().any(|other| other.number != number && other.key.as_ref() == Some(&best.key));
+        let Some(event) = self.group(number) else { return };
+        let current = ranked.iter().find(|candidate| Some(&candidate.key) == event.key.as_ref());
+        let margin = if event.is_announced() { suspect::NAMED } else { CAUSE_MARGIN };
+        let is_same = event.key.as_ref() == Some(&best.key);
+        let beaten = !is_same && current.is_none_or(|current| best.log_likelihood - current.log_likelihood > margin);
+        if is_same || (beaten && !taken) {
+            event.blame(best, suspect::name(ranked));
+        }
+        if beaten && !taken && event.is_announced() {
+            event.measure_difference(round.devices, round.order, round.last);
+            let members = round.ids(event.present());
+            round.changes.push(event.change(ChangeKind::CauseChanged, members, round.now));
+        }
+    }
+
+    /// Opens a fleet event for each named cause among the affected devices that belong to none.
+    pub(super) fn open_groups(&mut self, round: &mut Round<'_>) {
+        while round.census().0 >= MIN_GROUP {
+            let ranked = {
+                let subjects = self.subjects(round, |group| group == 0);
+                suspect::rank(&subjects, self.background, round.last)
+            };
+            let Some(best) = ranked.first().filter(|best| worth_a_group(best)) else { return };
+            if self.open.iter().any(|event| event.key.as_ref() == Some(&best.key)) {
+                // Its members join when the causes are settled; who cannot is not explained by it.
+                return;
+            }
+            let members: Vec<u32> =
+                round.order.iter().copied().filter(|&device| is_affected_with(&best.key, device, round)).collect();
+            if members.is_empty() {
+                return;
+            }
+            let number = self.seen_before(&members).unwrap_or_else(|| {
+                self.next_event += 1;
+                let mut event = Event::new(self.next_event, Scope::Fleet, round.last);
+                event.blame(best, suspect::name(&ranked));
+                self.open.push(event);
+                self.next_event
+            });
+            self.let_in(number, members, round);
+        }
+    }
+
+    /// The open group in which enough of these devices are or were.
+    fn seen_before(&self, devices: &[u32]) -> Option<u32> {
+        let known = |event: &&Event| {
+            let shared = devices.iter().filter(|device| event.members.contains_key(device)).count();
+            event.key.is_some() && shared as f64 >= SAME_DEVICES_SHARE * devices.len() as f64
+        };
+        self.open.iter().find(known).map(|event| event.number)
+    }
+
+    fn let_in(&mut self, number: u32, devices: Vec<u32>, round: &mut Round<'_>) {
+        let Some(event) = self.group(number) else { return };
+        for device in devices {
+            let tracked = &mut round.devices[device as usize];
+            if let Some(onset) = tracked.state.onset(round.last) {
+                join(event, device, onset, tracked);
+                round.group_of[device as usize] = number;
+            }
+        }
+        self.absorb_lone(number, round);
+    }
+
+    /// Makes one event of two that prove to be one: together, one of their causes explains nearly all members of both.
+    pub(super) fn merge_groups(&mut self, round: &mut Round<'_>) {
+        let groups = self.groups();
+        for (i, &older) in groups.iter().enumerate() {
+            for &younger in &groups[i + 1..] {
+                if self.may_be_one(older, younger) {
+                    self.merge_if_one(older, younger, round);
+                }
+            }
+        }
+    }
+
+    /// Whether one of the two causes is that of nearly all members of both: what can be seen without ranking the fleet.
+    fn may_be_one(&self, older: u32, younger: u32) -> bool {
+        let at = |number: u32| self.open.iter().find(|event| event.number == number);
+        let (Some(older), Some(younger)) = (at(older), at(younger)) else { return false };
+        let explains = |key: &AttributeKey| {
+            let members = || older.present_members().chain(younger.present_members());
+            let with = members().filter(|member| member.attributes.iter().any(|(own, _)| own == key)).count();
+            with as f64 >= MERGE_SHARE * members().count() as f64
+        };
+        [older, younger].iter().filter_map(|event| event.key.as_ref()).any(explains)
+    }
+
+    fn merge_if_one(&mut self, older: u32, younger: u32, round: &mut Round<'_>) {
+        let ranked = {
+            let subjects = self.subjects(round, |group| [0, older, younger].contains(&group));
+            suspect::rank(&subjects, self.background, round.last)
+        };
+        let Some(best) = ranked.first().filter(|best| best.is_named()) else { return };
+        let (Some(at), Some(from)) = (self.place(older), self.place(younger)) else { return };
+        let both = self.open[at].present().chain(self.open[from].present()).count();
+        let is_one_of_them = [at, from].iter().any(|index| self.open[*index].key.as_ref() == Some(&best.key));
+        if !is_one_of_them || f64::from(best.affected_with) < MERGE_SHARE * both as f64 {
+            return;
+        }
+        let taken = self.open.remove(from);
+        let Some(event) = self.group(older) else { return };
+        let cause_changed = event.key.as_ref() != Some(&best.key);
+        event.blame(best, suspect::name(&ranked));
+        event.take_over(&taken);
+        for device in taken.present() {
+            round.group_of[device as usize] = older;
+        }
+        if event.is_announced() {
+            let (members, newcomers) = (round.ids(event.present()), round.ids(taken.present()));
+            if cause_changed {
+                event.measure_difference(round.devices, round.order, round.last);
+                round.changes.push(event.change(ChangeKind::CauseChanged, members, round.now));
+            }
+            round.changes.push(event.change(ChangeKind::Joined, newcomers, round.now));
+        }
+    }
+
+    fn place(&self, number: u32) -> Option<usize> {
+        self.open.iter().position(|event| event.number == number)
+    }
+
+    /// Every device that is known and in one of `groups` (0: in none), in the order of the ids. Those who are or were in
+    /// an open group are taken as they were when they joined.
+    fn subjects<'a>(&'a self, round: &'a Round<'_>, groups: impl Fn(u32) -> bool) -> Vec<Subject<'a>> {
+        let members: BTreeMap<u32, &Member> = self
+            .open
+            .iter()
+            .filter(|event| event.key.is_some())
+            .flat_map(|event| &event.members)
+            .map(|(index, member)| (*index, member))
+            .collect();
+        let known = round.order.iter().filter(|&&device| groups(round.group_of[device as usize]));
+        known
+            .filter_map(|device| {
+                let tracked = &round.devices[*device as usize];
+                let onset = tracked.state.onset(round.last);
+                let member = members.get(device).filter(|member| onset.is_some() || member.left.is_none());
+                if let Some(member) = member {
+                    return Some(Subject { onset: Some(member.onset), attributes: &member.attributes });
+                }
+                let is_known = onset.is_some() || tracked.state.is_known(round.last);
+                is_known.then_some(Subject { onset, attributes: &tracked.attributes })
+            })
+            .collect()
+    }
+}
+
+fn worth_a_group(best: &Candidate) -> bool {
+    best.is_named() && best.affected_with as usize >= MIN_GROUP
+}
+
+fn is_affected_with(key: &AttributeKey, device: u32, round: &Round<'_>) -> bool {
+    let tracked = &round.devices[device as usize];
+    round.is_free(device) && tracked.has(key) && tracked.state.onset(round.last).is_some()
+}
