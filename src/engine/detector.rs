@@ -5,6 +5,7 @@
 //! depends on the reports and on the instants it is given, on nothing else: the same journal gives the same changes.
 
 mod attributes;
+mod cohort;
 mod contrast;
 mod damage;
 mod event;

@@ -128,10 +128,11 @@ pub struct Change {
     /// Why an event that people had been warned of was not declared, with its `recovered`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near_miss: Option<NearMiss>,
-    /// Numbers of incidents that proved to be this one. Whoever was told of one of them has been told of this.
+    /// Ids of events (`E-0007`) and numbers of incidents (`INC-0002`) that proved to be this one, all that there ever were. Whoever
+    /// was told of one of them has been told of this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// The classes, tests and rules that carry the damage, with `declared` only; worst first.
+    /// The classes, tests and rules that carry the damage, with `early_warning` and `declared`; worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damage: Vec<Damage>,
     /// Minute-by-minute evidence, with `declared` only.

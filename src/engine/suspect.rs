@@ -45,6 +45,9 @@ pub const LEAST_BACKGROUND: f64 = 0.004;
 const ONSET_MEAN_MIN: f64 = 30.0;
 const WINDOW_MIN: f64 = 1_440.0;
 const PROMPT_SHARE: f64 = 0.7;
+/// The most that the onsets' timing may say, a thousand to one: devices that fall ill at once after a night's rollout are one
+/// coincidence, not as many as there are devices.
+const MOST_BY_TIMING: f64 = NAMED;
 /// An onset this many minutes before the install still counts as "with it": slots and clocks have grains.
 const VETO_MIN: i64 = 5;
 /// Devices with the cause must be affected at this many times the rate of those without, and so many without make a rate.
@@ -268,12 +271,13 @@ fn judge(tally: &Tally<'_>, total: Totals, values: u32) -> Option<Candidate> {
     if controls >= LEAST_CONTROLS && affected_without >= 1.0 && rate_without * LEAST_RELATIVE_RISK > pi {
         return None;
     }
-    let with: f64 = tally.affected.iter().map(|rho| (pi * rho + eps).ln()).sum::<f64>()
+    let with: f64 = tally.affected.iter().map(|rho| (pi * rho.min(1.0) + eps).ln()).sum::<f64>()
+        + timing(&tally.affected, pi, eps)
         + tally.unripe.iter().map(|f| (-(pi * f)).ln_1p()).sum::<f64>()
         + f64::from(tally.ripe) * (-pi).ln_1p();
     let without = affected_without * eps.ln() + healthy_without * (-eps).ln_1p();
     let no_cause = total_affected * eps.ln() + total_healthy * (-eps).ln_1p();
-    let prior = tally.key.kind.prior() / f64::from(values.max(1));
+    let prior = prior(tally.key.kind, controls) / f64::from(values.max(1));
     Some(Candidate {
         key: tally.key.clone(),
         log_likelihood: with + without - no_cause + prior.ln(),
@@ -294,6 +298,21 @@ const fn mix(number: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
+}
+
+/// What everybody has cannot be told from the fleet by who is affected: then only the timing may speak for it.
+fn prior(kind: Kind, controls: f64) -> f64 {
+    if kind != Kind::Fleet && controls < LEAST_CONTROLS {
+        kind.prior().min(Kind::Fleet.prior() / 2.0)
+    } else {
+        kind.prior()
+    }
+}
+
+/// What onsets that fit the installs better than chance speak for the candidate, up to [`MOST_BY_TIMING`].
+fn timing(fits: &[f64], pi: f64, eps: f64) -> f64 {
+    let of = |rho: f64| ((pi * rho + eps) / (pi + eps)).ln();
+    fits.iter().filter(|rho| **rho > 1.0).map(|rho| of(*rho)).sum::<f64>().min(MOST_BY_TIMING)
 }
 
 /// A pair on the same devices as its update tells nothing that the update does not.

@@ -14,7 +14,7 @@ use crate::engine::time::Minute;
 use crate::engine::verdict::{Signature, Test};
 use crate::engine::wire::hdr::write_v2;
 
-use super::event::{Event, parts};
+use super::event::Event;
 use super::pool;
 use super::tracked::Tracked;
 
@@ -28,7 +28,7 @@ const LEAST_TRIALS: u64 = 20;
 impl Event {
     /// Which pairs of class and test carry the damage as of `last`, those that most members are affected by first.
     pub fn damage(&self, devices: &[Tracked], last: Minute) -> Vec<Damage> {
-        let parts = parts(&self.members, devices);
+        let parts = self.parts(devices);
         let (before, during) = self.windows(last);
         let mut drawn = BTreeSet::new();
         let mut damage: Vec<_> = self

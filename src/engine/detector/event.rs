@@ -33,10 +33,33 @@ pub struct Member {
     pub onset: Minute,
     /// What it had then. Whoever rolls an update back afterwards was still hit by it.
     pub attributes: Attributes,
-    /// First minute that counts: its onset, or its install where that was shortly before.
-    pub from: Minute,
+    /// When it took the attribute that the event's members share, where that is known.
+    pub installed: Option<Minute>,
     /// Last minute that counts, once it has left.
     pub left: Option<Minute>,
+}
+
+impl Member {
+    fn new(onset: Minute, attributes: &Attributes, key: Option<&AttributeKey>) -> Self {
+        let mut member = Self { onset, attributes: Attributes::clone(attributes), installed: None, left: None };
+        member.find_install(key);
+        member
+    }
+
+    fn find_install(&mut self, key: Option<&AttributeKey>) {
+        self.installed = self.attributes.iter().find(|(own, _)| Some(own) == key).and_then(|(_, at)| *at);
+    }
+
+    /// When the event reached it: what was bad before the install is somebody else's.
+    fn reached(&self) -> Minute {
+        self.installed.map_or(self.onset, |installed| self.onset.max(installed))
+    }
+
+    /// First minute that counts, in an event that began at `began`: good minutes of a member that fell ill later are part of
+    /// the truth about the whole.
+    fn counts_from(&self, began: Minute) -> Minute {
+        self.installed.map_or(began, |installed| installed.max(began))
+    }
 }
 
 /// An event and its clock.
@@ -57,14 +80,16 @@ pub struct Event {
     pub rate: f64,
     /// Other ids under which people may have heard of it.
     pub aliases: Vec<String>,
+    /// Whether it was found in its members' sums: then their sums, not each device's own tests, say who is in it.
+    pub pooled: bool,
     pub signature: Signature,
     /// The pair that most members are affected by.
     pub lead: Option<(TrafficClass, Test)>,
     /// Pooled verdicts; a lone device's are its own.
     pub history: History,
     pub episode: Option<Episode>,
-    /// First minute of the event that is looked at.
-    pub from: Minute,
+    /// When it reached its first member: the first minute that is looked at.
+    pub began: Minute,
     /// Minutes from here on have to be pooled again.
     pub dirty_from: Minute,
     /// Last warning mark that was announced, in minutes.
@@ -90,11 +115,12 @@ impl Event {
             cause: None,
             rate: 0.0,
             aliases: Vec::new(),
+            pooled: false,
             signature: Signature::default(),
             lead: None,
             history: History::default(),
             episode: None,
-            from,
+            began: from,
             dirty_from: from,
             warned_min: 0,
             declared_at: None,
@@ -133,7 +159,12 @@ impl Event {
     pub fn blame(&mut self, best: &Candidate, cause: Option<Cause>) {
         let difference = self.cause.as_ref().and_then(|cause| cause.evidence).and_then(|evidence| evidence.difference);
         let is_same = self.key.as_ref() == Some(&best.key);
-        self.key = Some(best.key.clone());
+        if !is_same {
+            self.key = Some(best.key.clone());
+            self.members.values_mut().for_each(|member| member.find_install(Some(&best.key)));
+            self.began = self.members.values().map(Member::reached).min().unwrap_or(self.began);
+            self.dirty_from = self.began;
+        }
         self.rate = best.rate;
         self.cause = cause;
         if let Some(evidence) = self.cause.as_mut().and_then(|cause| cause.evidence.as_mut()).filter(|_| is_same) {
@@ -141,32 +172,32 @@ impl Event {
         }
     }
 
-    /// Lets a device in, or back in. Returns whether it was not a member before.
-    pub fn join(&mut self, index: u32, onset: Minute, from: Minute, attributes: &Attributes) -> bool {
-        let from = from.max(self.dirty_from.plus(-i64::from(HISTORY_MIN)));
-        match self.members.get_mut(&index) {
-            Some(member) if member.left.is_none() => return false,
-            // A device that comes back counts from its first time on: its good minutes between are part of the truth.
-            Some(member) => member.left = None,
-            None => {
-                let attributes = Attributes::clone(attributes);
-                self.members.insert(index, Member { onset, attributes, from, left: None });
-            }
-        }
-        self.from = self.from.min(from);
+    /// Lets a device in, or back in. Returns the first of its minutes that counts.
+    pub fn join(&mut self, index: u32, onset: Minute, attributes: &Attributes) -> Minute {
+        let key = self.key.as_ref();
+        let member = self.members.entry(index).or_insert_with(|| Member::new(onset, attributes, key));
+        // A device that comes back counts from its first time on: its good minutes between are part of the truth.
+        member.left = None;
+        self.began = self.began.min(member.reached());
+        let from = member.counts_from(self.began);
         self.dirty_from = self.dirty_from.min(from);
-        true
+        from
     }
 
     /// Takes in another event that proved to be this one. Of two incidents the older number stays; what else people may
     /// have heard of becomes an alias.
     pub fn take_over(&mut self, other: &Self) {
         for (index, member) in &other.members {
-            self.members.entry(*index).or_insert_with(|| member.clone());
+            let key = self.key.as_ref();
+            self.members.entry(*index).or_insert_with(|| {
+                let mut member = member.clone();
+                member.find_install(key);
+                member
+            });
         }
         self.signature.0 |= other.signature.0;
-        self.from = self.from.min(other.from);
-        self.dirty_from = self.dirty_from.min(self.from);
+        self.began = self.began.min(other.began);
+        self.dirty_from = self.dirty_from.min(self.began);
         self.warned_min = self.warned_min.max(other.warned_min);
         if other.is_announced() {
             self.aliases.push(other.id());
@@ -194,7 +225,7 @@ impl Event {
         if self.scope == Scope::Isolated && self.key.is_none() {
             return self.run_lone_clock(devices);
         }
-        let parts = parts(&self.members, devices);
+        let parts = self.parts(devices);
         self.find_signature(devices);
         let mut minute = self.dirty_from.max(last.plus(1 - i64::from(HISTORY_MIN)));
         while minute <= last {
@@ -203,7 +234,7 @@ impl Event {
             minute = minute.plus(1);
         }
         self.dirty_from = last.plus(1);
-        let oldest = self.from.max(last.plus(1 - i64::from(HISTORY_MIN)));
+        let oldest = self.began.max(last.plus(1 - i64::from(HISTORY_MIN)));
         let found = streak::episodes(&self.history, oldest, last, settings);
         let start_of =
             |episode: Option<Episode>| episode.and_then(|e| Some((e, self.true_start(&e, &parts, settings)?)));
@@ -237,7 +268,9 @@ impl Event {
     fn keep(&mut self, clock: &Clock) {
         self.episode = clock.episode;
         let counts = |episode: &Episode| self.state != EventState::Recovered || episode.length_min() >= RELAPSE_MIN;
-        if let Some(episode) = clock.episode.or(clock.ended_full).filter(counts) {
+        // An hour that was full and is over, and has not been told, comes before whatever has begun since.
+        let untold = clock.ended_full.filter(|_| self.declared_at.is_none());
+        if let Some(episode) = untold.or(clock.episode).or(clock.ended_full).filter(counts) {
             self.streak_min = episode.length_min();
             self.last_degraded = episode.last_degraded;
             if self.declared_at.is_none() {
@@ -282,7 +315,7 @@ impl Event {
             .map(|(pair, _)| *pair)
             .or(self.lead);
         if self.signature != before {
-            self.dirty_from = self.from;
+            self.dirty_from = self.began;
         }
     }
 
@@ -325,6 +358,16 @@ impl Event {
         quiet
     }
 
+    /// What each member, present or not, contributes to the pool.
+    pub(super) fn parts<'a>(&self, devices: &'a [Tracked]) -> Vec<Part<'a>> {
+        let part = |(index, member): (&u32, &Member)| Part {
+            tracked: &devices[*index as usize],
+            from: member.counts_from(self.began),
+            to: member.left,
+        };
+        self.members.iter().map(part).collect()
+    }
+
     /// The device of a lone event.
     pub fn lone_device(&self) -> Option<u32> {
         if self.key.is_none() { self.members.keys().next().copied() } else { None }
@@ -354,7 +397,7 @@ impl Event {
 
     /// Minute by minute, what the hour consists of.
     pub fn proof(&self, devices: &[Tracked], settings: &Settings) -> Vec<ProofMinute> {
-        let parts = parts(&self.members, devices);
+        let parts = self.parts(devices);
         let mut proof = Vec::new();
         let mut minute = self.impact_start;
         while minute <= self.last_degraded && proof.len() < HISTORY_MIN as usize {
@@ -401,11 +444,4 @@ pub struct Clock {
     /// Whether the running episode has filled the hour.
     pub full: bool,
     pub episode: Option<Episode>,
-}
-
-pub(super) fn parts<'a>(members: &BTreeMap<u32, Member>, devices: &'a [Tracked]) -> Vec<Part<'a>> {
-    members
-        .iter()
-        .map(|(index, member)| Part { tracked: &devices[*index as usize], from: member.from, to: member.left })
-        .collect()
 }

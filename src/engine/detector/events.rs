@@ -24,8 +24,6 @@ use super::transitions::{advance, is_over};
 const BACKGROUND_RISE_MIN: f64 = 120.0;
 const BACKGROUND_FALL_MIN: f64 = 1_440.0;
 const BACKGROUND_MOST: f64 = 0.15;
-/// Longest time between an install and an onset for the member's minutes to count from the install on.
-const INSTALL_REACH_MIN: i64 = 30;
 
 /// The open events and their numbers.
 #[derive(Clone, Debug, Default, Encode, Decode)]
@@ -97,6 +95,7 @@ impl Events {
             self.update_members(number, &mut round);
         }
         self.open_groups(&mut round);
+        self.open_cohort(&mut round);
         self.merge_groups(&mut round);
         self.follow_background(&round);
         self.open_lone(&mut round);
@@ -150,15 +149,16 @@ impl Events {
             if round.group_of[device as usize] == number {
                 let Some(member) = event.members.get_mut(&device) else { continue };
                 let had = member.attributes.iter().any(|(attribute, _)| *attribute == key);
-                if tracked.state.is_proved_good(round.last) || !had {
+                let still = event.pooled && tracked.state.exceeds(event.signature, round.last, round.settings);
+                if !had || (tracked.state.is_proved_good(round.last) && !still) {
                     member.left = Some(round.last);
-                    tracked.state.in_event_since = None;
+                    tracked.state.leave_event(round.last);
                     round.group_of[device as usize] = 0;
                     left.push(device);
                 }
             } else if round.group_of[device as usize] == 0
-                && let Some(onset) = tracked.state.onset(round.last)
                 && tracked.has(&key)
+                && let Some(onset) = onset_in(event, tracked, round.last, round.settings)
             {
                 join(event, device, onset, tracked);
                 round.group_of[device as usize] = number;
@@ -240,25 +240,24 @@ impl Events {
             }
             for &device in event.members.keys() {
                 let state = &mut round.devices[device as usize].state;
-                state.in_event_since = None;
                 if event.key.is_some() {
-                    // The group's clock has decided about this time; a member's own never may, not even afterwards.
-                    state.past_full = None;
-                    state.declared_through = state.declared_through.max(round.last);
-                    state.settled_through = round.last;
+                    state.leave_event(round.last);
                 }
+                state.in_event_since = None;
             }
         }
     }
 }
 
-/// Lets a device in. Its minutes count from the install of the cause on, where that is known and was shortly before the
-/// onset: bad minutes before the install are somebody else's, and good ones after it belong to the truth.
+/// When the event reached a device that is not in it; `None` if it did not.
+fn onset_in(event: &Event, tracked: &Tracked, last: Minute, settings: &Settings) -> Option<Minute> {
+    let by_sums = || (event.pooled && tracked.state.exceeds(event.signature, last, settings)).then_some(last);
+    tracked.state.onset(last).or_else(by_sums)
+}
+
+/// Lets a device in; nothing is learnt of it from the first minute that counts on.
 pub(super) fn join(event: &mut Event, device: u32, onset: Minute, tracked: &mut Tracked) {
-    let found = tracked.attributes.iter().find(|(key, _)| Some(key) == event.key.as_ref());
-    let installed = found.and_then(|(_, at)| *at);
-    let from = installed.filter(|installed| onset.since(*installed) <= INSTALL_REACH_MIN).unwrap_or(onset);
-    event.join(device, onset, from, &tracked.attributes);
+    let from = event.join(device, onset, &tracked.attributes);
     let state = &mut tracked.state;
     state.in_event_since = Some(state.in_event_since.map_or(from, |since| since.min(from)));
 }

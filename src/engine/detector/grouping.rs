@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::effect::{ChangeKind, Scope};
 use crate::engine::suspect::{self, AttributeKey, Candidate, Subject};
+use crate::engine::time::Minute;
 
 use super::event::{Event, Member};
 use super::events::{Events, Round, join};
@@ -14,7 +15,7 @@ use super::events::{Events, Round, join};
 /// Fewest affected devices that make a group.
 const MIN_GROUP: usize = 3;
 /// A better cause must lead by this much (ten to one) before the name is changed, and by a thousand to one once people
-/// have been told: names that flicker help nobody.
+/// have been mustered: names that flicker help nobody.
 const CAUSE_MARGIN: f64 = std::f64::consts::LN_10;
 /// Share of the members of two events that one cause must explain for them to be one.
 const MERGE_SHARE: f64 = 0.9;
@@ -36,7 +37,7 @@ impl Events {
         let taken = self.open.iter().any(|other| other.number != number && other.key.as_ref() == Some(&best.key));
         let Some(event) = self.group(number) else { return };
         let current = ranked.iter().find(|candidate| Some(&candidate.key) == event.key.as_ref());
-        let margin = if event.is_announced() { suspect::NAMED } else { CAUSE_MARGIN };
+        let margin = if event.declared_at.is_some() { suspect::NAMED } else { CAUSE_MARGIN };
         let is_same = event.key.as_ref() == Some(&best.key);
         let beaten = !is_same && current.is_none_or(|current| best.log_likelihood - current.log_likelihood > margin);
         if is_same || (beaten && !taken) {
@@ -61,39 +62,48 @@ impl Events {
                 // Its members join when the causes are settled; who cannot is not explained by it.
                 return;
             }
-            let members: Vec<u32> =
-                round.order.iter().copied().filter(|&device| is_affected_with(&best.key, device, round)).collect();
+            let onset = |device: u32| {
+                let tracked = &round.devices[device as usize];
+                let onset = tracked.state.onset(round.last).filter(|_| round.is_free(device) && tracked.has(&best.key));
+                onset.map(|onset| (device, onset))
+            };
+            let members: Vec<_> = round.order.iter().copied().filter_map(onset).collect();
             if members.is_empty() {
                 return;
             }
             let number = self.seen_before(&members).unwrap_or_else(|| {
-                self.next_event += 1;
-                let mut event = Event::new(self.next_event, Scope::Fleet, round.last);
-                event.blame(best, suspect::name(&ranked));
-                self.open.push(event);
-                self.next_event
+                let number = self.add_group(round.last);
+                if let Some(event) = self.group(number) {
+                    event.blame(best, suspect::name(&ranked));
+                }
+                number
             });
             self.let_in(number, members, round);
         }
     }
 
+    /// A new fleet event of nobody yet.
+    pub(super) fn add_group(&mut self, last: Minute) -> u32 {
+        self.next_event += 1;
+        self.open.push(Event::new(self.next_event, Scope::Fleet, last));
+        self.next_event
+    }
+
     /// The open group in which enough of these devices are or were.
-    fn seen_before(&self, devices: &[u32]) -> Option<u32> {
+    fn seen_before(&self, devices: &[(u32, Minute)]) -> Option<u32> {
         let known = |event: &&Event| {
-            let shared = devices.iter().filter(|device| event.members.contains_key(device)).count();
+            let shared = devices.iter().filter(|(device, _)| event.members.contains_key(device)).count();
             event.key.is_some() && shared as f64 >= SAME_DEVICES_SHARE * devices.len() as f64
         };
         self.open.iter().find(known).map(|event| event.number)
     }
 
-    fn let_in(&mut self, number: u32, devices: Vec<u32>, round: &mut Round<'_>) {
+    /// Lets devices in, each with its onset.
+    pub(super) fn let_in(&mut self, number: u32, devices: Vec<(u32, Minute)>, round: &mut Round<'_>) {
         let Some(event) = self.group(number) else { return };
-        for device in devices {
-            let tracked = &mut round.devices[device as usize];
-            if let Some(onset) = tracked.state.onset(round.last) {
-                join(event, device, onset, tracked);
-                round.group_of[device as usize] = number;
-            }
+        for (device, onset) in devices {
+            join(event, device, onset, &mut round.devices[device as usize]);
+            round.group_of[device as usize] = number;
         }
         self.absorb_lone(number, round);
     }
@@ -184,9 +194,4 @@ impl Events {
 
 fn worth_a_group(best: &Candidate) -> bool {
     best.is_named() && best.affected_with as usize >= MIN_GROUP
-}
-
-fn is_affected_with(key: &AttributeKey, device: u32, round: &Round<'_>) -> bool {
-    let tracked = &round.devices[device as usize];
-    round.is_free(device) && tracked.has(key) && tracked.state.onset(round.last).is_some()
 }

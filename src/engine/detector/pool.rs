@@ -20,6 +20,10 @@ const WIDTHS: [u32; 5] = [1, 3, 5, 10, 15];
 /// Standard errors between a share and the limit for it to be degraded (1 % one-sided) or healthy (5 %).
 const DEGRADED_Z: f64 = 2.33;
 const HEALTHY_Z: f64 = 1.64;
+/// The most that one device's share may count for the pool to be degraded, in limits: a device in a burst of its own (every
+/// second sample slow) would widen the error of the whole so far that a defect on all the others could not be seen. Bounding
+/// the influence of each is what robust estimates do (Huber 1964); for proving health nothing is bounded.
+pub const MOST_OF_ONE: f64 = 4.0;
 
 /// A member's part in the pool: its minutes from `from` to `to`.
 #[derive(Clone, Copy, Debug)]
@@ -48,10 +52,12 @@ impl Part<'_> {
 
 /// Sums over the members in a window.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
+pub struct Sums {
     members: f64,
-    n: f64,
-    k: f64,
+    /// Trials.
+    pub n: f64,
+    /// Exceedances.
+    pub k: f64,
     /// Sums over members of k^2, k n and n^2.
     kk: f64,
     kn: f64,
@@ -59,11 +65,13 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, n: u64, k: u64) {
+    /// Adds one device's trials and exceedances; of the latter at most the share `most` counts.
+    pub fn add(&mut self, n: u64, k: u64, most: f64) {
         if n == 0 {
             return;
         }
-        let (n, k) = (n as f64, k as f64);
+        let n = n as f64;
+        let k = (k as f64).min(most * n);
         self.members += 1.0;
         self.n += n;
         self.k += k;
@@ -72,11 +80,30 @@ impl Sums {
         self.nn += n * n;
     }
 
-    fn share(&self) -> f64 {
+    /// Devices with trials.
+    pub fn devices(&self) -> usize {
+        self.members as usize
+    }
+
+    /// The sums of those that are in these and not in `part`.
+    pub fn without(&self, part: &Self) -> Self {
+        Self {
+            members: self.members - part.members,
+            n: self.n - part.n,
+            k: self.k - part.k,
+            kk: self.kk - part.kk,
+            kn: self.kn - part.kn,
+            nn: self.nn - part.nn,
+        }
+    }
+
+    /// Share of exceedances.
+    pub fn share(&self) -> f64 {
         self.k / self.n
     }
 
-    fn standard_error(&self) -> f64 {
+    /// Its cluster-robust standard error.
+    pub fn standard_error(&self) -> f64 {
         let p = self.share();
         // With half a count added, so that a share of exactly 0 or 1 is not certain.
         let smoothed = (self.k + 0.5) / (self.n + 1.0);
@@ -138,18 +165,19 @@ fn of_class(
 }
 
 fn of_test(parts: &[Part<'_>], class: TrafficClass, test: Test, minute: Minute, settings: &Settings) -> Verdict {
-    let own = sums(parts, class, test, minute, 1);
     let Some(limit) = limit(parts, class, test, settings) else { return Verdict::Unknown };
+    let (own, own_bounded) = sums(parts, (class, test), limit, minute, 1);
     if own.n == 0.0 {
         return Verdict::Unknown;
     }
     for width in WIDTHS {
-        let window = if width == 1 { own } else { sums(parts, class, test, minute, width) };
-        let (share, error) = (window.share(), window.standard_error());
-        if share - DEGRADED_Z * error > limit && own.share() * 2.0 >= share {
+        let (all, bounded) =
+            if width == 1 { (own, own_bounded) } else { sums(parts, (class, test), limit, minute, width) };
+        let (share, error) = (bounded.share(), bounded.standard_error());
+        if share - DEGRADED_Z * error > limit && own_bounded.share() * 2.0 >= share {
             return Verdict::Degraded;
         }
-        if share + HEALTHY_Z * error < good_below(test, limit) {
+        if all.share() + HEALTHY_Z * all.standard_error() < good_below(test, limit) {
             return Verdict::Healthy;
         }
     }
@@ -160,30 +188,33 @@ fn of_test(parts: &[Part<'_>], class: TrafficClass, test: Test, minute: Minute, 
 fn good_below(test: Test, limit: f64) -> f64 {
     match test {
         Test::P50 => 0.75,
-        Test::P95 => 0.12,
+        Test::P95 => 1.3 * limit,
         Test::FalsePositives | Test::Flagged => (2.0 * limit).max(0.02),
     }
 }
 
 /// The limit of a test for the pool: the members' mean where each has its own.
 fn limit(parts: &[Part<'_>], class: TrafficClass, test: Test, settings: &Settings) -> Option<f64> {
-    if matches!(test, Test::P50 | Test::P95) {
-        let fixed = verdict::Rates { false_positives: 0.0, flagged: None, flagged_dispersion: 1.0 };
-        return verdict::limit(test, &fixed);
-    }
     let (mut sum, mut count) = (0.0, 0.0);
-    for part in parts {
-        let track = part.tracked.state.classes[class.index()].as_ref();
-        if let Some(limit) = track.and_then(|track| verdict::limit(test, &track.rates(settings))) {
-            sum += limit;
-            count += 1.0;
+    for limit in parts.iter().filter_map(|part| limit_of(part.tracked, (class, test), settings)) {
+        if matches!(test, Test::P50 | Test::P95) {
+            return Some(limit);
         }
+        sum += limit;
+        count += 1.0;
     }
     (count > 0.0).then(|| sum / count)
 }
 
-fn sums(parts: &[Part<'_>], class: TrafficClass, test: Test, last: Minute, width: u32) -> Sums {
-    let mut sums = Sums::default();
+/// The limit of a test for one device; `None` where it knows none.
+pub fn limit_of(tracked: &Tracked, (class, test): (TrafficClass, Test), settings: &Settings) -> Option<f64> {
+    let track = tracked.state.classes[class.index()].as_ref()?;
+    verdict::limit(test, &track.rates(settings))
+}
+
+/// Sums over the members in the window that ends with `last`: as they are, and with each device's part bounded.
+fn sums(parts: &[Part<'_>], (class, test): (TrafficClass, Test), limit: f64, last: Minute, width: u32) -> (Sums, Sums) {
+    let (mut all, mut bounded) = (Sums::default(), Sums::default());
     for part in parts {
         let (mut n, mut k) = (0, 0);
         for back in 0..i64::from(width) {
@@ -191,15 +222,18 @@ fn sums(parts: &[Part<'_>], class: TrafficClass, test: Test, last: Minute, width
             n += trials;
             k += exceeding;
         }
-        sums.add(n, k);
+        all.add(n, k, 1.0);
+        bounded.add(n, k, limit * MOST_OF_ONE);
     }
-    sums
+    (all, bounded)
 }
 
 /// Trials and exceedances of one pair over all members in one minute, for the continuity proof.
 pub fn evidence(parts: &[Part<'_>], (class, test): (TrafficClass, Test), minute: Minute) -> (u64, u64) {
-    let sums = sums(parts, class, test, minute, 1);
-    (sums.n as u64, sums.k as u64)
+    parts
+        .iter()
+        .map(|part| test.of(&part.counts(class, minute)))
+        .fold((0, 0), |(n, k), (trials, exceeding)| (n + trials, k + exceeding))
 }
 
 /// Least difference between inside and outside with which an edge can be drawn.

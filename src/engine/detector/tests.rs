@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::engine::device::{DeviceId, Label, Status};
-use crate::engine::effect::{ChangeKind, Scope};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::engine::effect::{ChangeKind, Scope, StreakEnd};
+use crate::engine::fleet::Refusal;
 use crate::engine::histogram::bucket_of;
 use crate::engine::report::{Bucket, ClassReport, Report};
 
@@ -34,6 +38,10 @@ struct Bench {
 impl Bench {
     /// A fleet of `devices`, the first `updated` of which take an update at T0.
     fn new(devices: usize, updated: usize) -> Self {
+        Self::with_history(devices, updated, HISTORY_MIN)
+    }
+
+    fn with_history(devices: usize, updated: usize, history_min: i64) -> Self {
         let settings = Settings { utc_offset_min: 0, ..Settings::default() };
         let fleet = Arc::new(Fleet::new(&settings));
         let mut bench = Self {
@@ -46,10 +54,10 @@ impl Bench {
         for device in 0..devices {
             bench.status(device, "old", None);
         }
-        bench.minutes(HISTORY_MIN, |_, _| Good);
+        bench.minutes(history_min, |_, _| Good);
         assert!(bench.changes.is_empty(), "history is quiet: {:?}", bench.changes);
         for device in 0..updated {
-            bench.status(device, "new", Some(T0));
+            bench.status(device, "new", Some(DAY0 + history_min * MINUTE_MS));
         }
         bench
     }
@@ -82,6 +90,34 @@ impl Bench {
         }
     }
 
+    /// As [`Self::minutes`]; with a seed each report comes up to 25 s late, up to three times, and the devices in any order.
+    fn disturbed_minutes(&mut self, count: i64, seed: Option<u64>, say: impl Fn(usize, i64) -> Said) {
+        let mut noise = seed.unwrap_or(0) | 1;
+        let mut random = move |below: u64| {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (noise >> 33) % below
+        };
+        for minute in 0..count {
+            let (start, end) = (self.now, self.now + MINUTE_MS);
+            let mut arrivals: Vec<(i64, usize)> = Vec::new();
+            for device in 0..self.seq.len() {
+                self.seq[device] += 1;
+                let copies = seed.map_or(1, |_| 1 + random(3));
+                arrivals.extend((0..copies).map(|_| (end + seed.map_or(0, |_| random(25_000) as i64), device)));
+            }
+            arrivals.sort_unstable();
+            for (arrival, device) in arrivals {
+                self.advance(arrival);
+                let taken = self.offer(device, start, say(device, minute), arrival);
+                assert!(matches!(taken, Ok(()) | Err(Refusal::Duplicate)), "{taken:?}");
+            }
+            // The next minute's reports begin to arrive at its end; this one's may still be on their way.
+            self.now = end.max(self.now);
+            self.advance(end + 30_000);
+            self.now = end;
+        }
+    }
+
     fn advance(&mut self, to: i64) {
         let mut tick = Engine::next_tick(Timestamp::from_ms(self.now));
         while tick.as_ms() <= to {
@@ -93,10 +129,15 @@ impl Bench {
 
     fn report(&mut self, device: usize, start: i64, said: Said, arrival: i64) {
         self.seq[device] += 1;
+        self.offer(device, start, said, arrival).unwrap();
+    }
+
+    /// Sends the device's newest report, perhaps again.
+    fn offer(&mut self, device: usize, start: i64, said: Said, arrival: i64) -> Result<(), Refusal> {
         let base = match said {
             Good => 10_000,
             Bad => 30_000,
-            Silent => return,
+            Silent => return Ok(()),
         };
         let buckets: Vec<Bucket> =
             (0..20).map(|i| Bucket { index: bucket_of(base * (90 + i) / 100) as u16, count: 1 }).collect();
@@ -120,7 +161,7 @@ impl Bench {
             buckets,
             ..Report::default()
         };
-        self.engine.fleet().report(&Self::id(device), &report, Timestamp::from_ms(arrival)).unwrap();
+        self.engine.fleet().report(&Self::id(device), &report, Timestamp::from_ms(arrival)).map(drop)
     }
 
     fn of(&self, kind: ChangeKind) -> Vec<&Change> {
@@ -305,4 +346,138 @@ fn memory_of_a_device_stays_within_its_budget() {
         + 4 * (size_of::<tracked::ClassTrack>() + 480 * 12 + 368 * 2 + 24 * 7 * 6 + 26 * 40)
         + 2_880 * 2;
     assert!(bytes < 42 * 1_024, "{bytes} bytes beside the 24 KiB of the open slots");
+}
+
+#[test]
+fn a_near_miss_says_why_it_was_not_declared() {
+    let near_miss = |story: &[(Said, i64)]| {
+        let mut bench = Bench::new(20, 10);
+        play(&mut bench, 10, &[(Good, 3)]);
+        play(&mut bench, 10, story);
+        assert!(bench.of(ChangeKind::Declared).is_empty());
+        let recovered = bench.of(ChangeKind::Recovered);
+        assert_eq!(recovered.len(), 1, "{:#?}", bench.changes);
+        recovered[0].near_miss.expect("it was warned of")
+    };
+    let healthy = near_miss(&[(Bad, 47), (Good, 10)]);
+    assert_eq!((healthy.length_min, healthy.hold_min, healthy.end), (47, 60, StreakEnd::Healthy));
+    assert_eq!((healthy.healthy_after, healthy.gaps_after), (5, 0), "five healthy minutes end it");
+    let unknown = near_miss(&[(Bad, 20), (Silent, 30), (Good, 10)]);
+    assert_eq!((unknown.length_min, unknown.end, unknown.gaps_after), (20, StreakEnd::Unknown, 30));
+}
+
+#[test]
+fn a_warning_says_how_likely_the_hour_is_and_who_may_still_be_hit() {
+    let mut bench = Bench::new(20, 10);
+    play(&mut bench, 10, &[(Good, 3), (Bad, 58), (Good, 10)]);
+    let forecasts: Vec<_> = bench.of(ChangeKind::EarlyWarning).iter().filter_map(|change| change.forecast).collect();
+    assert_eq!(forecasts.len(), 4);
+    assert!(forecasts.windows(2).all(|pair| pair[0].chance < pair[1].chance), "{forecasts:?}");
+    // The other ten still have the old update, and all that took the new one are hit.
+    assert!(forecasts.iter().all(|forecast| (forecast.scheduled, forecast.at_risk) == (10, 10)), "{forecasts:?}");
+    let declares_at = Timestamp::from_ms(T0 + 63 * MINUTE_MS + 90_000);
+    assert!(forecasts.iter().all(|forecast| forecast.declares_at == Some(declares_at)), "{forecasts:?}");
+}
+
+#[test]
+fn a_declaration_shows_what_the_event_did_and_to_whom() {
+    let mut bench = Bench::new(20, 10);
+    play(&mut bench, 10, &[(Good, 3), (Bad, 65)]);
+    let declared = bench.of(ChangeKind::Declared)[0];
+    let evidence = declared.cause.as_ref().and_then(|cause| cause.evidence).expect("a cause with its counts");
+    assert_eq!((evidence.affected_with, evidence.healthy_with), (10, 0));
+    assert_eq!((evidence.affected_without, evidence.healthy_without), (0, 10));
+    assert!(evidence.difference.is_some_and(|difference| difference > 0.9), "{evidence:?}");
+    let damage = &declared.damage[0];
+    assert_eq!((damage.class, damage.devices), (TrafficClass::Https, 10));
+    assert_eq!((damage.share_before, damage.share_during), (Some(0.0), 1.0));
+    let p50 = |text: &Option<String>| {
+        let mut histogram = crate::engine::histogram::Histogram::new();
+        let bytes = STANDARD.decode(text.as_ref().expect("drawn once for each class")).unwrap();
+        read_hdr(&bytes, &mut histogram);
+        histogram.quantile(0.5).unwrap()
+    };
+    let (before, during) = (p50(&damage.latency_before), p50(&damage.latency_during));
+    assert!((9_000..12_000).contains(&before) && (27_000..34_000).contains(&during), "{before} {during}");
+}
+
+/// Reads plain V2 with the reference implementation.
+fn read_hdr(bytes: &[u8], into: &mut crate::engine::histogram::Histogram) {
+    let read: hdrhistogram::Histogram<u64> =
+        hdrhistogram::serialization::Deserializer::new().deserialize(&mut &*bytes).expect("V2");
+    for value in read.iter_recorded() {
+        into.record(value.value_iterated_to() as u32, value.count_at_value() as u32);
+    }
+}
+
+#[test]
+fn a_device_that_was_told_of_gives_its_number_to_the_group_it_proves_to_be_of() {
+    let mut bench = Bench::new(20, 10);
+    play(&mut bench, 1, &[(Bad, 65)]);
+    assert_eq!(bench.of(ChangeKind::Declared).len(), 1);
+    play(&mut bench, 10, &[(Bad, 70)]);
+    let declared = bench.of(ChangeKind::Declared);
+    assert_eq!(declared.len(), 1, "nobody is told twice: {:#?}", bench.changes);
+    let joined = bench.of(ChangeKind::Joined);
+    let taken = joined.iter().find(|change| !change.aliases.is_empty()).expect("the group names what it took in");
+    assert_eq!((taken.scope, taken.incident.as_deref()), (Scope::Fleet, Some("INC-0001")));
+    assert_eq!(taken.aliases, [declared[0].event_id.clone()]);
+    assert_ne!(taken.event_id, declared[0].event_id);
+}
+
+#[test]
+fn of_two_majors_that_prove_to_be_one_the_older_number_stays_and_the_other_is_its_alias() {
+    let event = |number: u32, incident: Option<u32>| {
+        let mut event = event::Event::new(number, Scope::Fleet, Minute(1_000 + number));
+        event.incident = incident;
+        event.declared_at = incident.map(|_| Timestamp::from_ms(5_000));
+        event.warned_min = 15;
+        event
+    };
+    let merged = |mut into: event::Event, other: event::Event| {
+        into.take_over(&other);
+        (into.incident_id(), into.aliases)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        merged(event(3, Some(1)), event(5, Some(2))),
+        (some("INC-0001"), vec!["E-0005".into(), "INC-0002".into()])
+    );
+    assert_eq!(
+        merged(event(3, Some(2)), event(5, Some(1))),
+        (some("INC-0001"), vec!["E-0005".into(), "INC-0002".into()])
+    );
+    assert_eq!(merged(event(3, None), event(5, Some(1))), (some("INC-0001"), vec!["E-0005".into()]));
+    assert_eq!(merged(event(3, Some(1)), event(5, None)), (some("INC-0001"), vec!["E-0005".into()]));
+    // What the other had taken in before comes along.
+    let mut other = event(5, Some(2));
+    other.take_over(&event(6, Some(4)));
+    assert_eq!(merged(event(3, Some(1)), other).1, ["E-0005", "E-0006", "INC-0004", "INC-0002"]);
+}
+
+/// What was decided, apart from the numbers of events.
+fn decided(changes: &[Change]) -> Vec<(ChangeKind, i64, Vec<DeviceId>, Option<String>)> {
+    let of = |c: &Change| {
+        (c.kind, c.at.as_ms(), c.devices.clone(), c.cause.as_ref().map(|cause| cause.suspect.value.clone()))
+    };
+    changes.iter().map(of).collect()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 12, ..Default::default() })]
+
+    #[test]
+    fn order_duplication_and_delay_within_the_grace_change_nothing(
+        story in proptest::collection::vec((proptest::bool::weighted(0.7), 1_i64..30), 3..9),
+        seed in 0_u64..u64::MAX,
+    ) {
+        let play = |disturbed: bool| {
+            let mut bench = Bench::with_history(8, 5, 120);
+            for &(bad, minutes) in &story {
+                bench.disturbed_minutes(minutes, disturbed.then_some(seed), |device, _| if bad && device < 5 { Bad } else { Good });
+            }
+            decided(&bench.changes)
+        };
+        proptest::prop_assert_eq!(play(false), play(true));
+    }
 }

@@ -407,6 +407,26 @@ impl State {
         self.last_known.is_some_and(|known| last.since(known) < i64::from(MEMBERSHIP_MIN))
     }
 
+    /// The device leaves a fleet event, or the event is over. The event's clock has decided about the time up to `last`; the
+    /// device's own never may, not even when late data make it be looked at again.
+    pub fn leave_event(&mut self, last: Minute) {
+        self.in_event_since = None;
+        self.past_full = None;
+        self.declared_through = self.declared_through.max(last);
+        self.settled_through = last;
+    }
+
+    /// Whether more of its trials exceed than is normal, by one of the pairs, over the membership window. It proves nothing of one
+    /// device; it says on which side of the limit its own sums lie.
+    pub fn exceeds(&self, pairs: Signature, last: Minute, settings: &Settings) -> bool {
+        pairs.pairs().any(|(class, test)| {
+            let Some(track) = &self.classes[class.index()] else { return false };
+            let (trials, exceeding) = test.of(&track.ring.window(last, MEMBERSHIP_MIN));
+            let limit = verdict::limit(test, &track.rates(settings));
+            limit.is_some_and(|limit| exceeding as f64 > limit * trials as f64)
+        })
+    }
+
     /// Whether the device is proved good: no episode, no membership test, and judged healthy lately.
     pub fn is_proved_good(&self, last: Minute) -> bool {
         self.episode.is_none() && self.affected_by.is_empty() && self.past_full.is_none() && self.is_known(last)

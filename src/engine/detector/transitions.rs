@@ -19,7 +19,7 @@ const CHANCE_OF_THE_HOUR: [(f64, f64); 7] =
 /// Moves an event along its states by what its clock says.
 pub(super) fn advance(event: &mut Event, clock: Clock, next_incident: &mut u32, round: &mut Round<'_>) {
     warn(event, &clock, round);
-    let ended = clock.ended_full.filter(|_| clock.episode.is_none());
+    let ended = clock.ended_full;
     if event.declared_at.is_none() && (clock.full || ended.is_some()) {
         declare(event, next_incident, round);
     }
@@ -65,6 +65,7 @@ fn warn(event: &mut Event, clock: &Clock, round: &mut Round<'_>) {
         let members = round.ids(event.present());
         let mut change = event.change(ChangeKind::EarlyWarning, members, round.now);
         change.forecast = Some(forecast(event, &episode, round));
+        change.damage = event.damage(round.devices, round.last);
         round.changes.push(change);
     }
 }
