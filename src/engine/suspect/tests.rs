@@ -105,11 +105,11 @@ fn the_ranking_does_not_depend_on_the_order_of_the_devices() {
 #[test]
 fn an_attack_wave_on_updated_and_other_devices_alike_is_not_the_updates() {
     // Six in ten have the update, taken just before the wave; it hits two in three of everybody.
-    let hit = |i: usize| (i / 10 % 3 != 0).then_some(25);
+    let hit = |i: usize| (!(i / 10).is_multiple_of(3)).then_some(25);
     let wave: Vec<_> = (0..300).map(|i| subject(i, (i % 10 < 6).then_some(40), hit(i))).collect();
     assert_eq!(named(&wave).expect("the fleet's").suspect.kind, "fleet");
     // A wave on a fifth of the fleet names nobody.
-    let hit = |i: usize| (i / 10 % 5 == 0).then_some(25);
+    let hit = |i: usize| (i / 10).is_multiple_of(5).then_some(25);
     let wave: Vec<_> = (0..300).map(|i| subject(i, (i % 7 < 4).then_some(40), hit(i))).collect();
     assert_eq!(named(&wave), None);
 }
