@@ -22,6 +22,7 @@
 //! | [`history`] | two days of verdicts |
 //! | [`streak`] | the one-hour clock, as a pure function of verdicts |
 //! | [`suspect`] | which shared attribute best explains who is affected |
+//! | [`gate`] | which updates the updater may go on with; the control ring |
 //! | [`detector`] | devices, fleet events with their pooled clock, ticks, and the state as bytes |
 
 pub mod baseline;
@@ -31,6 +32,7 @@ pub mod device;
 pub mod effect;
 pub mod evidence;
 pub mod fleet;
+pub mod gate;
 pub mod histogram;
 pub mod history;
 pub mod report;
