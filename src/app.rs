@@ -6,6 +6,7 @@
 //! | [`demo`] | `demo`: broker, core, pages and a simulated fleet in one process |
 //! | [`keeper`] | takes a message over: decode, journal, record, count |
 //! | [`decision`] | the engine's ticks at their instants, and what follows from each |
+//! | [`gate`] | the gates: seen, recorded, published, decided by a person |
 //! | [`checkpoint`] | saves the engine's state beside the running decision |
 //! | [`serve`] | the daemon: configuration, broker or collector, listener, signals |
 //! | [`record`] | what a broker delivers, written as a recording |
@@ -33,6 +34,7 @@ pub mod checkpoint;
 pub mod core;
 pub mod decision;
 pub mod demo;
+pub mod gate;
 pub mod keeper;
 pub mod live;
 pub mod playback;

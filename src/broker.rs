@@ -113,6 +113,9 @@ pub enum BrokerError {
     /// The broker has been shut down.
     #[error("the embedded broker has been shut down")]
     Stopped,
+    /// A retained message could not be kept.
+    #[error("the embedded broker could not keep a retained message: {0}")]
+    Unkept(String),
     /// A topic with wildcards or control characters.
     #[error("{0:?} is not a topic that can be published to")]
     Topic(String),
@@ -148,7 +151,29 @@ pub struct Embedded {
 struct Gate {
     topic: String,
     payload: Vec<u8>,
-    done: oneshot::Sender<()>,
+    done: oneshot::Sender<Result<(), String>>,
+}
+
+/// Publishes retained messages of ours.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    gates: mpsc::Sender<Gate>,
+}
+
+impl Publisher {
+    /// Publishes a retained message and waits until the broker holds it.
+    ///
+    /// # Errors
+    /// When the topic has wildcards, the broker could not keep the message, or it has been shut down.
+    pub async fn publish_retained(&self, topic: &str, payload: &[u8]) -> Result<(), BrokerError> {
+        if !is_plain_topic(topic) {
+            return Err(BrokerError::Topic(topic.to_owned()));
+        }
+        let (done, finished) = oneshot::channel();
+        let gate = Gate { topic: topic.to_owned(), payload: payload.to_vec(), done };
+        self.gates.send(gate).await.map_err(|_| BrokerError::Stopped)?;
+        finished.await.map_err(|_| BrokerError::Stopped)?.map_err(BrokerError::Unkept)
+    }
 }
 
 impl Embedded {
@@ -209,15 +234,14 @@ impl Embedded {
     /// Publishes a retained message in place of ours, such as `{root}/v1/updates/{version}/gate`; no device can.
     ///
     /// # Errors
-    /// When the topic has wildcards, or the broker has been shut down.
+    /// As [`Publisher::publish_retained`].
     pub async fn publish_retained(&self, topic: &str, payload: &[u8]) -> Result<(), BrokerError> {
-        if !is_plain_topic(topic) {
-            return Err(BrokerError::Topic(topic.to_owned()));
-        }
-        let (done, finished) = oneshot::channel();
-        let gate = Gate { topic: topic.to_owned(), payload: payload.to_vec(), done };
-        self.gates.send(gate).await.map_err(|_| BrokerError::Stopped)?;
-        finished.await.map_err(|_| BrokerError::Stopped)
+        self.publisher().publish_retained(topic, payload).await
+    }
+
+    /// Publishes after us; it does not keep the broker running.
+    pub fn publisher(&self) -> Publisher {
+        Publisher { gates: self.gates.clone() }
     }
 
     /// Closes the listener and every connection, and waits (at most 5 s) until no message is being delivered any more.
@@ -297,11 +321,9 @@ async fn publish_gate(context: &ServerContext, gate: Gate) {
     };
     let origin = Origin::from_system(Id::from(context.node.id(), "fleetwatch".into()));
     let message = Publish::new(Box::new(message), None, None, None);
-    match SessionState::forwards(context, origin, message, false, None).await {
-        // Whoever asked may have stopped waiting.
-        Ok(()) => drop(gate.done.send(())),
-        Err(error) => tracing::warn!(%error, "a retained message could not be published"),
-    }
+    let outcome = SessionState::forwards(context, origin, message, false, None).await;
+    // Whoever asked may have stopped waiting.
+    let _ = gate.done.send(outcome.map_err(|error| error.to_string()));
 }
 
 async fn context(config: &BrokerConfig, keeper: Arc<hooks::Gatekeeper>) -> ServerContext {

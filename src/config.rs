@@ -25,6 +25,7 @@ use figment::Figment;
 use figment::providers::Serialized;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::gate::{Policy, ReleaseOn};
 use crate::engine::settings::Settings;
 
 pub mod credentials;
@@ -64,6 +65,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// The expected fleet.
     pub devices: DevicesConfig,
+    /// What the updater is told.
+    pub gate: GateConfig,
     /// What is logged, and in which form.
     pub log: LogConfig,
 }
@@ -226,6 +229,26 @@ pub struct HttpConfig {
 pub struct DevicesConfig {
     /// CSV file of the expected fleet (device, branch, model, customer).
     pub expected: Option<PathBuf>,
+}
+
+/// Section `gate`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GateConfig {
+    /// Whether anything is decided about updates and published.
+    pub enabled: bool,
+    /// Least confidence with which a suspect update is held.
+    pub min_confidence: f64,
+    /// Minutes of proved degradation from which on an early warning holds; a declared incident always does.
+    pub hold_from_min: u32,
+    /// Who may release what the detector holds.
+    pub release_on: ReleaseOn,
+    /// Share of the fleet that is kept out of the first night of an update, in percent.
+    pub control_ring_percent: u32,
+    /// What the choice of those devices begins with; another one chooses others.
+    pub control_ring_seed: u32,
+    /// CSV file with the devices of the ring, in place of a share.
+    pub control_ring_file: Option<PathBuf>,
 }
 
 /// Form of the log lines.
@@ -393,6 +416,21 @@ impl Default for HttpConfig {
             behind_proxy: false,
             time_zone: "Asia/Tokyo".into(),
             device_metrics: DeviceMetrics::Full,
+        }
+    }
+}
+
+impl Default for GateConfig {
+    fn default() -> Self {
+        let Policy { min_confidence, hold_from_min, release_on } = Policy::default();
+        Self {
+            enabled: true,
+            min_confidence,
+            hold_from_min,
+            release_on,
+            control_ring_percent: 0,
+            control_ring_seed: 1,
+            control_ring_file: None,
         }
     }
 }

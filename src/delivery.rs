@@ -5,6 +5,7 @@
 //! sequence number and publishes, on a watch channel, the highest number that is on stable storage. Neither side knows
 //! the other's journal, engine or metrics; `app` wires them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -63,3 +64,7 @@ impl fmt::Debug for Intake {
         f.debug_struct("Intake").field("durable", &*self.durable.borrow()).finish_non_exhaustive()
     }
 }
+
+/// The retained messages that are ours: what the broker is to hold under each topic. Whoever publishes them brings the
+/// broker to this state, and brings it there again after it has been away, so only the latest payload of a topic counts.
+pub type Retained = Arc<BTreeMap<String, Vec<u8>>>;

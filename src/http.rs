@@ -49,7 +49,7 @@ pub use self::health::Health;
 pub use self::zone::{Zone, ZoneError};
 use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
-use crate::record::IncidentStore;
+use crate::record::{GateDesk, IncidentStore};
 
 /// Largest body of a request. Nothing here takes a body.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -64,6 +64,8 @@ pub struct HttpState {
     pub health: Arc<Health>,
     pub metrics: Exposition,
     pub store: Arc<dyn IncidentStore>,
+    /// What is decided about updates; `None` when nothing is.
+    pub gates: Option<Arc<dyn GateDesk>>,
     pub clock: Clock,
     /// Zone in which people read times.
     pub zone: Zone,

@@ -24,6 +24,7 @@
 mod acks;
 mod backoff;
 mod connection;
+mod outbox;
 mod tls;
 
 use std::io;
@@ -41,7 +42,7 @@ use tokio::task::JoinSet;
 pub use backoff::ReconnectPolicy;
 pub use tls::{TlsConfig, TlsError, TlsIdentity};
 
-use crate::delivery::Intake;
+use crate::delivery::{Intake, Retained};
 
 /// Longest wait for the broker to drop a session.
 const FORGET_MOST: Duration = Duration::from_secs(5);
@@ -71,6 +72,8 @@ pub struct IngestConfig {
     pub keep_alive: Duration,
     /// How reconnecting is paced.
     pub reconnect: ReconnectPolicy,
+    /// Retained messages of ours that the broker is to hold; none by default.
+    pub retained: Option<watch::Receiver<Retained>>,
 }
 
 impl Default for IngestConfig {
@@ -87,6 +90,7 @@ impl Default for IngestConfig {
             window: 4_096,
             keep_alive: Duration::from_secs(30),
             reconnect: ReconnectPolicy::default(),
+            retained: None,
         }
     }
 }
@@ -255,6 +259,10 @@ pub struct IngestCounters {
     pub takeovers: AtomicU64,
     /// Subscriptions refused by the broker.
     pub subscriptions_refused: AtomicU64,
+    /// Retained messages of ours that the broker has acknowledged.
+    pub published: AtomicU64,
+    /// Times publishing was paused, because the broker seems to close the connection for it.
+    pub publish_pauses: AtomicU64,
 }
 
 /// Runs until `shutdown` holds true: collects from the broker into `intake` and keeps `state` current.
@@ -291,6 +299,7 @@ pub async fn run(
                 board: Arc::clone(&board),
                 shutdown: shutdown.clone(),
                 backoff: backoff::Backoff::new(config.reconnect, seed()),
+                outbox: outbox::Outbox::new(config.retained.clone().filter(|_| index == 0)),
             }
             .run(),
         );

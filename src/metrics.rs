@@ -28,6 +28,7 @@ use self::dictionary::Dictionaries;
 use self::text::Text;
 use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
+use crate::record::GateDesk;
 
 /// Content type of the text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -62,6 +63,7 @@ pub struct Exporter {
     snapshot: Arc<ArcSwap<Snapshot>>,
     clock: Clock,
     series: DeviceSeries,
+    gates: Option<Arc<dyn GateDesk>>,
     memory: Mutex<Memory>,
 }
 
@@ -76,7 +78,13 @@ struct Memory {
 impl Exporter {
     /// An exporter of these counters and of whatever snapshot is current when it is asked.
     pub fn new(counters: Arc<Counters>, snapshot: Arc<ArcSwap<Snapshot>>, clock: Clock, series: DeviceSeries) -> Self {
-        Self { counters, snapshot, clock, series, memory: Mutex::default() }
+        Self { counters, snapshot, clock, series, gates: None, memory: Mutex::default() }
+    }
+
+    /// Also shows what is decided about updates.
+    #[must_use]
+    pub fn with_gates(self, gates: Option<Arc<dyn GateDesk>>) -> Self {
+        Self { gates, ..self }
     }
 
     /// The whole text. Takes milliseconds for 1,000 devices; concurrent scrapes take turns.
@@ -88,6 +96,8 @@ impl Exporter {
         memory.dictionaries.learn(&snapshot);
         let mut text = Text::with_capacity(memory.length + memory.length / 8);
         fleet::write(&mut text, &snapshot, now, self.series, &memory.dictionaries);
+        let board = self.gates.as_ref().map(|gates| gates.board()).unwrap_or_default();
+        fleet::gates(&mut text, &board.decisions, &memory.dictionaries);
         process::write(&mut text);
         memory.length = text.len();
         drop(memory);

@@ -4,13 +4,18 @@
 //! [`IncidentStore`], `http` reads from it. The truth is the append-only list of [`RecordedChange`]s; an [`Incident`]
 //! is what follows from it, and can be derived from it again at any time.
 
+mod gate;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Severity};
+use crate::engine::gate::Decision;
 use crate::engine::time::Timestamp;
+
+pub use gate::{GateBoard, GateDesk, GateError, RecordedGate, observation};
 
 /// Where a recorded event stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -162,6 +167,30 @@ pub struct IncidentRecord {
     pub devices: Vec<Membership>,
     /// By instant, then by order of writing.
     pub changes: Vec<RecordedChange>,
+    /// Decisions about updates because of this event, the detector's and people's, in the same order.
+    #[serde(default)]
+    pub gates: Vec<RecordedGate>,
+}
+
+/// What is written to the record.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Entry {
+    /// A change of an event.
+    Change(Change),
+    /// A decision about an update.
+    Gate(Decision),
+}
+
+impl From<Change> for Entry {
+    fn from(change: Change) -> Self {
+        Self::Change(change)
+    }
+}
+
+impl From<Decision> for Entry {
+    fn from(decision: Decision) -> Self {
+        Self::Gate(decision)
+    }
 }
 
 /// Which events to list.
@@ -248,6 +277,18 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the record cannot be written; then nothing of `changes` was.
     async fn append(&self, changes: &[Change], recorded_at: Timestamp) -> Result<Appended, StoreError>;
+
+    /// Adds decisions about updates, all or none; one that is in the record already is left as it is.
+    ///
+    /// # Errors
+    /// When the record cannot be written; then nothing of `decisions` was.
+    async fn append_gates(&self, decisions: &[Decision], recorded_at: Timestamp) -> Result<Appended, StoreError>;
+
+    /// Every decision about updates, in the order in which they were made.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    async fn gates(&self) -> Result<Vec<RecordedGate>, StoreError>;
 
     /// Events in short, the latest impact first.
     ///

@@ -15,6 +15,7 @@ pub use sqlite::Sqlite;
 pub use writer::{Failure, Submitted, Writer, WriterConfig, WriterState};
 
 use crate::engine::effect::Change;
+use crate::engine::gate::Decision;
 
 /// The identity of a change: the same for every delivery of the same decision, different for different decisions.
 ///
@@ -33,4 +34,10 @@ pub fn change_key(change: &Change) -> String {
     }
     let Change { kind, at, streak_s, event_id, .. } = change;
     format!("{}/{}/{streak_s}/{sum:08x}/{event_id}", at.as_ms(), kind.as_str())
+}
+
+/// The identity of a decision about an update: who decided what about which version, when and because of which event.
+pub fn gate_key(decision: &Decision) -> String {
+    let Decision { at, gate, version, by, event, .. } = decision;
+    format!("{}/gate/{}/{version}/{by}/{}", at.as_ms(), gate.as_str(), event.as_deref().unwrap_or("-"))
 }

@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::delivery::{Intake, Sink};
+use crate::delivery::{Intake, Retained, Sink};
 use crate::engine::detector::Engine;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Change;
@@ -21,11 +21,12 @@ use crate::engine::wire::Limits;
 use crate::http::{Health, HttpState, Zone};
 use crate::journal::{CheckpointStore, Journal, JournalConfig};
 use crate::metrics::{self, Counters, DeviceSeries, Exporter};
-use crate::record::IncidentStore;
+use crate::record::{GateDesk, IncidentStore};
 use crate::store::{Sqlite, Writer, WriterConfig, WriterState};
 
 use super::checkpoint::{self, Checkpointer};
-use super::decision::{Capture, Decision, DecisionTask, publish};
+use super::decision::{Capture, Decision, DecisionTask, announce};
+use super::gate::{GateConfig, GateKeeper};
 use super::keeper::{Keeper, KeeperParts, Order, lock, refusal_reasons};
 use super::playback::Playback;
 use super::recovery::{self, Opened, Recovered, Recovery};
@@ -58,6 +59,8 @@ pub struct CoreConfig {
     pub store_path: PathBuf,
     /// Devices that should report.
     pub expected: Vec<DeviceId>,
+    /// The gates of updates; `None`: nothing is decided about updates.
+    pub gate: Option<GateConfig>,
     /// Which devices have series in the metrics.
     pub device_series: DeviceSeries,
     /// Zone in which people read times.
@@ -81,6 +84,7 @@ impl CoreConfig {
             checkpoint_interval: Duration::from_secs(60),
             store_path: dir.join("fleetwatch.sqlite"),
             expected: Vec::new(),
+            gate: Some(GateConfig::default()),
             device_series: DeviceSeries::default(),
             zone: Zone::default(),
             preload: None,
@@ -102,9 +106,11 @@ pub struct Core {
     store: Arc<Sqlite>,
     listeners: broadcast::Sender<Change>,
     http: HttpState,
+    gates: Option<GateKeeper>,
     stop: watch::Sender<bool>,
     decided: oneshot::Receiver<Writer>,
     watch: JoinHandle<()>,
+    ring: Option<JoinHandle<()>>,
 }
 
 impl fmt::Debug for Core {
@@ -130,7 +136,15 @@ impl Core {
         let Recovered { playback, changes, order } = recovered;
         let Opened { journal, checkpoints, .. } = opened;
         let clock = config.clock;
-        let parts = Parts { config: &config, clock, counters, store, journal, checkpoints, order };
+        let gates = match config.gate.clone() {
+            Some(gate) => {
+                let shared = (Arc::clone(&store) as Arc<dyn IncidentStore>, Arc::clone(&counters));
+                let opened = GateKeeper::open(gate, &config.root, clock, shared).await;
+                Some(opened.context("cannot read the decisions about updates")?)
+            }
+            None => None,
+        };
+        let parts = Parts { config: &config, clock, counters, store, journal, checkpoints, order, gates };
         Ok(parts.start(playback, changes))
     }
 
@@ -152,6 +166,11 @@ impl Core {
     /// Every change from here on. Whoever is too slow misses some; the record has them all.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.listeners.subscribe()
+    }
+
+    /// What the broker is to hold of ours; `None` without gates.
+    pub fn retained(&self) -> Option<watch::Receiver<Retained>> {
+        self.gates.as_ref().map(GateKeeper::retained)
     }
 
     /// What the HTTP listener needs.
@@ -192,11 +211,12 @@ impl Core {
     /// # Errors
     /// When something could not be written. It was never acknowledged, or the journal has it.
     pub async fn shutdown(self) -> anyhow::Result<()> {
-        let Self { keeper, engine, journal, checkpoints, counters, store, stop, decided, watch, .. } = self;
+        let Self { keeper, engine, journal, checkpoints, counters, store, stop, decided, watch, ring, .. } = self;
         keeper.close();
         stop.send_replace(true);
         let writer = decided.await.context("the decision task has ended abnormally")?;
         watch.abort();
+        ring.inspect(JoinHandle::abort);
         let last = {
             // Whoever was being served has been once the gate is ours.
             let _gate = keeper.hold();
@@ -258,11 +278,12 @@ struct Parts<'a> {
     journal: Journal,
     checkpoints: CheckpointStore,
     order: Order,
+    gates: Option<GateKeeper>,
 }
 
 impl Parts<'_> {
     fn start(self, playback: Playback, changes: Vec<Change>) -> Core {
-        let Self { config, clock, counters, store, journal, checkpoints, order } = self;
+        let Self { config, clock, counters, store, journal, checkpoints, order, gates } = self;
         let (journal, checkpoints) = (Arc::new(journal), Arc::new(checkpoints));
         let engine = playback.into_engine();
         // From the last tick, not from the clock: it may have passed another one since.
@@ -290,9 +311,7 @@ impl Parts<'_> {
         health.open(watching::RESTORE);
         let listeners = broadcast::Sender::new(LISTENER_ROOM);
         let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, clock, WriterConfig::default());
-        for change in changes {
-            publish(change, &writer, &counters, &listeners);
-        }
+        announce(changes, (&writer, gates.as_ref()), &counters, &listeners);
         let record = writer.state();
         let task = DecisionTask {
             decision,
@@ -300,13 +319,18 @@ impl Parts<'_> {
             journal: Arc::clone(&journal),
             writer,
             listeners: listeners.clone(),
+            gates: gates.clone(),
             checkpointer: Checkpointer::new(Arc::clone(&checkpoints), Arc::clone(&journal), Arc::clone(&counters)),
             checkpoint_interval: config.checkpoint_interval,
         };
         let (stop, stopped) = watch::channel(false);
-        let exporter = Exporter::new(Arc::clone(&counters), Arc::clone(&snapshot), clock, config.device_series);
+        let desk = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateDesk>);
+        let exporter = Exporter::new(Arc::clone(&counters), Arc::clone(&snapshot), clock, config.device_series)
+            .with_gates(desk.clone());
         let zone = config.zone.clone();
-        let http = http(exporter, (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store)), clock, zone);
+        let http =
+            http(exporter, (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store)), desk, (clock, zone));
+        let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
         let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), record);
         Core {
@@ -321,9 +345,11 @@ impl Parts<'_> {
             store,
             listeners,
             http,
+            gates,
             stop,
             decided,
             watch,
+            ring,
         }
     }
 }
@@ -341,11 +367,11 @@ fn spawn_watch(
 fn http(
     exporter: Exporter,
     (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<Sqlite>),
-    clock: Clock,
-    zone: Zone,
+    gates: Option<Arc<dyn GateDesk>>,
+    (clock, zone): (Clock, Zone),
 ) -> HttpState {
     let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));
-    HttpState { snapshot, health, metrics, store, clock, zone }
+    HttpState { snapshot, health, metrics, store, gates, clock, zone }
 }
 
 /// Runs the decision task on a thread of its own, so that no busy transport can keep it from its tick.

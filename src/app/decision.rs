@@ -20,6 +20,7 @@ use crate::metrics::Counters;
 use crate::store::{Submitted, Writer};
 
 use super::checkpoint::Checkpointer;
+use super::gate::GateKeeper;
 use super::keeper::{Keeper, Order, lock};
 
 /// Ticks that may have left something to be done before the next one waits.
@@ -93,8 +94,24 @@ impl Decision {
     }
 }
 
+/// Hands changes on, then what follows from them for the gates of updates.
+pub fn announce(
+    changes: Vec<Change>,
+    (writer, gates): (&Writer, Option<&GateKeeper>),
+    counters: &Counters,
+    listeners: &broadcast::Sender<Change>,
+) {
+    let observed = gates.map(|gates| (gates, gates.see(&changes)));
+    for change in changes {
+        publish(change, writer, counters, listeners);
+    }
+    if let Some((gates, observed)) = observed {
+        gates.announce(observed, writer);
+    }
+}
+
 /// Hands a change on: to the record, to the log, to whoever listens.
-pub fn publish(change: Change, writer: &Writer, counters: &Counters, listeners: &broadcast::Sender<Change>) {
+fn publish(change: Change, writer: &Writer, counters: &Counters, listeners: &broadcast::Sender<Change>) {
     counters.changed(change.kind);
     log(&change);
     if writer.submit(change.clone()) == Submitted::Overflow {
@@ -142,6 +159,7 @@ struct Outlet {
     counters: Arc<Counters>,
     writer: Writer,
     listeners: broadcast::Sender<Change>,
+    gates: Option<GateKeeper>,
     checkpointer: Checkpointer,
 }
 
@@ -155,9 +173,7 @@ impl Outlet {
                 let mut durable = self.journal.durable();
                 let _ = tokio::time::timeout(DURABLE_MOST, durable.wait_for(|durable| *durable >= through)).await;
             }
-            for change in changes {
-                publish(change, &self.writer, &self.counters, &self.listeners);
-            }
+            announce(changes, (&self.writer, self.gates.as_ref()), &self.counters, &self.listeners);
             if let Some((capture, token)) = capture {
                 self.checkpointer.save(capture, self.writer.state(), token);
             }
@@ -175,6 +191,8 @@ pub struct DecisionTask {
     pub journal: Arc<Journal>,
     pub writer: Writer,
     pub listeners: broadcast::Sender<Change>,
+    /// Decides about updates.
+    pub gates: Option<GateKeeper>,
     pub checkpointer: Checkpointer,
     /// Real time between two checkpoints.
     pub checkpoint_interval: Duration,
@@ -186,10 +204,10 @@ impl DecisionTask {
     /// # Errors
     /// When the part that hands changes on has ended abnormally.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<Writer, JoinError> {
-        let Self { decision, clock, journal, writer, listeners, checkpointer, checkpoint_interval } = self;
+        let Self { decision, clock, journal, writer, listeners, gates, checkpointer, checkpoint_interval } = self;
         let counters = Arc::clone(&decision.counters);
         let (errands, waiting) = mpsc::channel(ERRANDS);
-        let outlet = tokio::spawn(Outlet { journal, counters, writer, listeners, checkpointer }.run(waiting));
+        let outlet = tokio::spawn(Outlet { journal, counters, writer, listeners, gates, checkpointer }.run(waiting));
         // At the first tick: what was replayed or preloaded need not be so again.
         let mut saved = None::<Instant>;
         let mut saving = Weak::<()>::new();

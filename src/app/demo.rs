@@ -36,6 +36,7 @@ use crate::simulation::mqtt::{self, FleetConfig, Progress, Target};
 use crate::simulation::{Simulation, SimulationConfig};
 
 use super::core::{Core, CoreConfig};
+use super::gate::publish_embedded;
 use super::live::{Moment, Scene, View, count, local_time};
 use super::stop::Stop;
 use place::Place;
@@ -269,6 +270,9 @@ impl Stage {
         let settings = broker::BrokerConfig { listen, ..broker::BrokerConfig::default() };
         let broker = Embedded::start(settings, Some(core.intake())).await.context("cannot start the broker")?;
         core.health().open("broker");
+        if let Some(retained) = core.retained() {
+            tokio::spawn(publish_embedded(broker.publisher(), retained, core.counters()));
+        }
         let (stop, stopped) = watch::channel(false);
         let pages = demo.pages.local_addr()?;
         let http = {

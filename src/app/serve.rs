@@ -22,6 +22,7 @@ use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::config::{BrokerMode, Config, Credentials, DeviceMetrics};
 use crate::engine::device::DeviceId;
+use crate::engine::gate::Policy;
 use crate::engine::wire::Limits;
 use crate::http::{self, Health, HttpConfig, Zone};
 use crate::ingest::{self, IngestConfig, IngestCounters, IngestError, SessionState, TlsConfig, TlsIdentity};
@@ -30,6 +31,7 @@ use crate::journal::JournalConfig;
 use crate::metrics::{Counters, DeviceSeries};
 
 use super::core::{Core, CoreConfig};
+use super::gate::{GateConfig, RingSource, publish_embedded};
 use super::watch::{BROKER, DECISION, Mirror};
 
 /// Runs the daemon until it is asked to end.
@@ -217,6 +219,7 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
         checkpoint_interval: Duration::from_secs(config.checkpoint.interval_s.into()),
         store_path: config.store.path.clone(),
         expected,
+        gate: config.gate.enabled.then(|| gate_config(config)).transpose()?,
         device_series: match config.http.device_metrics {
             DeviceMetrics::Full => DeviceSeries::Full,
             DeviceMetrics::Affected => DeviceSeries::Affected,
@@ -225,6 +228,18 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
         zone: Zone::named(&config.http.time_zone)?,
         preload: None,
     })
+}
+
+fn gate_config(config: &Config) -> anyhow::Result<GateConfig> {
+    let gate = &config.gate;
+    let ring = match &gate.control_ring_file {
+        Some(path) => RingSource::Listed { devices: read_expected(path)?, path: path.clone() },
+        None if gate.control_ring_percent == 0 => RingSource::Nobody,
+        None => RingSource::Share { percent: gate.control_ring_percent, seed: gate.control_ring_seed.into() },
+    };
+    let policy =
+        Policy { min_confidence: gate.min_confidence, hold_from_min: gate.hold_from_min, release_on: gate.release_on };
+    Ok(GateConfig { policy, ring })
 }
 
 /// The devices of a list. Branch and model of a device are what its own status says; the list only says who should be there.
@@ -251,6 +266,10 @@ async fn embedded(config: &Config, core: &Core) -> anyhow::Result<(Transport, Jo
     };
     let broker = Embedded::start(broker, Some(core.intake())).await?;
     core.health().open(BROKER);
+    if let Some(retained) = core.retained() {
+        // It ends with the broker.
+        tokio::spawn(publish_embedded(broker.publisher(), retained, core.counters()));
+    }
     let (counters, seen) = (core.counters(), Arc::clone(broker.counters()));
     counters.broker_connected.set(1);
     let gauges = tokio::spawn(each_second(move |mirrors: &mut Mirrors| mirrors.embedded(&counters, &seen)));
@@ -262,7 +281,7 @@ fn external(
     core: &Core,
     stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<(Transport, JoinHandle<()>)> {
-    let ingest = ingest_config(config)?;
+    let ingest = IngestConfig { retained: core.retained(), ..ingest_config(config)? };
     let seen = Arc::new(IngestCounters::default());
     let (state_out, state) = watch::channel(SessionState::Connecting);
     let task = tokio::spawn(ingest::run(ingest, core.intake(), Arc::clone(&seen), state_out, stopped));
@@ -335,6 +354,8 @@ struct Mirrors {
     acks: Mirror,
     connects: Mirror,
     takeovers: Mirror,
+    published: Mirror,
+    publish_pauses: Mirror,
 }
 
 fn read(counter: &AtomicU64) -> u64 {
@@ -351,6 +372,8 @@ impl Mirrors {
         self.acks.raise(&counters.acks, read(&seen.acks));
         self.connects.raise(&counters.broker_connects, read(&seen.connects));
         self.takeovers.raise(&counters.broker_takeovers, read(&seen.takeovers));
+        self.published.raise(&counters.gate_published, read(&seen.published));
+        self.publish_pauses.raise(&counters.gate_publish_pauses, read(&seen.publish_pauses));
     }
 }
 

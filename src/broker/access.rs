@@ -40,8 +40,11 @@ impl Topics {
         self.split(topic) == Some((client, "status"))
     }
 
-    /// A client reads its own topics and the gates of updates.
+    /// A client reads its own topics, the gates of updates and the control ring.
     pub(super) fn may_subscribe(&self, client: &str, filter: &str) -> bool {
+        if self.rest(filter) == Some("updates/control-ring") {
+            return true;
+        }
         if let Some((owner, kind)) = self.split(filter) {
             return owner == client && matches!(kind, "report" | "status" | "+" | "#");
         }
@@ -169,6 +172,7 @@ mod tests {
             "utm/v1/B-1/",
             "utm/v1/B-1/gate",
             "utm/v1/updates/2026.11.21/gate",
+            "utm/v1/updates/control-ring",
             "other/v1/B-1/report",
             "utm/v1//report",
             "utm/v1/+/report",
@@ -185,7 +189,13 @@ mod tests {
     #[test]
     fn a_client_subscribes_to_its_own_topics_and_to_gates() {
         let topics = Topics::new("utm");
-        for good in ["utm/v1/B-1/#", "utm/v1/B-1/status", "utm/v1/updates/+/gate", "utm/v1/updates/2026.11.21/gate"] {
+        for good in [
+            "utm/v1/B-1/#",
+            "utm/v1/B-1/status",
+            "utm/v1/updates/+/gate",
+            "utm/v1/updates/2026.11.21/gate",
+            "utm/v1/updates/control-ring",
+        ] {
             assert!(topics.may_subscribe("B-1", good), "{good}");
         }
         for bad in [

@@ -101,6 +101,13 @@ pub const KEYS: &[Key] = &[
     Key { path: "http.time_zone", kind: Kind::Zone },
     Key { path: "http.device_metrics", kind: Kind::Choice(&["full", "affected", "off"]) },
     Key { path: "devices.expected", kind: Kind::ExistingFile },
+    Key { path: "gate.enabled", kind: Kind::Flag },
+    Key { path: "gate.min_confidence", kind: Kind::Above(0.5, 1.0) },
+    Key { path: "gate.hold_from_min", kind: Kind::Whole(0, 420) },
+    Key { path: "gate.release_on", kind: Kind::Choice(&["person", "resolved"]) },
+    Key { path: "gate.control_ring_percent", kind: Kind::Whole(0, 50) },
+    Key { path: "gate.control_ring_seed", kind: Kind::Whole(0, 4_294_967_295) },
+    Key { path: "gate.control_ring_file", kind: Kind::ExistingFile },
     Key { path: "log.format", kind: Kind::Choice(&["auto", "json", "text"]) },
     Key { path: "log.level", kind: Kind::Levels },
 ];

@@ -17,7 +17,7 @@ struct Rule {
 
 /// Checks all rules over the merged configuration.
 pub fn check(config: &Config, entries: &[Entry], refused: &BTreeSet<String>, faults: &mut Vec<Fault>) {
-    for rules in [broker(config), limits(config), detector(config), storage(config), http(config)] {
+    for rules in [broker(config), limits(config), detector(config), storage(config), http(config), gate(config)] {
         for rule in rules {
             if rule.broken && !rule.keys.iter().any(|key| refused.contains(*key)) {
                 faults.push(located(rule, entries));
@@ -178,6 +178,15 @@ fn http(config: &Config) -> Vec<Rule> {
             "http.listen and broker.embedded.listen must differ",
         ),
     ]
+}
+
+fn gate(config: &Config) -> Vec<Rule> {
+    let gate = &config.gate;
+    vec![rule(
+        &["gate.control_ring_file", "gate.control_ring_percent"],
+        gate.control_ring_file.is_some() && gate.control_ring_percent > 0,
+        "the control ring is either a share (gate.control_ring_percent) or a list (gate.control_ring_file)",
+    )]
 }
 
 /// Whether the host is this machine.

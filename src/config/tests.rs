@@ -183,6 +183,14 @@ fn rules_that_join_keys_are_checked_and_placed() {
         ("[journal]\ndir = \"/s\"\n[checkpoint]\ndir = \"/s\"", "journal.dir"),
         ("[http]\nlisten = \"[::]:80\"", "http.listen"),
         ("[http]\nlisten = \"127.0.0.1:1883\"", "http.listen"),
+        (
+            concat!(
+                "[gate]\ncontrol_ring_percent = 5\ncontrol_ring_file = \"",
+                env!("CARGO_MANIFEST_DIR"),
+                "/Cargo.toml\""
+            ),
+            "gate.control_ring_file",
+        ),
     ];
     for (text, key) in cases {
         let faults = faults_of(text);
@@ -233,6 +241,11 @@ fn ranges_hold_at_their_ends() {
         ("[detector]\nhold_min = 60.0", false),
         ("[detector]\nhold_min = 2026-01-01", false),
         ("[detector]\nhold_min = 0x3C", true),
+        ("[gate]\nmin_confidence = 0.5", false),
+        ("[gate]\nmin_confidence = 1", true),
+        ("[gate]\nhold_from_min = 0\nrelease_on = \"resolved\"\ncontrol_ring_percent = 50", true),
+        ("[gate]\ncontrol_ring_percent = 51", false),
+        ("[gate]\nrelease_on = \"never\"", false),
         ("[log]\nlevel = \"info,rmqtt=warn, sqlx::query=off\"", true),
         ("[log]\nlevel = \"rmqtt=warn\"", false),
         ("[broker]\nmode = \"Embedded\"", false),

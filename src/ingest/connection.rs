@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::acks::Acks;
 use super::backoff::Backoff;
+use super::outbox::Outbox;
 use super::{Board, DownReason, IngestCounters, IngestError, SessionState};
 use crate::clock;
 use crate::delivery::{Delivery, Intake, Outcome};
@@ -38,6 +39,7 @@ pub(super) struct Connection {
     pub(super) board: Arc<Board>,
     pub(super) shutdown: watch::Receiver<bool>,
     pub(super) backoff: Backoff,
+    pub(super) outbox: Outbox,
 }
 
 /// How a session ended.
@@ -74,6 +76,7 @@ impl Connection {
                 }
                 End::Lost { reason, lived } => {
                     count(&self.counters.disconnects);
+                    self.blame_publishing(reason);
                     (reason, self.backoff.lost(clock::monotonic(), lived, reason == DownReason::Closed))
                 }
             };
@@ -91,6 +94,17 @@ impl Connection {
                 () = tokio::time::sleep(retry.delay) => {}
                 () = stopped(&mut self.shutdown) => return Ok(()),
             }
+        }
+    }
+
+    fn blame_publishing(&mut self, reason: DownReason) {
+        if let Some(pause) = self.outbox.lost(clock::monotonic(), reason == DownReason::Closed) {
+            count(&self.counters.publish_pauses);
+            let pause_s = pause.as_secs();
+            tracing::error!(
+                pause_s,
+                "the broker closes the connection whenever a gate is published: may we write there? see its access list"
+            );
         }
     }
 
@@ -114,6 +128,7 @@ impl Connection {
             }
         };
         count(&self.counters.connects);
+        self.outbox.begin();
         let born = clock::monotonic();
         let mut session = Session {
             connection: self,
@@ -174,6 +189,7 @@ impl Session<'_> {
         loop {
             self.work_off()?;
             self.acknowledge().await?;
+            self.publish().await?;
             if self.blocked() {
                 self.wait_blocked().await?;
             } else {
@@ -196,9 +212,33 @@ impl Session<'_> {
         self.send(Request::Subscribe(Subscribe::new_many(filters))).await
     }
 
+    /// Sends what the broker is to hold for us and does not yet.
+    async fn publish(&mut self) -> Result<(), Fault> {
+        // Not before the subscription: whoever we wait for comes first.
+        while let (true, Some((topic, payload))) = (*self.subscribed, self.connection.outbox.next(clock::monotonic())) {
+            let mut publish = Publish::new(topic.clone(), QoS::AtLeastOnce, payload.clone());
+            publish.retain = true;
+            let packet = self.prepare(Request::Publish(publish))?;
+            let Some(Packet::Publish(Publish { pkid, .. })) = packet else {
+                return Err(Fault::Down(DownReason::Protocol));
+            };
+            self.connection.outbox.sent(pkid, (topic, payload), clock::monotonic());
+            self.write(packet).await?;
+        }
+        Ok(())
+    }
+
     /// Sends one packet now.
     async fn send(&mut self, request: Request) -> Result<(), Fault> {
-        let packet = self.events.state.handle_outgoing_packet(request).map_err(|error| fault(&error))?;
+        let packet = self.prepare(request)?;
+        self.write(packet).await
+    }
+
+    fn prepare(&mut self, request: Request) -> Result<Option<Packet>, Fault> {
+        self.events.state.handle_outgoing_packet(request).map_err(|error| fault(&error))
+    }
+
+    async fn write(&mut self, packet: Option<Packet>) -> Result<(), Fault> {
         let network = self.events.network.as_mut().ok_or(Fault::Down(DownReason::Closed))?;
         let written = tokio::time::timeout(WRITE_LIMIT, async {
             if let Some(packet) = packet {
@@ -225,6 +265,12 @@ impl Session<'_> {
                     }
                     Some(Event::Incoming(Packet::SubAck(suback))) => {
                         self.subscribed(&suback)?;
+                        continue;
+                    }
+                    Some(Event::Incoming(Packet::PubAck(puback))) => {
+                        if self.connection.outbox.acknowledged(puback.pkid) {
+                            count(&self.connection.counters.published);
+                        }
                         continue;
                     }
                     Some(_) => continue,
@@ -328,6 +374,7 @@ impl Session<'_> {
         tokio::select! {
             changed = connection.intake.durable.changed() => changed.map_err(|_| Fault::JournalEnded),
             () = tokio::time::sleep(pause) => Ok(()),
+            () = connection.outbox.changed() => Ok(()),
             () = stopped(&mut connection.shutdown) => Err(Fault::Shutdown),
         }
     }
@@ -347,6 +394,7 @@ impl Session<'_> {
             changed = connection.intake.durable.changed(), if !self.acks.is_empty() => {
                 return changed.map_err(|_| Fault::JournalEnded);
             }
+            () = connection.outbox.changed() => return Ok(()),
             () = stopped(&mut connection.shutdown) => return Err(Fault::Shutdown),
         }
         // poll() brings at most ten packets and a fresh timer each time; the rest of what has arrived comes cheaper.

@@ -9,6 +9,7 @@ use prometheus::{
 
 use super::names::{self, Named};
 use crate::engine::effect::ChangeKind;
+use crate::engine::gate::Gate;
 use crate::engine::time::Timestamp;
 
 /// Kind of a received message.
@@ -30,6 +31,7 @@ pub enum Encoding {
 }
 
 const KINDS: [&str; 3] = ["report", "status", "other"];
+const DECIDERS: [&str; 2] = ["detector", "person"];
 const ENCODINGS: [&str; 3] = ["json", "binary", "unknown"];
 
 /// The kinds of change, for a counter each from the start.
@@ -87,6 +89,10 @@ pub struct Counters {
     pub store_overflow: IntCounter,
     /// Set seconds.
     pub wall_clock_step: Gauge,
+    gate_decisions: [[IntCounter; 2]; 2],
+    pub gate_versions_refused: IntCounter,
+    pub gate_published: IntCounter,
+    pub gate_publish_pauses: IntCounter,
 }
 
 impl Counters {
@@ -99,6 +105,7 @@ impl Counters {
         let messages = make.counters(names::MESSAGES, &["kind", "encoding"]);
         let refusals = make.counters(names::REFUSALS, &["reason"]);
         let changes = make.counters(names::CHANGES, &["kind"]);
+        let gates = make.counters(names::GATE_DECISIONS, &["by", "gate"]);
         let mut reasons: Vec<_> = reasons.iter().copied().chain([OTHER]).collect();
         reasons.sort_unstable();
         reasons.dedup();
@@ -132,6 +139,11 @@ impl Counters {
             store_pending: make.int_gauge(names::STORE_PENDING),
             store_overflow: make.counter(names::STORE_OVERFLOW),
             wall_clock_step: make.gauge(names::WALL_STEP),
+            gate_decisions: [Gate::Hold, Gate::Release]
+                .map(|gate| DECIDERS.map(|by| gates.with_label_values(&[by, gate.as_str()]))),
+            gate_versions_refused: make.counter(names::GATE_REFUSED),
+            gate_published: make.counter(names::GATE_PUBLISHED),
+            gate_publish_pauses: make.counter(names::GATE_PAUSES),
             registry: make.0,
         }
     }
@@ -155,6 +167,11 @@ impl Counters {
         if let Some(index) = CHANGES.iter().position(|&known| known == kind) {
             self.changes[index].inc();
         }
+    }
+
+    /// Counts a decision about an update.
+    pub fn gate_decided(&self, gate: Gate, by_person: bool) {
+        self.gate_decisions[gate as usize][usize::from(by_person)].inc();
     }
 
     /// Counts a saved checkpoint. `at` is the engine time it was captured at: its age is told from it.

@@ -9,6 +9,7 @@ use super::names::{self, Metric};
 use super::text::{Escaped, Micros, Millis, Number, Text};
 use crate::engine::device::Label;
 use crate::engine::effect::{Scope, Verdict};
+use crate::engine::gate::{Decision, Gate};
 use crate::engine::snapshot::{DeviceView, EventState, EventView, Snapshot};
 use crate::engine::time::Timestamp;
 
@@ -84,6 +85,20 @@ fn groups(text: &mut Text, snapshot: &Snapshot, dictionaries: &Dictionaries) {
                 text.line(metric, &labels, by_verdict[verdict as usize]);
             }
         }
+    }
+}
+
+/// Updates on hold. A version comes from devices, so it goes through the dictionary too.
+pub(super) fn gates(text: &mut Text, decisions: &[Decision], dictionaries: &Dictionaries) {
+    let mut held: BTreeMap<String, u64> = BTreeMap::new();
+    for decision in decisions {
+        let version = Label::from(&*decision.version);
+        let label = dictionaries.update.label(Some(&version));
+        *held.entry(label.to_owned()).or_default() += u64::from(decision.gate == Gate::Hold);
+    }
+    text.head(names::UPDATE_HELD);
+    for (label, count) in held {
+        text.line(names::UPDATE_HELD, &format!("update=\"{}\"", Escaped(&label)), count);
     }
 }
 

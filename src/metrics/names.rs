@@ -76,6 +76,10 @@ pub const FLEET_DEVICES: Metric =
     gauge("fleetwatch_fleet_devices", "Devices by the verdict of their newest closed minute.");
 pub const FLEET_BY_UPDATE: Metric =
     gauge("fleetwatch_update_devices", "Devices by nightly update and verdict; rare updates are counted as other.");
+pub const UPDATE_HELD: Metric = gauge(
+    "fleetwatch_update_gate_held",
+    "Whether the updater is told to hold an update; 0 once it is released, absent when it was never held; rare updates are counted as other.",
+);
 pub const FLEET_BY_BRANCH: Metric = gauge(
     "fleetwatch_branch_devices",
     "Devices by branch and verdict; branches beyond the bound are counted as other.",
@@ -159,6 +163,7 @@ pub const FROM_SNAPSHOT: &[Metric] = &[
     FLEET_REPORTING,
     FLEET_DEVICES,
     FLEET_BY_UPDATE,
+    UPDATE_HELD,
     FLEET_BY_BRANCH,
     FLEET_BY_MODEL,
     REPORTS,
@@ -234,5 +239,17 @@ pub const STORE_PENDING: Named =
     named("fleetwatch_store_pending_changes", "Changes that wait to be written to the incident record.");
 pub const STORE_OVERFLOW: Named =
     named("fleetwatch_store_overflow_total", "Changes that found the writer's buffer full; the journal has them.");
+pub const GATE_DECISIONS: Named =
+    named("fleetwatch_gate_decisions_total", "Decisions about updates, by what was decided and by whom.");
+pub const GATE_REFUSED: Named = named(
+    "fleetwatch_gate_versions_refused_total",
+    "Suspect updates whose version cannot be a topic level, so that the updater is not told.",
+);
+pub const GATE_PUBLISHED: Named =
+    named("fleetwatch_gate_published_total", "Retained messages for the updater that the broker has taken.");
+pub const GATE_PAUSES: Named = named(
+    "fleetwatch_gate_publish_pauses_total",
+    "Times publishing was paused because the broker closes the connection for it: it may lack the permission.",
+);
 pub const WALL_STEP: Named =
     named("fleetwatch_wall_clock_step_seconds", "How far the server's wall clock was stepped since the start.");

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqliteConnection};
 
-use self::rows::{change_of, incident_of, membership_of};
+use self::rows::{change_of, gate_of, incident_of, membership_of};
 use crate::engine::effect::{Change, ChangeKind};
+use crate::engine::gate::Decision;
 use crate::engine::time::Timestamp;
-use crate::record::{Appended, Incident, IncidentQuery, IncidentRecord, IncidentStore, StoreError};
+use crate::record::{Appended, Incident, IncidentQuery, IncidentRecord, IncidentStore, RecordedGate, StoreError};
 
 mod rows;
 
@@ -84,7 +85,7 @@ impl Sqlite {
     /// When the record cannot be read or written; then the tables are as before.
     pub async fn rebuild(&self) -> Result<(), StoreError> {
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.error(e))?;
-        let ids: Vec<String> = sqlx::query_scalar("SELECT DISTINCT event_id FROM event")
+        let ids: Vec<String> = sqlx::query_scalar("SELECT DISTINCT event_id FROM event WHERE kind <> 'gate'")
             .fetch_all(&mut *tx)
             .await
             .map_err(|e| self.error(e))?;
@@ -113,20 +114,17 @@ impl Sqlite {
         recorded_at: Timestamp,
     ) -> Result<bool, StoreError> {
         let json = serde_json::to_string(change).map_err(|e| StoreError::Refused { detail: e.to_string() })?;
-        let inserted = sqlx::query(
-            "INSERT INTO event (change_key, event_id, kind, at_ms, recorded_at_ms, actor, change_json) \
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM event WHERE change_key = ?1)",
-        )
-        .bind(super::change_key(change))
-        .bind(&change.event_id)
-        .bind(change.kind.as_str())
-        .bind(change.at.as_ms())
-        .bind(recorded_at.as_ms())
-        .bind(DETECTOR)
-        .bind(json)
-        .execute(&mut *tx)
-        .await
-        .map_err(|e| self.error(e))?;
+        let inserted = sqlx::query(rows::INSERT)
+            .bind(super::change_key(change))
+            .bind(&change.event_id)
+            .bind(change.kind.as_str())
+            .bind(change.at.as_ms())
+            .bind(recorded_at.as_ms())
+            .bind(DETECTOR)
+            .bind(json)
+            .execute(&mut *tx)
+            .await
+            .map_err(|e| self.error(e))?;
         if inserted.rows_affected() == 0 {
             return Ok(false);
         }
@@ -234,6 +232,36 @@ impl IncidentStore for Sqlite {
         Ok(appended)
     }
 
+    async fn append_gates(&self, decisions: &[Decision], recorded_at: Timestamp) -> Result<Appended, StoreError> {
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.error(e))?;
+        let mut appended = Appended::default();
+        for decision in decisions {
+            let json = serde_json::to_string(decision).map_err(|e| StoreError::Refused { detail: e.to_string() })?;
+            let event_id = decision.event.clone().unwrap_or_else(|| format!("gate/{}", decision.version));
+            let inserted = sqlx::query(rows::INSERT)
+                .bind(super::gate_key(decision))
+                .bind(event_id)
+                .bind(rows::GATE)
+                .bind(decision.at.as_ms())
+                .bind(recorded_at.as_ms())
+                .bind(&decision.by)
+                .bind(json)
+                .execute(&mut *tx)
+                .await
+                .map_err(|e| self.error(e))?;
+            let written = inserted.rows_affected() as usize;
+            appended.written += written;
+            appended.known += 1 - written.min(1);
+        }
+        tx.commit().await.map_err(|e| self.error(e))?;
+        Ok(appended)
+    }
+
+    async fn gates(&self) -> Result<Vec<RecordedGate>, StoreError> {
+        let rows = sqlx::query(rows::ALL_GATES).fetch_all(&self.readers).await.map_err(|e| self.error(e))?;
+        rows.iter().map(gate_of).collect::<Result<_, _>>().map_err(|e| rows::history_error(&self.path, e))
+    }
+
     async fn incidents(&self, query: IncidentQuery) -> Result<Vec<Incident>, StoreError> {
         let sql = format!(
             "{INCIDENT_COLUMNS} WHERE (?1 OR number IS NOT NULL) AND (NOT ?2 OR state <> 'resolved') \
@@ -269,7 +297,17 @@ impl IncidentStore for Sqlite {
         .map_err(|e| self.error(e))?;
         let history =
             sqlx::query(rows::HISTORY).bind(&incident.event_id).fetch_all(&mut *tx).await.map_err(|e| self.error(e))?;
+        let gates = sqlx::query(rows::GATES_OF)
+            .bind(&incident.event_id)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(|e| self.error(e))?;
         Ok(Some(IncidentRecord {
+            gates: gates
+                .iter()
+                .map(gate_of)
+                .collect::<Result<_, _>>()
+                .map_err(|e| rows::history_error(&self.path, e))?,
             devices: devices.iter().map(membership_of).collect::<Result<_, _>>().map_err(|e| self.error(e))?,
             changes: history
                 .iter()

@@ -17,7 +17,8 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::engine::effect::Change;
-use crate::record::{Appended, IncidentStore, StoreError};
+use crate::engine::gate::Decision;
+use crate::record::{Appended, Entry, IncidentStore, StoreError};
 
 /// Most changes written in one transaction.
 const BATCH: usize = 256;
@@ -97,7 +98,7 @@ impl WriterState {
 /// The writing task's handle.
 #[derive(Debug)]
 pub struct Writer {
-    queue: mpsc::Sender<Change>,
+    queue: mpsc::Sender<Entry>,
     state: watch::Sender<WriterState>,
     task: JoinHandle<()>,
 }
@@ -111,11 +112,11 @@ impl Writer {
         Self { queue, state, task: tokio::spawn(task.run(changes)) }
     }
 
-    /// Takes over a change without waiting.
-    pub fn submit(&self, change: Change) -> Submitted {
+    /// Takes over a change, or a decision about an update, without waiting.
+    pub fn submit(&self, entry: impl Into<Entry>) -> Submitted {
         // Counted before it is sent, so that `settled` cannot be true while a change is on its way.
         self.state.send_modify(|state| state.submitted += 1);
-        if self.queue.try_send(change).is_ok() {
+        if self.queue.try_send(entry.into()).is_ok() {
             return Submitted::Queued;
         }
         self.state.send_modify(|state| {
@@ -150,6 +151,26 @@ impl Writer {
     }
 }
 
+/// Entries of one kind that follow each other: one transaction.
+enum Run {
+    Changes(Vec<Change>),
+    Gates(Vec<Decision>),
+}
+
+/// The entries in their order, cut where their kind changes.
+fn runs(entries: impl Iterator<Item = Entry>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for entry in entries {
+        match (runs.last_mut(), entry) {
+            (Some(Run::Changes(run)), Entry::Change(change)) => run.push(change),
+            (Some(Run::Gates(run)), Entry::Gate(decision)) => run.push(decision),
+            (_, Entry::Change(change)) => runs.push(Run::Changes(vec![change])),
+            (_, Entry::Gate(decision)) => runs.push(Run::Gates(vec![decision])),
+        }
+    }
+    runs
+}
+
 struct Task {
     store: Arc<dyn IncidentStore>,
     clock: Clock,
@@ -158,21 +179,26 @@ struct Task {
 }
 
 impl Task {
-    async fn run(self, mut changes: mpsc::Receiver<Change>) {
+    async fn run(self, mut entries: mpsc::Receiver<Entry>) {
         let mut batch = Vec::with_capacity(BATCH);
-        while changes.recv_many(&mut batch, BATCH).await > 0 {
-            self.write(&batch).await;
-            batch.clear();
+        while entries.recv_many(&mut batch, BATCH).await > 0 {
+            for run in runs(batch.drain(..)) {
+                self.write(&run).await;
+            }
         }
     }
 
-    /// Writes the batch, however long it takes.
-    async fn write(&self, batch: &[Change]) {
+    /// Writes entries of one kind, however long it takes.
+    async fn write(&self, run: &Run) {
         let mut pause = self.config.first_pause;
         let mut attempts = 0;
         loop {
-            match self.store.append(batch, self.clock.now()).await {
-                Ok(appended) => return self.succeeded(batch.len(), appended),
+            let (written, length) = match run {
+                Run::Changes(changes) => (self.store.append(changes, self.clock.now()).await, changes.len()),
+                Run::Gates(gates) => (self.store.append_gates(gates, self.clock.now()).await, gates.len()),
+            };
+            match written {
+                Ok(appended) => return self.succeeded(length, appended),
                 Err(error) => {
                     attempts += 1;
                     self.failed(&error, attempts);

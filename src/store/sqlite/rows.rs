@@ -11,11 +11,26 @@ use sqlx::{Row, SqliteConnection};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Change, Scope, Severity};
 use crate::engine::time::Timestamp;
-use crate::record::{Incident, IncidentState, Membership, RecordedChange, StoreError};
+use crate::record::{Incident, IncidentState, Membership, RecordedChange, RecordedGate, StoreError};
 
 /// An event's changes in the order in which they were decided.
-pub(super) const HISTORY: &str =
-    "SELECT seq, actor, recorded_at_ms, change_json FROM event WHERE event_id = ?1 ORDER BY at_ms, seq";
+pub(super) const HISTORY: &str = "SELECT seq, actor, recorded_at_ms, change_json FROM event \
+     WHERE event_id = ?1 AND kind <> 'gate' ORDER BY at_ms, seq";
+
+/// What a row of the event table is that holds a decision about an update.
+pub(super) const GATE: &str = "gate";
+
+/// An event's decisions about updates. Of one instant, a person's comes last: that is the one that stands.
+pub(super) const GATES_OF: &str = "SELECT seq, recorded_at_ms, change_json FROM event \
+     WHERE event_id = ?1 AND kind = 'gate' ORDER BY at_ms, actor <> 'detector', seq";
+
+/// All of them.
+pub(super) const ALL_GATES: &str = "SELECT seq, recorded_at_ms, change_json FROM event \
+     WHERE kind = 'gate' ORDER BY at_ms, actor <> 'detector', seq";
+
+/// Writes a row unless there is one with its key.
+pub(super) const INSERT: &str = "INSERT INTO event (change_key, event_id, kind, at_ms, recorded_at_ms, actor, change_json) \
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM event WHERE change_key = ?1)";
 
 /// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>).
 mod code {
@@ -109,6 +124,18 @@ pub(super) fn change_of(row: &SqliteRow) -> Result<RecordedChange, HistoryError>
         actor: row.try_get("actor")?,
         recorded_at: Timestamp::from_ms(row.try_get("recorded_at_ms")?),
         change: serde_json::from_str(&json)
+            .map_err(|error| HistoryError::Unreadable { seq, detail: error.to_string() })?,
+    })
+}
+
+/// A row of [`GATES_OF`] or [`ALL_GATES`].
+pub(super) fn gate_of(row: &SqliteRow) -> Result<RecordedGate, HistoryError> {
+    let seq: i64 = row.try_get("seq")?;
+    let json: String = row.try_get("change_json")?;
+    Ok(RecordedGate {
+        seq,
+        recorded_at: Timestamp::from_ms(row.try_get("recorded_at_ms")?),
+        decision: serde_json::from_str(&json)
             .map_err(|error| HistoryError::Unreadable { seq, detail: error.to_string() })?,
     })
 }

@@ -1,0 +1,209 @@
+//! Our own retained messages on their way to the broker: at most a few unacknowledged, all of them anew in each session.
+//!
+//! They go over the first ingest connection. A connection of their own would need a client id of its own, which a broker
+//! that makes the certificate's name the client id does not allow; and written here, packet by packet, an unacknowledged
+//! message is forgotten with its session and sent again in the next, instead of waiting in the client's state, where
+//! rumqttc has a livelock for those who publish (bytebeamio/rumqtt#1056).
+//!
+//! A broker that does not let us write may answer by closing the connection (Mosquitto does). Then publishing is paused
+//! for longer and longer, so that a forgotten line in an access list costs the gates and not the reports.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::delivery::Retained;
+
+/// Most messages that are not acknowledged yet; well below rumqttc's own limit of 100.
+const UNDER_WAY: usize = 20;
+
+/// A connection that is closed within this time of a publish was closed for it, if that happens again and again.
+const SUSPICIOUS: Duration = Duration::from_secs(2);
+
+/// So often before publishing is paused.
+const STRIKES: u32 = 3;
+
+/// First and longest pause.
+const PAUSE_FIRST: Duration = Duration::from_secs(30);
+const PAUSE_LONGEST: Duration = Duration::from_secs(600);
+
+/// What is to be published, and how far that is.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    wanted: Option<watch::Receiver<Retained>>,
+    /// Acknowledged in this session.
+    done: BTreeMap<String, Vec<u8>>,
+    /// By packet id.
+    under_way: BTreeMap<u16, (String, Vec<u8>)>,
+    sent_at: Option<Instant>,
+    strikes: u32,
+    paused_until: Option<Instant>,
+}
+
+impl Outbox {
+    /// Publishes what `wanted` holds; `None`: nothing.
+    pub(super) fn new(wanted: Option<watch::Receiver<Retained>>) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+
+    /// A new session: whatever was sent before may not have been kept.
+    pub(super) fn begin(&mut self) {
+        self.done.clear();
+        self.under_way.clear();
+        self.sent_at = None;
+    }
+
+    /// The next message to send, if there is one and room for it.
+    pub(super) fn next(&self, now: Instant) -> Option<(String, Vec<u8>)> {
+        let wanted = self.wanted.as_ref()?.borrow();
+        if self.under_way.len() >= UNDER_WAY || self.paused_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        let is_open = |(topic, payload): &(&String, &Vec<u8>)| {
+            self.done.get(*topic) != Some(*payload) && !self.under_way.values().any(|(sent, _)| sent == *topic)
+        };
+        wanted.iter().find(is_open).map(|(topic, payload)| (topic.clone(), payload.clone()))
+    }
+
+    /// A message was written under this packet id.
+    pub(super) fn sent(&mut self, packet: u16, message: (String, Vec<u8>), now: Instant) {
+        self.under_way.insert(packet, message);
+        self.sent_at = Some(now);
+    }
+
+    /// The broker has it. Returns whether the packet was ours.
+    pub(super) fn acknowledged(&mut self, packet: u16) -> bool {
+        let message = self.under_way.remove(&packet);
+        let known = message.is_some();
+        self.done.extend(message);
+        known
+    }
+
+    /// The session was lost; returns the pause, if publishing seems to be why.
+    pub(super) fn lost(&mut self, now: Instant, by_peer: bool) -> Option<Duration> {
+        let sent_at = self.sent_at.take()?;
+        if !by_peer || now.duration_since(sent_at) > SUSPICIOUS {
+            self.strikes = 0;
+            return None;
+        }
+        self.strikes = self.strikes.saturating_add(1);
+        let times = self.strikes.checked_sub(STRIKES)?;
+        let pause = PAUSE_FIRST.saturating_mul(1 << times.min(10)).min(PAUSE_LONGEST);
+        self.paused_until = Some(now + pause);
+        Some(pause)
+    }
+
+    /// Returns when there may be something to send.
+    pub(super) async fn changed(&mut self) {
+        let Some(wanted) = &mut self.wanted else { return std::future::pending().await };
+        let now = clock::monotonic();
+        let pause = self.paused_until.filter(|until| *until > now).map(|until| until - now);
+        let resume = async {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = wanted.changed() => {
+                if changed.is_err() {
+                    // Nobody is left who could want something else.
+                    self.wanted = None;
+                    std::future::pending().await
+                }
+            }
+            () = resume => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn wanted(pairs: &[(&str, &str)]) -> Retained {
+        Arc::new(pairs.iter().map(|(topic, text)| ((*topic).to_owned(), text.as_bytes().to_vec())).collect())
+    }
+
+    fn next(outbox: &Outbox) -> Option<String> {
+        outbox
+            .next(clock::monotonic())
+            .map(|(topic, payload)| format!("{topic}={}", String::from_utf8(payload).unwrap()))
+    }
+
+    fn send(outbox: &mut Outbox, packet: u16) {
+        let message = outbox.next(clock::monotonic()).unwrap();
+        outbox.sent(packet, message, clock::monotonic());
+    }
+
+    #[test]
+    fn the_latest_of_each_topic_is_sent_once_a_session() {
+        let (sender, receiver) = watch::channel(wanted(&[("a", "1"), ("b", "1")]));
+        let mut outbox = Outbox::new(Some(receiver));
+        send(&mut outbox, 1);
+        assert_eq!(next(&outbox).as_deref(), Some("b=1"), "one topic at a time");
+        sender.send_replace(wanted(&[("a", "2"), ("b", "1")]));
+        assert_eq!(next(&outbox).as_deref(), Some("b=1"), "the older one is on its way still");
+        assert!(outbox.acknowledged(1) && !outbox.acknowledged(1) && !outbox.acknowledged(9));
+        assert_eq!(next(&outbox).as_deref(), Some("a=2"));
+        send(&mut outbox, 2);
+        send(&mut outbox, 3);
+        outbox.acknowledged(2);
+        outbox.acknowledged(3);
+        assert_eq!(next(&outbox), None);
+        outbox.begin();
+        assert_eq!(next(&outbox).as_deref(), Some("a=2"), "the next session says it again");
+    }
+
+    #[test]
+    fn the_number_of_unacknowledged_messages_is_bounded() {
+        let pairs: Vec<(String, String)> = (0..50).map(|n| (format!("t{n}"), "x".to_owned())).collect();
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(topic, text)| (&**topic, &**text)).collect();
+        let (_sender, receiver) = watch::channel(wanted(&pairs));
+        let mut outbox = Outbox::new(Some(receiver));
+        for packet in 0..UNDER_WAY as u16 {
+            send(&mut outbox, packet);
+        }
+        assert_eq!(next(&outbox), None);
+        outbox.acknowledged(0);
+        assert!(next(&outbox).is_some());
+    }
+
+    #[test]
+    fn a_broker_that_hangs_up_on_each_publish_is_left_alone_for_longer_and_longer() {
+        let (_sender, receiver) = watch::channel(wanted(&[("a", "1")]));
+        let mut outbox = Outbox::new(Some(receiver));
+        let mut now = clock::monotonic();
+        let mut lose = |outbox: &mut Outbox, after: Duration, by_peer| {
+            outbox.begin();
+            now += PAUSE_LONGEST * 2;
+            let message = outbox.next(now).unwrap();
+            outbox.sent(1, message, now);
+            (outbox.lost(now + after, by_peer), outbox.next(now + after).is_none())
+        };
+        let soon = Duration::from_millis(100);
+        assert_eq!(lose(&mut outbox, soon, true), (None, true), "under way");
+        assert_eq!(lose(&mut outbox, soon, true).0, None);
+        assert_eq!(lose(&mut outbox, soon, true).0, Some(PAUSE_FIRST));
+        assert_eq!(lose(&mut outbox, soon, true), (Some(PAUSE_FIRST * 2), true));
+        assert_eq!((0..9).filter_map(|_| lose(&mut outbox, soon, true).0).max(), Some(PAUSE_LONGEST));
+        assert_eq!(lose(&mut outbox, SUSPICIOUS * 2, true).0, None, "it let us publish");
+        assert_eq!(lose(&mut outbox, soon, false).0, None, "a cut cable says nothing");
+        assert_eq!(lose(&mut outbox, soon, true).0, None, "and the count begins anew");
+    }
+
+    #[tokio::test]
+    async fn whoever_wants_nothing_more_does_not_keep_us_busy() {
+        let (sender, receiver) = watch::channel(wanted(&[]));
+        let mut outbox = Outbox::new(Some(receiver));
+        sender.send_replace(wanted(&[("a", "1")]));
+        outbox.changed().await;
+        drop(sender);
+        let waited = tokio::time::timeout(Duration::from_millis(20), outbox.changed()).await;
+        assert!(waited.is_err(), "it waits");
+    }
+}

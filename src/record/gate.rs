@@ -1,0 +1,76 @@
+//! The gate's decisions on record, and the interface through which a person sees and makes them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Incident, IncidentState, StoreError};
+use crate::engine::gate::{DecideError, Decision, Gate, Observation, Ring, Stage};
+use crate::engine::time::Timestamp;
+
+/// A decision as it was written down. Who decided, when, why, and what held before is in the decision.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RecordedGate {
+    /// Order of writing, over all events.
+    pub seq: i64,
+    /// When it was written.
+    pub recorded_at: Timestamp,
+    #[serde(flatten)]
+    pub decision: Decision,
+}
+
+/// What stands now. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct GateBoard {
+    /// By version.
+    pub decisions: Vec<Decision>,
+    /// The devices that are kept out of the first night of an update.
+    pub ring: Arc<Ring>,
+}
+
+/// Why a person's decision is not in force.
+#[derive(Debug, Error)]
+pub enum GateError {
+    /// It is not one.
+    #[error(transparent)]
+    Refused(#[from] DecideError),
+    /// It could not be recorded, and what is not on record does not hold.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where a person sees the gates and decides about them.
+#[async_trait]
+pub trait GateDesk: Send + Sync + std::fmt::Debug {
+    /// What stands now.
+    fn board(&self) -> Arc<GateBoard>;
+
+    /// Records a person's decision, puts it in force and publishes it. `by`: who, `reason`: why.
+    ///
+    /// # Errors
+    /// When version, name or reason will not do, or the record cannot be written; then nothing has changed.
+    async fn decide(&self, version: &str, gate: Gate, by: &str, reason: &str) -> Result<Decision, GateError>;
+}
+
+/// A recorded event as the gate sees it.
+pub fn observation(incident: &Incident) -> Observation<'_> {
+    let stage = match (incident.state, incident.declared_at) {
+        (IncidentState::Resolved, _) => Stage::Resolved,
+        (IncidentState::Recovered, None) => Stage::CameToNothing,
+        (IncidentState::Warned, _) => Stage::Warned,
+        (IncidentState::Declared | IncidentState::Recovered, _) => Stage::Declared,
+    };
+    Observation {
+        at: incident.updated_at,
+        event: &incident.event_id,
+        incident: incident.number.as_deref(),
+        stage,
+        scope: incident.scope,
+        cause: incident.cause.as_ref(),
+        streak_s: incident.streak_s,
+        affected: u32::try_from(incident.members).ok(),
+        aliases: &[],
+    }
+}
