@@ -6,7 +6,8 @@
 //! | [`check`] | `check-config` |
 //! | [`devices`] | `devices import` and `devices export` |
 //! | [`failure`] | the kinds of failure, their exit codes and how they are printed |
-//! | [`fetch`] | the device list of a running instance, over its API |
+//! | [`fetch`] | a running instance, over its API |
+//! | [`gate`] | `gate`: the decisions about updates of a running instance |
 //! | [`logging`] | the subscriber: format, level, colour |
 //!
 //! A failure is printed once, here, to standard error. Standard output carries results only (replay's changes, exported
@@ -26,6 +27,7 @@ pub mod check;
 pub mod devices;
 pub mod failure;
 pub mod fetch;
+pub mod gate;
 pub mod logging;
 
 #[cfg(test)]
@@ -93,6 +95,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Devices(DevicesCommand::Import(args)) => devices::import(&args, &mut std::io::stdout().lock()),
         Command::Devices(DevicesCommand::Export(args)) => devices::export(&args, &mut std::io::stdout().lock()),
+        Command::Gate(command) => gate::run(&command, &mut std::io::stdout().lock()),
         Command::CheckConfig(args) => check::run(&args, config::process_environment(), &mut std::io::stdout().lock()),
         Command::Completions(args) => completions(args.shell, &mut std::io::stdout().lock()),
     }

@@ -5,15 +5,19 @@
 //! | `/` | is anything wrong now? state of the fleet, the one-hour clock, open events |
 //! | `/incidents` | incidents on record |
 //! | `/incidents/{id}` | one event by number or event id: suspect, devices, timeline, continuity proof |
+//! | `/gates` | what the updater is told, and a form to decide (`POST`) |
 //! | `/devices?branch&update&verdict&after` | every device, a page at a time |
 //! | `/api/v1/incidents?open&warnings&limit&offset` | incidents on record, as JSON |
 //! | `/api/v1/incidents/{id}` | one event with its whole history, as JSON |
 //! | `/api/v1/devices?limit&after&branch&update&verdict` | devices as of the last tick, as JSON |
+//! | `/api/v1/gates` | what the updater is told, as JSON |
+//! | `/api/v1/gates/{version}` | `POST {"gate":"hold"\|"release","by":...,"reason":...}`: a person decides |
+//! | `/api/v1/control-ring` | the devices that are kept out of the first night of an update |
 //! | `/metrics` | Prometheus text format |
 //! | `/livez` | 200 while the process answers |
 //! | `/readyz` | each latch with its reason; 503 while one is closed |
 //!
-//! Everything is read-only: `GET` and `HEAD`. Pages are rendered here, need no JavaScript, and read the engine's last snapshot, so
+//! But for a person's word about an update (`gate`, with its guard against foreign pages), everything is read-only. Pages are rendered here, need no JavaScript, and read the engine's last snapshot, so
 //! they cost the detector nothing. Errors are problem details (RFC 9457), or a page for a browser. What guards the listener is in
 //! `guard`: a checked `Host` header, a time limit, a body limit, a bounded number of connections, and headers that
 //! let a page load nothing but its own style sheet.
@@ -21,6 +25,7 @@
 mod api;
 mod assets;
 mod filter;
+mod gate;
 mod guard;
 pub mod health;
 mod lang;
@@ -40,7 +45,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tower_http::limit::RequestBodyLimitLayer;
 
@@ -51,7 +56,7 @@ use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
 use crate::record::{GateDesk, IncidentStore};
 
-/// Largest body of a request. Nothing here takes a body.
+/// Largest body of a request. The longest is a form with a reason.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// Makes the text of `/metrics`, with its content type.
@@ -110,11 +115,15 @@ pub fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Rou
         .route("/incidents", get(page::incidents))
         .route("/incidents/{id}", get(page::incident))
         .route("/devices", get(page::devices))
+        .route("/gates", get(page::gates).post(gate::submit))
         .route("/assets/style.css", get(assets::style))
         .route("/assets/icon.svg", get(assets::icon))
         .route("/api/v1/incidents", get(api::incidents))
         .route("/api/v1/incidents/{id}", get(api::incident))
         .route("/api/v1/devices", get(api::devices))
+        .route("/api/v1/gates", get(gate::gates))
+        .route("/api/v1/gates/{version}", post(gate::decide))
+        .route("/api/v1/control-ring", get(gate::control_ring))
         .route("/metrics", get(probe::metrics))
         .route("/livez", get(probe::livez))
         .route("/readyz", get(probe::readyz))

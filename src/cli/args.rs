@@ -2,6 +2,7 @@
 
 mod broker;
 mod devices;
+mod gate;
 mod replay;
 mod run;
 mod tools;
@@ -16,6 +17,7 @@ pub use broker::{
     BrokerArgs, Encoding, HostPort, LatencyForm, RecordArgs, SimulateArgs, SimulateFleetArgs, SimulateLoadArgs,
 };
 pub use devices::{DevicesCommand, ExportArgs, ImportArgs};
+pub use gate::{GateCommand, GateListArgs, GateServer, GateSetArgs};
 pub use replay::ReplayArgs;
 pub use run::{DemoArgs, ServeArgs};
 pub use tools::{CheckConfigArgs, CompletionsArgs};
@@ -72,6 +74,9 @@ pub enum Command {
     /// Keep the list of expected devices.
     #[command(subcommand)]
     Devices(DevicesCommand),
+    /// See and decide which updates the updater may go on with.
+    #[command(subcommand)]
+    Gate(GateCommand),
     /// Tell everything that is wrong with a configuration.
     CheckConfig(CheckConfigArgs),
     /// Print a completion script for a shell.

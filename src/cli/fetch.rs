@@ -1,4 +1,4 @@
-//! Asks a running instance for its devices, page by page, over its API.
+//! Asks a running instance, over its API: for its devices, page by page, and whatever else a command needs.
 //!
 //! A plain HTTP/1.0 request is all it takes, on a listener that is loopback by default; an HTTP client library would be
 //! the largest dependency of this command. TLS is the business of a proxy, whose API is then not read with this.
@@ -36,20 +36,74 @@ struct Device {
     customer: Option<Label>,
 }
 
+/// A running instance.
+#[derive(Debug)]
+pub struct Server {
+    /// `host:port`.
+    host: String,
+}
+
+impl Server {
+    /// The instance at `url` (`http://host:port`).
+    ///
+    /// # Errors
+    /// When the text is something else.
+    pub fn parse(url: &str) -> Result<Self, Failure> {
+        let host = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
+        if host.is_empty() || host.contains(['/', '?', '#', '@']) || host.chars().any(|c| c.is_control() || c == ' ') {
+            return Err(Failure::Usage(format!("{url:?} must be http://host:port of a running instance")));
+        }
+        Ok(Self { host: if has_port(host) { host.to_string() } else { format!("{host}:80") } })
+    }
+
+    /// The body of the answer; `path` is encoded already.
+    ///
+    /// # Errors
+    /// When nobody answers, or not with status 200.
+    pub fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        self.ask(&format!("GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n\r\n", self.host))
+    }
+
+    /// Sends a body of JSON and returns that of the answer.
+    ///
+    /// # Errors
+    /// As [`Server::get`].
+    pub fn post(&self, path: &str, json: &str) -> anyhow::Result<Vec<u8>> {
+        self.ask(&format!(
+            "POST {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{json}",
+            self.host,
+            json.len()
+        ))
+    }
+
+    fn ask(&self, request: &str) -> anyhow::Result<Vec<u8>> {
+        let address = self.host.to_socket_addrs()?.next().context("the host has no address")?;
+        let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)
+            .with_context(|| format!("nobody answers at http://{}", self.host))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        stream.take(MAX_ANSWER_BYTES + 1).read_to_end(&mut answer)?;
+        if answer.len() as u64 > MAX_ANSWER_BYTES {
+            bail!("the answer is larger than {MAX_ANSWER_BYTES} bytes");
+        }
+        body_of(&answer).map(<[u8]>::to_vec)
+    }
+}
+
 /// All devices of the instance at `url` (`http://host:port`), in the order of their ids.
 ///
 /// # Errors
 /// When the instance does not answer, or not as the API of this version does.
 pub fn devices(url: &str) -> Result<Vec<Row>, Failure> {
-    let host = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
-    if host.contains(['/', '?', '#', '@']) || host.chars().any(|c| c.is_control() || c == ' ') {
-        return Err(Failure::Usage(format!("{url:?} must be http://host:port of a running instance")));
-    }
-    let host = if has_port(host) { host.to_string() } else { format!("{host}:80") };
+    let server = Server::parse(url)?;
     let mut rows: Vec<Row> = Vec::new();
     let mut after = String::new();
     loop {
-        let page = page(&host, &after).with_context(|| format!("cannot get the devices from http://{host}"))?;
+        let page =
+            page(&server, &after).with_context(|| format!("cannot get the devices from http://{}", server.host))?;
         let row = |device: Device| Row {
             device: device.id,
             branch: device.branch,
@@ -61,7 +115,7 @@ pub fn devices(url: &str) -> Result<Vec<Row>, Failure> {
         match page.next {
             // An id is its own URL form; a page without devices would ask the same again for ever.
             Some(next) if DeviceId::is_valid(&next) && rows.len() > before && rows.len() < MAX_ROWS => after = next,
-            Some(_) => return Err(Failure::Runtime(anyhow::anyhow!("http://{host} gives pages without end"))),
+            Some(_) => return Err(Failure::Runtime(anyhow::anyhow!("http://{} gives pages without end", server.host))),
             None => return Ok(rows),
         }
     }
@@ -72,22 +126,15 @@ fn has_port(host: &str) -> bool {
     host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
 }
 
-fn page(host: &str, after: &str) -> anyhow::Result<Page> {
-    let address = host.to_socket_addrs()?.next().context("the host has no address")?;
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(
-        stream,
-        "GET /api/v1/devices?limit=1000&after={after} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\r\n"
-    )?;
-    let mut answer = Vec::new();
-    stream.take(MAX_ANSWER_BYTES + 1).read_to_end(&mut answer)?;
-    if answer.len() as u64 > MAX_ANSWER_BYTES {
-        bail!("the answer is larger than {MAX_ANSWER_BYTES} bytes");
-    }
-    let body = body_of(&answer)?;
-    serde_json::from_slice(body).context("the answer is not a device list of this version")
+fn page(server: &Server, after: &str) -> anyhow::Result<Page> {
+    let body = server.get(&format!("/api/v1/devices?limit=1000&after={after}"))?;
+    serde_json::from_slice(&body).context("the answer is not a device list of this version")
+}
+
+/// What the API says when it refuses (RFC 9457).
+#[derive(Debug, Deserialize)]
+struct Problem {
+    detail: String,
 }
 
 /// The body of a whole answer with status 200.
@@ -95,8 +142,13 @@ fn body_of(answer: &[u8]) -> anyhow::Result<&[u8]> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").context("the answer is not HTTP")?;
     let head = String::from_utf8_lossy(&answer[..end]);
     let status = head.lines().next().unwrap_or_default();
+    let body = &answer[end + 4..];
     if status.split(' ').nth(1) != Some("200") {
-        bail!("the answer is {status:?}");
+        match serde_json::from_slice::<Problem>(body) {
+            // It goes to a terminal.
+            Ok(problem) => bail!("{}", problem.detail.replace(char::is_control, "\u{fffd}")),
+            Err(_) => bail!("the answer is {status:?}"),
+        }
     }
-    Ok(&answer[end + 4..])
+    Ok(body)
 }

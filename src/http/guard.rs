@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -22,7 +22,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
-    (REFERRER_POLICY, "no-referrer"),
+    // Not "no-referrer": with that a browser hides from us, too, where our own form comes from.
+    (REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
@@ -81,6 +82,26 @@ pub(super) async fn check_host(State(policy): State<Arc<HostPolicy>>, request: R
     }
 }
 
+/// Whether a browser says that the request comes from a page of this listener. `Sec-Fetch-Site` cannot be set by a page;
+/// browsers leave it out where they do not trust the connection, and then `Origin` has to name this host.
+pub(super) fn comes_from_here(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => site == "same-origin",
+        (None, Some(origin)) => {
+            let named = origin.split_once("://").map(|(_, host)| host);
+            named.is_some() && named == text(HOST.as_str())
+        }
+        (None, None) => false,
+    }
+}
+
+/// The same, or no browser at all: a program says neither.
+pub(super) fn may_come_from_here(headers: &HeaderMap) -> bool {
+    let browser = headers.contains_key("sec-fetch-site") || headers.contains_key("origin");
+    !browser || comes_from_here(headers)
+}
+
 pub(super) async fn limit_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
@@ -111,6 +132,32 @@ mod tests {
         }
         for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1:9090", "", "[::2]"] {
             assert!(!policy.allows(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_this_listeners_own_page_may_send_a_form() {
+        let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
+            let named =
+                pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            named.collect()
+        };
+        let own = ("host", "127.0.0.1:8080");
+        for (pairs, form, api) in [
+            (vec![own], false, true),
+            (vec![own, ("sec-fetch-site", "same-origin")], true, true),
+            (vec![own, ("sec-fetch-site", "same-origin"), ("origin", "null")], true, true),
+            (vec![own, ("sec-fetch-site", "cross-site"), ("origin", "http://127.0.0.1:8080")], false, false),
+            (vec![own, ("sec-fetch-site", "same-site")], false, false),
+            (vec![own, ("sec-fetch-site", "none")], false, false),
+            (vec![own, ("origin", "http://127.0.0.1:8080")], true, true),
+            (vec![own, ("origin", "http://127.0.0.1:9999")], false, false),
+            (vec![own, ("origin", "http://evil.example")], false, false),
+            (vec![own, ("origin", "null")], false, false),
+            (vec![("origin", "http://127.0.0.1:8080")], false, false),
+        ] {
+            let headers = headers(&pairs);
+            assert_eq!((comes_from_here(&headers), may_come_from_here(&headers)), (form, api), "{pairs:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The reader's language, and every word of the pages in both.
 
+mod gate;
 mod text;
 
 use axum::http::{HeaderMap, header};

@@ -2,6 +2,7 @@
 
 mod devices;
 mod frame;
+mod gate;
 mod incident;
 mod now;
 mod parts;
@@ -17,6 +18,7 @@ use self::frame::View;
 use super::HttpState;
 use super::filter::DeviceParams;
 use super::lang::Lang;
+use super::problem::Problem;
 use crate::record::IncidentQuery;
 
 /// Incidents on the page of now.
@@ -53,7 +55,9 @@ pub(super) async fn now(State(state): State<HttpState>, uri: Uri, headers: Heade
     let recent = state.store.incidents(IncidentQuery { limit: RECENT, ..IncidentQuery::default() }).await;
     let snapshot = state.snapshot.load();
     let view = view(&state, &uri, &headers);
-    frame::respond(StatusCode::OK, view.lang, &now::page(&view, &snapshot, &state.health.latches(), recent))
+    let board = state.gates.as_ref().map(|gates| gates.board());
+    let page = now::page(&view, &snapshot, &state.health.latches(), (recent, board.as_deref()));
+    frame::respond(StatusCode::OK, view.lang, &page)
 }
 
 pub(super) async fn incidents(State(state): State<HttpState>, uri: Uri, headers: HeaderMap) -> Response {
@@ -94,6 +98,19 @@ pub(super) async fn devices(
         Ok(markup) => frame::respond(StatusCode::OK, view.lang, &markup),
         Err(why) => frame::respond(StatusCode::BAD_REQUEST, view.lang, &frame::bad_request(&view, &why)),
     }
+}
+
+pub(super) async fn gates(State(state): State<HttpState>, uri: Uri, headers: HeaderMap) -> Response {
+    let view = view(&state, &uri, &headers);
+    let board = state.gates.as_ref().map(|gates| gates.board());
+    frame::respond(StatusCode::OK, view.lang, &gate::page(&view, board.as_deref(), None))
+}
+
+/// The page of the gates with why a decision was not taken.
+pub(super) fn gates_refused(state: &HttpState, uri: &Uri, headers: &HeaderMap, problem: &Problem) -> Response {
+    let view = view(state, uri, headers);
+    let board = state.gates.as_ref().map(|gates| gates.board());
+    frame::respond(problem.status, view.lang, &gate::page(&view, board.as_deref(), Some(&problem.detail)))
 }
 
 /// For a browser that asked for a path that is not there.

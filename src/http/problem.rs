@@ -74,7 +74,7 @@ pub(super) async fn not_found(uri: Uri, headers: HeaderMap) -> Response {
 }
 
 pub(super) async fn method_not_allowed(method: Method) -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here; everything is read-only"))
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"))
 }
 
 fn wants_page(headers: &HeaderMap) -> bool {

@@ -1,9 +1,12 @@
 //! Every word of the pages, in both languages. A field without a value does not compile, so no translation can be missing.
 
+use super::gate::{self, GateText};
+
 /// The words of one language. Functions where a language puts its numbers elsewhere.
 #[derive(Debug)]
 pub(in crate::http) struct Text {
     pub(in crate::http) language_name: &'static str,
+    pub(in crate::http) gate: &'static GateText,
     pub(in crate::http) date_time_format: &'static str,
     pub(in crate::http) skip: &'static str,
     pub(in crate::http) nav_now: &'static str,
@@ -150,6 +153,7 @@ pub(in crate::http) struct Text {
 
 pub(super) static EN: Text = Text {
     language_name: "English",
+    gate: &gate::EN,
     date_time_format: "%-d %b %Y %H:%M",
     skip: "Skip to the content",
     nav_now: "Now",
@@ -302,6 +306,7 @@ pub(super) static EN: Text = Text {
 
 pub(super) static JA: Text = Text {
     language_name: "日本語",
+    gate: &gate::JA,
     date_time_format: "%Y年%-m月%-d日 %H:%M",
     skip: "本文へ移動",
     nav_now: "現在の状況",

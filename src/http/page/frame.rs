@@ -30,6 +30,7 @@ pub(super) enum Place {
     Now,
     Incidents,
     Devices,
+    Gates,
     None,
 }
 
@@ -101,6 +102,7 @@ pub(super) fn page(view: &View<'_>, title: &str, place: Place, refresh_s: Option
                         (entry(view, "/", text.nav_now, place == Place::Now))
                         (entry(view, "/incidents", text.nav_incidents, place == Place::Incidents))
                         (entry(view, "/devices", text.nav_devices, place == Place::Devices))
+                        (entry(view, "/gates", text.gate.title, place == Place::Gates))
                     }
                     a.language href=(view.this_with("lang", Some(other.code()))) lang=(other.code())
                         hreflang=(other.code()) { (other.text().language_name) }

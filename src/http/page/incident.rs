@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::frame::{Place, View, page as framed};
+use super::gate;
 use super::now::unreadable;
 use super::parts::{self, event_name, incident_table, state_badge};
 use super::strip;
@@ -70,6 +71,7 @@ pub(super) fn page(
                 (strip::proof(view, proof_of(record)))
             }
             (timeline(view, &record.changes))
+            (gate::recorded(view, &record.gates))
             (affected(view, snapshot, &record.devices))
         } @else if let Some(event) = live {
             (affected(view, snapshot, &members_of(event)))

@@ -3,10 +3,11 @@
 use maud::{Markup, html};
 
 use super::frame::{Place, View, page as framed};
+use super::gate;
 use super::parts::{self, Tone, encode, event_name, incident_table, state_badge};
 use crate::engine::snapshot::{EventState, EventView, Snapshot};
 use crate::http::health::Latch;
-use crate::record::{Incident, StoreError};
+use crate::record::{GateBoard, Incident, StoreError};
 
 /// Seconds after which the page reloads.
 const REFRESH_S: u32 = 10;
@@ -24,13 +25,14 @@ pub(super) fn page(
     view: &View<'_>,
     snapshot: &Snapshot,
     latches: &[Latch],
-    recent: Result<Vec<Incident>, StoreError>,
+    (recent, board): (Result<Vec<Incident>, StoreError>, Option<&GateBoard>),
 ) -> Markup {
     let text = view.text();
     let mut events: Vec<&EventView> = snapshot.events.iter().collect();
     events.sort_by_key(|event| std::cmp::Reverse((rank(event.state), event.streak_s, event.members.len())));
     let body = html! {
         (banners(view, snapshot, latches, &events))
+        (gate::held(view, board))
         (figures(view, snapshot))
         section aria-labelledby="events" {
             h2 id="events" { (text.open_events) }

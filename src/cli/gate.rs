@@ -1,0 +1,75 @@
+//! `gate`: the decisions about updates of a running instance, over its API.
+
+use std::io::Write;
+
+use anyhow::Context;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Failure;
+use super::args::{GateCommand, GateListArgs, GateSetArgs};
+use super::fetch::Server;
+use crate::engine::gate::{Decision, Gate};
+
+#[derive(Debug, Deserialize)]
+struct Listed {
+    gates: Vec<Decision>,
+}
+
+/// Runs one of the commands.
+///
+/// # Errors
+/// When the instance does not answer, or refuses; its reason is told.
+pub fn run(command: &GateCommand, out: &mut dyn Write) -> Result<(), Failure> {
+    match command {
+        GateCommand::List(args) => list(args, out),
+        GateCommand::Hold(args) => set(args, Gate::Hold, out),
+        GateCommand::Release(args) => set(args, Gate::Release, out),
+    }
+}
+
+fn list(args: &GateListArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let server = Server::parse(&args.server.server)?;
+    let answer = server.get("/api/v1/gates").context("cannot get the gates")?;
+    let told = |error| Failure::write("-".into(), error);
+    if args.json {
+        return out.write_all(&answer).and_then(|()| writeln!(out)).map_err(told);
+    }
+    let listed: Listed = serde_json::from_slice(&answer).context("the answer is no list of gates of this version")?;
+    for decision in &listed.gates {
+        writeln!(out, "{}", line(decision)).map_err(told)?;
+    }
+    Ok(())
+}
+
+fn set(args: &GateSetArgs, gate: Gate, out: &mut dyn Write) -> Result<(), Failure> {
+    let server = Server::parse(&args.server.server)?;
+    let body = json!({ "gate": gate, "by": args.by, "reason": args.reason }).to_string();
+    let path = format!("/api/v1/gates/{}", encoded(&args.version));
+    let answer = server.post(&path, &body).context("the decision was not taken")?;
+    let decision: Decision =
+        serde_json::from_slice(&answer).context("the answer is no decision of this version of fleetwatch")?;
+    writeln!(out, "{}", line(&decision)).map_err(|error| Failure::write("-".into(), error))
+}
+
+/// A decision in one line. What others wrote is shown without its control characters: this goes to a terminal.
+fn line(decision: &Decision) -> String {
+    let Decision { version, gate, by, reason, incident, event, at, .. } = decision;
+    let at = jiff::Timestamp::from_millisecond(at.as_ms()).unwrap_or_default();
+    let event = incident.as_deref().or(event.as_deref()).unwrap_or("-");
+    let text = format!("{version}  {}  {by}  {at}  {event}  {reason}", gate.as_str());
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A path segment.
+fn encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(byte as char);
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

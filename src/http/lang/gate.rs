@@ -1,0 +1,66 @@
+//! The words about the gates of updates.
+
+/// The words of one language.
+#[derive(Debug)]
+pub(in crate::http) struct GateText {
+    pub(in crate::http) title: &'static str,
+    pub(in crate::http) intro: &'static str,
+    pub(in crate::http) none: &'static str,
+    pub(in crate::http) off: &'static str,
+    pub(in crate::http) hold: &'static str,
+    pub(in crate::http) release: &'static str,
+    pub(in crate::http) do_hold: &'static str,
+    pub(in crate::http) do_release: &'static str,
+    pub(in crate::http) by: &'static str,
+    pub(in crate::http) reason: &'static str,
+    pub(in crate::http) other: &'static str,
+    pub(in crate::http) held: &'static str,
+    pub(in crate::http) decide: &'static str,
+    pub(in crate::http) refused: &'static str,
+    pub(in crate::http) ring: &'static str,
+    pub(in crate::http) ring_detail: fn(usize) -> String,
+}
+
+pub(super) static EN: GateText = GateText {
+    title: "Update gates",
+    intro: "What the updater is told. An update on hold is installed on no further device. What a person decides stands \
+            until a person changes it; the detector does not.",
+    none: "No update was ever held.",
+    off: "Nothing is decided about updates here (gate.enabled).",
+    hold: "on hold",
+    release: "released",
+    do_hold: "Hold",
+    do_release: "Release",
+    by: "Your name",
+    reason: "Reason",
+    other: "Decide about a version",
+    held: "Updates on hold",
+    decide: "Decide",
+    refused: "The decision was not taken",
+    ring: "Control ring",
+    ring_detail: |n| {
+        format!(
+            "{n} {} out of the first night of an update.",
+            if n == 1 { "device is kept" } else { "devices are kept" }
+        )
+    },
+};
+
+pub(super) static JA: GateText = GateText {
+    title: "更新の停止と再開",
+    intro: "更新システムへの指示です。停止中の更新版は、これ以上どの装置にも適用されません。人の判断は、人が変えるまで有効です。自動検知が覆すことはありません。",
+    none: "停止した更新版はありません。",
+    off: "更新への指示は無効です(gate.enabled)。",
+    hold: "停止中",
+    release: "適用可",
+    do_hold: "停止する",
+    do_release: "適用を再開する",
+    by: "氏名",
+    reason: "理由",
+    other: "更新版を指定する",
+    held: "停止中の更新版",
+    decide: "判断する",
+    refused: "受け付けられませんでした",
+    ring: "対照群",
+    ring_detail: |n| format!("{n}台は、更新の初日の夜には適用しません。"),
+};
