@@ -176,14 +176,14 @@ pub struct IncidentRecord {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Entry {
     /// A change of an event.
-    Change(Change),
+    Change(Box<Change>),
     /// A decision about an update.
     Gate(Decision),
 }
 
 impl From<Change> for Entry {
     fn from(change: Change) -> Self {
-        Self::Change(change)
+        Self::Change(Box::new(change))
     }
 }
 

@@ -17,8 +17,10 @@ use common::raw::{Hello, PUBACK, Raw};
 use common::running::Ingest;
 use common::sink::TestSink;
 use common::until;
+use fleetwatch::delivery::Retained;
 use fleetwatch::ingest::{DownReason, IngestConfig, IngestError, SessionState, TlsConfig, TlsIdentity};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -131,14 +133,24 @@ async fn the_production_sample_binds_every_device_to_its_certificate() {
         identity: Some(authority.identity("fleetwatch")),
         server_name: Some("broker.example".to_owned()),
     };
-    let mut ingest = Ingest::start(config(address, tls.clone()), &sink);
+    let gate = ("utm/v1/updates/2026.11.21/gate".to_owned(), b"{\"gate\":\"hold\"}".to_vec());
+    let ring = ("utm/v1/updates/control-ring".to_owned(), b"{\"devices\":[]}".to_vec());
+    let (_wanted, retained) = watch::channel::<Retained>(Arc::new([gate, ring].into()));
+    let mut ingest = Ingest::start(IngestConfig { retained: Some(retained), ..config(address, tls.clone()) }, &sink);
     ingest.up().await;
+    until("gate and ring to be taken", SOON, || ingest.counters.published.load(Ordering::Relaxed) == 2).await;
 
+    // The gates and the ring are for every device to read, over the one connection that the certificate's name allows us.
+    for filter in ["utm/v1/updates/+/gate", "utm/v1/updates/control-ring"] {
+        let (mut reader, _) = authority.connect(address, Some("B-2"), &Hello::new("B-2")).await.unwrap();
+        assert_eq!(reader.subscribe(filter, 1).await.unwrap(), 1);
+        assert!(reader.read().await.message().1, "{filter} is kept");
+    }
     let (mut device, code) = authority.connect(address, Some("B-1"), &Hello::new("B-1")).await.unwrap();
     assert_eq!(code, 0);
     device.deliver("utm/v1/B-1/report", b"mine", 1).await;
     // In another's name: acknowledged, as MQTT 3.1.1 knows no refusal, dropped, and the liar cut off.
-    for topic in ["utm/v1/B-2/report", "utm/v1/updates/1/gate", "utm/v1/B-1/other"] {
+    for topic in ["utm/v1/B-2/report", "utm/v1/updates/1/gate", "utm/v1/updates/control-ring", "utm/v1/B-1/other"] {
         let (mut liar, _) = authority.connect(address, Some("B-1"), &Hello::new("B-1")).await.unwrap();
         liar.publish(topic, b"lie", 2, true).await.unwrap();
         assert_eq!(liar.read().await.kind(), PUBACK);

@@ -125,7 +125,12 @@ impl Core {
     ///
     /// # Errors
     /// When a directory or file cannot be used, or another process has the journal.
-    pub async fn start(mut config: CoreConfig) -> anyhow::Result<Self> {
+    pub async fn start(config: CoreConfig) -> anyhow::Result<Self> {
+        // On the heap: whoever awaits it would carry all of it.
+        Box::pin(Self::open(config)).await
+    }
+
+    async fn open(mut config: CoreConfig) -> anyhow::Result<Self> {
         let counters = Arc::new(Counters::new(&refusal_reasons()));
         config.journal.observer = Some(Arc::new(Commits(Arc::clone(&counters))));
         let store = Arc::new(Sqlite::open(&config.store_path).await.context("cannot open the incident record")?);

@@ -201,15 +201,14 @@ impl Inner {
         let decisions: Vec<Decision> = gates.standing().cloned().collect();
         let mut retained: BTreeMap<String, Vec<u8>> =
             decisions.iter().map(|decision| (gate::topic(&self.root, &decision.version), decision.message())).collect();
-        // Without a ring an empty payload, which clears what an earlier configuration may have left.
-        let message = if self.ring == RingSource::Nobody { Vec::new() } else { ring.message() };
-        if message.len() <= RING_MOST {
-            retained.insert(gate::ring_topic(&self.root), message);
-        } else {
-            tracing::warn!(
-                devices = ring.devices.len(),
-                "the control ring is too long to be published; the API has it"
-            );
+        // Without a ring nothing is said, not even that there is none: whoever wants none need not let us write there.
+        if self.ring != RingSource::Nobody {
+            let message = ring.message();
+            if message.len() <= RING_MOST {
+                retained.insert(gate::ring_topic(&self.root), message);
+            } else {
+                tracing::warn!(devices = ring.devices.len(), "the control ring is too long to be published");
+            }
         }
         self.board.store(Arc::new(GateBoard { decisions, ring }));
         self.retained.send_if_modified(|before| {

@@ -45,7 +45,7 @@ fn list(args: &GateListArgs, out: &mut dyn Write) -> Result<(), Failure> {
 fn set(args: &GateSetArgs, gate: Gate, out: &mut dyn Write) -> Result<(), Failure> {
     let server = Server::parse(&args.server.server)?;
     let body = json!({ "gate": gate, "by": args.by, "reason": args.reason }).to_string();
-    let path = format!("/api/v1/gates/{}", encoded(&args.version));
+    let path = format!("/api/v1/gates/{}", encoded(&args.update));
     let answer = server.post(&path, &body).context("the decision was not taken")?;
     let decision: Decision =
         serde_json::from_slice(&answer).context("the answer is no decision of this version of fleetwatch")?;

@@ -252,6 +252,10 @@ impl Gates {
         let is_alias = |named: &Named| named.incident.as_ref().is_some_and(|number| seen.aliases.contains(number));
         self.named.retain(|event, named| event == seen.event || !is_alias(named));
         let before = self.named.remove(seen.event);
+        let mut aliases = seen.aliases.to_vec();
+        aliases.extend(before.iter().flat_map(|before| before.aliases.iter().cloned()));
+        aliases.sort();
+        aliases.dedup();
         let affected = seen.affected.or(before.as_ref().map(|before| before.affected)).unwrap_or(0);
         let suspect = match seen.cause {
             Some(cause) => Some(cause.suspect.clone()),
@@ -266,7 +270,7 @@ impl Gates {
             doubtful: second.and_then(|second| update_of(&second.suspect)).map(str::to_owned),
             suspect,
             affected,
-            aliases: seen.aliases.to_vec(),
+            aliases,
         };
         self.named.insert(seen.event.to_owned(), named);
     }

@@ -40,6 +40,8 @@ pub(super) struct Outbox {
     sent_at: Option<Instant>,
     strikes: u32,
     paused_until: Option<Instant>,
+    /// There was nothing to send and nothing has happened since: this is asked for each batch of reports.
+    idle: bool,
 }
 
 impl Outbox {
@@ -53,18 +55,23 @@ impl Outbox {
         self.done.clear();
         self.under_way.clear();
         self.sent_at = None;
+        self.idle = false;
     }
 
     /// The next message to send, if there is one and room for it.
-    pub(super) fn next(&self, now: Instant) -> Option<(String, Vec<u8>)> {
-        let wanted = self.wanted.as_ref()?.borrow();
-        if self.under_way.len() >= UNDER_WAY || self.paused_until.is_some_and(|until| now < until) {
+    pub(super) fn next(&mut self, now: Instant) -> Option<(String, Vec<u8>)> {
+        let wanted = self.wanted.as_mut()?;
+        self.idle &= !wanted.has_changed().unwrap_or(false);
+        if self.idle || self.under_way.len() >= UNDER_WAY || self.paused_until.is_some_and(|until| now < until) {
             return None;
         }
+        let wanted = wanted.borrow_and_update();
         let is_open = |(topic, payload): &(&String, &Vec<u8>)| {
             self.done.get(*topic) != Some(*payload) && !self.under_way.values().any(|(sent, _)| sent == *topic)
         };
-        wanted.iter().find(is_open).map(|(topic, payload)| (topic.clone(), payload.clone()))
+        let found = wanted.iter().find(is_open).map(|(topic, payload)| (topic.clone(), payload.clone()));
+        self.idle = found.is_none();
+        found
     }
 
     /// A message was written under this packet id.
@@ -75,6 +82,7 @@ impl Outbox {
 
     /// The broker has it. Returns whether the packet was ours.
     pub(super) fn acknowledged(&mut self, packet: u16) -> bool {
+        self.idle = false;
         let message = self.under_way.remove(&packet);
         let known = message.is_some();
         self.done.extend(message);
@@ -113,6 +121,7 @@ impl Outbox {
                     self.wanted = None;
                     std::future::pending().await
                 }
+                self.idle = false;
             }
             () = resume => {}
         }
@@ -129,7 +138,7 @@ mod tests {
         Arc::new(pairs.iter().map(|(topic, text)| ((*topic).to_owned(), text.as_bytes().to_vec())).collect())
     }
 
-    fn next(outbox: &Outbox) -> Option<String> {
+    fn next(outbox: &mut Outbox) -> Option<String> {
         outbox
             .next(clock::monotonic())
             .map(|(topic, payload)| format!("{topic}={}", String::from_utf8(payload).unwrap()))
@@ -145,18 +154,18 @@ mod tests {
         let (sender, receiver) = watch::channel(wanted(&[("a", "1"), ("b", "1")]));
         let mut outbox = Outbox::new(Some(receiver));
         send(&mut outbox, 1);
-        assert_eq!(next(&outbox).as_deref(), Some("b=1"), "one topic at a time");
+        assert_eq!(next(&mut outbox).as_deref(), Some("b=1"), "one topic at a time");
         sender.send_replace(wanted(&[("a", "2"), ("b", "1")]));
-        assert_eq!(next(&outbox).as_deref(), Some("b=1"), "the older one is on its way still");
+        assert_eq!(next(&mut outbox).as_deref(), Some("b=1"), "the older one is on its way still");
         assert!(outbox.acknowledged(1) && !outbox.acknowledged(1) && !outbox.acknowledged(9));
-        assert_eq!(next(&outbox).as_deref(), Some("a=2"));
+        assert_eq!(next(&mut outbox).as_deref(), Some("a=2"));
         send(&mut outbox, 2);
         send(&mut outbox, 3);
         outbox.acknowledged(2);
         outbox.acknowledged(3);
-        assert_eq!(next(&outbox), None);
+        assert_eq!(next(&mut outbox), None);
         outbox.begin();
-        assert_eq!(next(&outbox).as_deref(), Some("a=2"), "the next session says it again");
+        assert_eq!(next(&mut outbox).as_deref(), Some("a=2"), "the next session says it again");
     }
 
     #[test]
@@ -168,9 +177,9 @@ mod tests {
         for packet in 0..UNDER_WAY as u16 {
             send(&mut outbox, packet);
         }
-        assert_eq!(next(&outbox), None);
+        assert_eq!(next(&mut outbox), None);
         outbox.acknowledged(0);
-        assert!(next(&outbox).is_some());
+        assert!(next(&mut outbox).is_some());
     }
 
     #[test]

@@ -90,7 +90,8 @@ fn groups(text: &mut Text, snapshot: &Snapshot, dictionaries: &Dictionaries) {
 
 /// Updates on hold. A version comes from devices, so it goes through the dictionary too.
 pub(super) fn gates(text: &mut Text, decisions: &[Decision], dictionaries: &Dictionaries) {
-    let mut held: BTreeMap<String, u64> = BTreeMap::new();
+    let known = dictionaries.update.labels().chain([OTHER]);
+    let mut held: BTreeMap<String, u64> = known.map(|label| (label.to_owned(), 0)).collect();
     for decision in decisions {
         let version = Label::from(&*decision.version);
         let label = dictionaries.update.label(Some(&version));

@@ -78,7 +78,7 @@ pub const FLEET_BY_UPDATE: Metric =
     gauge("fleetwatch_update_devices", "Devices by nightly update and verdict; rare updates are counted as other.");
 pub const UPDATE_HELD: Metric = gauge(
     "fleetwatch_update_gate_held",
-    "Whether the updater is told to hold an update; 0 once it is released, absent when it was never held; rare updates are counted as other.",
+    "Whether the updater is told to hold an update; other counts those of rare versions.",
 );
 pub const FLEET_BY_BRANCH: Metric = gauge(
     "fleetwatch_branch_devices",

@@ -162,9 +162,9 @@ fn runs(entries: impl Iterator<Item = Entry>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for entry in entries {
         match (runs.last_mut(), entry) {
-            (Some(Run::Changes(run)), Entry::Change(change)) => run.push(change),
+            (Some(Run::Changes(run)), Entry::Change(change)) => run.push(*change),
             (Some(Run::Gates(run)), Entry::Gate(decision)) => run.push(decision),
-            (_, Entry::Change(change)) => runs.push(Run::Changes(vec![change])),
+            (_, Entry::Change(change)) => runs.push(Run::Changes(vec![*change])),
             (_, Entry::Gate(decision)) => runs.push(Run::Gates(vec![decision])),
         }
     }

@@ -29,11 +29,19 @@ pub async fn get(address: SocketAddr, path: &str) -> Answer {
 }
 
 pub async fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    send(address, method, path, headers, "").await
+}
+
+pub async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
+    if !body.is_empty() {
+        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
     request.push_str("\r\n");
+    request.push_str(body);
     let answer = tokio::time::timeout(Duration::from_secs(20), exchange(address, &request));
     parse(&answer.await.expect("an answer in time"))
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod gates;
 mod metrics;
 mod pages;
 mod sample;

@@ -351,7 +351,7 @@ async fn every_answer_carries_the_guarding_headers() {
         );
         assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
     }
     assert_eq!(get(server.address, "/").await.header("cache-control"), "no-store");
     let page = get(server.address, "/").await.body;

@@ -60,6 +60,7 @@ impl Server {
             health: Arc::clone(&health),
             metrics: Arc::new(move || (metrics::CONTENT_TYPE, exporter.render())),
             store: Arc::clone(&store) as Arc<dyn IncidentStore>,
+            gates: None,
             clock,
             zone: Zone::default(),
         };

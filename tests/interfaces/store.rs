@@ -9,8 +9,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fleetwatch::clock::Clock;
 use fleetwatch::engine::effect::{Change, ChangeKind};
+use fleetwatch::engine::gate::{DETECTOR, Decision, Gate};
 use fleetwatch::engine::time::Timestamp;
-use fleetwatch::record::{Appended, Incident, IncidentQuery, IncidentRecord, IncidentState, IncidentStore, StoreError};
+use fleetwatch::record::{
+    Appended, Incident, IncidentQuery, IncidentRecord, IncidentState, IncidentStore, RecordedGate, StoreError,
+};
 use fleetwatch::store::{Sqlite, Submitted, Writer, WriterConfig, change_key};
 use proptest::prelude::*;
 use sqlx::ConnectOptions;
@@ -303,6 +306,18 @@ impl IncidentStore for Moody {
         self.inner.append(changes, recorded_at).await
     }
 
+    async fn append_gates(&self, decisions: &[Decision], recorded_at: Timestamp) -> Result<Appended, StoreError> {
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+        if self.failing.load(Ordering::SeqCst) {
+            return Err(StoreError::Full);
+        }
+        self.inner.append_gates(decisions, recorded_at).await
+    }
+
+    async fn gates(&self) -> Result<Vec<RecordedGate>, StoreError> {
+        self.inner.gates().await
+    }
+
     async fn incidents(&self, query: IncidentQuery) -> Result<Vec<Incident>, StoreError> {
         self.inner.incidents(query).await
     }
@@ -394,4 +409,79 @@ async fn closing_gives_up_on_a_dead_database_and_says_what_is_left() {
     reach(&writer, "an attempt", |state| state.failures >= 1).await;
     assert_eq!(writer.close(Duration::from_millis(20)).await, 1);
     assert!(store.attempts.load(Ordering::SeqCst) >= 1);
+}
+
+fn decided(minute: i64, gate: Gate, by: &str, event: Option<&str>) -> Decision {
+    Decision {
+        version: "2026.11.21".to_owned(),
+        gate,
+        before: (by != DETECTOR).then_some(Gate::Hold),
+        by: by.to_owned(),
+        reason: "because".to_owned(),
+        incident: None,
+        event: event.map(str::to_owned),
+        affected: 330,
+        at: NOW.plus_ms(minute * 60_000),
+    }
+}
+
+#[tokio::test]
+async fn decisions_about_updates_stand_beside_the_changes_and_change_none_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    store.append(&history(), NOW).await.unwrap();
+    let before = record(&store).await;
+    let hold = decided(-50, Gate::Hold, DETECTOR, Some(EVENT));
+    let release = decided(5, Gate::Release, "Sato", Some(EVENT));
+    let alone = decided(6, Gate::Hold, "Sato", None);
+    // A person's came to be written first; of one instant, it is the one that stands.
+    let (same, persons) = (decided(5, Gate::Hold, DETECTOR, Some(EVENT)), release.clone());
+    store.append_gates(&[alone.clone(), persons], NOW).await.unwrap();
+    assert_eq!(
+        store.append_gates(&[hold.clone(), same.clone()], NOW).await.unwrap(),
+        Appended { written: 2, known: 0 }
+    );
+    let again = store.append_gates(&[hold.clone(), alone.clone()], NOW.plus_ms(9)).await.unwrap();
+    assert_eq!(again, Appended { written: 0, known: 2 });
+
+    let all: Vec<Decision> = store.gates().await.unwrap().into_iter().map(|recorded| recorded.decision).collect();
+    assert_eq!(all, [hold.clone(), same.clone(), release.clone(), alone]);
+    let found = record(&store).await;
+    let its: Vec<&Decision> = found.gates.iter().map(|recorded| &recorded.decision).collect();
+    assert_eq!(its, [&hold, &same, &release]);
+    assert!(found.gates.iter().all(|recorded| recorded.recorded_at == NOW));
+    assert_eq!((&found.incident, &found.devices, &found.changes), (&before.incident, &before.devices, &before.changes));
+    store.rebuild().await.unwrap();
+    assert_eq!(record(&store).await, found, "derived anew");
+
+    let options = SqliteConnectOptions::new().filename(dir.path().join("incidents.db"));
+    let mut other = options.connect().await.unwrap();
+    let actors: Vec<String> = sqlx::query_scalar("SELECT actor FROM event WHERE kind = 'gate' ORDER BY seq")
+        .fetch_all(&mut other)
+        .await
+        .unwrap();
+    assert_eq!(actors, ["Sato", "Sato", "detector", "detector"]);
+}
+
+#[tokio::test]
+async fn the_writer_keeps_changes_and_decisions_in_their_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = moody(dir.path(), true).await;
+    let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, Clock::scaled(NOW, 1.0), quick(100));
+    let changes = history();
+    for change in &changes {
+        assert_eq!(writer.submit(change.clone()), Submitted::Queued);
+        assert_eq!(
+            writer.submit(decided(0, Gate::Hold, &format!("n{}", change.at.as_ms()), Some(EVENT))),
+            Submitted::Queued
+        );
+    }
+    reach(&writer, "an attempt", |state| state.failures >= 1).await;
+    store.failing.store(false, Ordering::SeqCst);
+    reach(&writer, "all written", |state| state.pending() == 0).await;
+    let found = store.incident(EVENT).await.unwrap().unwrap();
+    assert_eq!((found.changes.len(), found.gates.len()), (changes.len(), changes.len()));
+    for (change, gate) in found.changes.iter().zip(&found.gates) {
+        assert_eq!(gate.seq, change.seq + 1, "each right after its change");
+    }
 }

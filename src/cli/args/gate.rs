@@ -46,12 +46,12 @@ The decision is recorded with name and reason, and stands until a person changes
 this version. Name and reason are what you say they are; the listener is on loopback, or behind a proxy that knows more.
 
 Examples:
-  fleetwatch gate hold 2026.11.21 --by Sato --reason \"the vendor has withdrawn it\"
-  fleetwatch gate release 2026.11.21 --by Sato --reason \"the fault was the line's, see INC-0001\"")]
+  fleetwatch gate hold 2026.11.21 --by Sato --reason withdrawn
+  fleetwatch gate release 2026.11.21 --by Sato --reason see-INC-0001")]
 pub struct GateSetArgs {
     /// The update's version, as devices send it.
     #[arg(value_name = "VERSION")]
-    pub version: String,
+    pub update: String,
 
     /// Who decides.
     #[arg(long, value_name = "NAME")]

@@ -102,9 +102,6 @@ fn the_table_of_transitions() {
     let less = cause("update v1", 0.5);
     let unclear = beside(sure("package signatures 9"), "update v1", 0.4, true);
     let pair = sure("update+model v1+B200");
-    let on_recovery = Policy { release_on: ReleaseOn::Resolved, ..Policy::default() };
-    let other = |o| Observation { event: "E-2", ..o };
-    let alias = ["INC-2".to_owned()];
     let cases: Vec<(&str, Policy, Vec<Observation<'_>>, Vec<&str>)> = vec![
         (
             "once, and once more with the incident's number",
@@ -142,6 +139,19 @@ fn the_table_of_transitions() {
             vec![warned(15, &v1), warned(20, &branch), warned(25, &v1), warned(30, &branch), warned(35, &v1)],
             vec!["hold v1 -", "release v1 -", "hold v1 -"],
         ),
+    ];
+    for (name, policy, seen, expected) in cases {
+        assert_eq!(run(policy, &seen), expected, "{name}");
+    }
+}
+
+#[test]
+fn the_table_of_other_events_and_ends() {
+    let (v1, branch, pair) = (sure("update v1"), sure("branch osaka"), sure("update+model v1+B200"));
+    let on_recovery = Policy { release_on: ReleaseOn::Resolved, ..Policy::default() };
+    let other = |o| Observation { event: "E-2", ..o };
+    let alias = ["INC-2".to_owned()];
+    let cases: Vec<(&str, Policy, Vec<Observation<'_>>, Vec<&str>)> = vec![
         (
             "another event that names it keeps it held, until that one changes its mind too",
             Policy::default(),
@@ -177,7 +187,8 @@ fn the_table_of_transitions() {
             Policy::default(),
             vec![
                 Observation { event: "E-2", incident: Some("INC-2"), ..declared(60, &v1) },
-                Observation { aliases: &alias, ..declared(70, &branch) },
+                Observation { aliases: &alias, ..declared(70, &v1) },
+                declared(80, &branch),
             ],
             vec!["hold v1 INC-2", "release v1 INC-1"],
         ),
