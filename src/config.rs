@@ -15,6 +15,7 @@
 //! | [`layer`] | reading a file or the environment into checked values with their places |
 //! | [`rules`] | rules that join several keys |
 //! | [`fault`] | one broken rule, and how it is shown |
+//! | [`overrides`] | settings of the detector from a command line: what-if, and grids of it |
 //! | [`credentials`] | the file with a user name and a password |
 
 use std::collections::BTreeSet;
@@ -32,6 +33,7 @@ pub mod credentials;
 pub mod fault;
 pub mod keys;
 pub mod layer;
+pub mod overrides;
 pub mod rules;
 
 #[cfg(test)]

@@ -6,111 +6,28 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use fleetwatch::driver::Virtual;
-use fleetwatch::engine::detector::Engine;
-use fleetwatch::engine::fleet::Fleet;
-use fleetwatch::engine::settings::Settings;
-use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
-use fleetwatch::engine::wire::encode::{self, LatencyForm};
-use fleetwatch::recording::{Entry, Writer};
-use fleetwatch::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
+use fleetwatch::engine::time::MINUTE_MS;
+use fleetwatch::simulation::Scenario;
 use serde_json::{Map, Value};
 
+#[path = "support/night.rs"]
+mod night;
 #[path = "support/random.rs"]
 mod random;
 
+use night::{Message, Night, recording};
 use random::Random;
 
-/// 2026-11-17, a Tuesday, 01:30 in Japan: half an hour before the rollout.
-const EPOCH_MS: i64 = 1_794_846_600_000;
-const DEVICES: u32 = 40;
-const STORY_MIN: i64 = 330;
 /// A report of 60 s that began at the end of its minute has 30 s for its way before the minute closes; its usual way
 /// takes less than 5.
 const LATENESS_MS: usize = 25_000;
-
-/// A message as it arrives.
-#[derive(Clone)]
-struct Message {
-    at: i64,
-    topic: String,
-    payload: Vec<u8>,
-    retain: bool,
-}
-
-/// A night's recording: what was learnt before it, and its messages in order of arrival.
-struct Night {
-    state: Vec<u8>,
-    messages: Vec<Message>,
-    suspect: String,
-}
-
-/// Messages as a broker would hand them over: JSON from even devices, the binary form from the others, in all forms of
-/// latency.
-fn encode_all(simulation: &Simulation, mut stream: Messages<'_>) -> Vec<Message> {
-    let mut messages = Vec::new();
-    while let Some(message) = stream.next() {
-        let id = simulation.profiles()[message.device as usize].id.as_str();
-        let json = message.device % 2 == 0;
-        let form = LatencyForm::ALL[message.device as usize / 2 % LatencyForm::ALL.len()];
-        let (kind, payload) = match (message.body, json) {
-            (Body::Report(report), true) => ("report", encode::report_json(id, report, form)),
-            (Body::Report(report), false) => ("report", encode::report_binary(id, report, form)),
-            (Body::Status(status), true) => ("status", encode::status_json(id, status)),
-            (Body::Status(status), false) => ("status", encode::status_binary(id, status)),
-        };
-        messages.push(Message { at: message.at.as_ms(), topic: format!("utm/v1/{id}/{kind}"), payload, retain: false });
-    }
-    messages
-}
 
 /// The night of a defective update, made once.
 fn night() -> &'static Night {
     static NIGHT: OnceLock<Night> = OnceLock::new();
     NIGHT.get_or_init(|| Night::of(Scenario::Nightly))
-}
-
-impl Night {
-    /// Two days before it go through the engine, and stand before the messages as learnt state.
-    fn of(scenario: Scenario) -> Self {
-        let epoch = Timestamp::from_ms(EPOCH_MS);
-        let settings = Settings::default();
-        let config = SimulationConfig {
-            devices: DEVICES,
-            branches: 4,
-            report_period_ms: 60_000,
-            utc_offset_min: settings.utc_offset_min,
-            ..SimulationConfig::new(scenario, epoch)
-        };
-        let simulation = Simulation::new(config);
-        let mut driver = Virtual::new(Engine::new(settings.clone(), Arc::new(Fleet::new(&settings))));
-        let mut history = simulation.history(2);
-        while let Some(message) = history.next() {
-            driver.advance(message.at);
-            let id = simulation.profiles()[message.device as usize].id.as_str();
-            match message.body {
-                Body::Report(report) => drop(driver.report(id, report)),
-                Body::Status(status) => driver.status(id, status.clone(), false).unwrap(),
-            }
-        }
-        let state = driver.engine().image();
-        let messages = encode_all(&simulation, simulation.messages(epoch, epoch.plus_ms(STORY_MIN * MINUTE_MS)));
-        let [truth] = simulation.truth() else { panic!("one truth") };
-        assert_eq!(truth.kind, "update");
-        Self { state, messages, suspect: truth.value.clone() }
-    }
-}
-
-/// The recording's bytes.
-fn recording(state: &[u8], messages: &[Message]) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new());
-    writer.baseline(state).unwrap();
-    for Message { at, topic, payload, retain } in messages {
-        writer.message(Entry { at: Timestamp::from_ms(*at), topic, payload, retain: *retain }).unwrap();
-    }
-    writer.into_inner()
 }
 
 struct Replayed {

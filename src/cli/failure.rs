@@ -23,6 +23,9 @@ pub enum Failure {
     /// Faults in the configuration; never empty.
     #[error("the configuration has {}", count(.0.len()))]
     Config(Vec<config::Fault>),
+    /// Faults in settings that were given as options; never empty.
+    #[error("the options have {}", count(.0.len()))]
+    Options(Vec<config::Fault>),
     /// Faults in a device list; never empty.
     #[error("{} has {}", .0.display(), count(.1.len()))]
     Devices(PathBuf, Vec<inventory::Fault>),
@@ -52,7 +55,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Devices(..) => INPUT,
-            Self::Usage(_) => USAGE,
+            Self::Options(_) | Self::Usage(_) => USAGE,
             Self::NotSeen(_) => NOT_SEEN,
             Self::Runtime(error) if is_broken_pipe(error) => 0,
             Self::Runtime(_) => RUNTIME,
@@ -65,7 +68,7 @@ impl Failure {
     /// When `out` refuses.
     pub fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
         match self {
-            Self::Config(faults) => {
+            Self::Config(faults) | Self::Options(faults) => {
                 for fault in faults {
                     writeln!(out, "{fault}")?;
                 }

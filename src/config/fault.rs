@@ -10,6 +10,8 @@ pub enum Place {
     File(PathBuf, Option<usize>),
     /// In this environment variable.
     Env(String),
+    /// In this option of the command line.
+    Option(String),
     /// Nowhere: the default is what breaks the rule, together with something that was set.
     Default,
 }
@@ -27,6 +29,7 @@ impl fmt::Display for Place {
             Self::File(path, Some(line)) => write!(f, "{}:{line}", path.display()),
             Self::File(path, None) => write!(f, "{}", path.display()),
             Self::Env(name) => write!(f, "environment {name}"),
+            Self::Option(option) => f.write_str(option),
             Self::Default => write!(f, "default"),
         }
     }

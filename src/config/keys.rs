@@ -153,7 +153,7 @@ pub fn nearest_section(path: &str) -> Option<&'static str> {
 }
 
 /// Levenshtein distance in bytes. Keys are short, and `path` is cut before it comes here.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (&a.as_bytes()[..a.len().min(80)], b.as_bytes());
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.iter().enumerate() {
