@@ -11,6 +11,7 @@
 //! | [`serve`] | the daemon: configuration, broker or collector, listener, signals |
 //! | [`record`] | what a broker delivers, written as a recording |
 //! | [`replay`] | a recording or a journal, printed change by change |
+//! | [`backtest`] | a grid of settings over a recording or a journal, compared |
 //! | [`recovery`] | checkpoint and journal back to a running engine |
 //! | [`live`] | what `demo` shows: events that scroll above a panel, or plain lines |
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
@@ -30,6 +31,7 @@
 //! - A checkpoint names the last entry whose effect was complete when its image was begun. Whatever the image holds beyond
 //!   that is dropped as a duplicate when the tail is replayed.
 
+pub mod backtest;
 pub mod checkpoint;
 pub mod core;
 pub mod decision;

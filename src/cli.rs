@@ -93,6 +93,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let config = load(args.config.as_deref())?;
             app(|| wired::replay(config, args))
         }
+        Command::Backtest(args) => {
+            log("warn")?;
+            let config = load(args.config.as_deref())?;
+            app(|| wired::backtest(config, args))
+        }
         Command::Devices(DevicesCommand::Import(args)) => devices::import(&args, &mut std::io::stdout().lock()),
         Command::Devices(DevicesCommand::Export(args)) => devices::export(&args, &mut std::io::stdout().lock()),
         Command::Gate(command) => gate::run(&command, &mut std::io::stdout().lock()),
@@ -103,7 +108,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
 
 /// The commands that need the application. One place to wire them.
 mod wired {
-    use super::args::{DemoArgs, RecordArgs, ReplayArgs, SimulateArgs};
+    use super::args::{BacktestArgs, DemoArgs, RecordArgs, ReplayArgs, SimulateArgs};
     use crate::app;
     use crate::config::Config;
 
@@ -125,6 +130,10 @@ mod wired {
 
     pub(super) fn replay(config: Config, args: ReplayArgs) -> anyhow::Result<()> {
         app::replay::run(&config, &args)
+    }
+
+    pub(super) fn backtest(config: Config, args: BacktestArgs) -> anyhow::Result<()> {
+        app::backtest::run(&config, &args)
     }
 }
 

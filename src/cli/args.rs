@@ -1,5 +1,6 @@
 //! The subcommands and their options. Doc comments here are what `--help` says.
 
+mod backtest;
 mod broker;
 mod devices;
 mod gate;
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::LogFormat;
 
+pub use backtest::BacktestArgs;
 pub use broker::{
     BrokerArgs, Encoding, HostPort, LatencyForm, RecordArgs, SimulateArgs, SimulateFleetArgs, SimulateLoadArgs,
 };
@@ -71,6 +73,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Run a recording or a journal through the detector on virtual time.
     Replay(ReplayArgs),
+    /// Run a grid of settings over a recording or a journal and compare what each would have declared.
+    Backtest(BacktestArgs),
     /// Keep the list of expected devices.
     #[command(subcommand)]
     Devices(DevicesCommand),

@@ -45,13 +45,18 @@ impl Zone {
         &self.name
     }
 
+    /// Date and minute in the order that sorts, for lines of text: `2026-11-22 09:00`.
+    pub fn stamp(&self, at: Timestamp) -> String {
+        self.format(at, "%Y-%m-%d %H:%M")
+    }
+
     /// Date and minute, for people.
     pub(super) fn date_time(&self, at: Timestamp, lang: Lang) -> String {
         self.format(at, lang.text().date_time_format)
     }
 
     /// Time of day to the minute, for people.
-    pub(super) fn time(&self, at: Timestamp) -> String {
+    pub fn time(&self, at: Timestamp) -> String {
         self.format(at, "%H:%M")
     }
 
