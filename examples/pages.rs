@@ -21,7 +21,7 @@ async fn main() {
         Some(minute) => Stage::Minute(minute.parse().unwrap_or(42)),
     };
     let changes = match stage {
-        Stage::Declared | Stage::Recovered => sample::history(),
+        Stage::Declared | Stage::Recovered => [sample::near_miss(), sample::history()].concat(),
         Stage::Quiet | Stage::Minute(_) => Vec::new(),
     };
     let snapshot = sample::snapshot(1_000, stage);

@@ -1,4 +1,4 @@
-//! Wires the parts together, for `serve`, `demo`, `record` and `replay`.
+//! Wires the parts together, for `serve`, `demo`, `record`, `replay` and what looks back on them.
 //!
 //! | module | what it owns |
 //! |---|---|

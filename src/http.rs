@@ -7,12 +7,14 @@
 //! | `/incidents/{id}` | one event by number or event id: suspect, devices, timeline, continuity proof |
 //! | `/gates` | what the updater is told, and a form to decide (`POST`) |
 //! | `/devices?branch&update&verdict&after` | every device, a page at a time |
+//! | `/report?since&until` | what the night amounted to: incidents, near misses and why, suspects, silent devices |
 //! | `/api/v1/incidents?open&warnings&limit&offset` | incidents on record, as JSON |
 //! | `/api/v1/incidents/{id}` | one event with its whole history, as JSON |
 //! | `/api/v1/devices?limit&after&branch&update&verdict` | devices as of the last tick, as JSON |
 //! | `/api/v1/gates` | what the updater is told, as JSON |
 //! | `/api/v1/gates/{version}` | `POST {"gate":"hold"\|"release","by":...,"reason":...}`: a person decides |
 //! | `/api/v1/control-ring` | the devices that are kept out of the first night of an update |
+//! | `/api/v1/report?since&until` | the report as JSON |
 //! | `/metrics` | Prometheus text format |
 //! | `/livez` | 200 while the process answers |
 //! | `/readyz` | each latch with its reason; 503 while one is closed |
@@ -33,6 +35,7 @@ mod listener;
 mod page;
 mod probe;
 mod problem;
+mod report;
 mod zone;
 
 use std::fmt;
@@ -51,7 +54,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 pub use self::guard::HostPolicy;
 pub use self::health::Health;
-pub use self::zone::{Zone, ZoneError};
+pub use self::zone::{MomentError, Zone, ZoneError};
 use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
 use crate::record::{GateDesk, IncidentStore};
@@ -116,6 +119,7 @@ pub fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Rou
         .route("/incidents/{id}", get(page::incident))
         .route("/devices", get(page::devices))
         .route("/gates", get(page::gates).post(gate::submit))
+        .route("/report", get(page::report))
         .route("/assets/style.css", get(assets::style))
         .route("/assets/icon.svg", get(assets::icon))
         .route("/api/v1/incidents", get(api::incidents))
@@ -124,6 +128,7 @@ pub fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Rou
         .route("/api/v1/gates", get(gate::gates))
         .route("/api/v1/gates/{version}", post(gate::decide))
         .route("/api/v1/control-ring", get(gate::control_ring))
+        .route("/api/v1/report", get(api::report))
         .route("/metrics", get(probe::metrics))
         .route("/livez", get(probe::livez))
         .route("/readyz", get(probe::readyz))

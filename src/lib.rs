@@ -26,7 +26,7 @@
 //! | [`config`] | settings from file and environment, every fault at once |
 //! | [`inventory`] | the expected fleet as CSV |
 //! | [`driver`] | runs the engine: ticks, effects in their order, the snapshot that others read |
-//! | [`app`] | wires all of it, for `serve`, `demo`, `simulate`, `record` and `replay` |
+//! | [`app`] | wires all of it, for every command that does more than print: from `serve` and `demo` to `backtest` and `explain` |
 //! | [`cli`] | the command line, exit codes, logging |
 
 pub mod engine;

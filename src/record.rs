@@ -3,15 +3,24 @@
 //! This is the meeting point of two shell modules that do not know each other: `store` implements
 //! [`IncidentStore`], `http` reads from it. The truth is the append-only list of [`RecordedChange`]s; an [`Incident`]
 //! is what follows from it, and can be derived from it again at any time.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`derive`] | records derived in memory from a replay's changes |
+//! | [`distribution`] | the latency distributions that a declaration carries |
+//! | [`report`] | what a night amounted to |
 
+pub mod derive;
+pub mod distribution;
 mod gate;
+pub mod report;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::engine::device::DeviceId;
-use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Severity};
+use crate::engine::effect::{Cause, Change, ChangeKind, NearMiss, Scope, Severity};
 use crate::engine::gate::Decision;
 use crate::engine::time::Timestamp;
 
@@ -77,6 +86,12 @@ pub struct Incident {
     pub members: u64,
     /// Instant of the last change.
     pub updated_at: Timestamp,
+    /// Why it was not declared, when it was warned of and ended below the hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_miss: Option<NearMiss>,
+    /// Numbers of incidents, and ids of events, that proved to be this one, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
 }
 
 impl Incident {
@@ -97,6 +112,8 @@ impl Incident {
             affected: 0,
             members: 0,
             updated_at: change.at,
+            near_miss: None,
+            aliases: Vec::new(),
         }
         .after(change)
     }
@@ -111,6 +128,12 @@ impl Incident {
         self.streak_s = self.streak_s.max(change.streak_s);
         self.cause = change.cause.clone().or(self.cause);
         self.updated_at = change.at;
+        self.aliases.extend(change.aliases.iter().cloned());
+        self.aliases.sort_unstable();
+        self.aliases.dedup();
+        // Whoever is warned again, or declared after all, has not ended.
+        let ended = !matches!(change.kind, ChangeKind::EarlyWarning | ChangeKind::Declared);
+        self.near_miss = change.near_miss.or(self.near_miss.filter(|_| ended));
         match change.kind {
             ChangeKind::Declared => {
                 self.state = IncidentState::Declared;
@@ -193,13 +216,27 @@ impl From<Decision> for Entry {
     }
 }
 
+impl IncidentRecord {
+    /// The suspect as of when the event was warned of, declared, or last blamed on another: once it recovers, its members
+    /// are healthy witnesses again, and counts would speak of after the event.
+    pub fn blamed(&self) -> Option<&Cause> {
+        let blames = |kind| matches!(kind, ChangeKind::EarlyWarning | ChangeKind::Declared | ChangeKind::CauseChanged);
+        let blaming = self.changes.iter().rev().find(|entry| blames(entry.change.kind));
+        blaming.and_then(|entry| entry.change.cause.as_ref()).or(self.incident.cause.as_ref())
+    }
+}
+
 /// Which events to list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IncidentQuery {
     /// Also events that were warned of and never declared.
     pub with_warnings: bool,
-    /// Only what is not resolved.
+    /// Only what is not resolved, and not a near miss.
     pub open_only: bool,
+    /// Only what was still open then, or has changed since.
+    pub since: Option<Timestamp>,
+    /// Only what had begun by then.
+    pub until: Option<Timestamp>,
     /// At most this many, the latest impact first.
     pub limit: u32,
     /// Leave out this many first.
@@ -208,7 +245,7 @@ pub struct IncidentQuery {
 
 impl Default for IncidentQuery {
     fn default() -> Self {
-        Self { with_warnings: false, open_only: false, limit: 50, offset: 0 }
+        Self { with_warnings: false, open_only: false, since: None, until: None, limit: 50, offset: 0 }
     }
 }
 
@@ -290,13 +327,14 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     /// When the record cannot be read.
     async fn gates(&self) -> Result<Vec<RecordedGate>, StoreError>;
 
-    /// Events in short, the latest impact first.
+    /// Events in short, the latest impact first. An incident that proved to be another one is told with that one.
     ///
     /// # Errors
     /// When the record cannot be read.
     async fn incidents(&self, query: IncidentQuery) -> Result<Vec<Incident>, StoreError>;
 
-    /// Everything about the event with this incident number or event id.
+    /// Everything about the event with this incident number or event id; for one that proved to be another, everything
+    /// about that one.
     ///
     /// # Errors
     /// When the record cannot be read.

@@ -19,7 +19,7 @@ use crate::engine::gate::Decision;
 
 /// The identity of a change: the same for every delivery of the same decision, different for different decisions.
 ///
-/// It is made of what was decided (event, kind, instant, length, devices, suspect) and not of how sure the detector was, so
+/// It is made of what was decided (event, kind, instant, length, devices, suspect, aliases) and not of how sure the detector was, so
 /// that it does not hang on the last digit of a confidence.
 pub fn change_key(change: &Change) -> String {
     let mut sum = 0;
@@ -31,6 +31,10 @@ pub fn change_key(change: &Change) -> String {
         sum = crc32c::crc32c_append(sum, cause.suspect.kind.as_bytes());
         sum = crc32c::crc32c_append(sum, b"=");
         sum = crc32c::crc32c_append(sum, cause.suspect.value.as_bytes());
+    }
+    for alias in &change.aliases {
+        sum = crc32c::crc32c_append(sum, b"+");
+        sum = crc32c::crc32c_append(sum, alias.as_bytes());
     }
     let Change { kind, at, streak_s, event_id, .. } = change;
     format!("{}/{}/{streak_s}/{sum:08x}/{event_id}", at.as_ms(), kind.as_str())

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::HttpState;
 use super::filter::DeviceParams;
 use super::problem::Problem;
+use super::report::{ReportError, ReportParams};
 use crate::engine::snapshot::{DeviceView, EventView};
 use crate::engine::time::Timestamp;
+use crate::record::report::MorningReport;
 use crate::record::{Incident, IncidentQuery, IncidentRecord};
 
 /// Most devices in one answer, and how many without a `limit`.
@@ -74,6 +76,7 @@ pub(super) async fn incidents(
         open_only: params.open,
         limit: params.limit,
         offset: params.offset,
+        ..IncidentQuery::default()
     };
     let incidents = state.store.incidents(query).await.map_err(|error| Problem::record(&error))?;
     Ok(Json(Incidents { incidents }))
@@ -103,4 +106,19 @@ pub(super) async fn devices(
         next: page.next.map(str::to_owned),
         devices: page.devices.into_iter().cloned().collect(),
     }))
+}
+
+pub(super) async fn report(
+    State(state): State<HttpState>,
+    params: Params<ReportParams>,
+) -> Result<Json<MorningReport>, Problem> {
+    let Query(params) = params.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let report = params.report(&state).await.map_err(|error| match error {
+        ReportError::Moment(what) => {
+            Problem::bad_request(format!("{what:?} is no time: write 18:00, 24h, or RFC 3339"))
+        }
+        ReportError::Backwards => Problem::bad_request("since must be before until"),
+        ReportError::Store(error) => Problem::record(&error),
+    })?;
+    Ok(Json(report))
 }

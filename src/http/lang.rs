@@ -1,10 +1,12 @@
 //! The reader's language, and every word of the pages in both.
 
 mod gate;
+mod night;
 mod text;
 
 use axum::http::{HeaderMap, header};
 
+pub(super) use self::night::NightText;
 pub(super) use self::text::Text;
 
 /// A language of the pages.
@@ -28,6 +30,14 @@ impl Lang {
         match self {
             Self::En => &text::EN,
             Self::Ja => &text::JA,
+        }
+    }
+
+    /// The words of report and evidence in this language.
+    pub(super) const fn night(self) -> &'static NightText {
+        match self {
+            Self::En => &night::EN,
+            Self::Ja => &night::JA,
         }
     }
 

@@ -1,11 +1,13 @@
 //! The pages. Server-rendered, no JavaScript; a state is always told by a word and a shape, never by colour alone.
 
 mod devices;
+mod evidence;
 mod frame;
 mod gate;
 mod incident;
 mod now;
 mod parts;
+mod report;
 mod strip;
 
 use axum::extract::rejection::QueryRejection;
@@ -19,6 +21,7 @@ use super::HttpState;
 use super::filter::DeviceParams;
 use super::lang::Lang;
 use super::problem::Problem;
+use super::report::{ReportError, ReportParams};
 use crate::record::IncidentQuery;
 
 /// Incidents on the page of now.
@@ -111,6 +114,28 @@ pub(super) fn gates_refused(state: &HttpState, uri: &Uri, headers: &HeaderMap, p
     let view = view(state, uri, headers);
     let board = state.gates.as_ref().map(|gates| gates.board());
     frame::respond(problem.status, view.lang, &gate::page(&view, board.as_deref(), Some(&problem.detail)))
+}
+
+pub(super) async fn report(
+    State(state): State<HttpState>,
+    params: Result<Query<ReportParams>, QueryRejection>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let view = view(&state, &uri, &headers);
+    let params = match params {
+        Ok(Query(params)) => params,
+        Err(rejection) => {
+            let page = frame::bad_request(&view, &rejection.body_text());
+            return frame::respond(StatusCode::BAD_REQUEST, view.lang, &page);
+        }
+    };
+    let report = params.report(&state).await;
+    let status = match &report {
+        Err(ReportError::Moment(_) | ReportError::Backwards) => StatusCode::BAD_REQUEST,
+        Ok(_) | Err(ReportError::Store(_)) => StatusCode::OK,
+    };
+    frame::respond(status, view.lang, &report::page(&view, &params, &report))
 }
 
 /// For a browser that asked for a path that is not there.

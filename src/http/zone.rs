@@ -1,7 +1,8 @@
 //! Instants as people read them, in their time zone.
 
-use jiff::Timestamp as Instant;
+use jiff::civil::{DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp as Instant};
 use thiserror::Error;
 
 use super::lang::Lang;
@@ -19,6 +20,13 @@ pub struct Zone {
 #[error("there is no time zone {name:?} on this machine (is the tzdata package installed?)")]
 pub struct ZoneError {
     name: String,
+}
+
+/// The text names no instant.
+#[derive(Debug, Error)]
+#[error("{text:?} is no time: write 18:00, 24h, 2026-11-22 18:00 or 2026-11-22T18:00:00+09:00")]
+pub struct MomentError {
+    text: String,
 }
 
 impl Zone {
@@ -65,6 +73,40 @@ impl Zone {
         self.format(at, "%H:%M:%S")
     }
 
+    /// The instant that somebody means by `text`, looking back from `now`: RFC 3339, `2026-11-22 18:00`, `18:00` (the last
+    /// one), or a length of time before `now` such as `24h`.
+    ///
+    /// # Errors
+    /// How it can be written, when it is none of these.
+    pub fn moment(&self, text: &str, now: Timestamp) -> Result<Timestamp, MomentError> {
+        let error = || MomentError { text: text.chars().take(40).collect() };
+        let text = text.trim();
+        if let Ok(instant) = text.parse::<Instant>() {
+            return Ok(Timestamp::from_ms(instant.as_millisecond()));
+        }
+        if let Ok(time) = Time::strptime("%H:%M", text) {
+            let here = Instant::from_millisecond(now.as_ms()).map_err(|_| error())?.to_zoned(self.zone.clone());
+            let today = here.date().to_datetime(time).to_zoned(self.zone.clone()).map_err(|_| error())?;
+            let last = if today.timestamp() <= here.timestamp() {
+                today
+            } else {
+                let before = here.date().yesterday().map_err(|_| error())?;
+                before.to_datetime(time).to_zoned(self.zone.clone()).map_err(|_| error())?
+            };
+            return Ok(Timestamp::from_ms(last.timestamp().as_millisecond()));
+        }
+        if let Ok(local) = text.parse::<DateTime>() {
+            let zoned = local.to_zoned(self.zone.clone()).map_err(|_| error())?;
+            return Ok(Timestamp::from_ms(zoned.timestamp().as_millisecond()));
+        }
+        match text.parse::<SignedDuration>() {
+            Ok(length) if length.is_positive() => i64::try_from(length.as_millis())
+                .map(|length_ms| now.plus_ms(length_ms.saturating_neg()))
+                .map_err(|_| error()),
+            _ => Err(error()),
+        }
+    }
+
     fn format(&self, at: Timestamp, format: &str) -> String {
         match Instant::from_millisecond(at.as_ms()) {
             Ok(instant) => instant.to_zoned(self.zone.clone()).strftime(format).to_string(),
@@ -96,6 +138,27 @@ mod tests {
         assert_eq!(zone.date_time(at, Lang::Ja), "2026年11月22日 09:00");
         assert_eq!(zone.time_s(at.plus_ms(61_000)), "09:01:01");
         assert_eq!(rfc3339(at), "2026-11-22T00:00:00Z");
+    }
+
+    #[test]
+    fn a_time_is_looked_for_backwards() {
+        let zone = Zone::default();
+        // 22 Nov 2026 09:00 in Tokyo.
+        let now = Timestamp::from_ms(1_795_305_600_000);
+        for (text, stamp) in [
+            ("08:59", "2026-11-22 08:59"),
+            ("09:00", "2026-11-22 09:00"),
+            ("18:00", "2026-11-21 18:00"),
+            ("24h", "2026-11-21 09:00"),
+            ("1h30m", "2026-11-22 07:30"),
+            ("2026-11-20 18:30", "2026-11-20 18:30"),
+            ("2026-11-20T18:30:00Z", "2026-11-21 03:30"),
+        ] {
+            assert_eq!(zone.moment(text, now).map(|at| zone.stamp(at)).unwrap(), stamp, "{text}");
+        }
+        for text in ["", "yesterday", "25:00", "-3h", "0s", "18", &"9".repeat(500)] {
+            assert!(zone.moment(text, now).unwrap_err().to_string().contains("write 18:00"), "{text}");
+        }
     }
 
     #[test]

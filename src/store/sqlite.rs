@@ -21,15 +21,23 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections that only read. Pages are few; each connection is a thread.
 const READERS: u32 = 2;
 
+/// Most incidents in a row that each proved to be the next.
+const MOST_ALIASES: u32 = 16;
+
 /// Who decides what the engine returns.
 const DETECTOR: &str = "detector";
 
 /// Columns of [`Incident`], with the counts of its members.
 const INCIDENT_COLUMNS: &str = "SELECT event_id, number, state, severity, scope, impact_started_at_ms, declared_at_ms, \
-     recovered_at_ms, resolved_at_ms, streak_s, cause_json, updated_at_ms, \
+     recovered_at_ms, resolved_at_ms, streak_s, cause_json, updated_at_ms, near_miss_json, \
+     (SELECT json_group_array(alias ORDER BY alias) FROM incident_alias a WHERE a.event_id = i.event_id) AS aliases, \
      (SELECT count(*) FROM incident_device d WHERE d.event_id = i.event_id) AS affected, \
      (SELECT count(*) FROM incident_device d WHERE d.event_id = i.event_id AND d.left_at_ms IS NULL) AS members \
      FROM incident i ";
+
+/// Whether the event proved to be another one, under its own id or its number.
+const MERGED: &str = "EXISTS (SELECT 1 FROM incident_alias a WHERE a.alias IN (i.event_id, i.number) \
+     AND a.event_id <> i.event_id)";
 
 /// The incident record in one SQLite file. Cheap to clone; clones share the connections.
 ///
@@ -77,6 +85,30 @@ impl Sqlite {
             .await
             .map_err(|error| rows::open_error(path, error))?;
         Ok(Self { path: path.to_owned(), writer, readers })
+    }
+
+    /// Opens a database that another process may be writing, only to read from it. Nothing is made and nothing changed.
+    ///
+    /// # Errors
+    /// When there is no such file, it is no record of this version, or it cannot be read.
+    pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(PATIENCE);
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options)
+            .await
+            .map_err(|error| rows::open_error(path, error))?;
+        let tables: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name IN ('incident', 'incident_alias')")
+                .fetch_one(&readers)
+                .await
+                .map_err(|error| rows::open_error(path, error))?;
+        if tables != 2 {
+            let detail = "its tables are not those of this version; `serve` brings them up to date".to_owned();
+            return Err(StoreError::OtherVersion { path: path.display().to_string(), detail });
+        }
+        Ok(Self { path: path.to_owned(), writer: readers.clone(), readers })
     }
 
     /// Derives the tables to read from anew, from the event table alone.
@@ -144,6 +176,41 @@ impl Sqlite {
         row.as_ref().map(incident_of).transpose().map_err(|e| self.error(e))
     }
 
+    /// The event with this number or id; where it proved to be another one, that one.
+    async fn resolve(&self, tx: &mut SqliteConnection, id: &str) -> Result<Option<Incident>, StoreError> {
+        let sql = format!(
+            "{INCIDENT_COLUMNS} WHERE event_id = (SELECT a.event_id FROM incident_alias a WHERE a.alias = ?1) \
+             OR (NOT EXISTS (SELECT 1 FROM incident_alias a WHERE a.alias = ?1) AND (number = ?1 OR event_id = ?1)) \
+             ORDER BY {MERGED}, declared_at_ms IS NULL, declared_at_ms DESC LIMIT 1"
+        );
+        let mut wanted = id.to_owned();
+        let mut found = None;
+        // What became another may have become a third; a record that says so in a circle ends here.
+        for _ in 0..MOST_ALIASES {
+            let row = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
+                .bind(&wanted)
+                .fetch_optional(&mut *tx)
+                .await
+                .map_err(|e| self.error(e))?;
+            let Some(row) = row else { break };
+            let incident = incident_of(&row).map_err(|e| self.error(e))?;
+            let next: Option<String> = sqlx::query_scalar(
+                "SELECT alias FROM incident_alias WHERE alias IN (?1, ?2) AND event_id <> ?1 LIMIT 1",
+            )
+            .bind(&incident.event_id)
+            .bind(&incident.number)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(|e| self.error(e))?;
+            found = Some(incident);
+            match next {
+                Some(next) => wanted = next,
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
     /// Applies one change to the tables to read from.
     async fn derive(
         &self,
@@ -156,6 +223,7 @@ impl Sqlite {
             None => Incident::begun_by(change),
         };
         rows::put(tx, &incident).await.map_err(|e| self.error(e))?;
+        rows::put_aliases(tx, change).await.map_err(|e| self.error(e))?;
         match change.kind {
             ChangeKind::EarlyWarning | ChangeKind::Joined => self.enter(tx, change).await,
             ChangeKind::Declared => {
@@ -264,7 +332,11 @@ impl IncidentStore for Sqlite {
 
     async fn incidents(&self, query: IncidentQuery) -> Result<Vec<Incident>, StoreError> {
         let sql = format!(
-            "{INCIDENT_COLUMNS} WHERE (?1 OR number IS NOT NULL) AND (NOT ?2 OR state <> 'resolved') \
+            "{INCIDENT_COLUMNS} WHERE (?1 OR number IS NOT NULL) \
+             AND (NOT ?2 OR (state <> 'resolved' AND near_miss_json IS NULL)) \
+             AND (?5 IS NULL OR updated_at_ms >= ?5 OR (number IS NOT NULL AND state <> 'resolved')) \
+             AND (?6 IS NULL OR impact_started_at_ms <= ?6) \
+             AND NOT {MERGED} \
              ORDER BY impact_started_at_ms DESC, event_id LIMIT ?3 OFFSET ?4"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -272,6 +344,8 @@ impl IncidentStore for Sqlite {
             .bind(query.open_only)
             .bind(query.limit)
             .bind(query.offset)
+            .bind(query.since.map(Timestamp::as_ms))
+            .bind(query.until.map(Timestamp::as_ms))
             .fetch_all(&self.readers)
             .await
             .map_err(|e| self.error(e))?;
@@ -281,13 +355,7 @@ impl IncidentStore for Sqlite {
     async fn incident(&self, id: &str) -> Result<Option<IncidentRecord>, StoreError> {
         // One transaction, so that the three parts are of one instant.
         let mut tx = self.readers.begin().await.map_err(|e| self.error(e))?;
-        let sql = format!(
-            "{INCIDENT_COLUMNS} WHERE number = ?1 OR event_id = ?1 ORDER BY declared_at_ms IS NULL, declared_at_ms DESC LIMIT 1"
-        );
-        let row =
-            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(&mut *tx).await.map_err(|e| self.error(e))?;
-        let Some(row) = row else { return Ok(None) };
-        let incident = incident_of(&row).map_err(|e| self.error(e))?;
+        let Some(incident) = self.resolve(&mut tx, id).await? else { return Ok(None) };
         let devices = sqlx::query(
             "SELECT device, joined_at_ms, left_at_ms FROM incident_device WHERE event_id = ?1 ORDER BY device",
         )

@@ -6,6 +6,7 @@ mod client;
 mod gates;
 mod metrics;
 mod pages;
+mod report;
 mod sample;
 mod server;
 mod store;

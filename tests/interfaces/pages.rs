@@ -24,7 +24,7 @@ async fn browse(address: SocketAddr, path: &str, language: &str) -> Answer {
 }
 
 /// The text that a reader sees: without tags, spaces folded.
-fn words(html: &str) -> String {
+pub fn words(html: &str) -> String {
     let mut out = String::new();
     let mut inside = false;
     for c in html.chars() {
@@ -42,7 +42,7 @@ fn words(html: &str) -> String {
 }
 
 /// Every start tag has its end tag, in order: what a hostile name would break first.
-fn assert_well_formed(html: &str) {
+pub fn assert_well_formed(html: &str) {
     const VOID: [&str; 5] = ["meta", "link", "br", "input", "!DOCTYPE"];
     let mut open: Vec<&str> = Vec::new();
     for tag in html.split('<').skip(1) {

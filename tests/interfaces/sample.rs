@@ -2,8 +2,13 @@
 //! update that over-detects https.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use fleetwatch::engine::device::{DeviceId, Label};
-use fleetwatch::engine::effect::{Cause, Change, ChangeKind, ProofMinute, RunnerUp, Scope, Severity, Suspect, Verdict};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fleetwatch::engine::device::{DeviceId, Label, TrafficClass};
+use fleetwatch::engine::effect::{
+    Cause, CauseEvidence, Change, ChangeKind, Damage, Forecast, NearMiss, ProofMinute, RuleDamage, RunnerUp, Scope,
+    Severity, StreakEnd, Suspect, Verdict,
+};
 use fleetwatch::engine::snapshot::{DeviceView, EventState, EventView, Quantiles, Snapshot, Totals};
 use fleetwatch::engine::time::Timestamp;
 
@@ -100,7 +105,13 @@ pub fn cause() -> Cause {
             confidence: 0.011,
         }),
         inseparable: false,
-        evidence: None,
+        evidence: Some(CauseEvidence {
+            affected_with: 330,
+            healthy_with: 3,
+            affected_without: 2,
+            healthy_without: 655,
+            difference: Some(0.634),
+        }),
     }
 }
 
@@ -163,12 +174,69 @@ pub fn change(kind: ChangeKind, at: Timestamp, devices: &[usize]) -> Change {
         streak_s: (at.since_ms(NOW.plus_ms(-3_900_000)) / 1_000).max(0) as u64,
         devices: devices.iter().copied().map(id).collect(),
         cause: Some(cause()),
-        forecast: None,
+        forecast: (kind == ChangeKind::EarlyWarning).then_some(Forecast {
+            chance: 0.51,
+            declares_at: Some(NOW.plus_ms(-210_000)),
+            scheduled: 120,
+            at_risk: 72,
+        }),
         near_miss: None,
         aliases: Vec::new(),
-        damage: Vec::new(),
+        damage: if kind == ChangeKind::Declared { damage() } else { Vec::new() },
         proof: if kind == ChangeKind::Declared { proof() } else { Vec::new() },
     }
+}
+
+/// Delay and false positives of https.
+pub fn damage() -> Vec<Damage> {
+    let pair = |test: &str, before, during| Damage {
+        class: TrafficClass::Https,
+        test: test.to_owned(),
+        devices: 330,
+        share_before: before,
+        share_during: during,
+        rules: Vec::new(),
+        latency_before: None,
+        latency_during: None,
+    };
+    vec![
+        Damage {
+            latency_before: Some(latency(1_800)),
+            latency_during: Some(latency(16_200)),
+            ..pair("p95 delay", Some(0.041), 0.71)
+        },
+        Damage {
+            rules: vec![RuleDamage { rule: "2100498".to_owned(), per_hour_before: 0.5, per_hour_during: 312.0 }],
+            ..pair("false positives", None, 0.183)
+        },
+    ]
+}
+
+/// A distribution around `median_us`, as a declaration carries it.
+fn latency(median_us: u64) -> String {
+    use hdrhistogram::serialization::{Serializer, V2Serializer};
+    let mut histogram = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 60_000_000, 1).unwrap();
+    for i in 1..=1_000 {
+        histogram.record(median_us * (200 + i * 2) / 1_200).unwrap();
+    }
+    let mut bytes = Vec::new();
+    V2Serializer::new().serialize(&histogram, &mut bytes).unwrap();
+    STANDARD.encode(bytes)
+}
+
+/// An event that was warned of and ended 13 minutes short of the hour.
+pub fn near_miss() -> Vec<Change> {
+    let at = |minutes: i64| NOW.plus_ms((minutes - 120) * 60_000);
+    let of = |kind, minutes: i64, streak_min: u64| Change {
+        event_id: "E-0031".to_owned(),
+        incident: None,
+        severity: Severity::Warning,
+        impact_started_at: at(0),
+        streak_s: streak_min * 60,
+        ..change(kind, at(minutes), &[10, 20, 30])
+    };
+    let miss = NearMiss { length_min: 47, hold_min: 60, end: StreakEnd::Healthy, healthy_after: 6, gaps_after: 0 };
+    vec![of(ChangeKind::EarlyWarning, 15, 15), Change { near_miss: Some(miss), ..of(ChangeKind::Recovered, 54, 47) }]
 }
 
 /// 60 degraded minutes with a bridged gap of four and one undecided minute between them.

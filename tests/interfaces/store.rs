@@ -165,6 +165,101 @@ async fn warnings_that_came_to_nothing_are_listed_on_request_only() {
     );
 }
 
+#[tokio::test]
+async fn an_incident_that_proved_to_be_another_is_told_with_that_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    let numbered = |event: &str, number: &str, kind, minute: i64| Change {
+        event_id: event.to_owned(),
+        incident: Some(number.to_owned()),
+        ..change(kind, NOW.plus_ms(minute * 60_000), &[3, 6])
+    };
+    let merges = |event: &str, number: &str, alias: &str, minute: i64| Change {
+        aliases: vec![alias.to_owned()],
+        ..numbered(event, number, ChangeKind::Joined, minute)
+    };
+    let changes = [
+        numbered("E-1", "INC-0001", ChangeKind::Declared, 0),
+        numbered("E-2", "INC-0002", ChangeKind::Declared, 1),
+        numbered("E-3", "INC-0003", ChangeKind::Declared, 2),
+        merges("E-2", "INC-0002", "INC-0003", 3),
+        // The engine goes on with the younger event under the older number.
+        Change {
+            aliases: vec!["E-1".to_owned(), "INC-0002".to_owned(), "INC-0003".to_owned()],
+            ..numbered("E-2", "INC-0001", ChangeKind::Joined, 4)
+        },
+        numbered("E-4", "INC-0004", ChangeKind::Declared, 5),
+        merges("E-2", "INC-0001", "E-4", 6),
+    ];
+    store.append(&changes, NOW).await.unwrap();
+    // Whichever number or id people have, they come to the incident that is left.
+    let mut records = fleetwatch::record::derive::Records::default();
+    changes.iter().for_each(|change| records.note(change));
+    for id in ["INC-0001", "INC-0002", "INC-0003", "INC-0004", "E-1", "E-2", "E-3", "E-4"] {
+        let found = store.incident(id).await.unwrap().unwrap().incident;
+        assert_eq!((&*found.event_id, found.number.as_deref()), ("E-2", Some("INC-0001")), "{id}");
+        assert_eq!(found.aliases, ["E-1", "E-4", "INC-0002", "INC-0003"]);
+        assert_eq!(records.find(id).unwrap().incident, found, "{id}");
+    }
+    let listed = store.incidents(IncidentQuery { open_only: true, ..IncidentQuery::default() }).await.unwrap();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(store.highest_number().await.unwrap(), 4, "its number is not given again");
+    let before = store.incident("INC-0003").await.unwrap();
+    store.rebuild().await.unwrap();
+    assert_eq!(store.incident("INC-0003").await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_near_miss_keeps_its_reason_until_it_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    let [warned, ended] = &crate::sample::near_miss()[..] else { panic!("two changes") };
+    store.append(&[warned.clone(), ended.clone()], NOW).await.unwrap();
+    let found = store.incident("E-0031").await.unwrap().unwrap().incident;
+    assert_eq!(found.near_miss.unwrap().length_min, 47);
+    let query = IncidentQuery { with_warnings: true, ..IncidentQuery::default() };
+    assert!(store.incidents(IncidentQuery { open_only: true, ..query }).await.unwrap().is_empty());
+    // A time that it lies in, one that ended before it began, one that began after its last change.
+    for (since, until, count) in [(-60, 0, 0), (-120, 0, 1), (-240, -121, 0), (-240, -120, 1)] {
+        let minutes = |minutes: i64| Some(NOW.plus_ms(minutes * 60_000));
+        let within = IncidentQuery { since: minutes(since), until: minutes(until), ..query };
+        assert_eq!(store.incidents(within).await.unwrap().len(), count, "{since} to {until}");
+    }
+    let again = Change { at: NOW, ..warned.clone() };
+    store.append(&[again], NOW).await.unwrap();
+    assert_eq!(store.incident("E-0031").await.unwrap().unwrap().incident.near_miss, None);
+}
+
+#[tokio::test]
+async fn a_record_derived_in_memory_is_the_one_of_the_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    let mut records = fleetwatch::record::derive::Records::default();
+    for change in history().iter().chain(&crate::sample::near_miss()) {
+        store.append(std::slice::from_ref(change), change.at).await.unwrap();
+        records.note(change);
+    }
+    for id in ["INC-0001", EVENT, "E-0031"] {
+        assert_eq!(records.find(id), store.incident(id).await.unwrap().as_ref(), "{id}");
+    }
+    assert!(records.find("INC-0009").is_none());
+}
+
+#[tokio::test]
+async fn a_reader_takes_the_record_as_it_is_and_makes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("incidents.db");
+    assert!(Sqlite::open_to_read(&path).await.is_err());
+    assert!(!path.exists());
+    let store = open(dir.path()).await;
+    store.append(&history(), NOW).await.unwrap();
+    // Beside the writer, as `explain` runs beside `serve`.
+    let reader = Sqlite::open_to_read(&path).await.unwrap();
+    assert_eq!(reader.incident("INC-0001").await.unwrap(), store.incident("INC-0001").await.unwrap());
+    assert!(reader.append(&[change(ChangeKind::Joined, NOW, &[9])], NOW).await.is_err());
+    reader.close().await;
+}
+
 fn any_change() -> impl Strategy<Value = Change> {
     let kinds = prop::sample::select(vec![
         ChangeKind::EarlyWarning,

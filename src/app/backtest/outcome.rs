@@ -24,10 +24,6 @@ pub struct Found {
     pub incident: Incident,
     /// Everyone who ever was a member.
     pub devices: BTreeSet<DeviceId>,
-    /// Whether it was warned of, never declared, and ended.
-    pub near_miss: bool,
-    /// Whether it proved to be another incident, which has its number as an alias.
-    pub merged: bool,
 }
 
 impl Found {
@@ -52,7 +48,7 @@ impl Outcome {
             Some(found) => found.incident = found.incident.clone().after(change),
             None => {
                 let incident = Incident::begun_by(change);
-                let found = Found { incident, devices: BTreeSet::new(), near_miss: false, merged: false };
+                let found = Found { incident, devices: BTreeSet::new() };
                 self.events.insert(change.event_id.clone(), found);
             }
         }
@@ -64,11 +60,15 @@ impl Outcome {
     /// The end of the run.
     pub fn settle(&mut self, faults: &str) {
         self.faults = faults.to_owned();
+        // What proved to be another event is told with that one.
+        let aliases: BTreeSet<String> =
+            self.events.values().flat_map(|found| found.incident.aliases.iter().cloned()).collect();
+        self.events.retain(|event_id, _| !aliases.contains(event_id));
     }
 
     /// Declared incidents, by their start.
     pub fn incidents(&self) -> Vec<&Found> {
-        let declared = self.events.values().filter(|found| found.incident.declared_at.is_some() && !found.merged);
+        let declared = self.events.values().filter(|found| found.incident.declared_at.is_some());
         let mut found: Vec<&Found> = declared.collect();
         found.sort_by_key(|found| (found.incident.impact_started_at, found.name()));
         found
@@ -81,6 +81,6 @@ impl Outcome {
 
     /// Events that were warned of, never declared, and ended.
     pub fn near_misses(&self) -> usize {
-        self.events.values().filter(|found| found.near_miss).count()
+        self.events.values().filter(|found| found.incident.near_miss.is_some()).count()
     }
 }

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::engine::time::Timestamp;
 use crate::http::assets::STYLE_PATH;
-use crate::http::lang::{Lang, Text};
+use crate::http::lang::{Lang, NightText, Text};
 use crate::http::zone::{Zone, rfc3339};
 
 const HALF_A_DAY_MS: i64 = 12 * 3_600_000;
@@ -31,12 +31,17 @@ pub(super) enum Place {
     Incidents,
     Devices,
     Gates,
+    Report,
     None,
 }
 
 impl View<'_> {
     pub(super) fn text(&self) -> &'static Text {
         self.lang.text()
+    }
+
+    pub(super) fn night(&self) -> &'static NightText {
+        self.lang.night()
     }
 
     /// The address of another page, in the same language when it was chosen. `query` is encoded already.
@@ -103,6 +108,7 @@ pub(super) fn page(view: &View<'_>, title: &str, place: Place, refresh_s: Option
                         (entry(view, "/incidents", text.nav_incidents, place == Place::Incidents))
                         (entry(view, "/devices", text.nav_devices, place == Place::Devices))
                         (entry(view, "/gates", text.gate.title, place == Place::Gates))
+                        (entry(view, "/report", view.night().report, place == Place::Report))
                     }
                     a.language href=(view.this_with("lang", Some(other.code()))) lang=(other.code())
                         hreflang=(other.code()) { (other.text().language_name) }

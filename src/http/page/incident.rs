@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::evidence;
 use super::frame::{Place, View, page as framed};
 use super::gate;
 use super::now::unreadable;
 use super::parts::{self, event_name, incident_table, state_badge};
 use super::strip;
 use crate::engine::device::DeviceId;
-use crate::engine::effect::{Change, ChangeKind};
+use crate::engine::effect::{Cause, Change, ChangeKind};
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::record::{Incident, IncidentRecord, IncidentState, Membership, RecordedChange, StoreError};
 
@@ -58,18 +59,22 @@ pub(super) fn page(
         return Some(framed(view, id, Place::Incidents, Some(REFRESH_S), &html! { h1 { (id) } p { (note) } }));
     }
     let facts = Facts::new(record.as_ref(), live)?;
-    let open = facts.state != IncidentState::Resolved;
+    let open = facts.state != IncidentState::Resolved && !facts.is_near_miss();
     let body = html! {
-        h1 { (facts.name) " " (state_badge(text, facts.state)) }
+        h1 { (facts.name) " " (facts.badge(view)) }
         @if let Some(note) = note { p { (note) } }
         @else if record.is_none() { p.note { (text.not_recorded) } }
         @if let Some(event) = live { (parts::clock(view, event)) }
         (summary(view, &facts))
+        (evidence::suspect(view, record.as_ref().and_then(IncidentRecord::blamed).or_else(|| facts.cause())))
         @if let Some(record) = &record {
-            section aria-labelledby="proof" {
-                h2 id="proof" { (text.proof) }
-                (strip::proof(view, proof_of(record)))
+            @if !facts.is_near_miss() {
+                section aria-labelledby="proof" {
+                    h2 id="proof" { (text.proof) }
+                    (strip::proof(view, proof_of(record)))
+                }
             }
+            (evidence::damage(view, evidence::newest_damage(record.changes.iter().map(|entry| &entry.change))))
             (timeline(view, &record.changes))
             (gate::recorded(view, &record.gates))
             (affected(view, snapshot, &record.devices))
@@ -99,6 +104,24 @@ impl<'a> Facts<'a> {
         let state = live.map(|event| parts::recorded_state(event.state)).or_else(|| incident.map(|i| i.state))?;
         Some(Self { name: event_name(number, event_id), state, live, incident })
     }
+
+    /// The suspect, as of the last tick where the event is open.
+    fn cause(&self) -> Option<&'a Cause> {
+        let live = self.live.and_then(|event| event.cause.as_ref());
+        live.or(self.incident.and_then(|incident| incident.cause.as_ref()))
+    }
+
+    /// Whether it ended below the hour, and is not open again.
+    fn is_near_miss(&self) -> bool {
+        self.live.is_none() && self.incident.is_some_and(|incident| incident.near_miss.is_some())
+    }
+
+    fn badge(&self, view: &View<'_>) -> Markup {
+        match (self.live, self.incident) {
+            (None, Some(incident)) => parts::incident_badge(view, incident),
+            _ => state_badge(view.text(), self.state),
+        }
+    }
 }
 
 fn summary(view: &View<'_>, facts: &Facts<'_>) -> Markup {
@@ -109,14 +132,17 @@ fn summary(view: &View<'_>, facts: &Facts<'_>) -> Markup {
     let declared = incident.and_then(|incident| incident.declared_at).or(live.and_then(|event| event.declared_at));
     let live_streak_s = live.map_or(0, |event| event.streak_s);
     let streak_s = live_streak_s.max(incident.map_or(0, |incident| incident.streak_s));
-    let cause = live.and_then(|event| event.cause.as_ref()).or(incident.and_then(|incident| incident.cause.as_ref()));
     html! {
         dl.facts {
-            dt { (text.suspect) } dd { (parts::cause(view, cause)) }
+            dt { (text.suspect) } dd { (parts::cause(view, facts.cause())) }
             @if let Some(scope) = scope { dt { (text.scope) } dd { (parts::scope_word(text, scope)) } }
             @if let Some(at) = impact { dt { (text.impact_start) } dd { (view.date_time(at)) } }
             dt { (text.declared_at) }
-            dd { @match declared { Some(at) => (view.date_time(at)), None => (text.not_yet) } }
+            dd { @match declared {
+                Some(at) => (view.date_time(at)),
+                None if facts.is_near_miss() => (view.night().not_declared),
+                None => (text.not_yet),
+            } }
             @if let Some(at) = incident.and_then(|i| i.recovered_at) {
                 dt { (text.recovered_at) } dd { (view.date_time(at)) }
             }
@@ -124,6 +150,12 @@ fn summary(view: &View<'_>, facts: &Facts<'_>) -> Markup {
                 dt { (text.resolved_at) } dd { (view.date_time(at)) }
             }
             dt { (text.duration) } dd { (view.duration(streak_s)) }
+            @if let Some(miss) = incident.and_then(|incident| incident.near_miss.as_ref()) {
+                dt { (view.night().why) } dd { ((view.night().near_miss)(miss)) }
+            }
+            @if let Some(aliases) = incident.map(|incident| &incident.aliases).filter(|aliases| !aliases.is_empty()) {
+                dt { (view.night().aliases) } dd { (aliases.join(", ")) }
+            }
             @if let Some(event) = live && !event.evidence.is_empty() {
                 dt { (text.evidence) } dd { (parts::evidence(text, &event.evidence)) }
             }
@@ -193,6 +225,11 @@ fn timeline(view: &View<'_>, changes: &[RecordedChange]) -> Markup {
                     @if matches!(entry.change.kind, ChangeKind::CauseChanged | ChangeKind::Declared) {
                         p { (parts::cause(view, entry.change.cause.as_ref())) }
                     }
+                    @if let Some(forecast) = &entry.change.forecast { (evidence::forecast(view, forecast)) }
+                    @if let Some(miss) = &entry.change.near_miss { p.note { ((view.night().near_miss)(miss)) } }
+                    @if !entry.change.aliases.is_empty() {
+                        p { ((view.night().change_aliases)(&entry.change.aliases.join(", "))) }
+                    }
                     @if matches!(entry.change.kind, ChangeKind::Joined | ChangeKind::Left) {
                         (named(view, &entry.change.devices))
                     }
@@ -221,6 +258,7 @@ fn what(view: &View<'_>, change: &Change) -> String {
         ChangeKind::Joined => (text.change_joined)(devices),
         ChangeKind::Left => (text.change_left)(devices),
         ChangeKind::CauseChanged => text.change_cause.to_owned(),
+        ChangeKind::Recovered if change.near_miss.is_some() => view.night().change_near_miss.to_owned(),
         ChangeKind::Recovered => text.change_recovered.to_owned(),
         ChangeKind::Resolved => text.change_resolved.to_owned(),
     }

@@ -63,6 +63,14 @@ pub(super) fn verdict_badge(text: &Text, verdict: Verdict) -> Markup {
     badge(tone, verdict_word(text, verdict))
 }
 
+/// The state of an incident on record; a near miss is told as one.
+pub(super) fn incident_badge(view: &View<'_>, incident: &Incident) -> Markup {
+    if incident.near_miss.is_some() {
+        return badge(Tone::Good, view.night().state_near_miss);
+    }
+    state_badge(view.text(), incident.state)
+}
+
 pub(super) fn state_badge(text: &Text, state: IncidentState) -> Markup {
     match state {
         IncidentState::Warned => badge(Tone::Warn, text.state_warned),
@@ -134,16 +142,20 @@ pub(super) fn percent(ratio: f64) -> u32 {
 pub(super) fn evidence(text: &Text, evidence: &[String]) -> String {
     let words = evidence.iter().map(|item| {
         let Some((class, name)) = item.split_once(' ') else { return item.clone() };
-        let words = match Test::ALL.into_iter().find(|test| test.as_str() == name) {
-            Some(Test::P50) => text.test_p50,
-            Some(Test::P95) => text.test_p95,
-            Some(Test::FalsePositives) => text.test_false_positives,
-            Some(Test::Flagged) => text.test_flagged,
-            None => name,
-        };
-        format!("{class} {words}")
+        format!("{class} {}", test_word(text, name))
     });
     words.collect::<Vec<_>>().join(", ")
+}
+
+/// The engine's name of a test in the reader's words.
+pub(super) fn test_word<'a>(text: &Text, name: &'a str) -> &'a str {
+    match Test::ALL.into_iter().find(|test| test.as_str() == name) {
+        Some(Test::P50) => text.test_p50,
+        Some(Test::P95) => text.test_p95,
+        Some(Test::FalsePositives) => text.test_false_positives,
+        Some(Test::Flagged) => text.test_flagged,
+        None => name,
+    }
 }
 
 /// The number of a declared event, the event id of any other.
@@ -192,7 +204,7 @@ pub(super) fn incident_table(view: &View<'_>, incidents: &[Incident]) -> Markup 
                 @let name = event_name(incident.number.as_deref(), &incident.event_id);
                 tr {
                     th scope="row" { a href=(view.link(&format!("/incidents/{}", encode(name)), "")) { (name) } }
-                    td data-label=(text.state) { (state_badge(text, incident.state)) }
+                    td data-label=(text.state) { (incident_badge(view, incident)) }
                     td data-label=(text.impact_start) { (view.date_time(incident.impact_started_at)) }
                     td data-label=(text.duration) { (view.duration(incident.streak_s)) }
                     td data-label=(text.affected) { ((text.devices_count)(incident.affected)) }

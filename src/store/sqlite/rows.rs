@@ -59,13 +59,14 @@ impl From<sqlx::Error> for HistoryError {
 /// Inserts or replaces an incident's row, keeping its devices.
 pub(super) async fn put(tx: &mut SqliteConnection, incident: &Incident) -> Result<(), sqlx::Error> {
     let cause = incident.cause.as_ref().map(serde_json::to_string).transpose().map_err(decode_error)?;
+    let near_miss = incident.near_miss.as_ref().map(serde_json::to_string).transpose().map_err(decode_error)?;
     sqlx::query(
         "INSERT INTO incident (event_id, number, state, severity, scope, impact_started_at_ms, declared_at_ms, \
-         recovered_at_ms, resolved_at_ms, streak_s, cause_json, updated_at_ms) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+         recovered_at_ms, resolved_at_ms, streak_s, cause_json, updated_at_ms, near_miss_json) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
          ON CONFLICT (event_id) DO UPDATE SET number = ?2, state = ?3, severity = ?4, scope = ?5, \
          impact_started_at_ms = ?6, declared_at_ms = ?7, recovered_at_ms = ?8, resolved_at_ms = ?9, streak_s = ?10, \
-         cause_json = ?11, updated_at_ms = ?12",
+         cause_json = ?11, updated_at_ms = ?12, near_miss_json = ?13",
     )
     .bind(&incident.event_id)
     .bind(&incident.number)
@@ -79,8 +80,21 @@ pub(super) async fn put(tx: &mut SqliteConnection, incident: &Incident) -> Resul
     .bind(i64::try_from(incident.streak_s).unwrap_or(i64::MAX))
     .bind(cause)
     .bind(incident.updated_at.as_ms())
+    .bind(near_miss)
     .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// Notes the incidents that the change says are this one.
+pub(super) async fn put_aliases(tx: &mut SqliteConnection, change: &Change) -> Result<(), sqlx::Error> {
+    for alias in &change.aliases {
+        sqlx::query("INSERT INTO incident_alias (alias, event_id) VALUES (?1, ?2) ON CONFLICT (alias) DO UPDATE SET event_id = ?2")
+            .bind(alias)
+            .bind(&change.event_id)
+            .execute(&mut *tx)
+            .await?;
+    }
     Ok(())
 }
 
@@ -97,6 +111,8 @@ pub(super) fn incident_of(row: &SqliteRow) -> Result<Incident, sqlx::Error> {
     let severity: String = row.try_get("severity")?;
     let scope: String = row.try_get("scope")?;
     let cause: Option<String> = row.try_get("cause_json")?;
+    let near_miss: Option<String> = row.try_get("near_miss_json")?;
+    let aliases: String = row.try_get("aliases")?;
     Ok(Incident {
         event_id: row.try_get("event_id")?,
         number: row.try_get("number")?,
@@ -112,6 +128,8 @@ pub(super) fn incident_of(row: &SqliteRow) -> Result<Incident, sqlx::Error> {
         affected: count(row, "affected")?,
         members: count(row, "members")?,
         updated_at: Timestamp::from_ms(row.try_get("updated_at_ms")?),
+        near_miss: near_miss.map(|json| serde_json::from_str(&json).map_err(decode_error)).transpose()?,
+        aliases: serde_json::from_str(&aliases).map_err(decode_error)?,
     })
 }
 
