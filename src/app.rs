@@ -12,6 +12,8 @@
 //! | [`record`] | what a broker delivers, written as a recording |
 //! | [`replay`] | a recording or a journal, printed change by change |
 //! | [`backtest`] | a grid of settings over a recording or a journal, compared |
+//! | [`explain`] | why an incident was declared, a near miss was not, a device was judged as it was |
+//! | [`report`] | what a night amounted to |
 //! | [`recovery`] | checkpoint and journal back to a running engine |
 //! | [`live`] | what `demo` shows: events that scroll above a panel, or plain lines |
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
@@ -36,6 +38,7 @@ pub mod checkpoint;
 pub mod core;
 pub mod decision;
 pub mod demo;
+pub mod explain;
 pub mod gate;
 pub mod keeper;
 pub mod live;
@@ -43,6 +46,7 @@ pub mod playback;
 pub mod record;
 pub mod recovery;
 pub mod replay;
+pub mod report;
 pub mod serve;
 pub mod simulate;
 pub mod stop;

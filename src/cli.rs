@@ -98,6 +98,16 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let config = load(args.config.as_deref())?;
             app(|| wired::backtest(config, args))
         }
+        Command::Explain(args) => {
+            log("warn")?;
+            let config = load(args.config.as_deref())?;
+            app(|| wired::explain(config, args))
+        }
+        Command::Report(args) => {
+            log("warn")?;
+            let config = load(args.config.as_deref())?;
+            app(|| wired::report(config, args))
+        }
         Command::Devices(DevicesCommand::Import(args)) => devices::import(&args, &mut std::io::stdout().lock()),
         Command::Devices(DevicesCommand::Export(args)) => devices::export(&args, &mut std::io::stdout().lock()),
         Command::Gate(command) => gate::run(&command, &mut std::io::stdout().lock()),
@@ -108,7 +118,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
 
 /// The commands that need the application. One place to wire them.
 mod wired {
-    use super::args::{BacktestArgs, DemoArgs, RecordArgs, ReplayArgs, SimulateArgs};
+    use super::args::{BacktestArgs, DemoArgs, ExplainArgs, RecordArgs, ReplayArgs, ReportArgs, SimulateArgs};
     use crate::app;
     use crate::config::Config;
 
@@ -134,6 +144,14 @@ mod wired {
 
     pub(super) fn backtest(config: Config, args: BacktestArgs) -> anyhow::Result<()> {
         app::backtest::run(&config, &args)
+    }
+
+    pub(super) fn explain(config: Config, args: ExplainArgs) -> anyhow::Result<()> {
+        app::explain::run(&config, &args)
+    }
+
+    pub(super) fn report(config: Config, args: ReportArgs) -> anyhow::Result<()> {
+        app::report::run(&config, &args)
     }
 }
 

@@ -6,36 +6,60 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use fleetwatch::engine::time::Timestamp;
+use fleetwatch::journal::{Entry, Journal, JournalConfig};
 use fleetwatch::simulation::Scenario;
 use serde_json::Value;
 
 #[path = "support/night.rs"]
 mod night;
 
-use night::{Night, recording};
+use night::{Message, Night, recording};
 
 /// The recordings of this test, each made once.
 struct Recordings {
-    dir: tempfile::TempDir,
+    dir: PathBuf,
     suspect: String,
 }
 
 fn recordings() -> &'static Recordings {
     static MADE: OnceLock<Recordings> = OnceLock::new();
     MADE.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("what_if");
+        std::fs::create_dir_all(&dir).unwrap();
         let mut suspect = String::new();
         for scenario in [Scenario::SixtyMinutes, Scenario::Rollback] {
             let night = Night::of(scenario);
-            std::fs::write(dir.path().join(scenario.name()), recording(&night.state, &night.messages)).unwrap();
+            std::fs::write(dir.join(scenario.name()), recording(&night.state, &night.messages)).unwrap();
             suspect = night.suspect;
+            if scenario == Scenario::SixtyMinutes {
+                journalled(&dir, &night.messages);
+            }
         }
         Recordings { dir, suspect }
     })
 }
 
+/// The same messages as a journal, and as a recording without what was learnt before, since a journal has none.
+fn journalled(dir: &Path, messages: &[Message]) {
+    std::fs::write(dir.join("unlearnt"), recording(&[], messages)).unwrap();
+    let path = dir.join("journal");
+    if path.exists() {
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+    let (journal, _) = Journal::open(JournalConfig::new(&path), 0).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for Message { at, topic, payload, retain } in messages {
+            let at = Timestamp::from_ms(*at);
+            journal.append(&Entry { at, topic, payload, retain: *retain }).await.unwrap();
+        }
+    });
+    journal.close().unwrap();
+}
+
 fn path(scenario: Scenario) -> PathBuf {
-    recordings().dir.path().join(scenario.name())
+    recordings().dir.join(scenario.name())
 }
 
 struct Ended {
@@ -148,4 +172,128 @@ fn a_grid_over_nothing_or_over_a_pipe_is_refused() {
     assert!(missing.notes.contains("no/such/file"), "{}", missing.notes);
     let pipe = fleetwatch(&["backtest", "--grid", "hold=45m", "-"], None);
     assert_eq!(pipe.code, Some(2), "{}", pipe.notes);
+}
+
+/// The name under which a replay knows the night's fleet incident.
+fn incident_of(scenario: Scenario) -> String {
+    let [declared] = &declared(&well(&["replay"], Some(&path(scenario))))[..] else { panic!("one incident") };
+    declared["incident"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_incident_is_explained_minute_by_minute() {
+    let source = path(Scenario::SixtyMinutes);
+    let name = incident_of(Scenario::SixtyMinutes);
+    let text = well(&["explain", &name, "--minutes", "--from"], Some(&source));
+    for told in [
+        &format!("{name}  resolved, fleet"),
+        " minutes of degradation proved",
+        &format!("update {}, confidence", recordings().suspect),
+        "with it",
+        "difference in differences: +",
+        "60 minutes: 60 degraded, 0 healthy, 0 not known",
+        "What carries the damage",
+        "https  p95 delay",
+        "rule ",
+        "early warning after 45 minutes",
+        "chance of the hour",
+        "declared a major incident with",
+    ] {
+        assert!(text.contains(told), "{told:?} is not in {text}");
+    }
+    let strip = text.lines().find(|line| line.contains(&"\u{2588}".repeat(60)));
+    assert!(strip.is_some_and(|line| line.starts_with("  03:0") || line.starts_with("  02:5")), "{text}");
+    assert_eq!(
+        text.lines().filter(|line| line.contains("\u{2588} degraded ") && line.contains(" of ")).count(),
+        60,
+        "{text}"
+    );
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(!text.contains('\u{1b}'), "colour is for terminals");
+    let ascii = well(&["explain", &name, "--ascii", "--from"], Some(&source));
+    assert!(ascii.is_ascii() && ascii.contains(&"#".repeat(60)), "{ascii}");
+}
+
+#[test]
+fn a_near_miss_says_why_it_was_not_declared() {
+    let source = path(Scenario::Rollback);
+    let changes = lines(&well(&["replay"], Some(&source)));
+    assert!(changes.iter().all(|change| change["event"] != "declared" || change["scope"] != "fleet"));
+    let warned =
+        changes.iter().rfind(|change| change["event"] == "early_warning" && change["scope"] == "fleet").unwrap();
+    let event = warned["event_id"].as_str().unwrap();
+    let ended = changes.iter().find(|change| change["event_id"] == event && change["event"] == "recovered").unwrap();
+    let minutes = ended["streak_s"].as_u64().unwrap() / 60;
+    assert!((43..=52).contains(&minutes), "rolled back after 45 minutes, device by device: {minutes}");
+    let text = well(&["explain", event, "--from"], Some(&source));
+    for told in [
+        "near miss, not declared",
+        &format!("not declared: {minutes} minutes, then "),
+        " healthy",
+        &format!("60 without a break are asked for: {} short", 60 - minutes),
+    ] {
+        assert!(text.contains(told), "{told:?} is not in {text}");
+    }
+    let missing = fleetwatch(&["explain", "INC-9999", "--from"], Some(&source));
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.notes.contains("brings up no INC-9999, but") && missing.notes.contains(event), "{}", missing.notes);
+}
+
+#[test]
+fn a_device_is_explained_as_of_a_time() {
+    let source = path(Scenario::SixtyMinutes);
+    let incident = &declared(&well(&["replay"], Some(&source)))[0];
+    let device = incident["devices"][0].as_str().unwrap();
+    let text = well(&["explain", device, "--at", "03:50", "--hours", "2", "--minutes", "--from"], Some(&source));
+    for told in [
+        &format!("{device}  "),
+        "as of 2026-11-17 03:50, by a replay of ",
+        &format!("update    {}", recordings().suspect),
+        "event     E-",
+        "Its own streaks\n  about 03:",
+        " minutes: ",
+        "below: 95th percentile of the added delay",
+    ] {
+        assert!(text.contains(told), "{told:?} is not in {text}");
+    }
+    // The minutes up to the one that had closed by then, each once, in the strip and in the table.
+    let rows: Vec<&str> = text.lines().filter(|line| line.contains(" min ") && line.starts_with("  0")).collect();
+    assert!(rows.len() >= 110 && rows.iter().any(|row| row.contains("\u{2588} degraded")), "{text}");
+    assert!(rows.last().unwrap().starts_with("  03:47"), "{text}");
+    let mut minutes: Vec<&str> = rows.iter().map(|row| &row[2..7]).collect();
+    minutes.dedup();
+    assert_eq!(minutes.len(), rows.len());
+    // Whoever is not in the incident was healthy all the time.
+    let others: Vec<String> = (1..=night::DEVICES).map(|number| format!("B-{number:04}")).collect();
+    let outside =
+        others.iter().find(|id| !incident["devices"].as_array().unwrap().iter().any(|d| d == id.as_str())).unwrap();
+    let text = well(&["explain", outside, "--at", "03:50", "--from"], Some(&source));
+    assert!(text.contains(&format!("{outside}  ")) && text.contains(" 0 degraded"), "{text}");
+    assert!(text.lines().all(|line| line.starts_with("  as of") || line.chars().count() <= 80), "{text}");
+
+    for (args, code, told) in [
+        (&["explain", "B-9999", "--at", "03:50", "--from"][..], 1, "meets no device B-9999"),
+        (&["explain", outside, "--at", "soon", "--from"], 2, "is no time"),
+        (&["explain", "no device", "--from"], 2, "neither an incident, an event nor a device"),
+    ] {
+        let ended = fleetwatch(args, Some(&source));
+        assert_eq!((ended.code, ended.notes.contains(told)), (Some(code), true), "{args:?}: {}", ended.notes);
+    }
+}
+
+#[test]
+fn a_journal_tells_the_same_as_a_recording_of_the_same_messages() {
+    let dir = &recordings().dir;
+    let (journal, unlearnt) = (dir.join("journal"), dir.join("unlearnt"));
+    for args in [
+        &["replay", "--set", "hold=45m"][..],
+        &["backtest", "--json", "--grid", "hold=45m,60m"],
+        &["explain", "B-0003", "--at", "03:50", "--minutes", "--from"],
+    ] {
+        let (one, other) = (well(args, Some(&journal)), well(args, Some(&unlearnt)));
+        let without_source =
+            |text: &str| text.lines().filter(|line| !line.contains("by a replay of")).collect::<Vec<_>>().join("\n");
+        assert!(!one.is_empty());
+        assert_eq!(without_source(&one), without_source(&other), "{args:?}");
+    }
 }

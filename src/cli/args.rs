@@ -3,8 +3,10 @@
 mod backtest;
 mod broker;
 mod devices;
+mod explain;
 mod gate;
 mod replay;
+mod report;
 mod run;
 mod tools;
 
@@ -19,8 +21,10 @@ pub use broker::{
     BrokerArgs, Encoding, HostPort, LatencyForm, RecordArgs, SimulateArgs, SimulateFleetArgs, SimulateLoadArgs,
 };
 pub use devices::{DevicesCommand, ExportArgs, ImportArgs};
+pub use explain::ExplainArgs;
 pub use gate::{GateCommand, GateListArgs, GateServer, GateSetArgs};
 pub use replay::ReplayArgs;
+pub use report::ReportArgs;
 pub use run::{DemoArgs, ServeArgs};
 pub use tools::{CheckConfigArgs, CompletionsArgs};
 
@@ -75,6 +79,10 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Run a grid of settings over a recording or a journal and compare what each would have declared.
     Backtest(BacktestArgs),
+    /// Tell how an incident is proved, why a near miss was not declared, or how a device was judged.
+    Explain(ExplainArgs),
+    /// Tell what a night amounted to.
+    Report(ReportArgs),
     /// Keep the list of expected devices.
     #[command(subcommand)]
     Devices(DevicesCommand),

@@ -1,4 +1,4 @@
-//! Asks a running instance, over its API: for its devices, page by page, and whatever else a command needs.
+//! Asks a running instance over its API: for its devices, page by page, or for one answer.
 //!
 //! A plain HTTP/1.0 request is all it takes, on a listener that is loopback by default; an HTTP client library would be
 //! the largest dependency of this command. TLS is the business of a proxy, whose API is then not read with this.
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::Failure;
 use crate::engine::device::{DeviceId, Label};
@@ -61,7 +62,11 @@ impl Server {
     /// # Errors
     /// When nobody answers, or not with status 200.
     pub fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
-        self.ask(&format!("GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n\r\n", self.host))
+        body_of(&self.ask(&self.request_for(path))?).map(<[u8]>::to_vec)
+    }
+
+    fn request_for(&self, path: &str) -> String {
+        format!("GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n\r\n", self.host)
     }
 
     /// Sends a body of JSON and returns that of the answer.
@@ -69,14 +74,16 @@ impl Server {
     /// # Errors
     /// As [`Server::get`].
     pub fn post(&self, path: &str, json: &str) -> anyhow::Result<Vec<u8>> {
-        self.ask(&format!(
+        let answer = self.ask(&format!(
             "POST {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{json}",
             self.host,
             json.len()
-        ))
+        ))?;
+        body_of(&answer).map(<[u8]>::to_vec)
     }
 
+    /// The whole answer, head and body.
     fn ask(&self, request: &str) -> anyhow::Result<Vec<u8>> {
         let address = self.host.to_socket_addrs()?.next().context("the host has no address")?;
         let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)
@@ -89,7 +96,7 @@ impl Server {
         if answer.len() as u64 > MAX_ANSWER_BYTES {
             bail!("the answer is larger than {MAX_ANSWER_BYTES} bytes");
         }
-        body_of(&answer).map(<[u8]>::to_vec)
+        Ok(answer)
     }
 }
 
@@ -121,6 +128,22 @@ pub fn devices(url: &str) -> Result<Vec<Row>, Failure> {
     }
 }
 
+/// The answer of the instance at `url` to a request for `path`, which is encoded already. `None` when it has no such thing.
+///
+/// # Errors
+/// When the instance does not answer, or not as the API of this version does.
+pub fn get<T: DeserializeOwned>(url: &str, path: &str) -> Result<Option<T>, Failure> {
+    let server = Server::parse(url)?;
+    let asking = || format!("cannot get {path} from http://{}", server.host);
+    let answer = server.ask(&server.request_for(path)).with_context(asking)?;
+    if status_of(&answer).with_context(asking)? == "404" {
+        return Ok(None);
+    }
+    let read =
+        body_of(&answer).and_then(|body| serde_json::from_slice(body).context("the answer is not of this version"));
+    Ok(Some(read.with_context(asking)?))
+}
+
 /// Whether the host ends in a port; an IPv6 address in brackets has colons of its own.
 fn has_port(host: &str) -> bool {
     host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
@@ -139,16 +162,23 @@ struct Problem {
 
 /// The body of a whole answer with status 200.
 fn body_of(answer: &[u8]) -> anyhow::Result<&[u8]> {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").context("the answer is not HTTP")?;
-    let head = String::from_utf8_lossy(&answer[..end]);
-    let status = head.lines().next().unwrap_or_default();
-    let body = &answer[end + 4..];
-    if status.split(' ').nth(1) != Some("200") {
+    let head = head_of(answer)?;
+    let body = &answer[head.len() + 4..];
+    if status_of(answer)? != "200" {
         match serde_json::from_slice::<Problem>(body) {
             // It goes to a terminal.
             Ok(problem) => bail!("{}", problem.detail.replace(char::is_control, "\u{fffd}")),
-            Err(_) => bail!("the answer is {status:?}"),
+            Err(_) => bail!("the answer is {:?}", head.lines().next().unwrap_or_default()),
         }
     }
     Ok(body)
+}
+
+fn status_of(answer: &[u8]) -> anyhow::Result<&str> {
+    Ok(head_of(answer)?.lines().next().unwrap_or_default().split(' ').nth(1).unwrap_or_default())
+}
+
+fn head_of(answer: &[u8]) -> anyhow::Result<&str> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").context("the answer is not HTTP")?;
+    std::str::from_utf8(&answer[..end]).context("the answer is not HTTP")
 }

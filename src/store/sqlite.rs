@@ -92,6 +92,9 @@ impl Sqlite {
     /// # Errors
     /// When there is no such file, it is no record of this version, or it cannot be read.
     pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        if !path.is_file() {
+            return Err(StoreError::Io { detail: format!("there is no file {}", path.display()) });
+        }
         let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(PATIENCE);
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)

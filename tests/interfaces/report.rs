@@ -148,3 +148,48 @@ async fn an_alias_leads_to_the_incident_that_is_left() {
     assert_eq!(get(server.address, "/api/v1/incidents/INC-0007").await.json()["number"], "INC-0001");
     server.stop().await;
 }
+
+/// The program beside the server, with the server's record; a success.
+async fn fleetwatch(server: &Server, args: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fleetwatch"));
+    command.args(args).env_remove("FLEETWATCH_CONFIG").env("FLEETWATCH__STORE__PATH", &server.record);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_tells_the_same_from_the_record_and_from_the_running_instance() {
+    let server = night().await;
+    let url = format!("http://{}", server.address);
+    let span = ["--since", "2026-11-21 18:00", "--until", "2026-11-22T03:30:00+09:00"];
+    let recorded = fleetwatch(&server, &[&["report"][..], &span].concat()).await;
+    let asked = fleetwatch(&server, &[&["report", "--from", &url][..], &span].concat()).await;
+    let (until_silent, _) = recorded.split_once("Devices that do not report").unwrap();
+    assert!(asked.starts_with(until_silent), "{recorded}\n{asked}");
+    for told in ["1 major incident, 1 of one device, 1 not declared", "47 minutes, then 6 healthy", "B-0097 "] {
+        assert!(asked.contains(told), "{told:?} is not in {asked}");
+    }
+    assert!(recorded.contains("not in the record: ask the running instance"), "{recorded}");
+    let json = fleetwatch(&server, &[&["report", "--json"][..], &span].concat()).await;
+    let report: MorningReport = serde_json::from_str(&json).unwrap();
+    assert_eq!((report.near_misses[0].near_miss.unwrap().length_min, report.silent), (47, None));
+
+    for name in ["INC-0001", "E-0031"] {
+        let recorded = fleetwatch(&server, &["explain", name, "--minutes"]).await;
+        assert_eq!(recorded, fleetwatch(&server, &["explain", name, "--minutes", "--from", &url]).await);
+        assert!(recorded.starts_with(&format!("{name}  ")) && recorded.is_ascii() || recorded.contains('\u{2588}'));
+    }
+    let proof = fleetwatch(&server, &["explain", "INC-0001", "--ascii"]).await;
+    for told in [
+        "  02:25 #######################....#############?##########_########",
+        "02:48  gap of 4 minutes: bridged",
+        "03:05  gap of 1 minute: bridged",
+        "03:16  1 healthy minute: does not count",
+        "with it             330          3   99 % affected",
+        "difference in differences: +63 points",
+    ] {
+        assert!(proof.contains(told), "{told:?} is not in {proof}");
+    }
+    server.stop().await;
+}

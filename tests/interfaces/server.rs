@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -16,11 +16,15 @@ use fleetwatch::store::Sqlite;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+const RECORD: &str = "incidents.db";
+
 pub struct Server {
     pub address: SocketAddr,
     pub health: Arc<Health>,
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     pub store: Arc<Sqlite>,
+    /// Its file.
+    pub record: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     task: tokio::task::JoinHandle<()>,
     _dir: tempfile::TempDir,
@@ -46,6 +50,7 @@ impl Server {
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(open(dir.path(), changes).await);
+        let record = dir.path().join(RECORD);
         // Nearly standing still: what is shown of ages is then the same in every run.
         let clock = Clock::scaled(snapshot.at.plus_ms(4_000), 0.000_001);
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
@@ -74,7 +79,7 @@ impl Server {
             };
             http::serve(listener, state, config, stopped).await.unwrap();
         });
-        Self { address, health, snapshot, store, stop: Some(stop), task, _dir: dir }
+        Self { address, health, snapshot, store, record, stop: Some(stop), task, _dir: dir }
     }
 
     /// Stops gracefully; hangs when a connection keeps it from ending.
@@ -85,7 +90,7 @@ impl Server {
 }
 
 async fn open(dir: &Path, changes: &[Change]) -> Sqlite {
-    let store = Sqlite::open(&dir.join("incidents.db")).await.unwrap();
+    let store = Sqlite::open(&dir.join(RECORD)).await.unwrap();
     for change in changes {
         store.append(std::slice::from_ref(change), change.at.plus_ms(250)).await.unwrap();
     }

@@ -117,8 +117,16 @@ impl<'a> Report<'a> {
             writeln!(out, "    no incident")?;
         }
         for (point, (_, comparison)) in self.points.iter().zip(&compared) {
+            let same = |(our, their): &&(&Found, &Found)| our.name() == their.name() && delay_s(our, their) == 0;
+            if comparison.matched.iter().all(|pair| same(&pair))
+                && comparison.gained.is_empty()
+                && comparison.lost.is_empty()
+            {
+                writeln!(out, "{}: as the reference", point.label())?;
+                continue;
+            }
             writeln!(out, "{}", point.label())?;
-            for (our, their) in &comparison.matched {
+            for (our, their) in comparison.matched.iter().filter(|pair| !same(pair)) {
                 let delay = format!(", {}", words(delay_s(our, their)));
                 let renamed = if our.name() == their.name() { "" } else { &format!(" (reference {})", our.name()) };
                 writeln!(out, "  = {}{renamed}", self.told(their, &delay))?;
@@ -148,9 +156,10 @@ impl<'a> Report<'a> {
         let mut notes = Vec::new();
         if !keys.is_empty() {
             notes.push(format!(
-                "note: {} changes which minutes the baseline learns from, so a point's normal may differ from the reference's; \
+                "note: {} {} which minutes the baseline learns from, so a point's normal may differ from the reference's; \
                  state that the recording brings was learnt under the settings of its time",
-                keys.join(", ")
+                keys.join(", "),
+                if keys.len() == 1 { "changes" } else { "change" },
             ));
         }
         notes.extend(self.reference.faults.lines().map(|fault| format!("note: {fault}")));

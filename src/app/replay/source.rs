@@ -60,6 +60,11 @@ pub trait Listener {
     /// Whatever ends the run.
     fn decided(&mut self, changes: &[Change]) -> anyhow::Result<()>;
 
+    /// A tick has run, in a run that is [`Run::watched`].
+    fn ticked(&mut self, engine: &Engine) {
+        let _ = engine;
+    }
+
     /// A message that arrived at `at` has been played; `read` bytes of the source lie behind it.
     ///
     /// # Errors
@@ -76,6 +81,7 @@ pub struct Run {
     settings: Settings,
     surroundings: Surroundings,
     until: Option<Timestamp>,
+    watched_from: Option<Timestamp>,
     /// `None` until the first message: a recording may bring its own state.
     playback: Option<Playback>,
     /// Whether `until` has been reached.
@@ -88,7 +94,15 @@ impl Run {
     /// A run with `settings`; with `until` it ends there instead of at the end of the source.
     pub fn new(settings: Settings, surroundings: Surroundings, until: Option<Timestamp>) -> Self {
         let (damaged, damaged_lines) = (Vec::new(), 0);
-        Self { settings, surroundings, until, playback: None, over: false, damaged, damaged_lines }
+        let (watched_from, playback, over) = (None, None, false);
+        Self { settings, surroundings, until, watched_from, playback, over, damaged, damaged_lines }
+    }
+
+    /// The same run; its listener is shown the engine after each tick from `from` on.
+    #[must_use]
+    pub fn watched(mut self, from: Timestamp) -> Self {
+        self.watched_from = Some(from);
+        self
     }
 
     /// Plays a file, a journal's directory, or standard input for `-`, and the grace after its last message.
@@ -174,6 +188,7 @@ impl Run {
     }
 
     fn message(&mut self, entry: Entry<'_>, listener: &mut impl Listener) -> anyhow::Result<()> {
+        self.watch(self.until.map_or(entry.at, |until| until.min(entry.at)), listener)?;
         let playback = self.playback.as_mut().expect("`begin` runs before the first message");
         let changes = match self.until {
             Some(until) if entry.at > until => {
@@ -185,8 +200,26 @@ impl Run {
         if changes.is_empty() { Ok(()) } else { listener.decided(&changes) }
     }
 
+    /// Runs the ticks up to `to` one by one, where somebody watches.
+    fn watch(&mut self, to: Timestamp, listener: &mut impl Listener) -> anyhow::Result<()> {
+        let (Some(from), Some(playback)) = (self.watched_from, self.playback.as_mut()) else { return Ok(()) };
+        let mut tick = Engine::next_tick(playback.engine().last_tick().max(from));
+        while tick <= to {
+            let changes = playback.advance(tick);
+            if !changes.is_empty() {
+                listener.decided(&changes)?;
+            }
+            listener.ticked(playback.engine());
+            tick = Engine::next_tick(tick);
+        }
+        Ok(())
+    }
+
     /// The end of the input: the grace after the last message, unless the run has ended before.
     fn end(&mut self, listener: &mut impl Listener) -> anyhow::Result<()> {
+        if let Some(until) = self.until.filter(|_| !self.over) {
+            self.watch(until, listener)?;
+        }
         let Some(playback) = self.playback.as_mut().filter(|_| !self.over) else { return Ok(()) };
         let changes = match self.until {
             Some(until) => playback.advance(until),
@@ -222,6 +255,34 @@ impl Run {
             writeln!(notes, "refused: {count} {reason}")?;
         }
         Ok(())
+    }
+}
+
+/// Arrival of the last message of a file or a journal; `None` when it has none. Reads all of it, and decodes nothing.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn end(source: &Path) -> anyhow::Result<Option<Timestamp>> {
+    let reading = || format!("cannot read {}", source.display());
+    let mut last: Option<Timestamp> = None;
+    if source.is_dir() {
+        let mut reader = journal::read_from(source, 0).with_context(reading)?;
+        while let Some(record) = reader.next().with_context(reading)? {
+            last = last.max(Some(record.entry.at));
+        }
+        return Ok(last);
+    }
+    let file = File::open(source).with_context(reading)?;
+    let mut reader = Reader::new(BufReader::with_capacity(CHUNK, file));
+    loop {
+        match reader.next() {
+            Ok(None) => return Ok(last),
+            Ok(Some(Line::Message(entry))) => last = last.max(Some(entry.at)),
+            Ok(Some(Line::Baseline(_))) => {}
+            Err(error @ (RecordingError::Read { .. } | RecordingError::TooLong { .. })) => return Err(error.into()),
+            // The replay tells of damaged lines.
+            Err(_) => {}
+        }
     }
 }
 

@@ -1,0 +1,90 @@
+//! Where an explanation comes from: the record, a running instance, or a replay.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use crate::app::replay::source::{Listener, Run, Surroundings};
+use crate::cli::{Failure, fetch};
+use crate::config::Config;
+use crate::engine::effect::Change;
+use crate::record::derive::Records;
+use crate::record::{IncidentRecord, IncidentStore};
+use crate::store::Sqlite;
+
+/// Most numbers that are listed when the one asked for is not there.
+const MOST_LISTED: usize = 20;
+
+/// Everything about the incident or event `id`.
+///
+/// # Errors
+/// When it is not there, or its source cannot be read.
+pub fn incident(config: &Config, id: &str, from: Option<&str>) -> anyhow::Result<IncidentRecord> {
+    match from {
+        Some(url) if is_url(url) => fetch::get(url, &format!("/api/v1/incidents/{id}"))?
+            .with_context(|| format!("{url} has no incident or event {id}")),
+        Some(source) => replayed(config, id, Path::new(source)),
+        None => recorded(&config.store.path, id),
+    }
+}
+
+/// Whether a source is a running instance.
+pub fn is_url(source: &str) -> bool {
+    source.starts_with("http://") || source.starts_with("https://")
+}
+
+fn recorded(path: &Path, id: &str) -> anyhow::Result<IncidentRecord> {
+    let found = block_on(async {
+        let store = Sqlite::open_to_read(path).await?;
+        let found = store.incident(id).await?;
+        store.close().await;
+        Ok(found)
+    })
+    .with_context(|| {
+        format!("cannot read the record in {}; --from takes a running instance or a recording", path.display())
+    })?;
+    found.with_context(|| format!("the record in {} has no incident or event {id}", path.display()))
+}
+
+/// Runs one asynchronous task on this thread.
+///
+/// # Errors
+/// Those of the task.
+pub fn block_on<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
+    runtime.block_on(task)
+}
+
+/// Keeps the record of a replay.
+#[derive(Default)]
+struct Recorder(Records);
+
+impl Listener for Recorder {
+    fn decided(&mut self, changes: &[Change]) -> anyhow::Result<()> {
+        for change in changes {
+            self.0.note(change);
+        }
+        Ok(())
+    }
+}
+
+fn replayed(config: &Config, id: &str, source: &Path) -> anyhow::Result<IncidentRecord> {
+    let mut run = Run::new(config.detector.clone(), Surroundings::new(config)?, None);
+    let mut recorder = Recorder::default();
+    run.source(source, &mut recorder)?;
+    if let Some(record) = recorder.0.find(id) {
+        return Ok(record.clone());
+    }
+    let names: Vec<&str> = recorder
+        .0
+        .iter()
+        .map(|record| record.incident.number.as_deref().unwrap_or(&record.incident.event_id))
+        .collect();
+    if names.is_empty() {
+        bail!(Failure::NotSeen(format!("a replay of {} brings up no event at all", source.display())));
+    }
+    let (listed, more) = (names[..names.len().min(MOST_LISTED)].join(", "), names.len().saturating_sub(MOST_LISTED));
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    bail!("a replay of {} brings up no {id}, but {listed}{more}", source.display())
+}

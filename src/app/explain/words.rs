@@ -1,0 +1,112 @@
+//! Phrases that explanation and report share.
+
+use crate::engine::effect::{Forecast, NearMiss, Scope, StreakEnd, Suspect};
+use crate::http::Zone;
+use crate::record::{Incident, IncidentState};
+
+/// `1 device`, `2 devices`.
+pub fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+/// A ratio in whole percent. A certainty that is not quite one does not read as 100.
+pub fn percent(ratio: f64) -> u32 {
+    let rounded = (ratio.clamp(0.0, 1.0) * 100.0).round() as u32;
+    if rounded == 100 && ratio < 1.0 { 99 } else { rounded }
+}
+
+/// A small share with the digits that matter: `0.2 %`, `63 %`.
+pub fn share(ratio: f64) -> String {
+    if ratio < 0.1 { format!("{:.1} %", ratio * 100.0) } else { format!("{} %", percent(ratio)) }
+}
+
+/// `update 2026.11.21`; the whole fleet has no value.
+pub fn suspect(suspect: &Suspect) -> String {
+    if suspect.kind == "fleet" { "the whole fleet".to_owned() } else { format!("{} {}", suspect.kind, suspect.value) }
+}
+
+/// `47 minutes, then 6 healthy`.
+pub fn near_miss(miss: &NearMiss) -> String {
+    let length = counted(u64::from(miss.length_min), "minute");
+    match miss.end {
+        StreakEnd::Healthy => format!("{length}, then {} healthy", miss.healthy_after),
+        StreakEnd::Unknown => format!("{length}, then {} without data that decides", miss.gaps_after),
+        StreakEnd::Unproven => format!("{length}, of which too few are proved"),
+    }
+}
+
+/// Why that is not the hour.
+pub fn near_miss_reason(miss: &NearMiss) -> String {
+    let short = miss.hold_min.saturating_sub(miss.length_min);
+    let hold = miss.hold_min;
+    match miss.end {
+        StreakEnd::Healthy => {
+            format!("{hold} without a break are asked for: {short} short when the quality was proved good")
+        }
+        StreakEnd::Unknown => {
+            format!("{hold} without a break are asked for: {short} short, and a gap this long proves nothing")
+        }
+        StreakEnd::Unproven => format!(
+            "{hold} without a break are asked for: too few of its minutes are known, or it began and ended within them"
+        ),
+    }
+}
+
+/// `chance of the hour 51 %, then declared at 04:01; 120 devices are still to take it, 72 of them at risk`.
+pub fn forecast(forecast: &Forecast, zone: &Zone) -> String {
+    let due = match forecast.declares_at {
+        Some(at) => format!("would be declared at {}", zone.time(at)),
+        None => "suspended for lack of data".to_owned(),
+    };
+    let mut text = format!("chance of the hour {} %, {due}", percent(forecast.chance));
+    if forecast.scheduled > 0 {
+        let devices = counted(u64::from(forecast.scheduled), "device");
+        text.push_str(&format!("; {devices} not yet updated, {} at risk", forecast.at_risk));
+    }
+    text
+}
+
+/// Where an event stands, in words.
+pub fn state(incident: &Incident) -> &'static str {
+    match incident.state {
+        IncidentState::Warned => "warned of",
+        _ if incident.declared_at.is_none() => "near miss, not declared",
+        IncidentState::Declared => "declared",
+        IncidentState::Recovered => "recovered",
+        IncidentState::Resolved => "resolved",
+    }
+}
+
+/// The scope in words.
+pub fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Fleet => "fleet",
+        Scope::Isolated => "one device",
+    }
+}
+
+/// The number, or the event id where there is none.
+pub fn name(incident: &Incident) -> &str {
+    incident.number.as_deref().unwrap_or(&incident.event_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_says_how_long_it_was_and_what_came_then() {
+        let miss =
+            |end, healthy_after, gaps_after| NearMiss { length_min: 47, hold_min: 60, end, healthy_after, gaps_after };
+        assert_eq!(near_miss(&miss(StreakEnd::Healthy, 6, 0)), "47 minutes, then 6 healthy");
+        assert_eq!(near_miss(&miss(StreakEnd::Unknown, 0, 11)), "47 minutes, then 11 without data that decides");
+        assert!(near_miss_reason(&miss(StreakEnd::Healthy, 6, 0)).contains("13 short"));
+    }
+
+    #[test]
+    fn numbers_are_not_rounded_into_what_they_are_not() {
+        assert_eq!((percent(0.999), percent(1.0), percent(0.0)), (99, 100, 0));
+        assert_eq!((share(0.002), share(0.634)), ("0.2 %".to_owned(), "63 %".to_owned()));
+        assert_eq!((counted(1, "device"), counted(2, "device")), ("1 device".to_owned(), "2 devices".to_owned()));
+    }
+}

@@ -1,0 +1,159 @@
+//! `report`: what a night amounted to, as text or JSON, from the record or a running instance.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
+
+use super::explain::gather::{block_on, is_url};
+use super::explain::words::{self, counted, percent};
+use crate::cli::args::ReportArgs;
+use crate::cli::{Failure, fetch};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::engine::time::Timestamp;
+use crate::http::Zone;
+use crate::record::Incident;
+use crate::record::report::{MorningReport, Silent};
+use crate::store::Sqlite;
+
+/// Most silent devices that are named.
+const SILENT: usize = 40;
+
+/// Runs the command with the process' own streams.
+///
+/// # Errors
+/// When a time cannot be read, the record or the instance does not answer, or an output fails.
+pub fn run(config: &Config, args: &ReportArgs) -> anyhow::Result<()> {
+    let zone = Zone::named(&config.http.time_zone)?;
+    let usage = |error: crate::http::MomentError| Failure::Usage(error.to_string());
+    let now = Clock::system().now();
+    let until = args.until.as_deref().map_or(Ok(now), |text| zone.moment(text, now)).map_err(usage)?;
+    let since = zone.moment(&args.since, until).map_err(usage)?;
+    if since >= until {
+        return Err(Failure::Usage("--since must be before --until".into()).into());
+    }
+    let report = match args.from.as_deref() {
+        Some(url) if is_url(url) => asked(url, (since, until))?,
+        Some(other) => {
+            return Err(Failure::Usage(format!("{other:?} must be http://host:port of a running instance")).into());
+        }
+        None => recorded(config, (since, until))?,
+    };
+    let mut text = String::new();
+    if args.json {
+        text = serde_json::to_string(&report)?;
+        text.push('\n');
+    } else {
+        write(&report, &zone, &mut text);
+    }
+    io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")
+}
+
+fn asked(url: &str, (since, until): (Timestamp, Timestamp)) -> anyhow::Result<MorningReport> {
+    let instant = |at: Timestamp| jiff::Timestamp::from_millisecond(at.as_ms()).map(|instant| instant.to_string());
+    let path = format!("/api/v1/report?since={}&until={}", instant(since)?, instant(until)?);
+    fetch::get(url, &path)?.with_context(|| format!("{url} has no report: it is of another version"))
+}
+
+fn recorded(config: &Config, span: (Timestamp, Timestamp)) -> anyhow::Result<MorningReport> {
+    let path = &config.store.path;
+    block_on(async {
+        let store = Sqlite::open_to_read(path).await?;
+        let report = MorningReport::read(&store, None, span).await?;
+        store.close().await;
+        Ok(report)
+    })
+    .with_context(|| format!("cannot read the record in {}; --from takes a running instance", path.display()))
+}
+
+/// Writes the report as text.
+pub fn write(report: &MorningReport, zone: &Zone, out: &mut String) {
+    let (since, until) = (zone.stamp(report.since), zone.stamp(report.until));
+    let _ = writeln!(out, "Report of {since} to {until}, {}", zone.name());
+    let _ = writeln!(
+        out,
+        "{}, {} of one device, {} not declared, {} with no end on record",
+        counted(report.major.len() as u64, "major incident"),
+        report.isolated.len(),
+        report.near_misses.len(),
+        report.warned.len()
+    );
+    incidents("Major incidents", &report.major, zone, out);
+    incidents("Incidents of one device", &report.isolated, zone, out);
+    incidents("Near misses", &report.near_misses, zone, out);
+    if !report.warned.is_empty() {
+        incidents("Warned of, no end on record", &report.warned, zone, out);
+    }
+    let _ = writeln!(out, "\nLongest streaks");
+    none_if(report.longest.is_empty(), out);
+    for streak in &report.longest {
+        let declared = if streak.declared { "" } else { ", not declared" };
+        let _ = writeln!(out, "  {:<9} {:>4} min{declared}", streak.name, streak.streak_s / 60);
+    }
+    let _ = writeln!(out, "\nSuspects");
+    none_if(report.suspects.is_empty(), out);
+    for count in &report.suspects {
+        let (incidents, devices) = (counted(count.incidents, "incident"), counted(count.devices, "device"));
+        let (name, confidence) = (words::suspect(&count.suspect), percent(count.confidence));
+        let _ = writeln!(out, "  {name}: {incidents}, {devices}, confidence up to {confidence} %");
+    }
+    silent(report.silent.as_deref(), zone, out);
+    if report.cut {
+        let _ = writeln!(out, "\nThere were more events than a report looks at: ask for a shorter time.");
+    }
+}
+
+fn none_if(empty: bool, out: &mut String) {
+    if empty {
+        let _ = writeln!(out, "  none");
+    }
+}
+
+fn incidents(title: &str, incidents: &[Incident], zone: &Zone, out: &mut String) {
+    let _ = writeln!(out, "\n{title}");
+    none_if(incidents.is_empty(), out);
+    for incident in incidents {
+        let name = words::name(incident);
+        let (from, minutes) = (zone.stamp(incident.impact_started_at), incident.streak_s / 60);
+        let (devices, state) = (counted(incident.affected, "device"), words::state(incident));
+        let _ = writeln!(out, "  {name:<9} from {from}, {minutes:>4} min proved, {devices}, {state}");
+        if let Some(cause) = &incident.cause {
+            let _ = writeln!(
+                out,
+                "            {}, confidence {} %",
+                words::suspect(&cause.suspect),
+                percent(cause.confidence)
+            );
+        }
+        if let Some(miss) = &incident.near_miss {
+            let _ = writeln!(out, "            {}", words::near_miss(miss));
+        }
+        if !incident.aliases.is_empty() {
+            let _ = writeln!(out, "            also told as {}", incident.aliases.join(", "));
+        }
+    }
+}
+
+fn silent(silent: Option<&[Silent]>, zone: &Zone, out: &mut String) {
+    let _ = writeln!(out, "\nDevices that do not report");
+    let Some(silent) = silent else {
+        let _ = writeln!(out, "  not in the record: ask the running instance with --from");
+        return;
+    };
+    none_if(silent.is_empty(), out);
+    for device in silent.iter().take(SILENT) {
+        let last = device.last_report_at.map_or_else(
+            || "never reported".to_owned(),
+            |at| {
+                let when = if device.fell_silent { "fell silent in this time" } else { "silent since before" };
+                format!("last heard {}, {when}", zone.stamp(at))
+            },
+        );
+        let branch = device.branch.as_deref().unwrap_or("-");
+        let _ = writeln!(out, "  {:<16} {branch:<16} {last}", device.device.as_str());
+    }
+    if silent.len() > SILENT {
+        let _ = writeln!(out, "  and {} more", silent.len() - SILENT);
+    }
+}
