@@ -10,6 +10,7 @@ mod contrast;
 mod damage;
 mod event;
 mod events;
+mod explain;
 mod grouping;
 mod image;
 mod pool;
@@ -19,6 +20,7 @@ mod view;
 
 use std::sync::Arc;
 
+pub use explain::ClassMinute;
 pub use image::{EngineImage, RestoreError};
 pub use tracked::{State, Tracked};
 

@@ -135,7 +135,7 @@ pub struct Change {
     /// The classes, tests and rules that carry the damage, with `early_warning` and `declared`; worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damage: Vec<Damage>,
-    /// Minute-by-minute evidence, with `declared` only.
+    /// Minute-by-minute evidence: with `declared`, of the hour; with a near miss, of the streak and what came after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proof: Vec<ProofMinute>,
 }

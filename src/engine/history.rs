@@ -35,6 +35,17 @@ impl MinuteVerdicts {
         }
     }
 
+    /// What one class says.
+    pub fn of(self, class: TrafficClass) -> Verdict {
+        let bit = 1 << class.index();
+        match (self.degraded & bit != 0, self.healthy & bit != 0, self.data & bit != 0) {
+            (true, ..) => Verdict::Degraded,
+            (_, true, _) => Verdict::Healthy,
+            (_, _, true) => Verdict::Indeterminate,
+            _ => Verdict::Unknown,
+        }
+    }
+
     /// Two bits a class; both set means data that did not decide.
     const fn pack(self) -> u16 {
         let undecided = self.data & !self.degraded & !self.healthy;

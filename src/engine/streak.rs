@@ -84,6 +84,11 @@ impl Episode {
         (self.last_degraded.since(self.start) + 1).max(0) as u32
     }
 
+    /// Whether the hour was full.
+    pub fn is_full(&self) -> bool {
+        self.full.is_some()
+    }
+
     /// The start that a declaration names: the one with which the hour was first full, else the present one.
     pub fn impact_start(&self) -> Minute {
         self.full.map_or(self.start, |(_, start)| start)

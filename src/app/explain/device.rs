@@ -16,7 +16,7 @@ use crate::app::replay::source::{self, Listener, Run, Surroundings};
 use crate::cli::Failure;
 use crate::cli::args::ExplainArgs;
 use crate::config::Config;
-use crate::engine::detector::Engine;
+use crate::engine::detector::{ClassMinute, Engine};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Change, Verdict};
 use crate::engine::snapshot::DeviceView;
@@ -47,6 +47,7 @@ pub struct Life {
 struct Judged {
     minute: Minute,
     view: DeviceView,
+    classes: Vec<ClassMinute>,
 }
 
 /// Watches one device through a run.
@@ -73,7 +74,8 @@ impl Listener for Watcher<'_> {
         self.closed = last;
         let snapshot = engine.snapshot();
         if let Ok(index) = snapshot.devices.binary_search_by(|device| device.id.cmp(self.id)) {
-            self.minutes.push(Judged { minute: last, view: snapshot.devices[index].clone() });
+            let classes = engine.explain(self.id, last);
+            self.minutes.push(Judged { minute: last, view: snapshot.devices[index].clone(), classes });
         }
     }
 }
@@ -215,7 +217,7 @@ fn streaks(life: &Life, zone: &Zone, pen: Pen, out: &mut String) {
 
 fn table(life: &Life, zone: &Zone, pen: Pen, out: &mut String) {
     let _ = writeln!(out, "\n  minute  verdict          streak       p50       p95       p99  probes flagged");
-    for Judged { minute, view } in &life.minutes {
+    for Judged { minute, view, classes } in &life.minutes {
         let quantiles = view.latency_us.filter(|_| view.reporting);
         let [p50, p95, p99] = match quantiles {
             Some(of) => [of.p50, of.p95, of.p99].map(|us| duration_us(u64::from(us))),
@@ -229,5 +231,28 @@ fn table(life: &Life, zone: &Zone, pen: Pen, out: &mut String) {
             "  {}   {mark} {word:<13} {streak:>4} min {p50:>9} {p95:>9} {p99:>9} {flagged:>9}",
             zone.time(minute.start())
         );
+        for class in classes {
+            class_line(class, pen, out);
+        }
     }
+}
+
+/// What was counted of one class, and against what.
+fn class_line(judged: &ClassMinute, pen: Pen, out: &mut String) {
+    let counts = &judged.counts;
+    let _ = write!(out, "          {} {:<6}", pen.strip(&[judged.verdict]), judged.class);
+    match judged.thresholds_us {
+        Some((p50, p95)) if counts.samples > 0 => {
+            let over = |over: u64, limit: u32| format!("{over} over {}", duration_us(u64::from(limit)));
+            let (p50, p95) = (over(counts.over_p50, p50), over(counts.over_p95, p95));
+            let _ = write!(out, " {:>5} samples: {p50} (p50), {p95} (p95)", counts.samples);
+        }
+        _ => {
+            let _ = write!(out, " no baseline yet");
+        }
+    }
+    if counts.canary > 0 {
+        let _ = write!(out, "; {}/{} probes", counts.canary_flagged, counts.canary);
+    }
+    let _ = writeln!(out);
 }

@@ -236,18 +236,31 @@ impl Event {
         self.dirty_from = last.plus(1);
         let oldest = self.began.max(last.plus(1 - i64::from(HISTORY_MIN)));
         let found = streak::episodes(&self.history, oldest, last, settings);
-        let start_of =
-            |episode: Option<Episode>| episode.and_then(|e| Some((e, self.true_start(&e, &parts, settings)?)));
-        let (ended, current) = (start_of(found.ended_full.last().copied()), start_of(found.current));
+        let full = |episode: Option<Episode>| {
+            let edges = self.edges(&episode?, &parts);
+            edges.fills(settings.hold_min).then_some((episode?, edges))
+        };
+        let (ended, current) = (full(found.ended_full.last().copied()), full(found.current.filter(Episode::is_full)));
         let clock =
             Clock { ended_full: ended.map(|(episode, _)| episode), full: current.is_some(), episode: found.current };
+        let over = self.episode.filter(|_| found.current.is_none()).map(|episode| self.edges(&episode, &parts));
         self.keep(&clock);
-        if let (Some((_, (start, sharpest))), None) = (current.or(ended), self.declared_at) {
-            self.lead = sharpest.or(self.lead);
-            self.impact_start = start;
-            self.streak_min = (self.last_degraded.since(start) + 1).max(0) as u32;
+        if let (Some((_, edges)), None) = (current.or(ended), self.declared_at) {
+            self.lead = edges.pair.or(self.lead);
+            self.impact_start = edges.first;
+            self.streak_min = (self.last_degraded.since(edges.first) + 1).max(0) as u32;
+        }
+        if let Some(edges) = over {
+            self.end_with(&edges);
         }
         clock
+    }
+
+    /// The streak is over: what a wide window smeared past its end is taken off.
+    fn end_with(&mut self, edges: &Edges) {
+        self.last_degraded = self.last_degraded.min(edges.last);
+        let start = if self.declared_at.is_some() { self.impact_start } else { edges.first };
+        self.streak_min = (self.last_degraded.since(start) + 1).max(0) as u32;
     }
 
     fn run_lone_clock(&mut self, devices: &[Tracked]) -> Clock {
@@ -319,25 +332,20 @@ impl Event {
         }
     }
 
-    /// Where the impact began, if the hour is full to the half minute once what a wide window smeared over its edges is
-    /// taken off, and the pair that shows it; `None` if it is not.
-    fn true_start(
-        &self,
-        episode: &Episode,
-        parts: &[Part<'_>],
-        settings: &Settings,
-    ) -> Option<(Minute, Option<(TrafficClass, Test)>)> {
-        let (_, start) = episode.full?;
+    /// The edges of an episode, once what a wide window smeared over them is taken off, as the pair draws them that tells inside
+    /// from outside best.
+    fn edges(&self, episode: &Episode, parts: &[Part<'_>]) -> Edges {
+        let start = episode.impact_start();
         let outside = (start.plus(-EDGE_OUTSIDE_MIN), start.plus(-1));
         let inside = (start, episode.last_degraded);
-        // The pair that tells inside from outside best draws the sharpest edge.
         let contrast = |pair| pool::contrast(parts, pair, outside, inside).unwrap_or_default();
-        let sharpest = self.signature.pairs().max_by(|a, b| contrast(*a).total_cmp(&contrast(*b)));
-        let Some(lead) = sharpest else { return Some((start, None)) };
-        let first = edge(parts, lead, outside, start, 1);
-        let last = edge(parts, lead, outside, episode.last_degraded, -1);
-        let length = last.0.since(first.0) as f64 - 1.0 + first.1 + last.1;
-        (length >= f64::from(settings.hold_min) - EDGE_TOLERANCE_MIN).then_some((first.0, sharpest))
+        let pair = self.signature.pairs().max_by(|a, b| contrast(*a).total_cmp(&contrast(*b)));
+        let whole = |minute: Minute| (minute, 1.0);
+        let first = pair.map_or(whole(start), |pair| edge(parts, pair, outside, start, 1));
+        let last =
+            pair.map_or(whole(episode.last_degraded), |pair| edge(parts, pair, outside, episode.last_degraded, -1));
+        let length_min = last.0.since(first.0) as f64 - 1.0 + first.1 + last.1;
+        Edges { first: first.0, last: last.0, length_min, pair }
     }
 
     /// Minutes since the last degraded one in which at least half of all who ever were members were proved good.
@@ -395,12 +403,12 @@ impl Event {
         }
     }
 
-    /// Minute by minute, what the hour consists of.
-    pub fn proof(&self, devices: &[Tracked], settings: &Settings) -> Vec<ProofMinute> {
+    /// Minute by minute, what the streak consists of, from its start to minute `to`.
+    pub fn proof(&self, devices: &[Tracked], to: Minute, settings: &Settings) -> Vec<ProofMinute> {
         let parts = self.parts(devices);
         let mut proof = Vec::new();
         let mut minute = self.impact_start;
-        while minute <= self.last_degraded && proof.len() < HISTORY_MIN as usize {
+        while minute <= to && proof.len() < HISTORY_MIN as usize {
             let (samples, exceeding) = self.lead.map_or((0, 0), |lead| pool::evidence(&parts, lead, minute));
             let pooled = pool::minute(&parts, self.signature, minute, settings);
             let verdict = match self.lone_device() {
@@ -412,6 +420,24 @@ impl Event {
             minute = minute.plus(1);
         }
         proof
+    }
+}
+
+/// Where an episode began and ended.
+#[derive(Clone, Copy, Debug)]
+struct Edges {
+    first: Minute,
+    last: Minute,
+    /// Parts of minutes included.
+    length_min: f64,
+    /// The pair that draws them.
+    pair: Option<(TrafficClass, Test)>,
+}
+
+impl Edges {
+    /// Whether the hour is full, to the half minute.
+    fn fills(&self, hold_min: u32) -> bool {
+        self.length_min >= f64::from(hold_min) - EDGE_TOLERANCE_MIN
     }
 }
 

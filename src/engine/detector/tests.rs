@@ -7,7 +7,7 @@ use crate::engine::device::{DeviceId, Label, Status};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::engine::effect::{ChangeKind, Scope, StreakEnd};
+use crate::engine::effect::{ChangeKind, Scope, StreakEnd, Verdict};
 use crate::engine::fleet::Refusal;
 use crate::engine::histogram::bucket_of;
 use crate::engine::report::{Bucket, ClassReport, Report};
@@ -357,7 +357,10 @@ fn a_near_miss_says_why_it_was_not_declared() {
         assert!(bench.of(ChangeKind::Declared).is_empty());
         let recovered = bench.of(ChangeKind::Recovered);
         assert_eq!(recovered.len(), 1, "{:#?}", bench.changes);
-        recovered[0].near_miss.expect("it was warned of")
+        let near_miss = recovered[0].near_miss.expect("it was warned of");
+        let shown = (near_miss.length_min + near_miss.healthy_after + near_miss.gaps_after) as usize;
+        assert_eq!(recovered[0].proof.len(), shown, "the streak and what came after it");
+        near_miss
     };
     let healthy = near_miss(&[(Bad, 47), (Good, 10)]);
     assert_eq!((healthy.length_min, healthy.hold_min, healthy.end), (47, 60, StreakEnd::Healthy));
@@ -480,4 +483,22 @@ proptest::proptest! {
         };
         proptest::prop_assert_eq!(play(false), play(true));
     }
+}
+
+#[test]
+fn a_minute_is_explained_by_its_counts_and_thresholds() {
+    let mut bench = Bench::new(6, 4);
+    play(&mut bench, 4, &[(Good, 3), (Bad, 10)]);
+    let device = DeviceId::parse("B-000").unwrap();
+    let minute = bench.engine.closed_before.unwrap().plus(-1);
+    let explained = bench.engine.explain(&device, minute);
+    assert_eq!(explained.len(), 1);
+    let https = explained[0];
+    assert_eq!((https.class, https.verdict), (TrafficClass::Https, Verdict::Degraded));
+    assert_eq!((https.counts.samples, https.counts.over_p50), (20, 20));
+    let (p50, p95) = https.thresholds_us.expect("a day was learnt");
+    assert!(p50 > 12_000 && p95 >= p50, "{p50} {p95}");
+    let before = bench.engine.explain(&device, minute.plus(-10));
+    assert_eq!(before[0].verdict, Verdict::Healthy);
+    assert!(bench.engine.explain(&DeviceId::parse("nobody").unwrap(), minute).is_empty());
 }

@@ -79,6 +79,11 @@ impl ClassTrack {
         self.baseline.own(minute, settings).map(|(normal, _)| normal)
     }
 
+    /// The thresholds in force for the median and the 95th percentile, in microseconds.
+    pub fn thresholds_us(&self) -> Option<(u32, u32)> {
+        self.thresholds.map(|thresholds| (thresholds.p50_us, thresholds.p95_us))
+    }
+
     /// Keeps the latencies of an episode, from its first degraded minute on.
     fn follow(&mut self, minute: Minute, histogram: &Histogram, verdict: Verdict) {
         if verdict == Verdict::Degraded && self.contrast.is_none() {

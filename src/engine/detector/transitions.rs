@@ -104,7 +104,7 @@ fn declare(event: &mut Event, next_incident: &mut u32, round: &mut Round<'_>) {
     event.measure_difference(round.devices, round.order, round.last);
     let members = round.ids(event.present());
     let mut change = event.change(ChangeKind::Declared, members, round.now);
-    change.proof = event.proof(round.devices, round.settings);
+    change.proof = event.proof(round.devices, event.last_degraded, round.settings);
     change.damage = event.damage(round.devices, round.last);
     round.changes.push(change);
 }
@@ -114,7 +114,10 @@ fn recover(event: &mut Event, next: EventState, round: &mut Round<'_>) {
     event.state = next;
     let members = round.ids(event.members.keys().copied());
     let mut change = event.change(ChangeKind::Recovered, members, round.now);
-    change.near_miss = undeclared.then(|| near_miss(event, round));
+    if undeclared {
+        change.near_miss = Some(near_miss(event, round));
+        change.proof = event.proof(round.devices, round.last, round.settings);
+    }
     round.changes.push(change);
 }
 
