@@ -103,10 +103,9 @@ impl Decoder {
     pub fn report(&mut self, device: &str, payload: &[u8]) -> Result<&Report, DecodeError> {
         let encoding = self.encoding(payload)?;
         self.report.clear();
-        let build = build::Build::new(&self.limits, &mut self.report, &mut self.scratch);
         let decoded = match encoding {
-            Encoding::Json => json::report(build, device, payload),
-            Encoding::Binary => binary::report(build, device, payload),
+            Encoding::Json => self.json_report(device, payload),
+            Encoding::Binary => binary::report(self.build(), device, payload),
         };
         match decoded {
             Ok(()) => Ok(&self.report),
@@ -115,6 +114,18 @@ impl Decoder {
                 Err(error)
             }
         }
+    }
+
+    fn json_report(&mut self, device: &str, payload: &[u8]) -> Result<(), DecodeError> {
+        if json::plain_report(self.build(), device, payload).is_some() {
+            return Ok(());
+        }
+        self.report.clear();
+        json::report(self.build(), device, payload)
+    }
+
+    fn build(&mut self) -> build::Build<'_> {
+        build::Build::new(&self.limits, &mut self.report, &mut self.scratch)
     }
 
     /// Decodes a status that came on the topic of `device`. A will that carries only `v`, `device`, `online` and `boot`

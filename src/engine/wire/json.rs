@@ -2,7 +2,10 @@
 //!
 //! serde's errors are texts, and a refusal needs a closed reason. So a field that refuses leaves its reason in [`Guard`]
 //! and lets serde unwind; what serde itself finds wrong is sorted by its category.
+//!
+//! serde costs twice as much as the text of a usual report is worth, so [`plain`] is tried before it.
 
+mod plain;
 mod report;
 mod status;
 mod value;
@@ -12,6 +15,7 @@ use std::cell::Cell;
 use serde::de;
 use serde_json::error::Category;
 
+pub(super) use plain::report as plain_report;
 pub(super) use report::report;
 pub(super) use status::status;
 

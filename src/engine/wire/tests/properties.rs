@@ -4,8 +4,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
+use super::super::build::{Build, Scratch};
 use super::super::encode::{self, LatencyForm};
-use super::super::{DecodeError, Decoder, Limits};
+use super::super::{DecodeError, Decoder, Limits, json};
 use super::merged;
 use crate::engine::device::{Package, Status, TrafficClass, Workaround};
 use crate::engine::histogram::{MAX_US, bucket_of};
@@ -120,6 +121,55 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// What the quick reader of JSON and the strict one make of `bytes`.
+fn plain_and_strict(bytes: &[u8]) -> (Option<Report>, Result<Report, DecodeError>) {
+    let (limits, mut plain, mut strict) = (Limits::default(), Report::default(), Report::default());
+    let mut scratch = Scratch::new();
+    let answer = json::plain_report(Build::new(&limits, &mut plain, &mut scratch), DEVICE, bytes);
+    let reason = json::report(Build::new(&limits, &mut strict, &mut scratch), DEVICE, bytes);
+    (answer.map(|()| plain), reason.map(|()| strict))
+}
+
+/// A report as text, where a part of it may be replaced by something that JSON writes too, or that nobody should.
+fn varied_json() -> impl Strategy<Value = String> {
+    let parts = prop::sample::select(vec![
+        (",", " ,\n"),
+        (":", "\t: "),
+        ("[", "[ "),
+        ("}", " } "),
+        ("\"v\":1", "\"v\":1.0"),
+        ("\"v\":1", "\"v\":2"),
+        ("\"boot\":", "\"boot\":0"),
+        ("\"seq\":", "\"seq\":-"),
+        ("\"period_ms\":", "\"period_ms\":1e3,\"x\":"),
+        ("\"flows\":", "\"flows\":null,\"flows\":"),
+        ("\"flows\":", "\"unknown\":[{}],\"flows\":"),
+        ("\"counts\":[", "\"counts\":[[1]"),
+        ("\"counts\":[", "\"counts\":[[1,2,3],"),
+        ("\"counts\":[", "\"counts\":[[4294967296,1],"),
+        ("\"counts\":", "\"samples\":[],\"counts\":"),
+        ("\"device\"", "\"devic\\u0065\""),
+        ("https", "HTTPS"),
+        ("\"rules\":{", "\"rules\":{\"é\":1,"),
+        ("\"uptime_ms\":", "\"uptime_ms\":1844674407370955161"),
+        ("}", "},"),
+        ("]", ",]"),
+        ("\"traffic\":", "\"traffic\":{},\"traffic\":"),
+    ]);
+    let form = prop::sample::select(vec![LatencyForm::Samples, LatencyForm::Counts]);
+    (report(5), form, vec((parts, any::<prop::sample::Index>()), 0..3)).prop_map(|(report, form, changes)| {
+        let mut text = String::from_utf8(encode::report_json(DEVICE, &report, form)).unwrap();
+        for ((from, to), at) in changes {
+            let places: Vec<usize> = text.match_indices(from).map(|(place, _)| place).collect();
+            if !places.is_empty() {
+                let place = *at.get(&places);
+                text.replace_range(place..place + from.len(), to);
+            }
+        }
+        text
+    })
+}
+
 /// Both kinds read `bytes` without panic, and a refusal is the same each time and in the list.
 fn refuses_calmly(bytes: &[u8]) -> Result<(), TestCaseError> {
     let mut decoder = Decoder::new(Limits::default());
@@ -143,6 +193,35 @@ proptest! {
             *byte = first;
         }
         refuses_calmly(&bytes)?;
+    }
+
+    #[test]
+    fn what_the_quick_reader_accepts_the_strict_one_reads_the_same(text in varied_json()) {
+        if let (Some(plain), strict) = plain_and_strict(text.as_bytes()) {
+            prop_assert_eq!(Ok(plain), strict);
+        }
+    }
+
+    #[test]
+    fn what_the_quick_reader_makes_of_damage_the_strict_one_does_too(bytes in damaged()) {
+        if let (Some(plain), strict) = plain_and_strict(&bytes) {
+            prop_assert_eq!(Ok(plain), strict);
+        }
+    }
+
+    #[test]
+    fn the_quick_reader_takes_what_is_written_plainly(mut report in report(10_000)) {
+        report.rules.clear();
+        report.classes.iter_mut().for_each(|class| class.rules = 0..0);
+        report.rule_names.clear();
+        report.start = report.start.abs();
+        let text = String::from_utf8(encode::report_json(DEVICE, &report, LatencyForm::Counts)).unwrap();
+        for text in [text.replace(',', " ,\r\n\t"), text] {
+            // A number of twenty digits may not fit 64 bits, so it is left to the strict reader.
+            if report.boot < 10_u64.pow(19) && report.seq < 10_u64.pow(19) {
+                prop_assert_eq!(plain_and_strict(text.as_bytes()).0, Some(report.clone()));
+            }
+        }
     }
 
     #[test]
