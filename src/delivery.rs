@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::engine::time::Timestamp;
+
 /// One message, borrowed from the network buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
@@ -20,6 +22,19 @@ pub struct Delivery<'a> {
     pub payload: &'a [u8],
     /// An old copy that a broker had kept and sends because of a new subscription: its arrival says nothing about when
     /// it was written. A live message is never `retain`, even where its sender asked for it to be kept.
+    pub retain: bool,
+}
+
+/// A message with its arrival: what the journal keeps, and a recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry<'a> {
+    /// Arrival in engine time.
+    pub at: Timestamp,
+    /// The topic it was published to.
+    pub topic: &'a str,
+    /// Its bytes, unchanged.
+    pub payload: &'a [u8],
+    /// As in [`Delivery::retain`].
     pub retain: bool,
 }
 

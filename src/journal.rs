@@ -73,8 +73,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::engine::time::Timestamp;
-
+pub use crate::delivery::Entry;
 pub use checkpoint::{Checkpoint, CheckpointStore, Damaged, Loaded, Saved};
 pub use error::{AppendError, JournalError, JournalState, Trouble};
 pub use reader::{ReadReport, Reader, read_from};
@@ -82,19 +81,6 @@ pub use reader::{ReadReport, Reader, read_from};
 use buffer::Buffer;
 use storage::{Disk, Storage};
 use writer::{Shared, Writer};
-
-/// A message as it is journalled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Entry<'a> {
-    /// Arrival in engine time.
-    pub at: Timestamp,
-    /// The topic it was published to, at most 65,535 bytes.
-    pub topic: &'a str,
-    /// Its bytes, unchanged. Topic and payload together hold at most 1,048,548 bytes.
-    pub payload: &'a [u8],
-    /// Whether the broker delivered it as a retained message.
-    pub retain: bool,
-}
 
 /// An entry that was read, and its number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

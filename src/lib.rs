@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`engine`] | the pure detector: wire format, histograms, fleet, baseline, verdicts, the one-hour rule |
 //! | [`clock`] | the one place that reads a clock; engine time at any speed |
-//! | [`delivery`] | how a message is handed over, and when it may be acknowledged |
+//! | [`delivery`] | a message: how it is handed over, when it may be acknowledged, what is kept of it |
 //! | [`record`] | what is kept of an incident, and the interface of who keeps it |
 //! | [`broker`] | the embedded MQTT broker |
 //! | [`ingest`] | the collector from an external broker: persistent session, manual acknowledgements |

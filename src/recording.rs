@@ -20,10 +20,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
-use crate::engine::time::Timestamp;
-
 mod line;
 
+pub use crate::delivery::Entry;
 pub use line::FieldError;
 use line::Fields;
 
@@ -32,17 +31,6 @@ pub const MAX_LINE_BYTES: usize = 256 * 1024;
 
 /// State bytes in one baseline line; a larger state takes several.
 const BASELINE_CHUNK_BYTES: usize = 96 * 1024;
-
-/// One recorded message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Entry<'a> {
-    /// Arrival.
-    pub at: Timestamp,
-    pub topic: &'a str,
-    pub payload: &'a [u8],
-    /// An old copy that the broker had kept, delivered because of the subscription.
-    pub retain: bool,
-}
 
 /// What a line says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

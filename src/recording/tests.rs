@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::time::Timestamp;
 
 /// (at, topic, payload, retain).
 type Message = (i64, String, Vec<u8>, bool);

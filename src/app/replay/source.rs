@@ -153,7 +153,7 @@ impl Run {
         while !self.over
             && let Some(record) = reader.next().with_context(reading)?
         {
-            let journal::Entry { at, topic, payload, retain } = record.entry;
+            let Entry { at, topic, payload, retain } = record.entry;
             read += (FRAME_HEAD + topic.len() + payload.len()) as u64;
             self.message(Entry { at, topic, payload, retain }, listener)?;
             listener.played(at, read)?;
