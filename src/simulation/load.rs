@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::{self, Clock};
+use crate::engine::device::Status;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::encode;
 
@@ -197,10 +198,12 @@ struct Sender<'a> {
 
 /// A device of the load.
 struct Loaded {
+    id: String,
     report_topic: String,
     status_topic: String,
-    birth: Vec<u8>,
+    birth: Status,
     will: Vec<u8>,
+    json: bool,
     template: Template,
     packet_at: usize,
     next_seq: u64,
@@ -353,12 +356,13 @@ impl<'a> Sender<'a> {
         self.progress.connects.fetch_add(1, Relaxed);
         self.progress.connected.fetch_add(1, Relaxed);
         self.births.clear();
+        let now = self.clock.now();
         for device in 0..self.devices.len() {
             let packet = self.take_packet();
             self.births.push_back(packet);
             let Some(link) = &mut self.link else { return false };
             let loaded = &self.devices[device];
-            link.publish(&loaded.status_topic, &loaded.birth, packet, Flags { retain: true, again: false });
+            link.publish(&loaded.status_topic, &loaded.birth(now), packet, Flags { retain: true, again: false });
         }
         for message in std::mem::take(&mut self.under_way) {
             self.write(message.device, message.identity, true);
@@ -387,40 +391,47 @@ fn acknowledge(under_way: &mut VecDeque<UnderWay>, packet: u16) -> bool {
     }
 }
 
+fn written(json: bool, id: &str, status: &Status) -> Vec<u8> {
+    if json { encode::status_json(id, status) } else { encode::status_binary(id, status) }
+}
+
 impl Loaded {
     fn new(config: &LoadConfig, simulation: &Simulation, index: u32, boot: u64) -> Self {
         let json = config.form.is_json(index);
         let (root, id) = (&config.target.root, simulation.profiles()[index as usize].id.as_str());
         let report_topic = format!("{root}/v1/{id}/report");
-        let write = if json { encode::status_json } else { encode::status_binary };
-        let (mut birth, mut will, mut report) = (None, Vec::new(), None);
+        let (mut birth, mut report) = (None, None);
         let mut sim = simulation.device(index);
         while birth.is_none() || report.is_none() {
             let message = sim.next().expect("a quiet device always has another message");
             match message.body {
                 Body::Report(first) => report = report.or_else(|| Some(first.clone())),
-                Body::Status(status) => {
-                    let mut status = status.clone();
-                    status.boot = boot;
-                    birth = Some(write(id, &status));
-                    status.online = false;
-                    will = write(id, &status);
-                }
+                Body::Status(status) => birth = Some(Status { boot, ..status.clone() }),
             }
         }
+        let birth = birth.expect("the loop found one");
+        let will = written(json, id, &Status { online: false, ..birth.clone() });
         let mut report = report.expect("the loop found one");
         (report.boot, report.period_ms) = (boot, 1);
         let template = Template::new(id, &report, json);
         Self {
+            id: id.to_owned(),
             packet_at: packet_number_at(&report_topic, template.len()),
             report_topic,
             status_topic: format!("{root}/v1/{id}/status"),
-            birth: birth.expect("the loop found one"),
+            birth,
             will,
+            json,
             template,
             next_seq: LEAST,
             covered_ms: LEAST,
         }
+    }
+
+    /// The birth message of a connection made at `now`. Its wall clock is that of the reports to come: from another one the server
+    /// would conclude that they are old.
+    fn birth(&self, now: Timestamp) -> Vec<u8> {
+        written(self.json, &self.id, &Status { at: now.as_ms(), ..self.birth.clone() })
     }
 
     /// Identity of the device's next report, if a millisecond has passed that none has covered.

@@ -5,6 +5,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::engine::fleet::Fleet;
+use crate::engine::settings::Settings;
 use crate::engine::wire::{Decoder, Limits};
 
 type Seen = Arc<Mutex<HashMap<(String, u64, u64), u32>>>;
@@ -106,4 +108,30 @@ async fn a_load_without_a_shape_is_refused() {
     assert!(refused(LoadConfig { connections: 41, ..good.clone() }).await.contains("no more connections than devices"));
     assert!(refused(LoadConfig { rate: Some(f64::NAN), ..good.clone() }).await.contains("positive rate"));
     assert!(refused(LoadConfig { rate: Some(50_000.0), ..good }).await.contains("at least 50 devices"));
+}
+
+/// The server takes a boot whose wall clock makes it look late for a backlog, and its reports into minutes that are closed.
+#[test]
+fn a_report_of_the_load_belongs_to_the_minute_in_which_it_is_sent() {
+    let config = config(0);
+    let epoch = Timestamp::from_ms(1_795_305_600_000);
+    let scenario = SimulationConfig::new(Scenario::Quiet, epoch);
+    let simulation = Simulation::new(SimulationConfig { devices: config.devices, ..scenario });
+    let fleet = Fleet::new(&Settings::default());
+    let mut decoder = Decoder::new(Limits::default());
+    for index in 0..config.devices {
+        let mut loaded = Loaded::new(&config, &simulation, index, 7);
+        let now = epoch.plus_ms(i64::from(index) * 7_000);
+        let birth = decoder.status(&loaded.id, &loaded.birth(now)).unwrap();
+        fleet.status(&loaded.id, birth, false, now).unwrap();
+        let identity = loaded.claim(LEAST + 5_000, now).unwrap();
+        let report = decoder.report(&loaded.id, loaded.template.patched(identity)).unwrap();
+        let admitted = fleet.report(&loaded.id, report, now.plus_ms(3)).unwrap();
+        assert!(
+            now.plus_ms(3).since_ms(admitted.minute.start()) < 60_000 + 4,
+            "{} in {:?}",
+            loaded.id,
+            admitted.minute
+        );
+    }
 }
