@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fleetwatch::engine::device::{DeviceId, TrafficClass};
-use fleetwatch::engine::fleet::Fleet;
+use fleetwatch::engine::fleet::{Closing, Fleet};
 use fleetwatch::engine::report::{Bucket, ClassReport, Report};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::slots::{Entry, OpenSlots};
@@ -102,12 +102,12 @@ fn one_value(c: &mut Criterion) {
 }
 
 /// Sends the device's report `seq`, ten seconds after the one before, and closes the minutes that are due.
-fn send(fleet: &Fleet, device: &str, report: &mut Report, seq: u64) {
+fn send(fleet: &Fleet, device: &str, (report, closing): (&mut Report, &mut Closing), seq: u64) {
     let at_ms = seq * 10_000;
     (report.seq, report.uptime_ms, report.start) = (seq, at_ms, EPOCH + at_ms as i64);
     let arrival = Timestamp::from_ms(EPOCH + at_ms as i64 + 10_000);
     if seq.is_multiple_of(6) {
-        fleet.get(device).unwrap().close_before(arrival.minute().plus(-2), |_, _, _, histogram| {
+        fleet.get(device).unwrap().close_before(arrival.minute().plus(-2), closing, |_, _, _, histogram| {
             black_box(histogram.total());
         });
     }
@@ -121,11 +121,11 @@ fn whole_report(c: &mut Criterion) {
         (0..1_000).for_each(|n| drop(fleet.expect(DeviceId::parse(&format!("B-{n:04}")).unwrap())));
         fleet
     };
-    let mut report = report();
+    let (mut report, mut closing) = (report(), Closing::default());
     let (fleet, mut seq) = (new_fleet(), 0);
     group.bench_function("one_device_and_closing", |b| {
         b.iter(|| {
-            send(&fleet, "B-0042", &mut report, seq);
+            send(&fleet, "B-0042", (&mut report, &mut closing), seq);
             seq += 1;
         });
     });
@@ -133,7 +133,7 @@ fn whole_report(c: &mut Criterion) {
     let (fleet, mut n) = (new_fleet(), 0);
     group.bench_function("1000_devices_in_turn_and_closing", |b| {
         b.iter(|| {
-            send(&fleet, &ids[(n % 1_000) as usize], &mut report, n / 1_000);
+            send(&fleet, &ids[(n % 1_000) as usize], (&mut report, &mut closing), n / 1_000);
             n += 1;
         });
     });
@@ -141,7 +141,9 @@ fn whole_report(c: &mut Criterion) {
         b.iter_custom(|iterations| {
             let fleet = new_fleet();
             on_two_threads(iterations, |thread, n| {
-                REPORT.with_borrow_mut(|mine| send(&fleet, ["B-0001", "B-0002"][thread], mine, n));
+                OWN.with_borrow_mut(|(report, closing)| {
+                    send(&fleet, ["B-0001", "B-0002"][thread], (report, closing), n);
+                });
             })
         });
     });
@@ -149,7 +151,7 @@ fn whole_report(c: &mut Criterion) {
 }
 
 thread_local! {
-    static REPORT: std::cell::RefCell<Report> = std::cell::RefCell::new(report());
+    static OWN: std::cell::RefCell<(Report, Closing)> = std::cell::RefCell::new((report(), Closing::default()));
 }
 
 criterion_group!(benches, one_value, whole_report);

@@ -1,6 +1,8 @@
 //! The tick that closes a minute, and what a device takes in memory: 4 classes in use, 20 buckets each.
 //!
-//! `cargo bench --no-default-features --bench tick`
+//! `cargo bench --no-default-features --bench tick`, or for one fleet alone `... --bench tick -- 1000`
+//!
+//! With `-- cpu` the times are those on the processor and not those of the clock: for a machine that does other things, too.
 //!
 //! Each device reports once a minute. The fleets of 10,000 and 100,000 have 45 minutes of history, by which every device
 //! has a (provisional) baseline and thresholds; the one of 1,000 has 26 hours and what it has learnt. Each is one long life
@@ -18,19 +20,27 @@ mod support;
 const HOUR: i64 = 60 * MINUTE;
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     // `cargo test --benches` would run it too, and a measurement is no test.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
+    let cpu = arguments.iter().any(|argument| argument == "cpu");
+    let only: Vec<usize> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
     println!(
         "| devices | history | quiet: median | worst | the hour's first | a third degraded: median | worst | other ticks: worst |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    let notes = memory();
-    measure(1_000, 26 * 60, 120);
-    measure(10_000, 45, 40);
-    measure(100_000, 45, 20);
-    println!("\n{notes}");
+    let begun = Instant::now();
+    let clock = || if cpu { on_cpu() } else { begun.elapsed() };
+    for (devices, history_min, minutes) in [(1_000, 26 * 60, 120), (10_000, 45, 40), (100_000, 45, 20)] {
+        if only.is_empty() || only.contains(&devices) {
+            measure(devices, (history_min, minutes), &clock);
+        }
+    }
+    if only.is_empty() {
+        println!("\n{}", memory());
+    }
 }
 
 /// Resident memory of 1,000 devices after nine hours of minutes: the evidence of eight is kept.
@@ -48,7 +58,7 @@ fn memory() -> String {
     )
 }
 
-fn measure(devices: usize, history_min: i64, minutes: usize) {
+fn measure(devices: usize, (history_min, minutes): (i64, usize), clock: &dyn Fn() -> Duration) {
     let mut life = Life::new(Feed::new(devices, 4, 20, 60_000));
     life.minutes(history_min);
     let (mut quiet, mut turning, mut event, mut others) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -59,9 +69,9 @@ fn measure(devices: usize, history_min: i64, minutes: usize) {
         // What the tick 30 s from now closes is the minute before the one just reported.
         let first_of_hour = (life.now - 2 * MINUTE - START) % HOUR == 0;
         let changes = life.ticks(|engine, now| {
-            let begun = Instant::now();
+            let begun = clock();
             let changes = engine.tick(now);
-            let took = begun.elapsed();
+            let took = clock() - begun;
             match (now.as_ms() % MINUTE == 30_000, first_of_hour, degraded) {
                 (false, _, _) => others.push(took),
                 (true, true, _) => turning.push(took),
@@ -87,6 +97,12 @@ fn sum_up(times: &mut [Duration]) -> (String, String) {
     let show =
         |time: Option<&Duration>| time.map_or("-".to_owned(), |time| format!("{:.2} ms", time.as_secs_f64() * 1e3));
     (show(times.get(times.len() / 2)), show(times.last()))
+}
+
+/// Time that this thread has been on a processor.
+fn on_cpu() -> Duration {
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    Duration::from_nanos(schedstat.split(' ').next().and_then(|ns| ns.parse().ok()).expect("the first number"))
 }
 
 /// Of this process, by the kernel's count of pages of 4 KiB.

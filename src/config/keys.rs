@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::engine::slots::MAX_GRACE_MS;
+
 /// A key of the configuration.
 #[derive(Debug)]
 pub struct Key {
@@ -72,7 +74,7 @@ pub const KEYS: &[Key] = &[
     Key { path: "ingest.max_packet_bytes", kind: Kind::Whole(2_048, 16_777_216) },
     Key { path: "ingest.max_unacked", kind: Kind::Whole(100, 65_535) },
     Key { path: "detector.hold_min", kind: Kind::Whole(5, 420) },
-    Key { path: "detector.grace_ms", kind: Kind::Whole(60_000, 600_000) },
+    Key { path: "detector.grace_ms", kind: Kind::Whole(60_000, MAX_GRACE_MS as u64) },
     Key { path: "detector.ratio", kind: Kind::Above(1.0, 100.0) },
     Key { path: "detector.delta_us", kind: Kind::Whole(0, 60_000_000) },
     Key { path: "detector.utc_offset_min", kind: Kind::Signed(-720, 840) },

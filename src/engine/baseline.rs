@@ -10,18 +10,29 @@
 //! blind for two days would be worse. They know nothing of the hours to come, so their margins are wider, and what they
 //! judge is learnt whatever they say: otherwise the first morning's traffic would look degraded and never become normal.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use bincode::{Decode, Encode};
 
-use super::device::Label;
 use super::evidence::Counts;
 use super::histogram::{BUCKETS, Histogram, highest_of, lowest_of};
 use super::settings::Settings;
 use super::time::Minute;
 
+mod group;
+
+pub use group::GroupNormals;
+
 /// Hours that wait before they are learnt.
 const WAIT_H: u32 = 24;
+/// Hours that wait at most: those, the one that ends, and one more where the clock of the fleet jumps.
+const MAX_WAITING: usize = WAIT_H as usize + 2;
+/// Steps in which their room grows: doubling would end at twice what is needed.
+const WAITING_STEPS: usize = 3;
+/// Counts of the running hour in one cache line.
+const LINE_OF_COUNTS: usize = 32;
+/// Buckets by which the running hour's counts grow.
+const GROWTH: usize = 16;
 /// Known minutes that weigh as much as the group does.
 const SHRINKAGE: f64 = 30.0;
 /// Fewest known minutes and samples that make an hour worth learning.
@@ -73,29 +84,28 @@ const YOUNG_MARGIN: f64 = 0.3;
 const PROVISIONAL_DELTA: u32 = 3;
 
 impl Thresholds {
-    /// As [`Self::of`], with the wider margins of a normal that is only provisional.
+    /// As [`Self::of`], with the wider margins of a normal that is only provisional or young.
     pub fn of_judged(normal: Option<(Normal, Standing)>, settings: &Settings) -> Option<Self> {
-        match normal {
-            Some((normal, Standing::Provisional)) => {
-                let wide = Settings {
-                    ratio: settings.ratio.max(PROVISIONAL_RATIO),
-                    delta_us: settings.delta_us.saturating_mul(PROVISIONAL_DELTA),
-                    ..settings.clone()
-                };
-                Self::of(Some(normal), &wide)
+        let (ratio, delta_us) = match normal {
+            Some((_, Standing::Provisional)) => {
+                (settings.ratio.max(PROVISIONAL_RATIO), settings.delta_us.saturating_mul(PROVISIONAL_DELTA))
             }
-            Some((normal, Standing::Learnt { days })) => {
-                let ratio = settings.ratio * (1.0 + YOUNG_MARGIN / f64::from(days.max(1)));
-                Self::of(Some(normal), &Settings { ratio, ..settings.clone() })
+            Some((_, Standing::Learnt { days })) => {
+                (settings.ratio * (1.0 + YOUNG_MARGIN / f64::from(days.max(1))), settings.delta_us)
             }
-            None => Self::of(None, settings),
-        }
+            None => (settings.ratio, settings.delta_us),
+        };
+        Self::with_margins(normal.map(|(normal, _)| normal), (ratio, delta_us), settings)
     }
 
     /// `max(r b, b + delta)` of each quantile, lowered to the absolute objective where one is set.
     pub fn of(normal: Option<Normal>, settings: &Settings) -> Option<Self> {
+        Self::with_margins(normal, (settings.ratio, settings.delta_us), settings)
+    }
+
+    fn with_margins(normal: Option<Normal>, (ratio, delta_us): (f64, u32), settings: &Settings) -> Option<Self> {
         let raise = |us: f64, objective: Option<u32>| {
-            let raised = (us * settings.ratio).max(us + f64::from(settings.delta_us)).min(f64::from(u32::MAX)) as u32;
+            let raised = (us * ratio).max(us + f64::from(delta_us)).min(f64::from(u32::MAX)) as u32;
             objective.map_or(raised, |objective| raised.min(objective))
         };
         match (normal, settings.objective_p50_us, settings.objective_p95_us) {
@@ -165,25 +175,19 @@ impl HourRates {
 struct RunningHour {
     hour: u32,
     known: u8,
-    /// Counts by bucket, all halved together when one would overflow; empty until the first sample.
+    /// Counts of the buckets from `first` on, as far as there ever were samples, all halved together when one would overflow.
     counts: Vec<u16>,
+    first: u16,
     halvings: u8,
     rates: HourRates,
 }
 
-/// The counts of an hour that is over, by occupied bucket.
+/// The counts of an hour that is over, as the running hour had them.
 #[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
 struct PastHour {
-    counts: Vec<(u16, u16)>,
+    counts: Vec<u16>,
+    first: u16,
     halvings: u8,
-}
-
-impl PastHour {
-    fn of(running: &RunningHour) -> Self {
-        let occupied = running.counts.iter().enumerate().filter(|(_, count)| **count > 0);
-        let counts: Vec<_> = occupied.map(|(index, count)| (index as u16, *count)).collect();
-        Self { counts, halvings: running.halvings }
-    }
 }
 
 /// The baseline of one device and class.
@@ -210,8 +214,10 @@ impl Baseline {
         }
         let running = &mut self.running;
         running.known = running.known.saturating_add(1);
+        running.reach(histogram.span());
+        let first = usize::from(running.first);
         for (index, count) in histogram.buckets() {
-            add_scaled(running, index, count);
+            add_scaled(&mut running.counts, &mut running.halvings, index - first, count);
         }
         let rates = &mut running.rates;
         rates.canary += counts.canary as f32;
@@ -250,16 +256,24 @@ impl Baseline {
     fn turn(&mut self, hour: u32) {
         let running = std::mem::take(&mut self.running);
         if running.known > 0 {
-            self.previous = PastHour::of(&running);
             let quantiles = running.quantiles().unwrap_or_default();
-            self.waiting.push_back(WaitingHour { hour: running.hour, quantiles, rates: running.rates });
-            if self.waiting.len() > WAIT_H as usize + 2 {
+            if self.waiting.len() >= MAX_WAITING {
                 self.waiting.pop_front();
             }
+            if self.waiting.len() == self.waiting.capacity() {
+                self.waiting.reserve_exact(MAX_WAITING.div_ceil(WAITING_STEPS));
+            }
+            self.waiting.push_back(WaitingHour { hour: running.hour, quantiles, rates: running.rates });
         }
-        let mut counts = running.counts;
-        counts.fill(0);
-        self.running = RunningHour { hour, counts, ..RunningHour::default() };
+        let RunningHour { known, counts, first, halvings, .. } = running;
+        // The room of the hour before last is used again.
+        let mut room = if known > 0 {
+            std::mem::replace(&mut self.previous, PastHour { counts, first, halvings }).counts
+        } else {
+            counts
+        };
+        room.clear();
+        self.running = RunningHour { hour, counts: room, ..RunningHour::default() };
     }
 
     /// The device's own normal at the hour of `minute`, and the known minutes behind it.
@@ -296,19 +310,35 @@ impl Baseline {
         let running = (self.running.known >= PROVISIONAL_MIN).then(|| self.running.quantiles()).flatten();
         let hours =
             self.waiting.iter().map(|waiting| waiting.quantiles).chain(running).filter(|q| q.known >= MIN_KNOWN);
-        let (mut p50, mut p95): (Vec<u16>, Vec<u16>) = hours.map(|q| (q.p50, q.p95)).unzip();
-        (!p50.is_empty()).then(|| Normal { p50_us: median(&mut p50), p95_us: median(&mut p95) })
+        let (mut p50, mut p95, mut found) = ([0; MAX_WAITING + 1], [0; MAX_WAITING + 1], 0);
+        for (q, (p50, p95)) in hours.zip(p50.iter_mut().zip(&mut p95)) {
+            (*p50, *p95) = (q.p50, q.p95);
+            found += 1;
+        }
+        (found > 0).then(|| Normal { p50_us: median(&mut p50[..found]), p95_us: median(&mut p95[..found]) })
+    }
+
+    /// Brings into the cache what [`Self::observe`] will touch; the answer means nothing. The second step needs the first.
+    pub fn warm(&self, deep: bool) -> u32 {
+        if deep {
+            let counts = self.running.counts.iter().step_by(LINE_OF_COUNTS);
+            counts.fold(0, |sum, &count| sum ^ u32::from(count))
+        } else {
+            self.running.counts.len() as u32 ^ self.rates.minutes.to_bits() ^ self.running.rates.minutes.to_bits()
+        }
     }
 
     /// The latencies of this hour and the one before, as far as they may be learnt.
     pub fn recent(&self) -> Histogram {
         let mut recent = Histogram::new();
         let scaled = |count: u16, halvings: u8| u32::from(count) << halvings.min(16);
-        for &(index, count) in &self.previous.counts {
-            recent.add(usize::from(index), scaled(count, self.previous.halvings));
-        }
-        for (index, &count) in self.running.counts.iter().enumerate() {
-            recent.add(index, scaled(count, self.running.halvings));
+        for (hour, first, halvings) in [
+            (&self.previous.counts, self.previous.first, self.previous.halvings),
+            (&self.running.counts, self.running.first, self.running.halvings),
+        ] {
+            for (index, &count) in (usize::from(first)..).zip(hour) {
+                recent.add(index, scaled(count, halvings));
+            }
         }
         recent
     }
@@ -336,44 +366,66 @@ impl Baseline {
 }
 
 impl RunningHour {
+    /// Lets the counts reach over the buckets of `span`.
+    fn reach(&mut self, span: std::ops::Range<usize>) {
+        if span.is_empty() {
+            return;
+        }
+        let (from, to) = (span.start / GROWTH * GROWTH, span.end.next_multiple_of(GROWTH).min(BUCKETS));
+        if self.counts.is_empty() {
+            self.first = from as u16;
+        }
+        let first = usize::from(self.first);
+        if from < first {
+            self.counts.splice(..0, std::iter::repeat_n(0, first - from));
+            self.first = from as u16;
+        }
+        let first = usize::from(self.first);
+        if first + self.counts.len() < to {
+            self.counts.reserve_exact(to - first - self.counts.len());
+            self.counts.resize(to - first, 0);
+        }
+    }
+
     fn quantiles(&self) -> Option<HourQuantiles> {
         let total: u64 = self.counts.iter().map(|count| u64::from(*count)).sum();
         if total << self.halvings.min(20) < MIN_SAMPLES || total == 0 {
             return None;
         }
-        let at = |q: f64| to_log(quantile(&self.counts, total, q));
-        Some(HourQuantiles { p50: at(0.5), p95: at(0.95), known: self.known })
+        let [p50, p95] = quantiles(&self.counts, self.first.into(), [0.5, 0.95].map(|q| q * total as f64)).map(to_log);
+        Some(HourQuantiles { p50, p95, known: self.known })
     }
 }
 
-fn add_scaled(running: &mut RunningHour, index: usize, count: u32) {
-    if running.counts.is_empty() {
-        running.counts = vec![0; BUCKETS];
-    }
+fn add_scaled(counts: &mut [u16], halvings: &mut u8, index: usize, count: u32) {
     loop {
-        let sum = u32::from(running.counts[index]) + (count >> running.halvings.min(31));
+        let sum = u32::from(counts[index]) + (count >> (*halvings).min(31));
         if let Ok(sum) = u16::try_from(sum) {
-            running.counts[index] = sum;
+            counts[index] = sum;
             return;
         }
-        running.counts.iter_mut().for_each(|count| *count /= 2);
-        running.halvings += 1;
+        counts.iter_mut().for_each(|count| *count /= 2);
+        *halvings += 1;
     }
 }
 
-/// The quantile, interpolated within its bucket.
-fn quantile(counts: &[u16], total: u64, q: f64) -> f64 {
-    let rank = q * total as f64;
-    let mut below = 0.0;
-    for (index, count) in counts.iter().enumerate() {
-        let count = f64::from(*count);
-        if count > 0.0 && below + count >= rank {
+/// The quantiles of ascending `ranks`, each interpolated within its bucket; the first of `counts` is that of bucket `first`.
+fn quantiles<const N: usize>(counts: &[u16], first: usize, ranks: [f64; N]) -> [f64; N] {
+    let mut found = [f64::from(super::histogram::MAX_US); N];
+    let (mut below, mut at) = (0_u64, 0);
+    for (index, &count) in (first..).zip(counts) {
+        let reached = below + u64::from(count);
+        while count > 0 && at < N && reached as f64 >= ranks[at] {
             let (low, high) = (f64::from(lowest_of(index)), f64::from(highest_of(index)) + 1.0);
-            return low + (high - low) * ((rank - below) / count).clamp(0.0, 1.0);
+            found[at] = low + (high - low) * ((ranks[at] - below as f64) / f64::from(count)).clamp(0.0, 1.0);
+            at += 1;
         }
-        below += count;
+        if at == N {
+            break;
+        }
+        below = reached;
     }
-    f64::from(super::histogram::MAX_US)
+    found
 }
 
 fn median(values: &mut [u16]) -> f64 {
@@ -410,53 +462,6 @@ fn is_weekend(hour: u32) -> bool {
 
 fn place(hour: u32) -> usize {
     ((hour % 24) * 7 + weekday(hour)) as usize
-}
-
-/// The group's normal, towards which young devices are shrunk: by model and branch, by model, and of the whole fleet.
-#[derive(Clone, Debug, Default)]
-pub struct GroupNormals {
-    /// Medians and 95th percentiles of the devices added so far.
-    members: BTreeMap<GroupKey, (Vec<u16>, Vec<u16>)>,
-    normals: BTreeMap<GroupKey, Normal>,
-}
-
-/// Model and branch; a model alone; or the fleet.
-type GroupKey = (Option<Label>, Option<Label>);
-
-impl GroupNormals {
-    /// Fewest devices whose median speaks for a group.
-    const MIN_DEVICES: usize = 3;
-
-    /// Adds one device's own normal to its model and branch, to its model, and to the fleet.
-    pub fn add(&mut self, model: Option<&Label>, branch: Option<&Label>, normal: Normal) {
-        for key in Self::keys(model, branch) {
-            let (p50, p95) = self.members.entry(key).or_default();
-            p50.push(to_log(normal.p50_us));
-            p95.push(to_log(normal.p95_us));
-        }
-    }
-
-    /// Turns what was added into medians.
-    pub fn settle(&mut self) {
-        for (key, (mut p50, mut p95)) in std::mem::take(&mut self.members) {
-            if p50.len() >= Self::MIN_DEVICES {
-                self.normals.insert(key, Normal { p50_us: median(&mut p50), p95_us: median(&mut p95) });
-            }
-        }
-    }
-
-    /// The nearest group's normal: model and branch, else model, else fleet.
-    pub fn of(&self, model: Option<&Label>, branch: Option<&Label>) -> Option<Normal> {
-        if self.normals.is_empty() {
-            return None;
-        }
-        Self::keys(model, branch).iter().find_map(|key| self.normals.get(key)).copied()
-    }
-
-    fn keys(model: Option<&Label>, branch: Option<&Label>) -> [GroupKey; 3] {
-        let (none, fleet): (Option<Label>, _) = (None, Some(Label::from("")));
-        [(model.cloned(), branch.cloned()), (model.cloned(), none), (fleet.clone(), fleet)]
-    }
 }
 
 /// The device's own normal, shrunk towards its group's; its group's, or the provisional one, where it has none.

@@ -12,8 +12,10 @@ mod event;
 mod events;
 mod explain;
 mod grouping;
+mod groups;
 mod image;
 mod pool;
+mod shown;
 mod tracked;
 mod transitions;
 mod view;
@@ -24,18 +26,20 @@ pub use explain::ClassMinute;
 pub use image::{EngineImage, RestoreError};
 pub use tracked::{State, Tracked};
 
-use super::baseline::GroupNormals;
-use super::device::TrafficClass;
 use super::effect::Change;
 use super::fleet::Fleet;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
-use super::time::{MINUTE_MS, Minute, Timestamp};
+use super::time::{Minute, Timestamp};
 use events::Events;
+use groups::Groups;
 use tracked::{Context, Scratch};
 
 /// Ticks are at multiples of this, in engine time.
 pub const TICK_MS: i64 = 10_000;
+
+/// Devices that are brought into the cache together.
+const BATCH: usize = 16;
 
 /// The detector's state.
 #[derive(Debug)]
@@ -46,14 +50,15 @@ pub struct Engine {
     /// Device indices in the order of their ids.
     order: Vec<u32>,
     events: Events,
-    groups: [GroupNormals; TrafficClass::COUNT],
-    groups_hour: u32,
+    groups: Box<Groups>,
+    /// Devices that have to be looked at in the next tick, whatever it closes.
+    pending: Vec<u32>,
     /// Slots of minutes before this one are closed; `None` before the first tick.
     closed_before: Option<Minute>,
     last_tick: Timestamp,
     /// Whether something has changed that the events have not been told of.
     touched: bool,
-    scratch: Scratch,
+    scratch: Box<Scratch>,
 }
 
 impl Engine {
@@ -65,12 +70,12 @@ impl Engine {
             devices: Vec::new(),
             order: Vec::new(),
             events: Events::default(),
-            groups: Default::default(),
-            groups_hour: 0,
+            groups: Box::default(),
+            pending: Vec::new(),
             closed_before: None,
             last_tick: Timestamp::default(),
             touched: false,
-            scratch: Scratch::default(),
+            scratch: Box::default(),
         }
     }
 
@@ -114,7 +119,7 @@ impl Engine {
         self.closed_before = Some(before);
         let last = before.plus(-1);
         if moved {
-            self.refresh_groups(last);
+            self.groups.turn(last, &self.devices, &self.settings);
         }
         self.step_devices(before, moved);
         if moved || std::mem::take(&mut self.touched) {
@@ -132,11 +137,31 @@ impl Engine {
         }
     }
 
+    /// Takes in what has arrived and closes what is due: of all devices when a minute closes, else of those that something
+    /// waits for.
     fn step_devices(&mut self, before: Minute, moved: bool) {
-        let context = Context { settings: &self.settings, groups: &self.groups, before, moved };
-        for tracked in &mut self.devices {
-            self.touched |= tracked.step(&context, &mut self.scratch);
+        let mut waiting = std::mem::take(&mut self.pending);
+        waiting.append(&mut self.fleet.take_mail());
+        let context = Context { settings: &self.settings, groups: self.groups.now(), before, moved };
+        let (scratch, pending, touched) = (&mut self.scratch, &mut self.pending, &mut self.touched);
+        let mut step = |tracked: &mut Tracked| {
+            *touched |= tracked.step(&context, scratch);
+            if tracked.is_pending() {
+                pending.push(tracked.device.index() as u32);
+            }
+        };
+        if moved {
+            for batch in self.devices.chunks_mut(BATCH) {
+                warm(batch, before.plus(-1));
+                batch.iter_mut().for_each(&mut step);
+            }
+        } else {
+            waiting.sort_unstable();
+            waiting.dedup();
+            waiting.iter().filter_map(|&index| self.devices.get_mut(index as usize).map(&mut step)).for_each(drop);
         }
+        // Of devices that have registered since the tick began.
+        self.pending.extend(waiting.into_iter().filter(|&index| index as usize >= self.devices.len()));
     }
 
     /// The picture of the fleet as of the last tick.
@@ -147,6 +172,7 @@ impl Engine {
     fn adopt_new_devices(&mut self) {
         let known = self.devices.len();
         while let Some(device) = self.fleet.device(self.devices.len()) {
+            self.pending.push(self.devices.len() as u32);
             self.devices.push(Tracked::new(device));
         }
         if self.devices.len() > known {
@@ -158,26 +184,13 @@ impl Engine {
         self.order = (0..self.devices.len() as u32).collect();
         self.order.sort_by(|a, b| self.devices[*a as usize].device.id().cmp(self.devices[*b as usize].device.id()));
     }
+}
 
-    /// Once an hour: what is normal for each model and branch, from what the devices have learnt.
-    fn refresh_groups(&mut self, minute: Minute) {
-        let hour = (minute.start().as_ms() / (60 * MINUTE_MS)) as u32;
-        if hour == self.groups_hour {
-            return;
-        }
-        self.groups_hour = hour;
-        for class in TrafficClass::ALL {
-            let mut groups = GroupNormals::default();
-            for tracked in &self.devices {
-                let state = &tracked.state;
-                let Some(track) = &state.classes[class.index()] else { continue };
-                if let Some(normal) = track.own_normal(minute, &self.settings) {
-                    groups.add(state.facts.model.as_ref(), state.facts.branch.as_ref(), normal);
-                }
-            }
-            groups.settle();
-            self.groups[class.index()] = groups;
-        }
+/// Brings into the cache what closing `minute` of these devices will touch. Stepping a device follows pointers and waits for
+/// memory at each; here the waits of a batch overlap, which in a fleet that no cache holds is most of a tick.
+fn warm(batch: &[Tracked], minute: Minute) {
+    for depth in 0..3 {
+        std::hint::black_box(batch.iter().fold(0, |sum, tracked| sum ^ tracked.warm(minute, depth)));
     }
 }
 

@@ -119,9 +119,16 @@ impl EvidenceRing {
     /// Sum over the `width` minutes that end with `last`.
     pub fn window(&self, last: Minute, width: u32) -> Counts {
         let mut sum = Counts::default();
-        for back in 0..i64::from(width) {
-            sum.add(self.get(last.plus(-back)));
+        if self.minutes.is_empty() {
+            return sum;
         }
+        let oldest = self.newest.plus(1 - i64::from(EVIDENCE_MIN));
+        let (first, end) = (last.plus(1 - i64::from(width)).max(oldest), last.min(self.newest).plus(1));
+        let minutes = end.since(first).clamp(0, i64::from(EVIDENCE_MIN)) as usize;
+        // In the ring's order: to its end, and on from its begin.
+        let (begun, wrapped) = self.minutes.split_at((first.0 % EVIDENCE_MIN) as usize);
+        let (tail, head) = (&wrapped[..minutes.min(wrapped.len())], &begun[..minutes.saturating_sub(wrapped.len())]);
+        tail.iter().chain(head).for_each(|&packed| sum.add(packed.into()));
         sum
     }
 
@@ -144,6 +151,12 @@ impl EvidenceRing {
         sum.add(counts);
         *place = sum.into();
         true
+    }
+
+    /// Brings into the cache what judging `minute` will read; the answer means nothing.
+    pub fn warm(&self, minute: Minute) -> u32 {
+        let at = |minute: Minute| self.minutes.get((minute.0 % EVIDENCE_MIN) as usize).map_or(0, |slot| slot.flows);
+        u32::from(at(minute) ^ at(minute.plus(-4)))
     }
 
     fn covers(&self, minute: Minute) -> bool {

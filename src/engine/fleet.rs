@@ -9,8 +9,8 @@
 //! - Devices are bounded in number, whatever ids are invented: the expected ones, and a cap on others.
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use dashmap::DashMap;
@@ -31,7 +31,8 @@ mod rules;
 pub mod sequence;
 
 pub use self::admission::{BOOTS, HORIZON_MS};
-pub use self::device::{Device, MAX_COUNT_PER_REPORT};
+use self::device::Shared;
+pub use self::device::{Closing, Device, MAX_COUNT_PER_REPORT};
 pub use self::image::DeviceImage;
 pub use self::inbox::{Inbox, LateFragment, MAX_BUCKETS, MAX_FRAGMENTS, MAX_STATUSES, StatusNote};
 pub use self::rules::RuleCounts;
@@ -110,7 +111,7 @@ pub struct Fleet {
     registry: RwLock<Registry>,
     max_devices: usize,
     expected_only: bool,
-    floor: Arc<AtomicU32>,
+    shared: Arc<Shared>,
     refusals: [AtomicU64; Refusal::ALL.len()],
 }
 
@@ -135,7 +136,7 @@ impl Fleet {
             registry: RwLock::default(),
             max_devices: settings.max_devices as usize,
             expected_only: settings.expected_only,
-            floor: Arc::default(),
+            shared: Arc::default(),
             refusals: Default::default(),
         }
     }
@@ -150,7 +151,7 @@ impl Fleet {
             }
             return device;
         }
-        let device = Device::new(id, registry.devices.len(), true, Arc::clone(&self.floor));
+        let device = Device::new(id, registry.devices.len(), true, Arc::clone(&self.shared));
         self.add(&mut registry, device)
     }
 
@@ -176,6 +177,15 @@ impl Fleet {
         if let Some(new) = registry.devices.get(known.len()..) {
             known.extend_from_slice(new);
         }
+    }
+
+    /// Takes the indices of the devices whose inbox has begun to fill since the last call, ascending. Those of devices that
+    /// have been [emptied](Device::take_inbox) meanwhile may be among them.
+    pub fn take_mail(&self) -> Vec<u32> {
+        let mut mail = std::mem::take(&mut *self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner));
+        mail.sort_unstable();
+        mail.dedup();
+        mail
     }
 
     /// The device with this id.
@@ -230,7 +240,7 @@ impl Fleet {
         if let Some(device) = self.get(image.id().as_str()) {
             return device;
         }
-        let device = Device::restore(image, registry.devices.len(), Arc::clone(&self.floor));
+        let device = Device::restore(image, registry.devices.len(), Arc::clone(&self.shared));
         registry.uninvited += usize::from(!device.is_expected());
         self.add(&mut registry, device)
     }
@@ -258,7 +268,7 @@ impl Fleet {
             return Err(Refusal::FleetFull);
         }
         registry.uninvited += 1;
-        let device = Device::new(id, registry.devices.len(), false, Arc::clone(&self.floor));
+        let device = Device::new(id, registry.devices.len(), false, Arc::clone(&self.shared));
         Ok(self.add(&mut registry, device))
     }
 

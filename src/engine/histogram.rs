@@ -95,6 +95,19 @@ impl Histogram {
         self.total += u64::from(*slot - before);
     }
 
+    /// Adds the counts of neighbouring buckets, the first of which is `index`; all of them have to be in the layout.
+    pub fn add_run<const N: usize>(&mut self, index: usize, counts: &[u32; N]) {
+        let Some(first) = counts.iter().position(|&count| count > 0) else { return };
+        let end = N - counts.iter().rev().take_while(|&&count| count == 0).count();
+        self.first = self.first.min(index + first);
+        self.end = self.end.max(index + end);
+        for (slot, &count) in self.counts[index..index + N].iter_mut().zip(counts) {
+            let before = *slot;
+            *slot = before.saturating_add(count);
+            self.total += u64::from(*slot - before);
+        }
+    }
+
     /// Adds every sample of `other`.
     pub fn merge(&mut self, other: &Self) {
         self.first = self.first.min(other.first);
@@ -130,11 +143,14 @@ impl Histogram {
         &self.counts
     }
 
+    /// From the first occupied bucket to behind the last one; empty without samples.
+    pub fn span(&self) -> std::ops::Range<usize> {
+        self.first.min(self.end)..self.end
+    }
+
     /// The occupied buckets in ascending order, as `(index, count)`.
     pub fn buckets(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
-        let first = self.first.min(self.end);
-        let span = self.counts[first..self.end].iter().copied().enumerate();
-        span.map(move |(offset, count)| (first + offset, count)).filter(|&(_, count)| count > 0)
+        self.span().zip(&self.counts[self.span()]).map(|(index, &count)| (index, count)).filter(|&(_, count)| count > 0)
     }
 
     /// The `q` quantile in microseconds, as the greatest value of the bucket that holds the sample of rank

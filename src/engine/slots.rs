@@ -3,8 +3,9 @@
 //!
 //! # The protocol
 //!
-//! Four cells; minute `m` lives in cell `m % 4`. A report waits at most 60 s of period, 90 s of grace and one tick, so no
-//! more than four minutes are open at once. A cell's state is one word `(minute, phase, writers)`:
+//! Three cells; minute `m` lives in cell `m % 3`. No report is of a time after its arrival, and every tick that is due by
+//! then has run before it is taken. So when minute `m` begins, minute `m - 3` has been over for two minutes and is closed,
+//! as long as the grace is no longer than that ([`MAX_GRACE_MS`]). A cell's state is one word `(minute, phase, writers)`:
 //!
 //! | phase | meaning of `minute` | who may move it on |
 //! |---|---|---|
@@ -40,7 +41,7 @@ mod sync {
     pub(super) use std::sync::atomic::{AtomicU32, AtomicU64};
 
     /// Minutes that can be open at once.
-    pub(super) const CELLS: usize = 4;
+    pub(super) const CELLS: usize = 3;
     /// Counters of one cache line: the buckets of a power of two.
     pub(super) const LINE: usize = 16;
     /// Lines of a cell.
@@ -59,6 +60,9 @@ mod sync {
     pub(super) const LINES: usize = 1;
     pub(super) const EXTRAS: usize = 1;
 }
+
+/// Longest grace after the end of a minute with which its cell is free again in time, in ms.
+pub const MAX_GRACE_MS: i64 = 120_000;
 
 const FREE: u64 = 0;
 const OPEN: u64 = 1;
@@ -153,11 +157,8 @@ impl Cell {
     /// Only for whoever owns the counters: the closer of a closing cell without writers.
     fn take(&self, counts: &mut SlotCounts, histogram: &mut Histogram) {
         self.read(counts, histogram);
-        let touched = self.touched.load(Relaxed);
-        for (index, line) in self.lines.iter().enumerate() {
-            if touched & (1 << index) != 0 {
-                line.0.iter().for_each(|counter| counter.store(0, Relaxed));
-            }
+        for line in self.touched_lines() {
+            self.lines[line].0.iter().for_each(|counter| counter.store(0, Relaxed));
         }
         self.extras.iter().for_each(|counter| counter.store(0, Relaxed));
         self.touched.store(0, Relaxed);
@@ -165,25 +166,27 @@ impl Cell {
 
     /// Adds the counts to `counts` and `histogram`; exact only while no writer is inside.
     fn read(&self, counts: &mut SlotCounts, histogram: &mut Histogram) {
-        let touched = self.touched.load(Relaxed);
-        for (index, line) in self.lines.iter().enumerate() {
-            if touched & (1 << index) == 0 {
-                continue;
-            }
-            for (offset, counter) in line.0.iter().enumerate() {
-                let count = counter.load(Relaxed);
-                if count > 0 {
-                    histogram.add(index * LINE + offset, count);
-                }
-            }
+        for line in self.touched_lines() {
+            let line_counts: [u32; LINE] = std::array::from_fn(|offset| self.lines[line].0[offset].load(Relaxed));
+            histogram.add_run(line * LINE, &line_counts);
         }
         let [flows, flagged, canary, canary_flagged, released] =
             std::array::from_fn(|index| self.extras.get(index).map_or(0, |counter| u64::from(counter.load(Relaxed))));
         counts.merge(&SlotCounts { flows, flagged, canary, canary_flagged, released });
     }
+
+    /// The lines that may hold counts, ascending.
+    fn touched_lines(&self) -> impl Iterator<Item = usize> {
+        let mut touched = self.touched.load(Relaxed);
+        std::iter::from_fn(move || {
+            let line = touched.trailing_zeros() as usize;
+            touched &= touched.wrapping_sub(1);
+            (line < LINES).then_some(line)
+        })
+    }
 }
 
-/// The open minutes of one device and class. 6 KiB.
+/// The open minutes of one device and class. 4.5 KiB.
 pub struct OpenSlots {
     cells: [Cell; CELLS],
 }
@@ -247,24 +250,31 @@ impl OpenSlots {
     ///
     /// After it no writer can enter a minute before `bound`.
     pub fn close_before(&self, bound: Minute, mut due: impl FnMut(Due)) {
-        for (index, cell) in self.cells.iter().enumerate() {
-            let mut word = cell.state.load(Relaxed);
-            loop {
-                let state = State(word);
-                let next = match state.phase() {
-                    _ if state.minute() >= bound => break,
-                    FREE => State::new(earliest(index, bound), FREE, 0),
-                    OPEN => State::new(state.minute(), CLOSING, state.writers()),
-                    _ => {
-                        due(Due { minute: state.minute(), cell: index as u8 });
-                        break;
-                    }
-                };
-                // The order of the adds is settled in `collect`, which looks at `writers` again.
-                match cell.state.compare_exchange_weak(word, next.0, AcqRel, Relaxed) {
-                    Ok(_) => word = next.0,
-                    Err(seen) => word = seen,
-                }
+        (0..CELLS).for_each(|index| self.close_cell(index, bound, &mut due));
+    }
+
+    /// As [`Self::close_before`], where an earlier closing with the bound `from` has left nothing to collect: looks at the
+    /// cells of the minutes between only.
+    pub fn close_between(&self, from: Minute, bound: Minute, mut due: impl FnMut(Due)) {
+        let minutes = bound.since(from).clamp(0, CELLS as i64) as usize;
+        (0..minutes).for_each(|ahead| self.close_cell((from.0 as usize + ahead) % CELLS, bound, &mut due));
+    }
+
+    fn close_cell(&self, index: usize, bound: Minute, due: &mut impl FnMut(Due)) {
+        let cell = &self.cells[index];
+        let mut word = cell.state.load(Relaxed);
+        loop {
+            let state = State(word);
+            let next = match state.phase() {
+                _ if state.minute() >= bound => return,
+                FREE => State::new(earliest(index, bound), FREE, 0),
+                OPEN => State::new(state.minute(), CLOSING, state.writers()),
+                _ => return due(Due { minute: state.minute(), cell: index as u8 }),
+            };
+            // The order of the adds is settled in `collect`, which looks at `writers` again.
+            match cell.state.compare_exchange_weak(word, next.0, AcqRel, Relaxed) {
+                Ok(_) => word = next.0,
+                Err(seen) => word = seen,
             }
         }
     }
@@ -284,6 +294,17 @@ impl OpenSlots {
         // Release: whoever opens the cell again finds zeros.
         cell.state.store(State::new(floor, FREE, 0).0, Release);
         true
+    }
+
+    /// Brings the counters of `minute` into the cache; the answer means nothing. In two steps, because the second has to
+    /// know what the first has brought: see [`warm`](crate::engine::detector).
+    pub fn warm(&self, minute: Minute, deep: bool) -> u32 {
+        let cell = &self.cells[minute.0 as usize % CELLS];
+        if deep {
+            cell.touched_lines().fold(0, |sum, line| sum ^ cell.lines[line].0[0].load(Relaxed))
+        } else {
+            cell.touched.load(Relaxed)
+        }
     }
 
     /// Whether no writer is inside any cell. With acquire ordering: then every add so far is visible.

@@ -128,6 +128,9 @@ pub struct Rates {
 
 static P50: LazyLock<Limits> = LazyLock::new(|| Limits::new((0.5, ALPHA_DEGRADED), (0.75, ALPHA_HEALTHY)));
 static P95: LazyLock<Limits> = LazyLock::new(|| Limits::new((0.05, ALPHA_DEGRADED), (0.30, ALPHA_HEALTHY)));
+/// For the usual case that a device's own rate of false positives is below half of what is bad.
+static FALSE_POSITIVES: LazyLock<Limits> =
+    LazyLock::new(|| Limits::new((FALSE_POSITIVES_BAD, ALPHA_DEGRADED), (FALSE_POSITIVES_BAD, ALPHA_HEALTHY)));
 
 /// The limit above which a test's share is degraded.
 pub fn limit(test: Test, rates: &Rates) -> Option<f64> {
@@ -217,8 +220,12 @@ fn is_below(test: Test, trials: u64, exceeding: u64, rates: &Rates) -> bool {
         Test::P50 => P50.is_below(n, k),
         Test::P95 => P95.is_below(n, k),
         Test::FalsePositives => {
-            let bad = FALSE_POSITIVES_BAD.max(2.0 * rates.false_positives);
-            binomial::proves_below(n, k, bad, ALPHA_HEALTHY)
+            let bad = 2.0 * rates.false_positives;
+            if bad <= FALSE_POSITIVES_BAD {
+                FALSE_POSITIVES.is_below(n, k)
+            } else {
+                binomial::proves_below(n, k, bad, ALPHA_HEALTHY)
+            }
         }
         Test::Flagged => flagged_bounds(trials, exceeding, rates).is_some_and(|(_, high, limit)| high < limit),
     }
@@ -244,11 +251,10 @@ fn clamp(count: u64) -> u32 {
 /// It decides who is a member of an event, never the clock.
 pub fn affected_by(ring: &EvidenceRing, class: TrafficClass, last: Minute, rates: &Rates) -> Signature {
     let mut signature = Signature::default();
+    let halves = |width: u32| (ring.window(last, width / 2), ring.window(last.plus(-i64::from(width / 2)), width / 2));
+    let (latency, rest) = (halves(MEMBERSHIP_MIN), halves(MEMBERSHIP_FP_MIN));
     for test in Test::ALL {
-        let latency = matches!(test, Test::P50 | Test::P95);
-        let width = if latency { MEMBERSHIP_MIN } else { MEMBERSHIP_FP_MIN };
-        let recent = ring.window(last, width / 2);
-        let before = ring.window(last.plus(-i64::from(width / 2)), width / 2);
+        let (recent, before) = if matches!(test, Test::P50 | Test::P95) { latency } else { rest };
         let Some(limit) = limit(test, rates) else { continue };
         let ((n1, k1), (n2, k2)) = (test.of(&recent), test.of(&before));
         // A median cannot stand 1.5 times above one half: half-way to certainty is asked for instead.

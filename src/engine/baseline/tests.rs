@@ -1,4 +1,5 @@
 use super::*;
+use crate::engine::device::Label;
 
 const DAY: i64 = 1_440;
 /// A Monday, 00:00 UTC.

@@ -18,7 +18,7 @@ use super::events::Events;
 use super::tracked::{State, Tracked};
 
 /// First bytes of an image: the layout's version. An image of another version is refused, not guessed at.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// Everything but the devices.
 #[derive(Debug, Encode, Decode)]
@@ -100,6 +100,7 @@ impl Engine {
             let device = self.fleet.restore(device);
             self.devices.push(Tracked::with_state(device, state, dirty_from));
         }
+        self.pending = (0..head.devices).collect();
         self.events = head.events;
         self.touched = head.touched;
         self.last_tick = head.last_tick;

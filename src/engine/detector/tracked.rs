@@ -8,12 +8,11 @@ use crate::engine::baseline::{self, Baseline, GroupNormals, Standing, Thresholds
 use crate::engine::device::{Label, Status, TrafficClass};
 use crate::engine::effect::Verdict;
 use crate::engine::evidence::{Counts, EvidenceRing};
-use crate::engine::fleet::{Device, LateFragment};
+use crate::engine::fleet::{Closing, Device, LateFragment};
 use crate::engine::histogram::Histogram;
 use crate::engine::history::{HISTORY_MIN, History};
 use crate::engine::settings::Settings;
 use crate::engine::slots::SlotCounts;
-use crate::engine::snapshot::Quantiles;
 use crate::engine::streak::{self, Episode};
 use crate::engine::suspect::{AttributeKey, Attributes};
 use crate::engine::time::Minute;
@@ -21,6 +20,7 @@ use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, MEMBERSHIP_MIN, Rates, Sig
 
 use super::attributes;
 use super::contrast::Contrast;
+use super::shown::Shown;
 
 /// Fewest degraded minutes, and shortest streak, by which a device counts as affected before its membership window is full.
 const AFFECTED_DEGRADED: u32 = 6;
@@ -179,6 +179,23 @@ impl Tracked {
         touched | self.settle(context)
     }
 
+    /// Whether the device has to be looked at in the next tick, even if that closes no minute and nothing arrives.
+    pub fn is_pending(&self) -> bool {
+        self.state.facts.unconverted.is_some() || self.device.has_deferred()
+    }
+
+    /// Brings into the cache what closing `minute` will touch; the answer means nothing. Depth by depth, see [`warm`](super).
+    pub fn warm(&self, minute: Minute, depth: u8) -> u32 {
+        let state = &self.state;
+        let tracks = state.classes.iter().flatten();
+        let own = match depth {
+            0 => state.slots as u32 ^ u32::from(state.episode.is_some()) ^ u32::from(state.facts.unconverted.is_some()),
+            1 => tracks.fold(0, |sum, track| sum ^ track.hour ^ track.ring.warm(minute) ^ track.baseline.warm(false)),
+            _ => tracks.fold(state.history.warm(minute), |sum, track| sum ^ track.baseline.warm(true)),
+        };
+        own ^ self.device.warm(minute, depth)
+    }
+
     fn take_status(&mut self, status: Status) {
         let facts = &mut self.state.facts;
         facts.online = Some(status.online);
@@ -233,13 +250,14 @@ impl Tracked {
     }
 
     fn close_slots(&mut self, context: &Context<'_>, scratch: &mut Scratch) {
-        scratch.minute = None;
+        let Scratch { closing, shown } = scratch;
+        shown.minute = None;
         let device = Arc::clone(&self.device);
-        device.close_before(context.before, |class, minute, counts, histogram| {
+        device.close_before(context.before, closing, |class, minute, counts, histogram| {
             self.close_slot(class, minute, counts, histogram, context);
-            scratch.add(minute, histogram);
+            shown.add(minute, histogram);
         });
-        if let Some(quantiles) = scratch.quantiles() {
+        if let Some(quantiles) = shown.quantiles() {
             self.state.quantiles = Some((quantiles.p50, quantiles.p95, quantiles.p99));
         }
     }
@@ -461,25 +479,9 @@ fn counts_of(slot: &SlotCounts, histogram: &Histogram, thresholds: Option<Thresh
     }
 }
 
-/// All classes of one device and minute together, for what is shown.
+/// What stepping works in, kept from device to device.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    minute: Option<Minute>,
-    all: Histogram,
-}
-
-impl Scratch {
-    fn add(&mut self, minute: Minute, histogram: &Histogram) {
-        if self.minute != Some(minute) {
-            self.all.clear();
-            self.minute = Some(minute);
-        }
-        self.all.merge(histogram);
-    }
-
-    fn quantiles(&self) -> Option<Quantiles> {
-        self.minute?;
-        let [p50, p95, p99] = self.all.quantiles([0.5, 0.95, 0.99])?;
-        Some(Quantiles { p50, p95, p99 })
-    }
+    closing: Closing,
+    shown: Shown,
 }

@@ -22,6 +22,13 @@ pub const MAX_COUNT_PER_REPORT: u64 = 1 << 24;
 
 const CLASSES: usize = TrafficClass::COUNT;
 
+/// What closing slots works in, kept from device to device: no memory is taken for each.
+#[derive(Debug, Default)]
+pub struct Closing {
+    due: Vec<(Due, usize)>,
+    histogram: Histogram,
+}
+
 /// One device: shared by ingest, which records into it, and the decision task, which closes its minutes.
 pub struct Device {
     id: DeviceId,
@@ -37,8 +44,16 @@ pub struct Device {
     /// The inbox may hold something.
     has_mail: AtomicBool,
     duplicates: AtomicU64,
+    shared: Arc<Shared>,
+}
+
+/// What the devices of a fleet share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
     /// The latest bound of the fleet, where the devices that come later begin.
-    fleet_floor: Arc<AtomicU32>,
+    pub(super) floor: AtomicU32,
+    /// Indices of the devices whose inbox has begun to fill.
+    pub(super) mail: Mutex<Vec<u32>>,
 }
 
 impl fmt::Debug for Device {
@@ -48,18 +63,12 @@ impl fmt::Debug for Device {
 }
 
 impl Device {
-    pub(super) fn new(id: DeviceId, index: usize, expected: bool, fleet_floor: Arc<AtomicU32>) -> Self {
-        let floor = Minute(fleet_floor.load(Relaxed));
-        Self::with_admission(id, index, expected, Admission::new(floor), fleet_floor)
+    pub(super) fn new(id: DeviceId, index: usize, expected: bool, shared: Arc<Shared>) -> Self {
+        let floor = Minute(shared.floor.load(Relaxed));
+        Self::with_admission(id, index, expected, Admission::new(floor), shared)
     }
 
-    fn with_admission(
-        id: DeviceId,
-        index: usize,
-        expected: bool,
-        admission: Admission,
-        fleet_floor: Arc<AtomicU32>,
-    ) -> Self {
+    fn with_admission(id: DeviceId, index: usize, expected: bool, admission: Admission, shared: Arc<Shared>) -> Self {
         Self {
             id,
             index,
@@ -70,7 +79,7 @@ impl Device {
             classes: [const { OnceLock::new() }; CLASSES],
             deferred: AtomicBool::new(false),
             duplicates: AtomicU64::new(0),
-            fleet_floor,
+            shared,
         }
     }
 
@@ -154,14 +163,21 @@ impl Device {
             }
             fragment.counts.merge(&counts_of(class));
         }
-        self.has_mail.store(true, Release);
+        self.tell_of_mail();
         Ok(())
+    }
+
+    /// Called with the admission lock held, as [`Self::take_inbox`] takes it.
+    fn tell_of_mail(&self) {
+        if !self.has_mail.swap(true, Release) {
+            self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner).push(self.index as u32);
+        }
     }
 
     pub(super) fn status(&self, status: Status, retained: bool, arrival: Timestamp) {
         let mut admission = self.lock();
         admission.note(status, retained, arrival);
-        self.has_mail.store(true, Release);
+        self.tell_of_mail();
     }
 
     /// Closes the minutes before `bound` and hands each class and minute that has data to `slot`, in ascending order of
@@ -171,38 +187,63 @@ impl Device {
     /// recording is going on this very moment is left for the next call, so it can come after a later minute.
     ///
     /// [`LateFragment`]: super::LateFragment
-    pub fn close_before(&self, bound: Minute, mut slot: impl FnMut(TrafficClass, Minute, &SlotCounts, &Histogram)) {
-        let closed = self.closed_before.load(Relaxed);
-        if bound.0 <= closed && !self.deferred.load(Relaxed) {
+    pub fn close_before(
+        &self,
+        bound: Minute,
+        closing: &mut Closing,
+        mut slot: impl FnMut(TrafficClass, Minute, &SlotCounts, &Histogram),
+    ) {
+        let closed = Minute(self.closed_before.load(Relaxed));
+        let deferred = self.deferred.load(Relaxed);
+        if bound <= closed && !deferred {
             return;
         }
-        let bound = bound.max(Minute(closed));
+        let bound = bound.max(closed);
         // Under the lock, so that a class which is touched for the first time begins with this bound.
         self.lock().closed_before = bound;
         self.closed_before.store(bound.0, Relaxed);
-        if self.fleet_floor.load(Relaxed) < bound.0 {
-            self.fleet_floor.fetch_max(bound.0, Relaxed);
+        if self.shared.floor.load(Relaxed) < bound.0 {
+            self.shared.floor.fetch_max(bound.0, Relaxed);
         }
-        let mut due: Vec<(Due, usize)> = Vec::new();
+        let Closing { due, histogram } = closing;
+        due.clear();
         for (index, slots) in self.opened() {
-            slots.close_before(bound, |cell| due.push((cell, index)));
+            let note = |cell| due.push((cell, index));
+            if deferred {
+                slots.close_before(bound, note);
+            } else {
+                slots.close_between(closed, bound, note);
+            }
         }
         due.sort_unstable_by_key(|&(cell, index)| (cell.minute, index));
-        let mut deferred = false;
-        let mut histogram = Histogram::new();
-        for (cell, index) in due {
+        let mut left = false;
+        for &(cell, index) in &*due {
             let (Some(slots), Some(class)) = (self.classes[index].get(), TrafficClass::from_index(index)) else {
                 continue;
             };
             let mut counts = SlotCounts::default();
             histogram.clear();
-            if !slots.collect(cell, bound, &mut counts, &mut histogram) {
-                deferred = true;
+            if !slots.collect(cell, bound, &mut counts, histogram) {
+                left = true;
             } else if !(counts.is_empty() && histogram.is_empty()) {
-                slot(class, cell.minute, &counts, &histogram);
+                slot(class, cell.minute, &counts, histogram);
             }
         }
-        self.deferred.store(deferred, Relaxed);
+        self.deferred.store(left, Relaxed);
+    }
+
+    /// Whether the last closing has left a minute, because a recording was going on in it.
+    pub fn has_deferred(&self) -> bool {
+        self.deferred.load(Relaxed)
+    }
+
+    /// Brings into the cache what closing `minute` will read; the answer means nothing. Depth by depth, from 0 to 2: each needs
+    /// to have the one before.
+    pub fn warm(&self, minute: Minute, depth: u8) -> u32 {
+        if depth == 0 {
+            return u32::from(self.admission.is_poisoned()) ^ self.closed_before.load(Relaxed);
+        }
+        self.opened().fold(0, |sum, (_, slots)| sum ^ slots.warm(minute, depth > 1))
     }
 
     fn opened(&self) -> impl Iterator<Item = (usize, &OpenSlots)> {
@@ -302,10 +343,10 @@ impl Device {
     }
 
     /// The device that [`Self::capture`] saw, at `index` of a fleet. Never panics, whatever the image holds.
-    pub(super) fn restore(image: DeviceImage, index: usize, fleet_floor: Arc<AtomicU32>) -> Self {
+    pub(super) fn restore(image: DeviceImage, index: usize, shared: Arc<Shared>) -> Self {
         let floor = image.admission.closed_before;
-        fleet_floor.fetch_max(floor.0, Relaxed);
-        let device = Self::with_admission(image.id, index, image.expected, image.admission, fleet_floor);
+        shared.floor.fetch_max(floor.0, Relaxed);
+        let device = Self::with_admission(image.id, index, image.expected, image.admission, shared);
         let mut opened: [Option<Box<OpenSlots>>; CLASSES] = [const { None }; CLASSES];
         for slot in image.slots {
             let open = opened[slot.class.index()].get_or_insert_with(|| Box::new(OpenSlots::new(floor)));

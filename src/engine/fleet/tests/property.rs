@@ -60,7 +60,7 @@ fn run(fleet: &Fleet, story: &[Sending], replayed: usize, known: &mut BTreeMap<M
     for (n, sending) in story.iter().enumerate() {
         let now = sending.arrival();
         if n >= replayed {
-            tally(&device, known, now.plus_ms(-150_000).minute());
+            tally(&device, known, now.plus_ms(-Settings::default().grace_ms).minute());
         }
         for again in 0..if copies { sending.again } else { 1 } {
             let outcome = fleet.report("B-1", &sending.report(), now.plus_ms(again as i64 * 700));
