@@ -18,14 +18,22 @@ use common::mosquitto::{Mosquitto, replace};
 use common::proxy::Proxy;
 use common::raw::{Hello, PUBACK, Raw};
 use common::until;
+use fleetwatch::app::core::{Core, CoreConfig};
 use fleetwatch::clock::{self, Clock};
+use fleetwatch::driver::Virtual;
+use fleetwatch::engine::detector::{Engine, EngineImage, TICK_MS};
+use fleetwatch::engine::effect::{Change, ChangeKind};
+use fleetwatch::engine::fleet::Fleet as EngineFleet;
+use fleetwatch::engine::settings::Settings;
+use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::engine::wire::encode::{self, LatencyForm};
+use fleetwatch::ingest::{self, IngestConfig, SessionState};
 use fleetwatch::journal::read_from;
 use fleetwatch::simulation::{Body, Scenario, Simulation, SimulationConfig};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -155,7 +163,7 @@ impl Acknowledged {
     }
 }
 
-/// A simulated fleet at real time. Each device has its own connection, and keeps a message until it is acknowledged.
+/// A simulated fleet. Each device has its own connection, and keeps a message until it is acknowledged.
 struct Fleet {
     acknowledged: Arc<Acknowledged>,
     stop: watch::Sender<bool>,
@@ -171,12 +179,15 @@ impl Fleet {
             report_period_ms: PERIOD_MS,
             ..SimulationConfig::new(Scenario::Quiet, clock.now())
         };
-        let simulation = Arc::new(Simulation::new(config));
+        Self::of(&Arc::new(Simulation::new(config)), clock, broker)
+    }
+
+    fn of(simulation: &Arc<Simulation>, clock: Clock, broker: SocketAddr) -> Self {
         let acknowledged = Arc::<Acknowledged>::default();
         let (stop, stopped) = watch::channel(false);
         let device = |index| {
             let (simulation, acknowledged, stopped) =
-                (Arc::clone(&simulation), Arc::clone(&acknowledged), stopped.clone());
+                (Arc::clone(simulation), Arc::clone(&acknowledged), stopped.clone());
             tokio::spawn(async move { live(&simulation, index, clock, broker, &acknowledged, &stopped).await })
         };
         let devices = (0..DEVICES).map(device).collect();
@@ -197,6 +208,78 @@ impl Fleet {
         }
         self.acknowledged
     }
+}
+
+/// Fleet time runs so fast that the hour takes fifteen seconds.
+const SPEED: f64 = 240.0;
+/// 2026-11-17, a Tuesday, 01:30 in Japan: half an hour before the rollout.
+const EVENING_MS: i64 = 1_794_846_600_000;
+/// From the evening on, until the hour of the defect is full and some more.
+const NIGHT_MS: i64 = 150 * MINUTE_MS;
+
+/// A fleet's night with a defective update, and an engine that has learnt two days before it.
+fn night() -> (Arc<Simulation>, EngineImage) {
+    let settings = Settings::default();
+    let simulation = Simulation::new(SimulationConfig {
+        devices: DEVICES,
+        branches: 3,
+        report_period_ms: 60_000,
+        utc_offset_min: settings.utc_offset_min,
+        ..SimulationConfig::new(Scenario::Nightly, Timestamp::from_ms(EVENING_MS))
+    });
+    let mut driver = Virtual::new(engine(None));
+    let mut history = simulation.history(2);
+    while let Some(message) = history.next() {
+        driver.advance(message.at);
+        let id = simulation.profiles()[message.device as usize].id.as_str();
+        match message.body {
+            Body::Report(report) => drop(driver.report(id, report)),
+            Body::Status(status) => driver.status(id, status.clone(), false).unwrap(),
+        }
+    }
+    (Arc::new(simulation), driver.engine().image())
+}
+
+fn engine(image: Option<&[u8]>) -> Engine {
+    let settings = Settings::default();
+    let mut engine = Engine::new(settings.clone(), Arc::new(EngineFleet::new(&settings)));
+    if let Some(image) = image {
+        engine.restore(image).unwrap();
+    }
+    engine
+}
+
+/// What would be declared if every message came on its way and in its time.
+fn undisturbed(simulation: &Simulation, image: &[u8]) -> Change {
+    let mut driver = Virtual::new(engine(Some(image)));
+    let epoch = Timestamp::from_ms(EVENING_MS);
+    let mut stream = simulation.messages(epoch, epoch.plus_ms(NIGHT_MS));
+    let mut changes = Vec::new();
+    while let Some(message) = stream.next() {
+        changes.append(&mut driver.advance(message.at));
+        let id = simulation.profiles()[message.device as usize].id.as_str();
+        match message.body {
+            Body::Report(report) => drop(driver.report(id, report).unwrap()),
+            Body::Status(status) => driver.status(id, status.clone(), false).unwrap(),
+        }
+    }
+    let mut declared = changes.into_iter().filter(|change| change.kind == ChangeKind::Declared);
+    let one = declared.next().expect("the night has an incident");
+    assert!(declared.next().is_none());
+    one
+}
+
+/// The next change that is wanted.
+async fn next_of(changes: &mut broadcast::Receiver<Change>, wanted: impl Fn(&Change) -> bool) -> Change {
+    let found = async {
+        loop {
+            let change = changes.recv().await.unwrap();
+            if wanted(&change) {
+                return change;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(90), found).await.expect("the change comes")
 }
 
 async fn live(
@@ -319,6 +402,61 @@ async fn a_cut_network_is_told_and_loses_nothing() {
     assert!(daemon.metric("fleetwatch_broker_connects_total").await >= 3);
     println!("{} reports over two cuts, none lost", told.reports());
     daemon.end().await;
+}
+
+/// Ten minutes of fleet time without the network between broker and daemon, in the middle of the hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_of_ten_minutes_in_the_hour_changes_no_incident() {
+    let Some(mosquitto) = Mosquitto::start(|text| text).await else { return };
+    let proxy = Proxy::start(mosquitto.address()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (simulation, image) = night();
+    let wanted = undisturbed(&simulation, &image);
+    let clock = Clock::scaled(Timestamp::from_ms(EVENING_MS), SPEED);
+    let config = CoreConfig { preload: Some(engine(Some(&image))), ..CoreConfig::in_directory(dir.path(), clock) };
+    let core = Core::start(config).await.unwrap();
+    let mut changes = core.changes();
+    let (stop, stopped) = watch::channel(false);
+    let collector = {
+        let (host, port) = (proxy.address().ip().to_string(), proxy.address().port());
+        let config = IngestConfig { host, port, ..IngestConfig::default() };
+        let (state, _) = watch::channel(SessionState::Connecting);
+        tokio::spawn(ingest::run(config, core.intake(), Arc::default(), state, stopped))
+    };
+    let fleet = Fleet::of(&simulation, clock, mosquitto.address());
+    let warned =
+        next_of(&mut changes, |change| change.kind == ChangeKind::EarlyWarning && change.streak_s >= 1_800).await;
+    proxy.cut();
+    let from = clock.now();
+    clock.sleep_until(from.plus_ms(10 * MINUTE_MS)).await;
+    assert!(core.snapshot().load().totals.reporting == 0, "nobody is heard");
+    proxy.mend();
+    let declared = next_of(&mut changes, |change| change.kind == ChangeKind::Declared).await;
+    let told_ms = clock.now().since_ms(declared.at) as f64 / SPEED;
+    println!("the declaration was told {told_ms:.0} ms of real time after its tick was due");
+    assert!(told_ms < 1_000.0);
+    println!(
+        "warned at {}, cut for {} s of fleet time, declared at {} (undisturbed: {})",
+        warned.at.as_ms(),
+        clock.now().since_ms(from) / 1_000,
+        declared.at.as_ms(),
+        wanted.at.as_ms()
+    );
+    assert_eq!(declared.impact_started_at, wanted.impact_started_at);
+    assert_eq!(declared.cause.map(|cause| cause.suspect), wanted.cause.map(|cause| cause.suspect));
+    assert_eq!(declared.devices, wanted.devices);
+    // Nothing is lost, so the last minute is evidenced when it would have been; the way of a message takes seconds of fleet time.
+    assert!(declared.at.since_ms(wanted.at).abs() <= 2 * MINUTE_MS);
+    let told = fleet.end().await;
+    until("everything to be journalled", SOON, || journalled(dir.path()).0 == told.reports()).await;
+    clock.sleep_until(Engine::next_tick(clock.now()).plus_ms(TICK_MS)).await;
+    assert_eq!(core.snapshot().load().totals.missing, 0);
+    while let Ok(change) = changes.try_recv() {
+        assert_ne!(change.kind, ChangeKind::Declared, "declared once");
+    }
+    stop.send_replace(true);
+    collector.await.unwrap().unwrap();
+    core.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
