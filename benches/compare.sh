@@ -3,6 +3,7 @@
 #
 #   apt-get install mosquitto mosquitto-clients prometheus-mqtt-exporter curl
 #   cargo build --release && benches/compare.sh [PATH_TO_FLEETWATCH]
+#   EXPORTER=no benches/compare.sh    # fleetwatch alone
 #
 # Prints Markdown tables. Touches loopback and a temporary directory only, and ends what it starts. About two minutes;
 # each wait is bounded. Every phase has its own Mosquitto (with deploy/mosquitto/loopback.conf), so that no session is
@@ -27,7 +28,7 @@ clean_up() {
 trap clean_up EXIT
 
 fail() { echo "compare.sh: $*" >&2; exit 1; }
-for program in mosquitto mosquitto_pub mosquitto_sub prometheus-mqtt-exporter curl; do
+for program in mosquitto mosquitto_pub mosquitto_sub curl $([[ ${EXPORTER:-yes} == no ]] || echo prometheus-mqtt-exporter); do
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || fail "$program is not installed"
 done
 PATH=$PATH:/usr/sbin
@@ -170,10 +171,12 @@ run_load() {
 echo "| consumer | encoding | reports sent | load's time, s | until all were taken, s | reports/s | taken | CPU s per million | resident MiB | Mosquitto: CPU s per million |"
 echo "|---|---|---|---|---|---|---|---|---|---|"
 
-start_broker
-start_exporter
-run_load exporter json 100000
-stop "$consumer"; stop "$broker"
+if [[ ${EXPORTER:-yes} != no ]]; then
+    start_broker
+    start_exporter
+    run_load exporter json 100000
+    stop "$consumer"; stop "$broker"
+fi
 
 for shape in "json 500000" "json 200000 --rate 20000" "binary 200000 --rate 20000" "binary 1000000"; do
     # The last one, of a million, is looked at more closely below.
