@@ -98,15 +98,18 @@ fn closing_from_the_last_bound_on_finds_what_closing_everything_does() {
 fn every_sample_is_counted_once_under_stress() {
     const MINUTES: u32 = 300;
     let slots = OpenSlots::new(Minute(0));
-    let (now, done) = (AtomicU32::new(0), AtomicBool::new(false));
+    let (now, done, begun) = (AtomicU32::new(0), AtomicBool::new(false), AtomicU32::new(0));
     let mut closed: BTreeMap<u32, u64> = BTreeMap::new();
     let written = thread::scope(|scope| {
         let writers: Vec<_> = (0..3u16)
             .map(|writer| {
-                let (slots, now, done) = (&slots, &now, &done);
+                let (slots, now, done, begun) = (&slots, &now, &done, &begun);
                 scope.spawn(move || {
                     let mut written = vec![0u64; MINUTES as usize];
                     let mut turn = 0u16;
+                    assert!(put(slots, 0, writer));
+                    written[0] += 2;
+                    begun.fetch_add(1, Relaxed);
                     while !done.load(Relaxed) {
                         turn = (turn + 1) % 400;
                         // Also a minute behind and a minute ahead: late, and early.
@@ -119,6 +122,10 @@ fn every_sample_is_counted_once_under_stress() {
                 })
             })
             .collect();
+        // On a busy machine the closer would be through before the first writer has begun.
+        while begun.load(Relaxed) < 3 {
+            thread::yield_now();
+        }
         for minute in 1..=MINUTES {
             now.store(minute, Relaxed);
             for _ in 0..4 {
