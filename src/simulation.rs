@@ -31,10 +31,13 @@ pub mod load;
 pub mod mqtt;
 pub mod plan;
 pub mod scenario;
+pub mod series;
 
 mod background;
 mod random;
 mod shape;
+mod story;
+mod truth;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -49,9 +52,11 @@ pub use plan::{DevicePlan, Truth};
 pub use scenario::Scenario;
 
 use device::Segment;
-use plan::{Author, DAY_MS, ROLLOUT_HOUR, Story};
+use plan::{DAY_MS, Story};
 use random::{Stream, mix};
+use series::Piece;
 use shape::Shape;
+use story::{Author, ROLLOUT_HOUR};
 
 /// What to simulate.
 #[derive(Clone, Debug)]
@@ -101,6 +106,20 @@ impl Simulation {
         let author = Author { scenario: config.scenario, seed, profiles: &profiles, rollout, utc_offset_ms };
         let story = author.story();
         Self { config, profiles, story, shape: Shape::new(), rollout }
+    }
+
+    /// As [`Self::new`], with measured delays: device number i has those of piece number i, which must hold the whole time
+    /// that is asked for. Its https flows are at most 60 in a minute, and it has no other traffic.
+    ///
+    /// # Panics
+    /// When there are fewer pieces than devices.
+    pub fn measured(config: SimulationConfig, pieces: Vec<Piece>) -> Self {
+        assert!(pieces.len() >= config.devices as usize, "a piece for each device");
+        let mut simulation = Self::new(config);
+        for (profile, piece) in simulation.profiles.iter_mut().zip(pieces) {
+            profile.measured = Some(piece);
+        }
+        simulation
     }
 
     /// What was asked for.
@@ -219,7 +238,7 @@ impl Simulation {
                 let before_live = live.origin.since_ms(span.start).div_euclid(period);
                 let origin = live.origin.plus_ms(-before_live * period);
                 let reports = end.since_ms(origin).div_euclid(period);
-                let uptime_ms = live.uptime_ms - before_live * period;
+                let uptime_ms = live.uptime_ms - self.uptime_of(index, before_live * period);
                 // A boot is at least nine days old; what would be before it is left out.
                 if reports <= 0 || reports >= seq || uptime_ms < 0 {
                     return None;
@@ -241,6 +260,11 @@ impl Simulation {
         segments
     }
 
+    /// What the uptime of a device grows by in so much true time.
+    fn uptime_of(&self, index: u32, ms: i64) -> i64 {
+        (ms as f64 * self.profiles[index as usize].uptime_rate()) as i64
+    }
+
     fn history_segment(&self, index: u32, days: u32) -> Segment {
         let live = self.live_segment(index);
         // A boot is at least nine days old; a longer history is cut short rather than given a negative uptime.
@@ -249,7 +273,7 @@ impl Simulation {
         Segment {
             boot: live.boot,
             origin: live.origin.plus_ms(-length_ms),
-            uptime_ms: live.uptime_ms - length_ms,
+            uptime_ms: live.uptime_ms - self.uptime_of(index, length_ms),
             seq: live.seq - reports,
             period_ms: HISTORY_PERIOD_MS,
             end: live.origin,

@@ -6,6 +6,7 @@ use crate::engine::device::{DeviceId, Label, TrafficClass};
 use crate::engine::time::Timestamp;
 
 use super::random::{Stream, mix, normal_at, unit_at};
+use super::series::Piece;
 
 /// The traffic classes that the fleet uses.
 pub const CLASSES: [TrafficClass; 4] = [TrafficClass::Https, TrafficClass::Http, TrafficClass::Dns, TrafficClass::Mail];
@@ -64,6 +65,7 @@ mod purpose {
     pub(super) const BURST: u64 = 3;
     pub(super) const FLAGGED: u64 = 4;
     pub(super) const PEAK: u64 = 5;
+    pub(super) const UPTIME: u64 = 202;
 }
 
 /// Who a device is and how it differs from the others.
@@ -82,6 +84,8 @@ pub struct DeviceProfile {
     pub(crate) canary_per_10_s: u32,
     /// A daily busy time of this height (0: none) around this local hour, this many hours wide.
     peak: Peak,
+    /// Measured delays of https instead of the fitted ones; then there is no other class.
+    pub(crate) measured: Option<Piece>,
     pub(crate) seed: u64,
 }
 
@@ -127,6 +131,7 @@ impl DeviceProfile {
             size,
             canary_per_10_s,
             peak,
+            measured: None,
             seed,
         }
     }
@@ -142,6 +147,11 @@ impl DeviceProfile {
             mean_flows: FLOWS_PER_10_S.map(|per_10_s| per_10_s * flows),
             flagged_share: self.flagged_share(local),
         }
+    }
+
+    /// Uptime that passes in a unit of true time: quartz is wrong by some 20 ppm.
+    pub(crate) fn uptime_rate(&self) -> f64 {
+        1.0 + 20e-6 * normal_at(self.seed, purpose::UPTIME).clamp(-2.0, 2.0)
     }
 
     fn peak_at(&self, local: Timestamp) -> f64 {

@@ -1,12 +1,14 @@
 //! One device as a lazy sequence of messages in the order of their arrival.
 
 use crate::engine::device::{Label, Package, Status, Workaround};
-use crate::engine::report::{ClassReport, Report, RuleCount};
+use crate::engine::histogram::{MAX_US, bucket_of};
+use crate::engine::report::{Bucket, ClassReport, Report, RuleCount};
 use crate::engine::time::Timestamp;
 
 use super::background::{CLASSES, DeviceProfile, NATURAL_CANARY_SHARE, Usual};
 use super::plan::{DAY_MS, DevicePlan, Effect, Impact};
 use super::random::Stream;
+use super::series::Piece;
 use super::shape::{Counts, Delay, Shape};
 
 /// The will is delivered when the broker has missed the device for one and a half keep-alives of 30 s.
@@ -15,6 +17,8 @@ const WILL_AFTER_MS: i64 = 45_000;
 const BACKLOG_STEP_MS: i64 = 20;
 /// So long after a cut the backlog may still be on its way.
 const BACKLOG_TAIL_MS: i64 = 60_000;
+/// Most flows a minute of a device with measured delays: there are no more different ones near a minute.
+const MEASURED_FLOWS_A_MINUTE: f64 = 60.0;
 const RULES: [&str; 8] = ["2100498", "2013028", "2027865", "2016150", "2024364", "2029340", "2031502", "2018959"];
 
 mod purpose {
@@ -93,6 +97,7 @@ pub struct DeviceSim<'a> {
     report: Report,
     status: Status,
     counts: Counts,
+    delays: Vec<u32>,
 }
 
 impl<'a> DeviceSim<'a> {
@@ -104,7 +109,7 @@ impl<'a> DeviceSim<'a> {
         local_offset_ms: i64,
         segments: Vec<Segment>,
     ) -> Self {
-        let drift = 1.0 + 20e-6 * super::random::normal_at(profile.seed, purpose::TRANSPORT).clamp(-2.0, 2.0);
+        let drift = profile.uptime_rate();
         let statuses = planned_statuses(plan, &segments);
         let mut sim = Self {
             index,
@@ -124,6 +129,7 @@ impl<'a> DeviceSim<'a> {
             report: Report::default(),
             status: Status::default(),
             counts: Counts::default(),
+            delays: Vec::new(),
         };
         sim.settle();
         sim
@@ -210,6 +216,15 @@ impl<'a> DeviceSim<'a> {
                 (self.segment, self.next_report) = (self.segment + 1, 0);
                 continue;
             }
+            if let Some(piece) = &self.profile.measured {
+                if piece.is_over(start.as_ms()) {
+                    break None;
+                }
+                if !piece.covers(start.as_ms()) {
+                    self.next_report += 1;
+                    continue;
+                }
+            }
             match self.plan.silences.iter().find(|span| start >= span.from && start < span.to) {
                 Some(span) if span.to >= segment.end => {
                     (self.segment, self.next_report) = (self.segment + 1, 0);
@@ -272,12 +287,13 @@ impl<'a> DeviceSim<'a> {
     }
 
     fn write_status(&mut self, planned: PlannedStatus) {
-        let skew = self.plan.skew_ms;
-        let wall = |at: Timestamp| at.as_ms() + skew;
+        let wall = |at: Timestamp| at.as_ms() + self.plan.skew_at(at);
         let install = self.plan.installs.iter().rev().find(|install| install.at <= planned.at);
         // Signatures come every morning at half past three, to everybody.
         let local = planned.at.plus_ms(self.local_offset_ms).as_ms();
         let day = (local - 12_600_000).div_euclid(DAY_MS);
+        let signed = Timestamp::from_ms(day * DAY_MS + 12_600_000 - self.local_offset_ms);
+        let own = self.plan.packages.iter().filter(|package| package.at <= planned.at);
         self.status = Status {
             online: planned.online,
             boot: planned.boot,
@@ -288,11 +304,17 @@ impl<'a> DeviceSim<'a> {
             firmware: Some(Label::clone(&self.profile.firmware)),
             update: install.map(|install| Label::clone(&install.version)),
             update_installed_at: install.map(|install| wall(install.at)),
-            packages: vec![Package {
+            packages: std::iter::once(Package {
                 name: "signatures".into(),
                 version: format!("9.{}.{}", day / 100 % 100, day % 100).into(),
-                installed_at: Some(day * DAY_MS + 12_600_000 - self.local_offset_ms + skew),
-            }],
+                installed_at: Some(wall(signed)),
+            })
+            .chain(own.map(|package| Package {
+                name: Label::clone(&package.name),
+                version: Label::clone(&package.version),
+                installed_at: Some(wall(package.at)),
+            }))
+            .collect(),
             workaround: Some(Workaround { id: None, active: false }),
         };
     }
@@ -305,11 +327,14 @@ impl<'a> DeviceSim<'a> {
         self.report.boot = segment.boot;
         self.report.seq = (segment.seq + self.next_report).max(0) as u64;
         self.report.uptime_ms = (segment.uptime_ms + (since as f64 * self.drift) as i64).max(0) as u64;
-        self.report.start = (start.as_ms() + self.plan.skew_ms).max(0);
+        self.report.start = (start.as_ms() + self.plan.skew_at(start)).max(0);
         self.report.period_ms = segment.period_ms;
         let mut stream = self.stream(purpose::REPORT);
-        let usual = self.profile.usual(start.plus_ms(self.local_offset_ms), segment.period_ms);
-        for class in 0..CLASSES.len() {
+        let mut usual = self.profile.usual(start.plus_ms(self.local_offset_ms), segment.period_ms);
+        let level = self.plan.level(self.profile.seed, start);
+        usual.median_us = usual.median_us.map(|us| us * level);
+        let classes = if self.profile.measured.is_some() { 1 } else { CLASSES.len() };
+        for class in 0..classes {
             self.write_class(class, start, &usual, &mut stream);
         }
     }
@@ -320,12 +345,17 @@ impl<'a> DeviceSim<'a> {
         let impact = self.plan.impacts.iter().find(|impact| impact.covers(class, start));
         let first_bucket = self.report.buckets.len() as u32;
         let effect = impact.map(|impact| impact.at(start));
-        let flows = self.draw_latency(usual.mean_flows[class] * uneven, usual.median_us[class], effect, stream);
+        let mean = usual.mean_flows[class] * uneven;
+        let flows = match &self.profile.measured {
+            Some(piece) => self.draw_measured(piece, start, mean, effect, stream),
+            None => self.draw_latency(mean, usual.median_us[class], effect, stream),
+        };
         let extra = effect.map_or(0.0, |effect| effect.false_positives);
         let probed = class < 2;
         let canary = if probed { self.profile.canary_per_10_s * period_ms.div_ceil(10_000) } else { 0 };
         let canary_flagged = stream.binomial(canary, NATURAL_CANARY_SHARE + extra);
-        let flagged = stream.binomial(flows, usual.flagged_share + extra);
+        let attacks = effect.map_or(0.0, |effect| effect.attacks);
+        let flagged = stream.binomial(flows, usual.flagged_share + extra + attacks);
         let released = stream.binomial(flagged, 0.05);
         let rules = self.write_rules(flagged, extra > 0.0, stream);
         self.report.classes.push(ClassReport {
@@ -338,6 +368,29 @@ impl<'a> DeviceSim<'a> {
             canary_flagged,
             released,
         });
+    }
+
+    /// Draws flows whose delays were measured; returns how many.
+    fn draw_measured(
+        &mut self,
+        piece: &Piece,
+        start: Timestamp,
+        mean: f64,
+        effect: Option<Effect>,
+        stream: &mut Stream,
+    ) -> u32 {
+        let most = MEASURED_FLOWS_A_MINUTE * f64::from(self.report.period_ms) / 60_000.0;
+        let flows = stream.poisson(mean.min(most));
+        let level = self.plan.level(self.profile.seed, start);
+        piece.minute(start.as_ms(), flows, stream, &mut self.delays);
+        for &us in &self.delays {
+            let usual = f64::from(us) * level;
+            let suffers = effect.filter(|effect| effect.share >= 1.0 || stream.unit() < effect.share);
+            let us = suffers.map_or(usual, |effect| usual * effect.ratio + effect.add_us);
+            let index = bucket_of(us.min(f64::from(MAX_US)) as u32) as u16;
+            self.report.buckets.push(Bucket { index, count: 1 });
+        }
+        flows
     }
 
     /// Draws the flows of a class and their delays; returns how many.
@@ -376,7 +429,10 @@ impl<'a> DeviceSim<'a> {
 
 impl Impact {
     fn covers(&self, class: usize, start: Timestamp) -> bool {
-        self.effect.classes >> CLASSES[class].index() & 1 == 1 && start >= self.start && start < self.end
+        self.effect.classes >> CLASSES[class].index() & 1 == 1
+            && start >= self.start
+            && start < self.end
+            && self.effect.is_on(start)
     }
 
     /// The effect as of an instant, grown so far as its ramp says.
@@ -387,6 +443,7 @@ impl Impact {
             effect.ratio = 1.0 + (effect.ratio - 1.0) * grown;
             effect.add_us *= grown;
             effect.false_positives *= grown;
+            effect.attacks *= grown;
         }
         effect
     }
@@ -404,9 +461,10 @@ fn planned_statuses(plan: &DevicePlan, segments: &[Segment]) -> Vec<PlannedStatu
     for segment in segments {
         say(segment.origin.plus_ms(i64::from(segment.period_ms)), true);
     }
-    for install in plan.installs.iter().filter(|install| install.at > first.origin && install.at < last.end) {
-        if !cut(install.at) {
-            say(install.at.plus_ms(150), true);
+    let installs = plan.installs.iter().map(|install| install.at).chain(plan.packages.iter().map(|package| package.at));
+    for at in installs.filter(|at| *at > first.origin && *at < last.end) {
+        if !cut(at) {
+            say(at.plus_ms(150), true);
         }
     }
     for span in &plan.cuts {
@@ -415,6 +473,9 @@ fn planned_statuses(plan: &DevicePlan, segments: &[Segment]) -> Vec<PlannedStatu
     }
     for span in &plan.silences {
         say(span.from.plus_ms(WILL_AFTER_MS), false);
+        if span.to < last.end {
+            say(span.to.plus_ms(500), true);
+        }
     }
     statuses.sort_by_key(|status| status.at);
     statuses

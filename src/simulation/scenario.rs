@@ -6,7 +6,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 /// A story. What it injects is in [`super::plan`]; what it claims afterwards is [`super::Simulation::truth`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Scenario {
     #[default]
     Nightly,
@@ -34,6 +34,26 @@ pub enum Scenario {
     ModelOnly,
     LoneDevice,
     RebootLoop,
+    Strong,
+    SixtyOneMinutes,
+    GapOfTen,
+    GapOfEleven,
+    SilentDevices,
+    OldBacklog,
+    SteppingClocks,
+    UpdatedTwice,
+    Correlated,
+    CorrelatedQuiet,
+    MailOnly,
+    DnsOnly,
+    FirmwareOnly,
+    BadPackage,
+    AttackWave,
+    SlowDrift,
+    BurstyFalsePositives,
+    RebootDefect,
+    WrongVersions,
+    FleetOfThousand,
 }
 
 /// The text names no scenario.
@@ -43,7 +63,7 @@ pub struct ScenarioError;
 
 impl Scenario {
     /// Every scenario: first those of the demo, then those that only try the detector.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 45] = [
         Self::Nightly,
         Self::Quiet,
         Self::FiftyNineMinutes,
@@ -69,6 +89,26 @@ impl Scenario {
         Self::ModelOnly,
         Self::LoneDevice,
         Self::RebootLoop,
+        Self::Strong,
+        Self::SixtyOneMinutes,
+        Self::GapOfTen,
+        Self::GapOfEleven,
+        Self::SilentDevices,
+        Self::OldBacklog,
+        Self::SteppingClocks,
+        Self::UpdatedTwice,
+        Self::Correlated,
+        Self::CorrelatedQuiet,
+        Self::MailOnly,
+        Self::DnsOnly,
+        Self::FirmwareOnly,
+        Self::BadPackage,
+        Self::AttackWave,
+        Self::SlowDrift,
+        Self::BurstyFalsePositives,
+        Self::RebootDefect,
+        Self::WrongVersions,
+        Self::FleetOfThousand,
     ];
 
     /// The demo's stories: the ones that `--help` lists.
@@ -104,6 +144,52 @@ impl Scenario {
                 | Self::Weak
                 | Self::FewFalsePositives
                 | Self::RebootLoop
+                | Self::GapOfEleven
+                | Self::SilentDevices
+                | Self::OldBacklog
+                | Self::CorrelatedQuiet
+                | Self::SlowDrift
+        )
+    }
+
+    /// Whether the devices that took the scenario's update suffer from it.
+    pub(crate) const fn update_is_guilty(self) -> bool {
+        !matches!(
+            self,
+            Self::Quiet
+                | Self::IspFault
+                | Self::LoneDevice
+                | Self::RebootLoop
+                | Self::SilentDevices
+                | Self::CorrelatedQuiet
+                | Self::BadPackage
+                | Self::AttackWave
+                | Self::SlowDrift
+        )
+    }
+
+    /// How long the story takes from its rollout on, in minutes.
+    pub const fn minutes(self) -> i64 {
+        match self {
+            Self::OldBacklog => 810,
+            Self::SlowDrift => 25 * 60,
+            _ => 300,
+        }
+    }
+
+    /// Whether the story stands at an edge of the one-hour rule, which must come out right every time.
+    pub const fn is_boundary(self) -> bool {
+        matches!(
+            self,
+            Self::FiftyNineMinutes
+                | Self::SixtyMinutes
+                | Self::SixtyOneMinutes
+                | Self::GapOfTen
+                | Self::GapOfEleven
+                | Self::Flapping
+                | Self::Blips
+                | Self::Silence
+                | Self::Rollback
         )
     }
 
@@ -146,6 +232,28 @@ impl Scenario {
             Self::ModelOnly => ("model-only", "the update hurts model B300 alone"),
             Self::LoneDevice => ("lone-device", "one device suffers for two hours for reasons of its own"),
             Self::RebootLoop => ("reboot-loop", "twelve devices start again every 20 seconds for half an hour"),
+            Self::Strong => ("strong", "as nightly, but only a delay of twice the usual and no false positives"),
+            Self::SixtyOneMinutes => ("61-minutes", "the updated devices suffer for 61 minutes"),
+            Self::GapOfTen => ("gap-of-10", "30 minutes of suffering, 10 without reports, 30 more bad ones"),
+            Self::GapOfEleven => ("gap-of-11", "as gap-of-10, with one minute more without reports: not proved"),
+            Self::SilentDevices => ("silent-devices", "the updated devices say nothing for two hours"),
+            Self::OldBacklog => ("old-backlog", "the hour of devices that were cut off is delivered ten hours later"),
+            Self::SteppingClocks => ("stepping-clocks", "as nightly, and half of the wall clocks jump in the middle"),
+            Self::UpdatedTwice => ("updated-twice", "half of the suffering devices take another update, in vain"),
+            Self::Correlated => ("correlated", "as nightly, with noise that the samples of minutes on end share"),
+            Self::CorrelatedQuiet => ("correlated-quiet", "the noise of correlated with a harmless update"),
+            Self::MailOnly => ("mail-only", "the update delays mail alone, of which there is little"),
+            Self::DnsOnly => ("dns-only", "the update delays dns alone, by 8 ms"),
+            Self::FirmwareOnly => ("firmware-only", "the update hurts firmware 5.2.0 alone"),
+            Self::BadPackage => ("bad-package", "a package hurts, on the night of a harmless update"),
+            Self::AttackWave => ("attack-wave", "an attack on nearly everybody, updated or not, for 100 minutes"),
+            Self::SlowDrift => ("slow-drift", "all delays rise by 1 % an hour for a day: no event"),
+            Self::BurstyFalsePositives => {
+                ("bursty-false-positives", "15 % of harmless probes are flagged, in four of ten minutes")
+            }
+            Self::RebootDefect => ("reboot-defect", "as nightly, and a third of the devices reboot again and again"),
+            Self::WrongVersions => ("wrong-versions", "as nightly, among reports in versions that nobody knows"),
+            Self::FleetOfThousand => ("fleet-of-1000", "as nightly, with 1,000 devices in 50 branches"),
         }
     }
 
