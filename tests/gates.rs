@@ -19,40 +19,26 @@ use common::until;
 use fleetwatch::app::core::{Core, CoreConfig};
 use fleetwatch::app::demo::history;
 use fleetwatch::app::gate::publish_embedded;
+use fleetwatch::app::playback;
 use fleetwatch::app::serve::Service;
 use fleetwatch::broker::{self, Embedded};
 use fleetwatch::clock::Clock;
 use fleetwatch::config::{BrokerMode, Config};
 use fleetwatch::delivery::Retained;
-use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::effect::{Change, ChangeKind, Scope};
-use fleetwatch::engine::fleet::Fleet;
 use fleetwatch::engine::gate::{Gate, Gates, Policy};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::http;
 use fleetwatch::ingest::IngestConfig;
 use fleetwatch::simulation::mqtt::{self, FleetConfig, Progress, Target};
-use fleetwatch::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
+use fleetwatch::simulation::{Scenario, Simulation, SimulationConfig};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 const RING: &str = "utm/v1/updates/control-ring";
 const SOON: Duration = Duration::from_secs(20);
-
-fn feed(driver: &mut Virtual, simulation: &Simulation, mut messages: Messages<'_>) -> Vec<Change> {
-    let mut changes = Vec::new();
-    while let Some(message) = messages.next() {
-        changes.append(&mut driver.advance(message.at));
-        let id = simulation.profiles()[message.device as usize].id.as_str();
-        match message.body {
-            Body::Report(report) => drop(driver.report(id, report)),
-            Body::Status(status) => driver.status(id, status.clone(), false).expect("a known device"),
-        }
-    }
-    changes
-}
 
 /// What a story decides, on virtual time, after two days of history.
 fn story(scenario: Scenario) -> (Simulation, Vec<Change>) {
@@ -66,9 +52,9 @@ fn story(scenario: Scenario) -> (Simulation, Vec<Change>) {
     };
     let simulation = Simulation::new(config);
     let settings = Settings { utc_offset_min: 0, ..Settings::default() };
-    let mut driver = Virtual::new(Engine::new(settings.clone(), Arc::new(Fleet::new(&settings))));
-    feed(&mut driver, &simulation, simulation.history(2));
-    let mut changes = feed(&mut driver, &simulation, simulation.messages(epoch, epoch.plus_ms(330 * MINUTE_MS)));
+    let mut driver = playback::learnt(&simulation, &settings, 2);
+    let messages = simulation.messages(epoch, epoch.plus_ms(330 * MINUTE_MS));
+    let mut changes = playback::live(&mut driver, &simulation, messages, |_| ()).changes;
     changes.extend(driver.finish());
     (simulation, changes)
 }

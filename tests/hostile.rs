@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use fleetwatch::app::core::{Core, CoreConfig};
 use fleetwatch::app::keeper::refusal_reasons;
-use fleetwatch::app::playback::Playback;
+use fleetwatch::app::playback::{self, Playback};
 use fleetwatch::clock::{self, Clock};
 use fleetwatch::delivery::{Delivery, Intake, Outcome};
+use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::{Change, ChangeKind};
@@ -296,17 +297,9 @@ fn a_flood_of_invented_ids_changes_nothing_of_what_is_decided_on_the_known_devic
     for profile in simulation.profiles() {
         engine.fleet().expect(profile.id.clone());
     }
-    let mut playback = fleetwatch::driver::Virtual::new(engine);
-    let mut history = simulation.history(2);
-    while let Some(message) = history.next() {
-        playback.advance(message.at);
-        let id = simulation.profiles()[message.device as usize].id.as_str();
-        match message.body {
-            Body::Report(report) => drop(playback.report(id, report)),
-            Body::Status(status) => playback.status(id, status.clone(), false).unwrap(),
-        }
-    }
-    engine = playback.into_engine();
+    let mut driver = Virtual::new(engine);
+    playback::live(&mut driver, &simulation, simulation.history(2), |_| ());
+    engine = driver.into_engine();
     let image = engine.image();
     let (calm, registered, refused) = night(&simulation, &image, &settings, 0);
     assert_eq!((registered, refused), (40, 0));

@@ -16,11 +16,10 @@ use common::mosquitto::Mosquitto;
 use common::raw::{Hello, Raw};
 use common::until;
 use fleetwatch::app::core::{Core, CoreConfig};
+use fleetwatch::app::playback;
 use fleetwatch::clock::Clock;
-use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::effect::{Change, ChangeKind};
-use fleetwatch::engine::fleet::Fleet;
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::engine::wire::encode::{LatencyForm, report_json, status_json};
@@ -58,16 +57,7 @@ fn night(devices: u32, hours: i64) -> Night {
     };
     let simulation = Simulation::new(config);
     let settings = Settings { utc_offset_min: 0, ..Settings::default() };
-    let mut driver = Virtual::new(Engine::new(settings.clone(), Arc::new(Fleet::new(&settings))));
-    let mut history = simulation.history(1);
-    while let Some(message) = history.next() {
-        driver.advance(message.at);
-        let id = simulation.profiles()[message.device as usize].id.as_str();
-        match message.body {
-            Body::Report(report) => drop(driver.report(id, report)),
-            Body::Status(status) => driver.status(id, status.clone(), false).unwrap(),
-        }
-    }
+    let driver = playback::learnt(&simulation, &settings, 1);
     let mut messages = Vec::new();
     let mut live = simulation.messages(EPOCH, EPOCH.plus_ms(hours * 3_600_000));
     while let Some(message) = live.next() {

@@ -3,33 +3,17 @@
 //! Two days of history go before each, so the baseline is a day old. What a story claims (`Truth::declares`) is what
 //! was put in, not what the detector calls degraded.
 
-use std::sync::Arc;
-
-use fleetwatch::driver::Virtual;
-use fleetwatch::engine::detector::Engine;
+use fleetwatch::app::playback;
 use fleetwatch::engine::effect::{Change, ChangeKind, Scope};
-use fleetwatch::engine::fleet::Fleet;
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
-use fleetwatch::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig, Truth};
+use fleetwatch::simulation::{Scenario, Simulation, SimulationConfig, Truth};
 
 /// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the rollout.
 const EPOCH_MS: i64 = 1_794_879_000_000;
 const DEVICES: u32 = 40;
 /// An onset may be late by this much, for the slowest stories: the rollout takes 25 minutes.
 const ONSET_SLACK_MIN: i64 = 12;
-
-fn feed(driver: &mut Virtual, simulation: &Simulation, mut messages: Messages<'_>, changes: &mut Vec<Change>) {
-    while let Some(message) = messages.next() {
-        changes.append(&mut driver.advance(message.at));
-        let id = simulation.profiles()[message.device as usize].id.as_str();
-        match message.body {
-            // Duplicates are refused, and must be.
-            Body::Report(report) => drop(driver.report(id, report)),
-            Body::Status(status) => driver.status(id, status.clone(), false).expect("a known device"),
-        }
-    }
-}
 
 /// Lives through history and story; returns the changes of the story alone.
 fn live(scenario: Scenario) -> (Simulation, Vec<Change>) {
@@ -42,10 +26,9 @@ fn live_with(scenario: Scenario, devices: u32, branches: u32) -> (Simulation, Ve
         SimulationConfig { devices, branches, report_period_ms: 60_000, ..SimulationConfig::new(scenario, epoch) };
     let simulation = Simulation::new(config);
     let settings = Settings { utc_offset_min: 0, ..Settings::default() };
-    let mut driver = Virtual::new(Engine::new(settings.clone(), Arc::new(Fleet::new(&settings))));
-    let (mut history, mut story) = (Vec::new(), Vec::new());
-    feed(&mut driver, &simulation, simulation.history(2), &mut history);
-    feed(&mut driver, &simulation, simulation.messages(epoch, epoch.plus_ms(330 * MINUTE_MS)), &mut story);
+    let mut driver = playback::learnt(&simulation, &settings, 2);
+    let messages = simulation.messages(epoch, epoch.plus_ms(330 * MINUTE_MS));
+    let mut story = playback::live(&mut driver, &simulation, messages, |_| ()).changes;
     story.extend(driver.finish());
     assert_eq!(driver.stuck(), 0, "a backlog always finds room");
     (simulation, story)

@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use fleetwatch::app::decision::{Capture, Decision};
 use fleetwatch::app::keeper::{Keeper, KeeperParts, refusal_reasons};
-use fleetwatch::app::playback::Playback;
+use fleetwatch::app::playback::{self, Playback};
 use fleetwatch::app::recovery::{self, Opened, Recovered, Recovery};
 use fleetwatch::clock::Clock;
 use fleetwatch::delivery::{Delivery, Outcome};
-use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::effect::Change;
 use fleetwatch::engine::fleet::Fleet;
@@ -94,16 +93,7 @@ impl Night {
         };
         let simulation = Simulation::new(config);
         let settings = Settings { utc_offset_min: 0, ..Settings::default() };
-        let mut driver = Virtual::new(Engine::new(settings.clone(), Arc::new(Fleet::new(&settings))));
-        let mut history = simulation.history(1);
-        while let Some(message) = history.next() {
-            driver.advance(message.at);
-            let id = simulation.profiles()[message.device as usize].id.as_str();
-            match message.body {
-                Body::Report(report) => drop(driver.report(id, report)),
-                Body::Status(status) => driver.status(id, status.clone(), message.retain).unwrap(),
-            }
-        }
+        let driver = playback::learnt(&simulation, &settings, 1);
         let image = driver.engine().image();
         let mut messages = Vec::new();
         let mut live = simulation.messages(EPOCH, EPOCH.plus_ms(HOURS * 3_600_000));

@@ -1,11 +1,7 @@
 //! A night's recording from the simulator, with what was learnt before it.
 #![allow(clippy::unwrap_used, dead_code, reason = "tests")]
 
-use std::sync::Arc;
-
-use fleetwatch::driver::Virtual;
-use fleetwatch::engine::detector::Engine;
-use fleetwatch::engine::fleet::Fleet;
+use fleetwatch::app::playback;
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::engine::wire::encode::{self, LatencyForm};
@@ -65,16 +61,7 @@ impl Night {
             ..SimulationConfig::new(scenario, epoch)
         };
         let simulation = Simulation::new(config);
-        let mut driver = Virtual::new(Engine::new(settings.clone(), Arc::new(Fleet::new(&settings))));
-        let mut history = simulation.history(2);
-        while let Some(message) = history.next() {
-            driver.advance(message.at);
-            let id = simulation.profiles()[message.device as usize].id.as_str();
-            match message.body {
-                Body::Report(report) => drop(driver.report(id, report)),
-                Body::Status(status) => driver.status(id, status.clone(), false).unwrap(),
-            }
-        }
+        let driver = playback::learnt(&simulation, &settings, 2);
         let state = driver.engine().image();
         let messages = encode_all(&simulation, simulation.messages(epoch, epoch.plus_ms(STORY_MIN * MINUTE_MS)));
         let [truth] = simulation.truth() else { panic!("one truth") };
