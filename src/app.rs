@@ -17,6 +17,7 @@
 //! | [`recovery`] | checkpoint and journal back to a running engine |
 //! | [`live`] | what `demo` shows: events that scroll above a panel, or plain lines |
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
+//! | [`score`] | `score`: the detection benchmark |
 //! | [`simulate`] | `simulate`: a fleet or a load against any broker |
 //! | [`stop`] | the wish to end: Ctrl-C or SIGTERM |
 //! | [`watch`] | readiness and gauges, once a second |
@@ -47,6 +48,7 @@ pub mod record;
 pub mod recovery;
 pub mod replay;
 pub mod report;
+pub mod score;
 pub mod serve;
 pub mod simulate;
 pub mod stop;

@@ -108,6 +108,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let config = load(args.config.as_deref())?;
             app(|| wired::report(config, args))
         }
+        Command::Score(args) => {
+            log("warn")?;
+            app(|| wired::score(&args))
+        }
         Command::Devices(DevicesCommand::Import(args)) => devices::import(&args, &mut std::io::stdout().lock()),
         Command::Devices(DevicesCommand::Export(args)) => devices::export(&args, &mut std::io::stdout().lock()),
         Command::Gate(command) => gate::run(&command, &mut std::io::stdout().lock()),
@@ -118,7 +122,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
 
 /// The commands that need the application. One place to wire them.
 mod wired {
-    use super::args::{BacktestArgs, DemoArgs, ExplainArgs, RecordArgs, ReplayArgs, ReportArgs, SimulateArgs};
+    use super::args::{
+        BacktestArgs, DemoArgs, ExplainArgs, RecordArgs, ReplayArgs, ReportArgs, ScoreArgs, SimulateArgs,
+    };
     use crate::app;
     use crate::config::Config;
 
@@ -152,6 +158,10 @@ mod wired {
 
     pub(super) fn report(config: Config, args: ReportArgs) -> anyhow::Result<()> {
         app::report::run(&config, &args)
+    }
+
+    pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
+        app::score::run(args)
     }
 }
 

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
+use fleetwatch::app::score::measured;
 use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::{Status, TrafficClass};
@@ -17,15 +19,14 @@ use fleetwatch::engine::histogram::bucket_of;
 use fleetwatch::engine::report::{Bucket, ClassReport, Report};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::simulation::series::Series;
 
 #[path = "support/random.rs"]
 mod random;
-#[path = "support/series.rs"]
-mod series;
 
 use random::Random;
-use series::{DAY_MS, Series};
 
+const DAY_MS: i64 = 86_400_000;
 /// 2026-11-02, a Monday: where all pieces are moved to, by whole weeks.
 const WEEK_MS: i64 = 7 * DAY_MS;
 const BASE_MS: i64 = 1_793_577_600_000;
@@ -54,8 +55,18 @@ struct Defect {
     factor: u32,
 }
 
+/// Every series; `None` with a message where they are not.
+fn all_series() -> Option<Vec<Arc<Series>>> {
+    let all = measured::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data")).unwrap();
+    if all.is_empty() {
+        println!("skipped: no series in ../shared/data");
+        return None;
+    }
+    Some(all)
+}
+
 /// The series cut into pieces of at most `most` days and at least three; at most `pieces` of each.
-fn pieces(all: &[Series], most: i64, pieces: usize, seed: u64) -> Vec<Device<'_>> {
+fn pieces(all: &[Arc<Series>], most: i64, pieces: usize, seed: u64) -> Vec<Device<'_>> {
     let mut devices = Vec::new();
     for series in all {
         let end = series.end_ms();
@@ -115,8 +126,8 @@ fn live(devices: &mut [Device<'_>], settings: &Settings, minutes: Range<i64>, de
                 let update = suffers.unwrap().update;
                 driver.status(&device.id, status(index, update, start - 2 * MINUTE_MS), false).unwrap();
             }
-            let there =
-                device.series.minute(minute * MINUTE_MS - device.shift_ms, FLOWS, &mut device.random, &mut delays);
+            let mut below = |n| device.random.below(n);
+            let there = device.series.minute(minute * MINUTE_MS - device.shift_ms, FLOWS, &mut below, &mut delays);
             if !there {
                 lived.gaps += 1;
                 continue;
@@ -189,7 +200,7 @@ fn told(change: &Change, devices: &[Device<'_>]) -> String {
 
 #[test]
 fn real_background_declares_nothing_by_itself_at_twice_the_usual() {
-    let Some(all) = series::all() else { return };
+    let Some(all) = all_series() else { return };
     assert_eq!(all.len(), 23);
     let mut devices = pieces(&all, 7, 5, 1);
     assert!(devices.len() >= 60, "{}", devices.len());
@@ -215,7 +226,7 @@ fn real_background_declares_nothing_by_itself_at_twice_the_usual() {
 
 #[test]
 fn the_same_background_with_a_defect_of_an_hour_declares_once_and_one_of_fifty_nine_minutes_does_not() {
-    let Some(all) = series::all() else { return };
+    let Some(all) = all_series() else { return };
     for (length, declares) in [(66, true), (59, false)] {
         // All lives begin within one week; eight days after the first, everybody has been there for at least one.
         let mut devices = pieces(&all, 12, 1, 2);
@@ -247,12 +258,4 @@ fn the_same_background_with_a_defect_of_an_hour_declares_once_and_one_of_fifty_n
         let last = change.at.as_ms() / MINUTE_MS - start;
         assert!((60..=64).contains(&last), "declared {last} min after the onset");
     }
-}
-
-#[test]
-fn both_forms_of_date_are_the_same_instant() {
-    assert_eq!(series::instant_ms("2016-11-14 11:09:37"), Some(1_479_121_777_000));
-    assert_eq!(series::instant_ms("14/11/2016 11:09"), Some(1_479_121_740_000));
-    assert_eq!(series::instant_ms("2016-02-29 00:00:00"), series::instant_ms("29/02/2016 00:00"));
-    assert_eq!(series::instant_ms("14.11.2016 11:09"), None);
 }

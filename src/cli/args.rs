@@ -8,6 +8,7 @@ mod gate;
 mod replay;
 mod report;
 mod run;
+mod score;
 mod tools;
 
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use gate::{GateCommand, GateListArgs, GateServer, GateSetArgs};
 pub use replay::ReplayArgs;
 pub use report::ReportArgs;
 pub use run::{DemoArgs, ServeArgs};
+pub use score::{BackgroundArg, ScoreArgs, ScoreSet, Seeds};
 pub use tools::{CheckConfigArgs, CompletionsArgs};
 
 const EXAMPLES: &str = "\
@@ -83,6 +85,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Tell what a night amounted to.
     Report(ReportArgs),
+    /// Measure the detector on stories with a known truth, beside two Prometheus set-ups.
+    Score(ScoreArgs),
     /// Keep the list of expected devices.
     #[command(subcommand)]
     Devices(DevicesCommand),
