@@ -72,10 +72,10 @@ fn the_command_prints_the_same_for_the_same_seeds_whatever_the_threads() {
 
 #[test]
 fn a_gate_that_does_not_hold_is_an_exit_code_of_its_own() {
-    // Ten devices on a day of history: a rule with no hour to count would be caught, and so is an hour that is too short.
+    // An hour that is too short is caught.
     let output = Command::new(env!("CARGO_BIN_EXE_fleetwatch"))
         .args(["score", "--set", "short", "--gate", "--seeds", "1", "--background", "fitted"])
-        .args(["--scenario", "59-minutes", "--hold-min", "50"])
+        .args(["--scenario", "59-minutes", "--with", "hold=50m"])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(4), "{output:?}");

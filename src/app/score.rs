@@ -32,6 +32,7 @@ use serde::Serialize;
 use crate::cli::Failure;
 use crate::cli::args::{BackgroundArg, ScoreArgs, ScoreSet};
 use crate::clock;
+use crate::config::{Config, Place, overrides};
 use crate::engine::settings::Settings;
 use crate::simulation::Scenario;
 
@@ -153,7 +154,7 @@ fn plan(args: &ScoreArgs) -> anyhow::Result<Plan> {
             series,
             devices: args.devices.unwrap_or(if short { SHORT_DEVICES } else { LONG_DEVICES }),
             history_days: args.history.unwrap_or(if short { SHORT_HISTORY_DAYS } else { LONG_HISTORY_DAYS }),
-            settings: settings(args.hold_min),
+            settings: settings(&args.with)?,
         },
         jobs: args.jobs.map_or_else(cores, usize::from),
     })
@@ -257,14 +258,18 @@ fn chapters(plan: &Plan) -> Vec<Chapter> {
     chapters
 }
 
-fn settings(hold_min: Option<u32>) -> Settings {
-    let mut settings = Settings { utc_offset_min: 0, ..Settings::default() };
-    if let Some(hold_min) = hold_min {
-        settings.hold_min = hold_min;
-        settings.warn_group_min.retain(|mark| *mark < hold_min);
-        settings.warn_device_min.retain(|mark| *mark < hold_min);
-    }
-    settings
+/// The default settings with what `--with` changes of them; the stories live by UTC.
+fn settings(with: &[String]) -> Result<Settings, Failure> {
+    let mut config = Config::default();
+    config.detector.utc_offset_min = 0;
+    overrides::apply(&config, with).map_err(|mut faults| {
+        for fault in &mut faults {
+            if let Place::Option(option) = &mut fault.place {
+                *option = option.replace("--set", "--with");
+            }
+        }
+        Failure::Options(faults)
+    })
 }
 
 fn cores() -> usize {

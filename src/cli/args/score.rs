@@ -35,6 +35,7 @@ was tuned on them.
 Examples:
   fleetwatch score --set short
   fleetwatch score --scenario nightly --scenario ramp --seeds 1..20
+  fleetwatch score --set short --with ratio=1.5 --with delta=2ms     would these settings do better?
   fleetwatch score --seeds 1000..1009 --json > held-out.jsonl
   fleetwatch score --set short --gate          exit code 4 when what must hold does not")]
 pub struct ScoreArgs {
@@ -66,9 +67,9 @@ pub struct ScoreArgs {
     #[arg(long, default_value = "../shared/data", value_name = "DIR")]
     pub data: PathBuf,
 
-    /// Another length of the detector's hour, in minutes, to see what it would cost; the truth stays at an hour.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(5..=420), value_name = "MINUTES")]
-    pub hold_min: Option<u32>,
+    /// Another setting of the detector, as with `replay --set`; may be given again for each. The truth stays as it is.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub with: Vec<String>,
 
     /// Threads; as many as there are cores by default.
     #[arg(long, short, value_parser = clap::value_parser!(u16).range(1..=256), value_name = "N")]
