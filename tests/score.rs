@@ -9,13 +9,13 @@ use fleetwatch::app::score::{self, Plan, table};
 use fleetwatch::simulation::Scenario;
 
 /// Development seeds. Those from 1000 on are held out and belong in no test.
-const SEEDS: [u64; 2] = [1, 2];
+const SEEDS: [u64; 3] = [1, 2, 3];
 
 /// Stories that the detector does not yet get right, and what is wrong. They are run and printed, and gate nothing.
 const NOT_YET: [(Scenario, &str); 4] = [
     (Scenario::Moderate, "never found: the least distance of 3 ms is most of the median"),
-    (Scenario::TailOnly, "found in one of two, and two hours late"),
-    (Scenario::TwoEvents, "the branch's incident comes twice, or as two devices of their own"),
+    (Scenario::TailOnly, "seed 1: missed"),
+    (Scenario::TwoEvents, "seed 1: the second event, four devices of a branch, is told as two lone ones"),
     (Scenario::OldBacklog, "seed 2: one device is declared, ten hours later"),
 ];
 
