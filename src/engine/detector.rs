@@ -31,7 +31,7 @@ use super::fleet::Fleet;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::time::{Minute, Timestamp};
-use events::Events;
+use events::{Events, Look};
 use groups::Groups;
 use tracked::{Context, Scratch};
 
@@ -122,8 +122,9 @@ impl Engine {
             self.groups.turn(last, &self.devices, &self.settings);
         }
         self.step_devices(before, moved);
-        if moved || std::mem::take(&mut self.touched) {
-            self.events.step(&mut self.devices, &self.order, &self.settings, (last, now))
+        let touched = std::mem::take(&mut self.touched);
+        if moved || touched {
+            self.events.step(&mut self.devices, &self.order, &self.settings, Look { last, now, moved })
         } else {
             Vec::new()
         }

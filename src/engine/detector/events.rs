@@ -35,6 +35,16 @@ pub struct Events {
     next_incident: u32,
 }
 
+/// When the events are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// The newest minute that has closed.
+    pub last: Minute,
+    pub now: Timestamp,
+    /// Whether it has closed in this tick; otherwise there is late data of minutes before.
+    pub moved: bool,
+}
+
 /// One look at all events.
 #[derive(Debug)]
 pub(super) struct Round<'a> {
@@ -84,7 +94,7 @@ impl Events {
         devices: &mut [Tracked],
         order: &[u32],
         settings: &Settings,
-        (last, now): (Minute, Timestamp),
+        Look { last, now, moved }: Look,
     ) -> Vec<Change> {
         let group_of = vec![0; devices.len()];
         let mut round = Round { devices, order, settings, last, now, changes: Vec::new(), group_of };
@@ -95,9 +105,13 @@ impl Events {
             self.update_members(number, &mut round);
         }
         self.open_groups(&mut round);
-        self.open_cohort(&mut round);
+        if moved {
+            self.open_cohort(&mut round);
+        }
         self.merge_groups(&mut round);
-        self.follow_background(&round);
+        if moved {
+            self.follow_background(&round);
+        }
         self.open_lone(&mut round);
         for event in &mut self.open {
             let clock = event.run_clock(round.devices, last, settings);
