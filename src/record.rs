@@ -6,7 +6,7 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`derive`] | records derived in memory from a replay's changes |
+//! | [`mod@derive`] | records derived in memory from a replay's changes |
 //! | [`distribution`] | the latency distributions that a declaration carries |
 //! | [`report`] | what a night amounted to |
 

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`outcome`] | what one run declared and warned of |
 //! | [`compare`] | which incidents of two runs are the same; gained, lost, earlier, later |
-//! | [`print`] | the table for people, the lines for programs |
+//! | [`mod@print`] | the table for people, the lines for programs |
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -21,6 +21,8 @@ const NIGHTS_BEFORE: i64 = 9;
 const UPDATED_SHARE: f64 = 0.60;
 /// Share of the fleet that an attack reaches.
 const ATTACKED_SHARE: f64 = 0.90;
+/// Devices that make an event a fleet's.
+const FLEET_SCOPE: usize = 3;
 
 mod purpose {
     pub(super) const RANK: u64 = 101;
@@ -248,14 +250,21 @@ impl Author<'_> {
         self.rollout.plus_ms(minutes * MINUTE_MS)
     }
 
+    /// The line of a branch is slow, on its devices that do not suffer already: of the `nth`, or of the first after it where that
+    /// leaves enough of them to be a fleet's event.
     fn slow_branch(&self, nth: usize, from: i64, to: i64, story: &mut Story) {
         let mut branches: Vec<&str> = self.profiles.iter().map(|device| &*device.branch).collect();
         branches.sort_unstable();
         branches.dedup();
-        let Some(&branch) = branches.get(nth % branches.len().max(1)) else { return };
-        let already = |index: usize| !story.plans[index].impacts.is_empty();
-        let hit: Vec<usize> =
-            (0..self.profiles.len()).filter(|&i| &*self.profiles[i].branch == branch && !already(i)).collect();
+        let count = branches.len();
+        branches.rotate_left(nth % count.max(1));
+        let spared = |branch: &&str| -> Vec<usize> {
+            let is_spared = |index: &usize| story.plans[*index].impacts.is_empty();
+            (0..self.profiles.len()).filter(|&i| *self.profiles[i].branch == **branch).filter(is_spared).collect()
+        };
+        let found =
+            branches.iter().map(|branch| (*branch, spared(branch))).find(|(_, spared)| spared.len() >= FLEET_SCOPE);
+        let Some((branch, hit)) = found else { return };
         for &index in &hit {
             let (start, end) = (self.minute(from), self.minute(to));
             story.plans[index].impacts.push(Impact { start, end, effect: Effect::slow_line() });

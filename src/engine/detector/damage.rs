@@ -125,9 +125,12 @@ impl Event {
             let tracked = &devices[index as usize];
             let member = self.members.get(&index);
             let has = member.map_or_else(|| tracked.has(&key), |m| m.attributes.iter().any(|(own, _)| *own == key));
-            for (window, sum) in [before, during].into_iter().zip(&mut sums[usize::from(has)]) {
-                let (trials, exceeding) = pool::trials(tracked, pair, window);
-                *sum = (sum.0 + trials, sum.1 + exceeding);
+            let told = [before, during].map(|window| pool::trials(tracked, pair, window));
+            // Only who was there before can have become worse: a newcomer would shift the one and not the other.
+            if told.iter().all(|(trials, _)| *trials > 0) {
+                for (sum, (trials, exceeding)) in sums[usize::from(has)].iter_mut().zip(told) {
+                    *sum = (sum.0 + trials, sum.1 + exceeding);
+                }
             }
         }
         let change = |sums: [(u64, u64); 2]| {
