@@ -14,6 +14,7 @@ mod explain;
 mod grouping;
 mod groups;
 mod image;
+mod membership;
 mod pool;
 mod shown;
 mod tracked;

@@ -175,7 +175,8 @@ pub enum StreakEnd {
     Healthy,
     /// No data, or none that decides: not proved continuous.
     Unknown,
-    /// The minutes are there, but too few of them are known, or the event began and ended within its edge minutes.
+    /// The minutes are there, but they do not prove an hour: the event began or ended within its edge minutes, or a lone device
+    /// stood too close to its limit.
     Unproven,
 }
 

@@ -28,7 +28,7 @@ pub const ALPHA_DEGRADED: f64 = 0.01;
 pub const ALPHA_HEALTHY: f64 = 0.05;
 /// Level at which a device is called affected, over [`MEMBERSHIP_MIN`] minutes.
 const ALPHA_MEMBER: f64 = 1e-4;
-/// Margin over the limit that both halves of the membership window must show.
+/// Margin over the limit that both halves of the membership window must show, and a lone device's hour as a whole.
 const MEMBER_MARGIN: f64 = 1.5;
 /// Minutes that decide whether a device is affected, by latency.
 pub const MEMBERSHIP_MIN: u32 = 20;
@@ -245,6 +245,13 @@ fn clamp(count: u64) -> u32 {
     count.min(1 << 30) as u32
 }
 
+/// Whether a share stands clear of its limit: [`MEMBER_MARGIN`] times above it. A median cannot stand 1.5 times above one half,
+/// so half-way to certainty is asked for there.
+pub fn stands_clear(limit: f64, (trials, exceeding): (u64, u64)) -> bool {
+    let margin = (limit * MEMBER_MARGIN).min((1.0 + limit) / 2.0);
+    trials > 0 && exceeding as f64 > trials as f64 * margin
+}
+
 /// The pairs of class and test by which a device is affected at `last`: the same tests over 20 minutes (30 for false
 /// positives), at a stricter level, with both halves of the window well above the limit.
 ///
@@ -257,11 +264,8 @@ pub fn affected_by(ring: &EvidenceRing, class: TrafficClass, last: Minute, rates
         let (recent, before) = if matches!(test, Test::P50 | Test::P95) { latency } else { rest };
         let Some(limit) = limit(test, rates) else { continue };
         let ((n1, k1), (n2, k2)) = (test.of(&recent), test.of(&before));
-        // A median cannot stand 1.5 times above one half: half-way to certainty is asked for instead.
-        let margin = (limit * MEMBER_MARGIN).min((1.0 + limit) / 2.0);
-        let holds = |n: u64, k: u64| n > 0 && k as f64 > n as f64 * margin;
-        if holds(n1, k1) && holds(n2, k2) && binomial::proves_above(clamp(n1 + n2), clamp(k1 + k2), limit, ALPHA_MEMBER)
-        {
+        let stands_clear = stands_clear(limit, (n1, k1)) && stands_clear(limit, (n2, k2));
+        if stands_clear && binomial::proves_above(clamp(n1 + n2), clamp(k1 + k2), limit, ALPHA_MEMBER) {
             signature.insert(class, test);
         }
     }

@@ -223,7 +223,7 @@ impl Event {
     /// Brings the clock up to `last`.
     pub fn run_clock(&mut self, devices: &[Tracked], last: Minute, settings: &Settings) -> Clock {
         if self.scope == Scope::Isolated && self.key.is_none() {
-            return self.run_lone_clock(devices);
+            return self.run_lone_clock(devices, settings);
         }
         let parts = self.parts(devices);
         self.find_signature(devices);
@@ -263,15 +263,16 @@ impl Event {
         self.streak_min = (self.last_degraded.since(start) + 1).max(0) as u32;
     }
 
-    fn run_lone_clock(&mut self, devices: &[Tracked]) -> Clock {
+    fn run_lone_clock(&mut self, devices: &[Tracked], settings: &Settings) -> Clock {
         let Some(state) = self.present().next().map(|index| &devices[index as usize].state) else {
             return Clock::default();
         };
         self.signature = state.episode_signature;
         self.lead = self.signature.pairs().next().or(self.lead);
+        let clear = |episode: &Episode| episode.is_full() && state.is_clear(episode, settings);
         let clock = Clock {
-            ended_full: state.past_full,
-            full: state.episode.is_some_and(|episode| episode.full.is_some()),
+            ended_full: state.past_full.filter(clear),
+            full: state.episode.is_some_and(|episode| clear(&episode)),
             episode: state.episode,
         };
         self.keep(&clock);

@@ -256,6 +256,10 @@ impl Events {
                 let state = &mut round.devices[device as usize].state;
                 if event.key.is_some() {
                     state.leave_event(round.last);
+                } else {
+                    // What was looked at and found no hour is not looked at again, unless more of it comes in.
+                    state.past_full = None;
+                    state.declared_through = state.declared_through.max(event.last_degraded);
                 }
                 state.in_event_since = None;
             }

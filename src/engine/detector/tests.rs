@@ -24,9 +24,11 @@ const T0: i64 = DAY0 + HISTORY_MIN * MINUTE_MS;
 enum Said {
     Good,
     Bad,
+    /// Seven samples in ten lie just above the median's threshold.
+    Hair,
     Silent,
 }
-use Said::{Bad, Good, Silent};
+use Said::{Bad, Good, Hair, Silent};
 
 struct Bench {
     engine: Engine,
@@ -136,12 +138,12 @@ impl Bench {
     /// Sends the device's newest report, perhaps again.
     fn offer(&mut self, device: usize, start: i64, said: Said, arrival: i64) -> Result<(), Refusal> {
         let base = match said {
-            Good => 10_000,
+            Good | Hair => 10_000,
             Bad => 30_000,
             Silent => return Ok(()),
         };
-        let buckets: Vec<Bucket> =
-            (0..20).map(|i| Bucket { index: bucket_of(base * (90 + i) / 100) as u16, count: 1 }).collect();
+        let us = |i: u32| if said == Hair && i < 14 { 18_500 } else { base * (90 + i) / 100 };
+        let buckets: Vec<Bucket> = (0..20).map(|i| Bucket { index: bucket_of(us(i)) as u16, count: 1 }).collect();
         let class = ClassReport {
             class: TrafficClass::Https,
             buckets: 0..buckets.len() as u32,
@@ -502,4 +504,17 @@ fn a_minute_is_explained_by_its_counts_and_thresholds() {
     let before = bench.engine.explain(&device, minute.plus(-10));
     assert_eq!(before[0].verdict, Verdict::Healthy);
     assert!(bench.engine.explain(&DeviceId::parse("nobody").unwrap(), minute).is_empty());
+}
+
+#[test]
+fn a_lone_device_a_hair_above_its_usual_level_is_a_near_miss_and_no_incident() {
+    let mut bench = Bench::new(20, 0);
+    play(&mut bench, 1, &[(Good, 3), (Hair, 80), (Good, 20)]);
+    assert!(bench.of(ChangeKind::Declared).is_empty(), "{:#?}", bench.changes);
+    let recovered = bench.of(ChangeKind::Recovered);
+    assert_eq!(recovered.len(), 1);
+    let near_miss = recovered[0].near_miss.expect("it was warned of");
+    assert_eq!(near_miss.end, StreakEnd::Unproven);
+    assert!(near_miss.length_min >= 60, "{near_miss:?}");
+    assert!(bench.engine.events.open.is_empty());
 }

@@ -16,15 +16,12 @@ use crate::engine::slots::SlotCounts;
 use crate::engine::streak::{self, Episode};
 use crate::engine::suspect::{AttributeKey, Attributes};
 use crate::engine::time::Minute;
-use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, MEMBERSHIP_MIN, Rates, Signature, TestVerdicts};
+use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, Rates, Signature, TestVerdicts};
 
 use super::attributes;
 use super::contrast::Contrast;
 use super::shown::Shown;
 
-/// Fewest degraded minutes, and shortest streak, by which a device counts as affected before its membership window is full.
-const AFFECTED_DEGRADED: u32 = 6;
-const AFFECTED_LENGTH: u32 = 8;
 /// A share of flagged flows is suspicious only from this multiple of the usual one on: alerts are bursty.
 const FLAGGED_RATIO: f64 = 2.0;
 /// A minute's verdict depends on the four before it: late data are judged again that far.
@@ -402,57 +399,6 @@ impl State {
             }
         }
         self.affected_by = affected;
-    }
-
-    /// Onset of the device's degradation when it is affected at `last`; `None` when it is not, or not yet.
-    pub fn onset(&self, last: Minute) -> Option<Minute> {
-        if let Some(past) = self.past_full {
-            return Some(past.impact_start());
-        }
-        let since_settled = |minute: Minute| minute.since(self.settled_through);
-        let streak = self.episode.filter(|episode| {
-            episode.degraded >= AFFECTED_DEGRADED
-                && episode.length_min() >= AFFECTED_LENGTH
-                && last.since(episode.last_degraded) < i64::from(MEMBERSHIP_MIN)
-                && since_settled(episode.last_degraded) >= i64::from(AFFECTED_LENGTH)
-        });
-        // The membership window must not reach back into an event that is over.
-        let by_window = !self.affected_by.is_empty() && since_settled(last) >= i64::from(MEMBERSHIP_MIN);
-        match (streak, !by_window) {
-            (Some(episode), _) => Some(episode.start),
-            (None, false) => Some(self.episode.map_or(last.plus(-i64::from(MEMBERSHIP_MIN)), |episode| episode.start)),
-            (None, true) => None,
-        }
-    }
-
-    /// Whether the device has been judged lately, so that it can stand as a witness.
-    pub fn is_known(&self, last: Minute) -> bool {
-        self.last_known.is_some_and(|known| last.since(known) < i64::from(MEMBERSHIP_MIN))
-    }
-
-    /// The device leaves a fleet event, or the event is over. The event's clock has decided about the time up to `last`; the
-    /// device's own never may, not even when late data make it be looked at again.
-    pub fn leave_event(&mut self, last: Minute) {
-        self.in_event_since = None;
-        self.past_full = None;
-        self.declared_through = self.declared_through.max(last);
-        self.settled_through = last;
-    }
-
-    /// Whether more of its trials exceed than is normal, by one of the pairs, over the membership window. It proves nothing of one
-    /// device; it says on which side of the limit its own sums lie.
-    pub fn exceeds(&self, pairs: Signature, last: Minute, settings: &Settings) -> bool {
-        pairs.pairs().any(|(class, test)| {
-            let Some(track) = &self.classes[class.index()] else { return false };
-            let (trials, exceeding) = test.of(&track.ring.window(last, MEMBERSHIP_MIN));
-            let limit = verdict::limit(test, &track.rates(settings));
-            limit.is_some_and(|limit| exceeding as f64 > limit * trials as f64)
-        })
-    }
-
-    /// Whether the device is proved good: no episode, no membership test, and judged healthy lately.
-    pub fn is_proved_good(&self, last: Minute) -> bool {
-        self.episode.is_none() && self.affected_by.is_empty() && self.past_full.is_none() && self.is_known(last)
     }
 }
 
