@@ -11,13 +11,10 @@ use fleetwatch::simulation::Scenario;
 /// Development seeds. Those from 1000 on are held out and belong in no test.
 const SEEDS: [u64; 3] = [1, 2, 3];
 
-/// Stories that the detector does not yet get right, and what is wrong. They are run and printed, and gate nothing.
-const NOT_YET: [(Scenario, &str); 4] = [
-    (Scenario::Moderate, "never found: the least distance of 3 ms is most of the median"),
-    (Scenario::TailOnly, "seed 1: missed"),
-    (Scenario::TwoEvents, "seed 1: the second event, four devices of a branch, is told as two lone ones"),
-    (Scenario::OldBacklog, "seed 2: one device is declared, ten hours later"),
-];
+/// Stories that one learnt day is too little for, which is what the short set has: its thresholds stand 1.7 times above the
+/// usual, because how much a level moves from day to day is not known yet. They are run and printed, and gate nothing; the long
+/// set, with a week, finds them.
+const NOT_YET: [Scenario; 2] = [Scenario::Moderate, Scenario::TailOnly];
 
 #[test]
 fn the_short_set_holds() {
@@ -25,8 +22,7 @@ fn the_short_set_holds() {
     let scored = score::score(&plan, || ()).unwrap();
     let all: Vec<_> = scored.told.iter().collect();
     println!("{}\n{}", table::by_scenario(&all, 0), table::totals(&all));
-    let gating: Vec<_> =
-        all.iter().copied().filter(|run| NOT_YET.iter().all(|(scenario, _)| *scenario != run.scenario)).collect();
+    let gating: Vec<_> = all.iter().copied().filter(|run| !NOT_YET.contains(&run.scenario)).collect();
     let sum = table::sum(&gating, 0, None);
     assert_eq!(sum.runs, (plan.scenarios.len() - NOT_YET.len()) * SEEDS.len());
     assert_eq!(sum.exactly_one, sum.found, "one incident for one event");

@@ -150,11 +150,6 @@ impl Event {
         self.members.iter().filter(|(_, member)| member.left.is_none()).map(|(index, _)| *index)
     }
 
-    /// Those who are members now.
-    pub fn present_members(&self) -> impl Iterator<Item = &Member> {
-        self.members.values().filter(|member| member.left.is_none())
-    }
-
     /// Sets what explains it: the attribute that its members share, and the name, where it is certain enough for one.
     pub fn blame(&mut self, best: &Candidate, cause: Option<Cause>) {
         let difference = self.cause.as_ref().and_then(|cause| cause.evidence).and_then(|evidence| evidence.difference);

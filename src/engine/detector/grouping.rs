@@ -122,14 +122,20 @@ impl Events {
 
     /// Whether one of the two causes is that of nearly all members of both: what can be seen without ranking the fleet.
     fn may_be_one(&self, older: u32, younger: u32) -> bool {
-        let at = |number: u32| self.open.iter().find(|event| event.number == number);
-        let (Some(older), Some(younger)) = (at(older), at(younger)) else { return false };
-        let explains = |key: &AttributeKey| {
-            let members = || older.present_members().chain(younger.present_members());
+        let causes = [older, younger].map(|number| self.place(number).and_then(|at| self.open[at].key.as_ref()));
+        causes.into_iter().flatten().any(|key| self.is_cause_of(key, [older, younger]))
+    }
+
+    /// Whether `key` is what nearly all members of two events have, and most of those of each: also of the members that have
+    /// left, or an event that is nearly over would be anybody's.
+    fn is_cause_of(&self, key: &AttributeKey, events: [u32; 2]) -> bool {
+        let counts = events.map(|number| {
+            let members = || self.place(number).into_iter().flat_map(|at| self.open[at].members.values());
             let with = members().filter(|member| member.attributes.iter().any(|(own, _)| own == key)).count();
-            with as f64 >= MERGE_SHARE * members().count() as f64
-        };
-        [older, younger].iter().filter_map(|event| event.key.as_ref()).any(explains)
+            (with, members().count())
+        });
+        let [with, all] = [counts[0].0 + counts[1].0, counts[0].1 + counts[1].1];
+        counts.iter().all(|(with, all)| *with * 2 >= *all) && with as f64 >= MERGE_SHARE * all as f64
     }
 
     fn merge_if_one(&mut self, older: u32, younger: u32, round: &mut Round<'_>) {
@@ -141,7 +147,8 @@ impl Events {
         let (Some(at), Some(from)) = (self.place(older), self.place(younger)) else { return };
         let both = self.open[at].present().chain(self.open[from].present()).count();
         let is_one_of_them = [at, from].iter().any(|index| self.open[*index].key.as_ref() == Some(&best.key));
-        if !is_one_of_them || f64::from(best.affected_with) < MERGE_SHARE * both as f64 {
+        let is_cause = is_one_of_them && self.is_cause_of(&best.key, [older, younger]);
+        if !is_cause || f64::from(best.affected_with) < MERGE_SHARE * both as f64 {
             return;
         }
         let taken = self.open.remove(from);
