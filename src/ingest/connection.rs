@@ -446,8 +446,20 @@ impl Session<'_> {
                 break;
             }
         }
-        // The broker closes the connection either way.
-        let _ = self.send(Request::Disconnect(Disconnect)).await;
+        // The broker closes the connection either way. We read until it has: a socket that is closed with something unread in it
+        // is reset, and a reset takes acknowledgements away that the broker has not read yet.
+        if self.send(Request::Disconnect(Disconnect)).await.is_ok() {
+            let _ = tokio::time::timeout_at(deadline, self.read_to_the_end()).await;
+        }
+    }
+
+    async fn read_to_the_end(&mut self) {
+        while let Some(network) = self.events.network.as_mut() {
+            if network.readb(&mut self.events.state).await.is_err() {
+                return;
+            }
+            self.events.state.events.clear();
+        }
     }
 }
 
