@@ -135,7 +135,8 @@ impl Recovery<'_> {
 
     /// The engine of the checkpoint and the last entry it has seen; an empty one where there is none.
     fn engine(&self, opened: &mut Opened) -> (Engine, u64) {
-        let new = || Engine::new(self.settings.clone(), Arc::new(Fleet::new(self.settings)));
+        let new =
+            || Engine::new(self.settings.clone(), Arc::new(Fleet::new(self.settings))).with_threads(tick_threads());
         if let Some(checkpoint) = opened.loaded.checkpoint.take() {
             let mut engine = new();
             match engine.restore(&checkpoint.bytes) {
@@ -168,4 +169,9 @@ impl Recovery<'_> {
         }
         (engine, 0)
     }
+}
+
+/// Threads that step devices in a tick: two, where there are as many cores, and the rest is left to ingest.
+pub(super) fn tick_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2))
 }

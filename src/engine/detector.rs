@@ -41,6 +41,8 @@ pub const TICK_MS: i64 = 10_000;
 
 /// Devices that are brought into the cache together.
 const BATCH: usize = 16;
+/// Fewest devices that are worth a thread: to start one costs as much as to step some fifty.
+const LEAST_SHARE: usize = 256;
 
 /// The detector's state.
 #[derive(Debug)]
@@ -59,7 +61,8 @@ pub struct Engine {
     last_tick: Timestamp,
     /// Whether something has changed that the events have not been told of.
     touched: bool,
-    scratch: Box<Scratch>,
+    /// One for each thread that steps devices; at least one.
+    workers: Vec<Worker>,
 }
 
 impl Engine {
@@ -76,8 +79,16 @@ impl Engine {
             closed_before: None,
             last_tick: Timestamp::default(),
             touched: false,
-            scratch: Box::default(),
+            workers: vec![Worker::default()],
         }
+    }
+
+    /// Lets so many threads step the devices in a tick that closes a minute; one until told otherwise. It changes how long a tick
+    /// takes and nothing else.
+    #[must_use]
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.workers.resize_with(threads.max(1), Worker::default);
+        self
     }
 
     /// The first tick after `instant`.
@@ -145,22 +156,32 @@ impl Engine {
         let mut waiting = std::mem::take(&mut self.pending);
         waiting.append(&mut self.fleet.take_mail());
         let context = Context { settings: &self.settings, groups: self.groups.now(), before, moved };
-        let (scratch, pending, touched) = (&mut self.scratch, &mut self.pending, &mut self.touched);
-        let mut step = |tracked: &mut Tracked| {
-            *touched |= tracked.step(&context, scratch);
-            if tracked.is_pending() {
-                pending.push(tracked.device.index() as u32);
-            }
-        };
         if moved {
-            for batch in self.devices.chunks_mut(BATCH) {
-                warm(batch, before.plus(-1));
-                batch.iter_mut().for_each(&mut step);
-            }
+            let share = self.devices.len().div_ceil(self.workers.len()).max(LEAST_SHARE);
+            let shares = self.devices.chunks_mut(share);
+            std::thread::scope(|scope| {
+                let mut work = shares.zip(&mut self.workers);
+                let first = work.next();
+                for (devices, worker) in work {
+                    let context = &context;
+                    scope.spawn(move || worker.step_all(devices, context));
+                }
+                if let Some((devices, worker)) = first {
+                    worker.step_all(devices, &context);
+                }
+            });
         } else {
             waiting.sort_unstable();
             waiting.dedup();
-            waiting.iter().filter_map(|&index| self.devices.get_mut(index as usize).map(&mut step)).for_each(drop);
+            for &index in &waiting {
+                if let Some(tracked) = self.devices.get_mut(index as usize) {
+                    self.workers[0].step(tracked, &context);
+                }
+            }
+        }
+        for worker in &mut self.workers {
+            self.pending.append(&mut worker.pending);
+            self.touched |= std::mem::take(&mut worker.touched);
         }
         // Of devices that have registered since the tick began.
         self.pending.extend(waiting.into_iter().filter(|&index| index as usize >= self.devices.len()));
@@ -185,6 +206,32 @@ impl Engine {
     fn sort_order(&mut self) {
         self.order = (0..self.devices.len() as u32).collect();
         self.order.sort_by(|a, b| self.devices[*a as usize].device.id().cmp(self.devices[*b as usize].device.id()));
+    }
+}
+
+/// Steps devices, one after the other. Devices know nothing of each other here, so that it does not matter who steps which.
+#[derive(Debug, Default)]
+struct Worker {
+    scratch: Box<Scratch>,
+    /// Those that have to be looked at in the next tick, whatever it closes.
+    pending: Vec<u32>,
+    /// Whether something has changed that the events have to be told of.
+    touched: bool,
+}
+
+impl Worker {
+    fn step_all(&mut self, devices: &mut [Tracked], context: &Context<'_>) {
+        for batch in devices.chunks_mut(BATCH) {
+            warm(batch, context.before.plus(-1));
+            batch.iter_mut().for_each(|tracked| self.step(tracked, context));
+        }
+    }
+
+    fn step(&mut self, tracked: &mut Tracked, context: &Context<'_>) {
+        self.touched |= tracked.step(context, &mut self.scratch);
+        if tracked.is_pending() {
+            self.pending.push(tracked.device.index() as u32);
+        }
     }
 }
 

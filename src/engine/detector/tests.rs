@@ -26,9 +26,11 @@ enum Said {
     Bad,
     /// Seven samples in ten lie just above the median's threshold.
     Hair,
+    /// Bad enough for a baseline that is only provisional.
+    Worse,
     Silent,
 }
-use Said::{Bad, Good, Hair, Silent};
+use Said::{Bad, Good, Hair, Silent, Worse};
 
 struct Bench {
     engine: Engine,
@@ -140,6 +142,7 @@ impl Bench {
         let base = match said {
             Good | Hair => 10_000,
             Bad => 30_000,
+            Worse => 90_000,
             Silent => return Ok(()),
         };
         let us = |i: u32| if said == Hair && i < 14 { 18_500 } else { base * (90 + i) / 100 };
@@ -470,7 +473,7 @@ fn decided(changes: &[Change]) -> Vec<(ChangeKind, i64, Vec<DeviceId>, Option<St
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { cases: 12, ..Default::default() })]
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 48, ..Default::default() })]
 
     #[test]
     fn order_duplication_and_delay_within_the_grace_change_nothing(
@@ -480,11 +483,16 @@ proptest::proptest! {
         let play = |disturbed: bool| {
             let mut bench = Bench::with_history(8, 5, 120);
             for &(bad, minutes) in &story {
-                bench.disturbed_minutes(minutes, disturbed.then_some(seed), |device, _| if bad && device < 5 { Bad } else { Good });
+                let say = |device, _| if bad && device < 5 { Worse } else { Good };
+                bench.disturbed_minutes(minutes, disturbed.then_some(seed), say);
             }
             decided(&bench.changes)
         };
-        proptest::prop_assert_eq!(play(false), play(true));
+        let straight = play(false);
+        // Half an hour of it is warned of, whatever else the story holds.
+        let is_long = story.iter().any(|(bad, minutes)| *bad && *minutes > 25);
+        proptest::prop_assert!(!is_long || !straight.is_empty());
+        proptest::prop_assert_eq!(straight, play(true));
     }
 }
 
@@ -517,4 +525,17 @@ fn a_lone_device_a_hair_above_its_usual_level_is_a_near_miss_and_no_incident() {
     assert_eq!(near_miss.end, StreakEnd::Unproven);
     assert!(near_miss.length_min >= 60, "{near_miss:?}");
     assert!(bench.engine.events.open.is_empty());
+}
+
+#[test]
+fn two_threads_decide_what_one_does() {
+    let life = |threads: usize| {
+        let mut bench = Bench::with_history(2 * LEAST_SHARE + 7, 20, 90);
+        bench.engine = bench.engine.with_threads(threads);
+        play(&mut bench, 20, &[(Good, 3), (Worse, 65), (Good, 10)]);
+        (bench.engine.image(), decided(&bench.changes))
+    };
+    let one = life(1);
+    assert!(one.1.iter().any(|(kind, ..)| *kind == ChangeKind::Declared), "{:?}", one.1);
+    assert!(one == life(2) && one == life(3));
 }
