@@ -24,6 +24,10 @@
 //! devices alike, and its onsets would fit the installs well. It is the comparison with a control group that FUNNEL (Zhang
 //! et al., CoNEXT 2015) makes. Such a wave is the `fleet`'s, once a quarter of the fleet suffers.
 //!
+//! **Timing** speaks at most a thousand to one: devices that fall ill after a night's rollout are one coincidence, not as many
+//! as there are devices. Of what everybody has it speaks only where onsets follow installs; where all fall ill at once, while
+//! they took it one after the other, it is the `fleet`'s.
+//!
 //! **Pairs** (update and model, update and firmware) are candidates of their own: a defect may need both. One that covers the
 //! same devices as its update says no more than the update, and is left out.
 
@@ -48,6 +52,8 @@ const PROMPT_SHARE: f64 = 0.7;
 /// The most that the onsets' timing may say, a thousand to one: devices that fall ill at once after a night's rollout are one
 /// coincidence, not as many as there are devices.
 const MOST_BY_TIMING: f64 = NAMED;
+/// Part of the variance of the installs that the delays after them may have where onsets follow installs.
+const FOLLOWING: f64 = 0.5;
 /// An onset this many minutes before the install still counts as "with it": slots and clocks have grains.
 const VETO_MIN: i64 = 5;
 /// Devices with the cause must be affected at this many times the rate of those without, and so many without make a rate.
@@ -192,11 +198,56 @@ struct Tally<'a> {
     key: &'a AttributeKey,
     /// How well each affected device's onset fits.
     affected: Vec<f64>,
+    /// Of the affected ones whose install is known: installs, and delays from install to onset.
+    installs: Spread,
+    delays: Spread,
     /// Healthy devices on which it would surely show by now ...
     ripe: u32,
     /// ... and the chance of that for each of the others.
     unripe: Vec<f64>,
     devices: u64,
+}
+
+impl<'a> Tally<'a> {
+    fn of(key: &'a AttributeKey) -> Self {
+        let (installs, delays) = Default::default();
+        Self { key, affected: Vec::new(), installs, delays, ripe: 0, unripe: Vec::new(), devices: 0 }
+    }
+
+    fn add_affected(&mut self, onset: Minute, installed: Option<Minute>) {
+        self.affected.push(onset_fit(onset, installed));
+        if let Some(installed) = installed {
+            self.installs.add(f64::from(installed.0));
+            self.delays.add(onset.since(installed) as f64);
+        }
+    }
+
+    /// Whether the devices fell ill one after the other, as they took it. Where all fall ill at once the delays vary as much as
+    /// the installs do, and something else has set it off.
+    fn onsets_follow_installs(&self) -> bool {
+        self.delays.variance() < FOLLOWING * self.installs.variance()
+    }
+}
+
+/// Mean and variance as they go (Welford 1962).
+#[derive(Clone, Copy, Debug, Default)]
+struct Spread {
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Spread {
+    fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        let before = value - self.mean;
+        self.mean += before / self.count;
+        self.squares += before * (value - self.mean);
+    }
+
+    fn variance(&self) -> f64 {
+        self.squares / self.count.max(1.0)
+    }
 }
 
 /// Ranks the candidates, best first; ties by kind and value. Cost: one look at each attribute of each subject, a few
@@ -241,13 +292,13 @@ fn tally<'a>(subjects: &[Subject<'a>], now: Minute) -> (Vec<Tally<'a>>, [u32; Ki
         for (key, installed) in subject.attributes {
             let place = *places.entry(key).or_insert_with(|| {
                 values[key.kind as usize] += 1;
-                tallies.push(Tally { key, affected: Vec::new(), ripe: 0, unripe: Vec::new(), devices: 0 });
+                tallies.push(Tally::of(key));
                 tallies.len() - 1
             });
             let tally = &mut tallies[place];
             tally.devices = tally.devices.wrapping_add(mark);
             match (subject.onset, installed) {
-                (Some(onset), installed) => tally.affected.push(onset_fit(onset, *installed)),
+                (Some(onset), installed) => tally.add_affected(onset, *installed),
                 (None, None) => tally.ripe += 1,
                 (None, Some(installed)) => match would_show(*installed, now) {
                     1.0.. => tally.ripe += 1,
@@ -264,16 +315,19 @@ fn judge(tally: &Tally<'_>, total: Totals, values: u32) -> Option<Candidate> {
     let Totals { affected: total_affected, healthy: total_healthy, eps } = total;
     let (a, b) = (tally.affected.len() as f64, f64::from(tally.ripe) + tally.unripe.len() as f64);
     let (affected_without, healthy_without) = (total_affected - a, total_healthy - b);
-    let shown = f64::from(tally.ripe) + tally.unripe.iter().sum::<f64>();
-    let pi = (a + 0.5) / (a + shown + 1.0);
     let controls = affected_without + healthy_without;
+    // Without devices to compare with, installs are heard only where the onsets follow them.
+    let timed = controls >= LEAST_CONTROLS || tally.onsets_follow_installs();
+    let would_show = |f: f64| if timed { f } else { 1.0 };
+    let shown = f64::from(tally.ripe) + tally.unripe.iter().map(|f| would_show(*f)).sum::<f64>();
+    let pi = (a + 0.5) / (a + shown + 1.0);
     let rate_without = (affected_without + 0.5) / (controls + 1.0);
     if controls >= LEAST_CONTROLS && affected_without >= 1.0 && rate_without * LEAST_RELATIVE_RISK > pi {
         return None;
     }
     let with: f64 = tally.affected.iter().map(|rho| (pi * rho.min(1.0) + eps).ln()).sum::<f64>()
-        + timing(&tally.affected, pi, eps)
-        + tally.unripe.iter().map(|f| (-(pi * f)).ln_1p()).sum::<f64>()
+        + if timed { timing(&tally.affected, pi, eps) } else { 0.0 }
+        + tally.unripe.iter().map(|f| (-(pi * would_show(*f))).ln_1p()).sum::<f64>()
         + f64::from(tally.ripe) * (-pi).ln_1p();
     let without = affected_without * eps.ln() + healthy_without * (-eps).ln_1p();
     let no_cause = total_affected * eps.ln() + total_healthy * (-eps).ln_1p();

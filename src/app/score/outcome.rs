@@ -13,6 +13,8 @@ use crate::simulation::Truth;
 const PREMATURE_MS: i64 = 2 * MINUTE_MS;
 /// An alarm that comes earlier than this before the hour is full is false, whoever is in it, in ms.
 const TOO_EARLY_MS: i64 = 15 * MINUTE_MS;
+/// The latest that an alarm about an event comes after its end: the time for which a recovered one is watched, in ms.
+const AFTER_END_MS: i64 = 60 * MINUTE_MS;
 /// Share of an alarm's devices that must suffer from an event for the alarm to be about it.
 const BELONGS: f64 = 0.5;
 
@@ -158,7 +160,11 @@ fn found(truth: &Truth, alarm: &Alarm) -> Option<Found> {
 
 fn belongs_to(truth: &[Truth], alarm: &Alarm) -> Option<usize> {
     let share = |truth: &Truth| shared(&truth.devices, &alarm.devices) as f64 / alarm.devices.len().max(1) as f64;
-    let candidates = truth.iter().enumerate().filter(|(_, truth)| alarm.at >= truth.start && share(truth) >= BELONGS);
+    let in_time = |truth: &Truth| {
+        let end = truth.end.map_or(alarm.at, |end| end.plus_ms(AFTER_END_MS));
+        (truth.start..=end).contains(&alarm.at)
+    };
+    let candidates = truth.iter().enumerate().filter(|(_, truth)| in_time(truth) && share(truth) >= BELONGS);
     candidates.max_by(|(_, a), (_, b)| share(a).total_cmp(&share(b))).map(|(index, _)| index)
 }
 

@@ -12,7 +12,6 @@ use crate::engine::device::DeviceId;
 use crate::engine::effect::{Change, ChangeKind, Scope};
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::EventState;
-use crate::engine::streak::Episode;
 use crate::engine::time::{Minute, Timestamp};
 
 use super::event::Event;
@@ -227,13 +226,7 @@ impl Events {
         for &device in round.order {
             let tracked = &mut round.devices[device as usize];
             let state = &tracked.state;
-            // The time up to the end of a group that it was in has been decided by the group's clock.
-            let own = |e: &Episode| {
-                e.start > state.settled_through
-                    || e.last_degraded.since(state.settled_through) >= i64::from(round.settings.hold_min)
-            };
-            let running = state.episode.filter(|e| e.full.is_some() || e.length_min() >= first_mark);
-            let ripe = running.or(state.past_full).filter(own);
+            let ripe = state.episode.filter(|e| e.full.is_some() || e.length_min() >= first_mark).or(state.past_full);
             let is_busy = round.group_of[device as usize] != 0 || busy.contains_key(&device);
             let (Some(episode), false) = (ripe, is_busy) else { continue };
             self.next_event += 1;

@@ -19,15 +19,13 @@ impl State {
         if let Some(past) = self.past_full {
             return Some(past.impact_start());
         }
-        let since_settled = |minute: Minute| minute.since(self.settled_through);
         let streak = self.episode.filter(|episode| {
             episode.degraded >= AFFECTED_DEGRADED
                 && episode.length_min() >= AFFECTED_LENGTH
                 && last.since(episode.last_degraded) < i64::from(MEMBERSHIP_MIN)
-                && since_settled(episode.last_degraded) >= i64::from(AFFECTED_LENGTH)
         });
         // The membership window must not reach back into an event that is over.
-        let by_window = !self.affected_by.is_empty() && since_settled(last) >= i64::from(MEMBERSHIP_MIN);
+        let by_window = !self.affected_by.is_empty() && last.since(self.settled_through) >= i64::from(MEMBERSHIP_MIN);
         match (streak, !by_window) {
             (Some(episode), _) => Some(episode.start),
             (None, false) => Some(self.episode.map_or(last.plus(-i64::from(MEMBERSHIP_MIN)), |episode| episode.start)),

@@ -7,7 +7,7 @@ use bincode::{Decode, Encode};
 use crate::engine::baseline::{self, Baseline, GroupNormals, Standing, Thresholds};
 use crate::engine::device::{Label, Status, TrafficClass};
 use crate::engine::effect::Verdict;
-use crate::engine::evidence::{Counts, EvidenceRing};
+use crate::engine::evidence::{Counts, EVIDENCE_MIN, EvidenceRing};
 use crate::engine::fleet::{Closing, Device, LateFragment};
 use crate::engine::histogram::Histogram;
 use crate::engine::history::{HISTORY_MIN, History};
@@ -312,7 +312,9 @@ impl Tracked {
             let group = context.groups[class.index()].of(state.facts.model.as_ref(), state.facts.branch.as_ref());
             Thresholds::of_judged(baseline::normal(&track.baseline, group, fragment.minute, settings), settings)
         };
-        if !track.ring.add(fragment.minute, counts_of(&fragment.counts, &histogram, thresholds)) {
+        // Memory is counted from the fleet's time: how old an hour may be must not depend on what else a device has sent.
+        let forgotten = context.before.since(fragment.minute) > i64::from(EVIDENCE_MIN);
+        if forgotten || !track.ring.add(fragment.minute, counts_of(&fragment.counts, &histogram, thresholds)) {
             state.too_late += 1;
             return;
         }
@@ -355,6 +357,8 @@ impl Tracked {
             // Late data may have completed an hour that is over: look at what was around it, too.
             from = from.min(streak::quiet_before(&state.history, oldest, dirty, context.settings));
         }
+        // The time up to the end of a group that it was in has been decided by the group's clock.
+        from = from.max(state.settled_through.plus(1));
         let found = streak::episodes(&state.history, from, last, context.settings);
         if let Some(ended) = found.ended_full.iter().rev().find(|ended| ended.last_degraded > state.declared_through) {
             state.past_full = Some(*ended);

@@ -158,3 +158,16 @@ fn kinds_are_read_back_by_their_names() {
     }
     assert_eq!(Kind::from_name("weather"), None);
 }
+
+#[test]
+fn what_everybody_took_is_blamed_only_where_onsets_follow_installs() {
+    // The whole fleet took it within forty minutes; nearly all suffer.
+    let fleet = |onset: &dyn Fn(i64) -> i64| -> Vec<_> {
+        (0..200).map(|i| subject(i, Some(30 + i as i64 / 5), (i % 20 != 0).then(|| onset(30 + i as i64 / 5)))).collect()
+    };
+    let one_by_one = named(&fleet(&|installed_ago| installed_ago - 3)).expect("named").suspect;
+    assert_eq!((one_by_one.kind.as_str(), one_by_one.value.as_str()), ("update", "new"));
+    let at_once = named(&fleet(&|_| 25)).expect("named");
+    assert_eq!(at_once.suspect.kind, "fleet");
+    assert!(at_once.inseparable, "{at_once:?}");
+}
