@@ -13,8 +13,8 @@ const SEEDS: [u64; 3] = [1, 2, 3];
 
 /// Stories that one learnt day is too little for, which is what the short set has: its thresholds stand 1.7 times above the
 /// usual, because how much a level moves from day to day is not known yet. They are run and printed, and gate nothing; the long
-/// set, with a week, finds them.
-const NOT_YET: [Scenario; 2] = [Scenario::Moderate, Scenario::TailOnly];
+/// set, with a week, finds them. The old backlog lasts into the afternoon, when a lone device's busy time is not known from a day.
+const NOT_YET: [Scenario; 3] = [Scenario::Moderate, Scenario::TailOnly, Scenario::OldBacklog];
 
 #[test]
 fn the_short_set_holds() {
