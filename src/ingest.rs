@@ -25,6 +25,7 @@ mod acks;
 mod backoff;
 mod connection;
 mod outbox;
+mod reason;
 mod tls;
 
 use std::io;

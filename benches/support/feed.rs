@@ -14,8 +14,6 @@ use fleetwatch::engine::time::Timestamp;
 /// 2026-11-17, a Tuesday, 00:00 UTC.
 pub const START: i64 = 1_794_873_600_000;
 pub const MINUTE: i64 = 60_000;
-/// As many as `serve` takes.
-const THREADS: usize = 2;
 const CLASSES: [TrafficClass; 4] = [TrafficClass::Https, TrafficClass::Http, TrafficClass::Dns, TrafficClass::Mail];
 /// Different contents; which one a report has looks random.
 const VARIANTS: usize = 256;
@@ -94,7 +92,7 @@ impl Life {
     /// Devices in 50 branches with 4 models, the first third of which has another update than the rest.
     pub fn new(feed: Feed) -> Self {
         let settings = Settings { max_devices: 1_000_000, ..Settings::default() };
-        let engine = Engine::new(settings.clone(), Arc::new(Fleet::new(&settings))).with_threads(THREADS);
+        let engine = Engine::new(settings.clone(), Arc::new(Fleet::new(&settings))).with_join(side_by_side);
         for (device, id) in feed.ids.iter().enumerate() {
             let status = Status {
                 online: true,
@@ -134,4 +132,12 @@ impl Life {
             assert!(changes.is_empty(), "a quiet life: {changes:?}");
         }
     }
+}
+
+/// As `serve` runs the halves of a tick.
+fn side_by_side(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
+    std::thread::scope(|scope| {
+        scope.spawn(second);
+        first();
+    });
 }

@@ -135,8 +135,7 @@ impl Recovery<'_> {
 
     /// The engine of the checkpoint and the last entry it has seen; an empty one where there is none.
     fn engine(&self, opened: &mut Opened) -> (Engine, u64) {
-        let new =
-            || Engine::new(self.settings.clone(), Arc::new(Fleet::new(self.settings))).with_threads(tick_threads());
+        let new = || Engine::new(self.settings.clone(), Arc::new(Fleet::new(self.settings))).with_join(side_by_side);
         if let Some(checkpoint) = opened.loaded.checkpoint.take() {
             let mut engine = new();
             match engine.restore(&checkpoint.bytes) {
@@ -171,7 +170,10 @@ impl Recovery<'_> {
     }
 }
 
-/// Threads that step devices in a tick: two, where there are as many cores, and the rest is left to ingest.
-pub(super) fn tick_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2))
+/// Runs both on two threads.
+pub(super) fn side_by_side(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
+    std::thread::scope(|scope| {
+        scope.spawn(second);
+        first();
+    });
 }

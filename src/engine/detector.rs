@@ -41,8 +41,11 @@ pub const TICK_MS: i64 = 10_000;
 
 /// Devices that are brought into the cache together.
 const BATCH: usize = 16;
-/// Fewest devices that are worth a thread: to start one costs as much as to step some fifty.
-const LEAST_SHARE: usize = 256;
+/// Fewest devices that are worth two threads: to start one costs as much as to step some fifty.
+const LEAST_SHARED: usize = 512;
+
+/// Runs two pieces of work to their end, in any order or side by side. The engine starts no thread; its caller may.
+pub type Join = fn(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send));
 
 /// The detector's state.
 #[derive(Debug)]
@@ -61,8 +64,9 @@ pub struct Engine {
     last_tick: Timestamp,
     /// Whether something has changed that the events have not been told of.
     touched: bool,
-    /// One for each thread that steps devices; at least one.
-    workers: Vec<Worker>,
+    /// One for each half of the devices.
+    workers: [Worker; 2],
+    join: Join,
 }
 
 impl Engine {
@@ -79,15 +83,19 @@ impl Engine {
             closed_before: None,
             last_tick: Timestamp::default(),
             touched: false,
-            workers: vec![Worker::default()],
+            workers: Default::default(),
+            join: |first, second| {
+                first();
+                second();
+            },
         }
     }
 
-    /// Lets so many threads step the devices in a tick that closes a minute; one until told otherwise. It changes how long a tick
-    /// takes and nothing else.
+    /// Lets `join` run the two halves of the work on the devices in a tick that closes a minute; one after the other until told
+    /// otherwise. It changes how long a tick takes and nothing else.
     #[must_use]
-    pub fn with_threads(mut self, threads: usize) -> Self {
-        self.workers.resize_with(threads.max(1), Worker::default);
+    pub fn with_join(mut self, join: Join) -> Self {
+        self.join = join;
         self
     }
 
@@ -157,19 +165,10 @@ impl Engine {
         waiting.append(&mut self.fleet.take_mail());
         let context = Context { settings: &self.settings, groups: self.groups.now(), before, moved };
         if moved {
-            let share = self.devices.len().div_ceil(self.workers.len()).max(LEAST_SHARE);
-            let shares = self.devices.chunks_mut(share);
-            std::thread::scope(|scope| {
-                let mut work = shares.zip(&mut self.workers);
-                let first = work.next();
-                for (devices, worker) in work {
-                    let context = &context;
-                    scope.spawn(move || worker.step_all(devices, context));
-                }
-                if let Some((devices, worker)) = first {
-                    worker.step_all(devices, &context);
-                }
-            });
+            let half = if self.devices.len() < LEAST_SHARED { self.devices.len() } else { self.devices.len() / 2 };
+            let (left, right) = self.devices.split_at_mut(half);
+            let [first, second] = &mut self.workers;
+            (self.join)(&mut || first.step_all(left, &context), &mut || second.step_all(right, &context));
         } else {
             waiting.sort_unstable();
             waiting.dedup();

@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use rumqttc::mqttbytes::Error as CodecError;
 use rumqttc::{
-    ConnectReturnCode, ConnectionError, Disconnect, Event, EventLoop, MqttOptions, NetworkOptions, Packet, PingReq,
-    PubAck, Publish, QoS, Request, StateError, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
+    Disconnect, Event, EventLoop, MqttOptions, NetworkOptions, Packet, PingReq, PubAck, Publish, QoS, Request,
+    StateError, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode,
 };
 use tokio::sync::watch;
 
 use super::acks::Acks;
 use super::backoff::Backoff;
 use super::outbox::Outbox;
+use super::reason::{reason_of, reason_of_state};
 use super::{Board, DownReason, IngestCounters, IngestError, SessionState};
 use crate::clock;
 use crate::delivery::{Delivery, Intake, Outcome};
@@ -476,30 +476,4 @@ async fn stopped(shutdown: &mut watch::Receiver<bool>) {
 fn fault(error: &StateError) -> Fault {
     tracing::debug!(%error, "connection lost");
     Fault::Down(reason_of_state(error))
-}
-
-fn reason_of(error: &ConnectionError) -> DownReason {
-    match error {
-        ConnectionError::MqttState(error) => reason_of_state(error),
-        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => DownReason::Timeout,
-        ConnectionError::Tls(_) => DownReason::Tls,
-        ConnectionError::Io(_) => DownReason::Unreachable,
-        ConnectionError::ConnectionRefused(code) => match code {
-            ConnectReturnCode::BadUserNamePassword
-            | ConnectReturnCode::NotAuthorized
-            | ConnectReturnCode::BadClientId => DownReason::NotAuthorized,
-            _ => DownReason::Unavailable,
-        },
-        _ => DownReason::Protocol,
-    }
-}
-
-fn reason_of_state(error: &StateError) -> DownReason {
-    match error {
-        StateError::Io(_) | StateError::ConnectionAborted => DownReason::Closed,
-        StateError::Deserialization(CodecError::Io(_)) => DownReason::Closed,
-        StateError::AwaitPingResp => DownReason::PingTimeout,
-        StateError::Deserialization(CodecError::PayloadSizeLimitExceeded(_)) => DownReason::PacketTooLarge,
-        _ => DownReason::Protocol,
-    }
 }

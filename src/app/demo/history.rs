@@ -16,7 +16,7 @@ use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
 use crate::simulation::{Body, Simulation};
 
-use super::super::recovery::tick_threads;
+use super::super::recovery::side_by_side;
 
 /// Days before the epoch.
 const DAYS: i64 = 2;
@@ -92,7 +92,7 @@ pub fn learn(
         fleet.expect(profile.id.clone());
     }
     let grace_ms = settings.grace_ms;
-    let mut engine = Engine::new(settings, Arc::clone(&fleet)).with_threads(tick_threads());
+    let mut engine = Engine::new(settings, Arc::clone(&fleet)).with_join(side_by_side);
     let whole_ms: i64 = spans.iter().map(length_ms).sum();
     let mut total = Outcome::default();
     let finished = thread::scope(|scope| {

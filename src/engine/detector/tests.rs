@@ -529,13 +529,26 @@ fn a_lone_device_a_hair_above_its_usual_level_is_a_near_miss_and_no_incident() {
 
 #[test]
 fn two_threads_decide_what_one_does() {
-    let life = |threads: usize| {
-        let mut bench = Bench::with_history(2 * LEAST_SHARE + 7, 20, 90);
-        bench.engine = bench.engine.with_threads(threads);
+    let life = |join: Option<Join>| {
+        let mut bench = Bench::with_history(LEAST_SHARED + 7, 20, 90);
+        bench.engine = match join {
+            Some(join) => bench.engine.with_join(join),
+            None => bench.engine,
+        };
         play(&mut bench, 20, &[(Good, 3), (Worse, 65), (Good, 10)]);
         (bench.engine.image(), decided(&bench.changes))
     };
-    let one = life(1);
+    let one = life(None);
     assert!(one.1.iter().any(|(kind, ..)| *kind == ChangeKind::Declared), "{:?}", one.1);
-    assert!(one == life(2) && one == life(3));
+    let side_by_side: Join = |first, second| {
+        std::thread::scope(|scope| {
+            scope.spawn(second);
+            first();
+        });
+    };
+    let backwards: Join = |first, second| {
+        second();
+        first();
+    };
+    assert!(one == life(Some(side_by_side)) && one == life(Some(backwards)));
 }
