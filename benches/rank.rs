@@ -31,7 +31,7 @@ fn device(index: usize) -> (Option<Minute>, Attributes) {
         (key(Kind::Model, &model), None),
         (key(Kind::Package, "signatures 9.9.1"), Some(NOW.plus(-300))),
     ];
-    let onset = installed.filter(|_| index % 17 != 0).map(|installed| installed.plus(5));
+    let onset = installed.filter(|_| !index.is_multiple_of(17)).map(|installed| installed.plus(5));
     (onset, Arc::from(attributes))
 }
 
