@@ -187,7 +187,8 @@ impl Candidate {
         }
     }
 
-    fn covers_the_same(&self, other: &Self) -> bool {
+    /// Whether exactly the same known devices have it.
+    pub fn covers_the_same(&self, other: &Self) -> bool {
         self.devices == other.devices
     }
 }

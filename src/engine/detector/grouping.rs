@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::effect::{ChangeKind, Scope};
+use crate::engine::snapshot::EventState;
 use crate::engine::suspect::{self, AttributeKey, Candidate, Subject};
 use crate::engine::time::Minute;
 
@@ -23,9 +24,13 @@ const MERGE_SHARE: f64 = 0.9;
 const SAME_DEVICES_SHARE: f64 = 0.3;
 
 impl Events {
-    /// Names each group's cause anew.
+    /// Names the cause of each group anew; not of one that has recovered, whose members are healthy witnesses by now.
     pub(super) fn update_causes(&mut self, round: &mut Round<'_>) {
+        let is_over = |event: &Event| event.state == EventState::Recovered;
         for number in self.groups() {
+            if self.place(number).is_none_or(|at| is_over(&self.open[at])) {
+                continue;
+            }
             let subjects = self.subjects(round, |group| group == 0 || group == number);
             let ranked = suspect::rank(&subjects, self.background, round.last);
             self.update_cause(number, &ranked, round);
@@ -146,7 +151,10 @@ impl Events {
         let Some(best) = ranked.first().filter(|best| best.is_named()) else { return };
         let (Some(at), Some(from)) = (self.place(older), self.place(younger)) else { return };
         let both = self.open[at].present().chain(self.open[from].present()).count();
-        let is_one_of_them = [at, from].iter().any(|index| self.open[*index].key.as_ref() == Some(&best.key));
+        // Also what cannot be told from one of them: the fleet, and a package that the whole fleet has.
+        let keys = [at, from].map(|index| self.open[index].key.as_ref());
+        let is_one_of_them =
+            ranked.iter().any(|candidate| keys.contains(&Some(&candidate.key)) && candidate.covers_the_same(best));
         let is_cause = is_one_of_them && self.is_cause_of(&best.key, [older, younger]);
         if !is_cause || f64::from(best.affected_with) < MERGE_SHARE * both as f64 {
             return;

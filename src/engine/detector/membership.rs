@@ -42,7 +42,7 @@ impl State {
     /// device's own never may, not even when late data make it be looked at again.
     pub fn leave_event(&mut self, last: Minute) {
         self.in_event_since = None;
-        self.past_full = None;
+        (self.past_full, self.episode) = (None, None);
         self.declared_through = self.declared_through.max(last);
         self.settled_through = last;
     }
