@@ -22,6 +22,9 @@ use super::tracked::Tracked;
 const BEFORE_MIN: i64 = 60;
 /// Most rules that are named for one class.
 const RULES_NAMED: usize = 5;
+/// A pair carries the damage if it affects one member in so many, or if its share has grown by so much.
+const CARRIES_PART: u32 = 10;
+const CARRIES_GROWTH: f64 = 1.2;
 /// Fewest trials that make a share.
 const LEAST_TRIALS: u64 = 20;
 
@@ -52,6 +55,11 @@ impl Event {
                 })
             })
             .collect();
+        // A pair that a few of the first members brought along, and that has not grown, carries nothing.
+        let members = self.members.len() as u32;
+        let has_grown =
+            |damage: &Damage| damage.share_before.is_none_or(|before| damage.share_during > before * CARRIES_GROWTH);
+        damage.retain(|damage| damage.devices * CARRIES_PART >= members || has_grown(damage));
         damage.sort_by_key(|damage| std::cmp::Reverse(damage.devices));
         damage
     }
