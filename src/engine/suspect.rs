@@ -76,6 +76,16 @@ pub type Attribute = (AttributeKey, Option<Minute>);
 /// The attributes of a device. Made when its status changes, shared by whoever needs them.
 pub type Attributes = Arc<[Attribute]>;
 
+/// Whether `key` is among the attributes.
+pub fn has(attributes: &[Attribute], key: &AttributeKey) -> bool {
+    attributes.iter().any(|(own, _)| own == key)
+}
+
+/// When `key` came to whoever has these attributes; `None` where it is not among them, or its age is not known.
+pub fn install_of(attributes: &[Attribute], key: &AttributeKey) -> Option<Minute> {
+    attributes.iter().find(|(own, _)| own == key).and_then(|(_, installed)| *installed)
+}
+
 /// Kind and value of an attribute. Kinds are ordered as below, so that a tie goes to what changes most often.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
 pub struct AttributeKey {

@@ -169,7 +169,8 @@ impl<'a> Watch<'a> {
     /// The members of a cohort with their installs.
     fn cohort<'b>(&'b self, key: &'b AttributeKey) -> impl Iterator<Item = (&'a Tracked, Minute)> + 'b {
         self.devices.iter().filter_map(move |(_, tracked)| {
-            let installed = install_of(tracked, key).filter(|installed| self.is_fresh(Some(*installed)))?;
+            let installed =
+                suspect::install_of(&tracked.attributes, key).filter(|installed| self.is_fresh(Some(*installed)))?;
             Some((*tracked, installed))
         })
     }
@@ -199,8 +200,7 @@ impl<'a> Watch<'a> {
             .map(|(_, tracked)| Subject { onset: self.onset(tracked, finding), attributes: &tracked.attributes })
             .collect();
         // One device's sums lie above by chance, too: as often as those of the devices without it do.
-        let without =
-            || subjects.iter().filter(|subject| !subject.attributes.iter().any(|(key, _)| *key == finding.key));
+        let without = || subjects.iter().filter(|subject| !suspect::has(subject.attributes, &finding.key));
         let by_chance =
             without().filter(|subject| subject.onset.is_some()).count() as f64 / without().count().max(1) as f64;
         suspect::rank(&subjects, by_chance.max(background), self.last)
@@ -209,13 +209,9 @@ impl<'a> Watch<'a> {
     /// When it began on a device: with the install, where its sums lie above the limit; its own onset, where its tests prove one.
     fn onset(&self, tracked: &Tracked, finding: &Finding) -> Option<Minute> {
         let exceeds = || tracked.state.exceeds(finding.signature, self.last, self.settings);
-        let began = || install_of(tracked, &finding.key).unwrap_or(self.last.plus(1 - WINDOW_MIN));
+        let began = || suspect::install_of(&tracked.attributes, &finding.key).unwrap_or(self.last.plus(1 - WINDOW_MIN));
         tracked.state.onset(self.last).or_else(|| exceeds().then(began))
     }
-}
-
-fn install_of(tracked: &Tracked, key: &AttributeKey) -> Option<Minute> {
-    tracked.attributes.iter().find(|(own, _)| own == key).and_then(|(_, at)| *at)
 }
 
 /// Every pair that is summed up, with its place.

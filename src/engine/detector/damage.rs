@@ -10,6 +10,7 @@ use crate::engine::device::TrafficClass;
 use crate::engine::effect::{Damage, RuleDamage};
 use crate::engine::fleet::RuleCounts;
 use crate::engine::histogram::BUCKETS;
+use crate::engine::suspect;
 use crate::engine::time::Minute;
 use crate::engine::verdict::{Signature, Test};
 use crate::engine::wire::hdr::write_v2;
@@ -132,7 +133,7 @@ impl Event {
         for &index in order {
             let tracked = &devices[index as usize];
             let member = self.members.get(&index);
-            let has = member.map_or_else(|| tracked.has(&key), |m| m.attributes.iter().any(|(own, _)| *own == key));
+            let has = member.map_or_else(|| tracked.has(&key), |m| suspect::has(&m.attributes, &key));
             let told = [before, during].map(|window| pool::trials(tracked, pair, window));
             // Only who was there before can have become worse: a newcomer would shift the one and not the other.
             if told.iter().all(|(trials, _)| *trials > 0) {

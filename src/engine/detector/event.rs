@@ -10,7 +10,7 @@ use crate::engine::history::{HISTORY_MIN, History};
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::EventState;
 use crate::engine::streak::{self, Episode};
-use crate::engine::suspect::{AttributeKey, Attributes, Candidate};
+use crate::engine::suspect::{self, AttributeKey, Attributes, Candidate};
 use crate::engine::time::{Minute, Timestamp};
 use crate::engine::verdict::{Signature, Test};
 
@@ -47,7 +47,7 @@ impl Member {
     }
 
     fn find_install(&mut self, key: Option<&AttributeKey>) {
-        self.installed = self.attributes.iter().find(|(own, _)| Some(own) == key).and_then(|(_, at)| *at);
+        self.installed = key.and_then(|key| suspect::install_of(&self.attributes, key));
     }
 
     /// When the event reached it: what was bad before the install is somebody else's.

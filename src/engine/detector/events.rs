@@ -4,7 +4,7 @@
 //! named ([`grouping`](super::grouping)); its members have no clock of their own. What no fleet event explains runs its own
 //! clock. What a clock's reading means for people is in [`transitions`](super::transitions).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use bincode::{Decode, Encode};
 
@@ -12,6 +12,7 @@ use crate::engine::device::DeviceId;
 use crate::engine::effect::{Change, ChangeKind, Scope};
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::EventState;
+use crate::engine::suspect;
 use crate::engine::time::{Minute, Timestamp};
 
 use super::event::Event;
@@ -161,7 +162,7 @@ impl Events {
             let tracked = &mut round.devices[device as usize];
             if round.group_of[device as usize] == number {
                 let Some(member) = event.members.get_mut(&device) else { continue };
-                let had = member.attributes.iter().any(|(attribute, _)| *attribute == key);
+                let had = suspect::has(&member.attributes, &key);
                 let still = event.pooled && tracked.state.exceeds(event.signature, round.last, round.settings);
                 if !had || (tracked.state.is_proved_good(round.last) && !still) {
                     member.left = Some(round.last);
@@ -220,14 +221,13 @@ impl Events {
 
     /// Opens an event for each device whose own clock has reached its first mark and that no group explains.
     fn open_lone(&mut self, round: &mut Round<'_>) {
-        let busy: BTreeMap<u32, ()> =
-            self.open.iter().filter_map(|event| event.lone_device()).map(|device| (device, ())).collect();
+        let busy: BTreeSet<u32> = self.open.iter().filter_map(Event::lone_device).collect();
         let first_mark = round.settings.warn_device_min.first().copied().unwrap_or(round.settings.hold_min);
         for &device in round.order {
             let tracked = &mut round.devices[device as usize];
             let state = &tracked.state;
             let ripe = state.episode.filter(|e| e.full.is_some() || e.length_min() >= first_mark).or(state.past_full);
-            let is_busy = round.group_of[device as usize] != 0 || busy.contains_key(&device);
+            let is_busy = round.group_of[device as usize] != 0 || busy.contains(&device);
             let (Some(episode), false) = (ripe, is_busy) else { continue };
             self.next_event += 1;
             let mut event = Event::new(self.next_event, Scope::Isolated, episode.start);

@@ -136,7 +136,7 @@ impl Events {
     fn is_cause_of(&self, key: &AttributeKey, events: [u32; 2]) -> bool {
         let counts = events.map(|number| {
             let members = || self.place(number).into_iter().flat_map(|at| self.open[at].members.values());
-            let with = members().filter(|member| member.attributes.iter().any(|(own, _)| own == key)).count();
+            let with = members().filter(|member| suspect::has(&member.attributes, key)).count();
             (with, members().count())
         });
         let [with, all] = [counts[0].0 + counts[1].0, counts[0].1 + counts[1].1];

@@ -26,11 +26,9 @@ impl State {
         });
         // The membership window must not reach back into an event that is over.
         let by_window = !self.affected_by.is_empty() && last.since(self.settled_through) >= i64::from(MEMBERSHIP_MIN);
-        match (streak, !by_window) {
-            (Some(episode), _) => Some(episode.start),
-            (None, false) => Some(self.episode.map_or(last.plus(-i64::from(MEMBERSHIP_MIN)), |episode| episode.start)),
-            (None, true) => None,
-        }
+        let reached_back = last.plus(-i64::from(MEMBERSHIP_MIN));
+        let of_window = || by_window.then(|| self.episode.map_or(reached_back, |episode| episode.start));
+        streak.map(|episode| episode.start).or_else(of_window)
     }
 
     /// Whether the device has been judged lately, so that it can stand as a witness.

@@ -14,7 +14,7 @@ use crate::engine::history::{HISTORY_MIN, History};
 use crate::engine::settings::Settings;
 use crate::engine::slots::SlotCounts;
 use crate::engine::streak::{self, Episode};
-use crate::engine::suspect::{AttributeKey, Attributes};
+use crate::engine::suspect::{self, AttributeKey, Attributes};
 use crate::engine::time::Minute;
 use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, Rates, Signature, TestVerdicts};
 
@@ -155,7 +155,7 @@ impl Tracked {
 
     /// Whether the device has this attribute.
     pub fn has(&self, key: &AttributeKey) -> bool {
-        self.attributes.iter().any(|(attribute, _)| attribute == key)
+        suspect::has(&self.attributes, key)
     }
 
     /// Takes in statuses and late data, closes the slots that are due, and moves the clock. Returns whether anything changed.
