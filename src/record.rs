@@ -8,11 +8,13 @@
 //! |---|---|
 //! | [`mod@derive`] | records derived in memory from a replay's changes |
 //! | [`distribution`] | the latency distributions that a declaration carries |
+//! | [`outbox`] | what is to be said to people and programs, until it was |
 //! | [`report`] | what a night amounted to |
 
 pub mod derive;
 pub mod distribution;
 mod gate;
+pub mod outbox;
 pub mod report;
 
 use async_trait::async_trait;
