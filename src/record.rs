@@ -6,11 +6,13 @@
 //!
 //! | module | what it owns |
 //! |---|---|
+//! | [`case`] | an incident's life on record, the contacts of customers, and the repository of both |
 //! | [`mod@derive`] | records derived in memory from a replay's changes |
 //! | [`distribution`] | the latency distributions that a declaration carries |
 //! | [`outbox`] | what is to be said to people and programs, until it was |
 //! | [`report`] | what a night amounted to |
 
+pub mod case;
 pub mod derive;
 pub mod distribution;
 mod gate;
@@ -282,14 +284,26 @@ pub enum StoreError {
     Io { detail: String },
     #[error("the incident database refused: {detail}")]
     Refused { detail: String },
+    #[error("somebody else changed the incident at the same time; look at it again and repeat")]
+    Conflict,
     #[error("entry {seq} of the incident record cannot be read: {detail}")]
     Unreadable { seq: i64, detail: String },
 }
 
 impl StoreError {
     /// Every value of [`StoreError::reason`].
-    pub const REASONS: &'static [&'static str] =
-        &["no_directory", "unwritable", "damaged", "other_version", "full", "busy", "io", "refused", "unreadable"];
+    pub const REASONS: &'static [&'static str] = &[
+        "no_directory",
+        "unwritable",
+        "damaged",
+        "other_version",
+        "full",
+        "busy",
+        "io",
+        "refused",
+        "conflict",
+        "unreadable",
+    ];
 
     /// A closed name of the failure.
     pub const fn reason(&self) -> &'static str {
@@ -302,6 +316,7 @@ impl StoreError {
             Self::Busy => "busy",
             Self::Io { .. } => "io",
             Self::Refused { .. } => "refused",
+            Self::Conflict => "conflict",
             Self::Unreadable { .. } => "unreadable",
         }
     }

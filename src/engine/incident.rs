@@ -1,0 +1,101 @@
+//! The life of a major incident, from its declaration to a close that telemetry has proved.
+//!
+//! A [`Case`] is what is known of one incident. It changes only by [`CaseEvent`]s, which are appended to the record and never
+//! changed, so that any case can be made again from its events. Nothing here reads a clock or talks to anybody: a person's
+//! wish is a [`Command`] that is turned into events or refused with a reason ([`Case::decide`]), what devices show is an
+//! [`Observation`] that is turned into events ([`Case::observe`]), the passing of time is [`Case::tick`], and what people have to be told
+//! follows from an event as a [`Notice`].
+//!
+//! ```text
+//! declared -> mustered -> workaround available -> pending permanent fix -> fixing -> resolved -> reviewed -> closed
+//!                 (forward only; steps may be skipped)                        ^          |          |
+//!                                                                             +- reopened +----------+
+//! ```
+//!
+//! The workaround never resolves: it makes the incident *pending permanent fix*. *Resolved* is nobody's wish but computed
+//! ([`Case::obstacles`]): every device done or signed off, quiet with data for the clear period, nothing unknown.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`case`] | the case, and how an event changes it |
+//! | `clock` | what time alone brings: calls, reminders, the forecast |
+//! | [`closure`] | what still stands between the incident and its end |
+//! | [`command`] | what people may wish, and what follows from it |
+//! | [`countermeasure`] | workaround, fix and the script for the phone, with their versions |
+//! | [`event`] | the vocabulary of the record |
+//! | [`ladder`] | one device's way from affected to done |
+//! | [`milestone`] | the instants of an incident, and their order |
+//! | [`muster`] | who is called, who has answered, who is called next |
+//! | [`notice`] | who has to be told what, and why |
+//! | [`observe`] | what telemetry proves |
+//! | [`promise`] | the three days: burn-down and forecast |
+//! | [`refusal`] | why a wish is not granted |
+//! | `reshape` | merging and splitting |
+//! | [`state`] | the states, and every pair of state and trigger |
+
+pub mod case;
+mod clock;
+pub mod closure;
+pub mod command;
+pub mod countermeasure;
+pub mod event;
+pub mod ladder;
+pub mod milestone;
+pub mod muster;
+pub mod notice;
+pub mod observe;
+pub mod promise;
+pub mod refusal;
+mod reshape;
+pub mod state;
+
+pub use case::{Case, CaseSummary};
+pub use command::Command;
+pub use countermeasure::{Countermeasure, Fix, Script, WorkaroundPlan};
+pub use event::{Action, CaseEvent};
+pub use ladder::{Exception, ExceptionKind, Ladder, Rung, Step};
+pub use milestone::{Milestone, Milestones};
+pub use muster::{Muster, Role, Rota, RotaStep, Seat};
+pub use notice::{Audience, Notice, NoticeKind};
+pub use observe::{Observation, Sighting};
+pub use promise::{Burndown, Forecast};
+pub use refusal::Refusal;
+pub use state::{State, Trigger};
+
+use serde::{Deserialize, Serialize};
+
+/// Who acts when no person does.
+pub const DETECTOR: &str = "detector";
+/// See [`DETECTOR`]: what a device's own messages have shown.
+pub const TELEMETRY: &str = "telemetry";
+/// See [`DETECTOR`]: time has passed.
+pub const CLOCK: &str = "clock";
+
+/// Longest name of a person, and longest free text, in characters.
+pub const MAX_NAME: usize = 64;
+/// See [`MAX_NAME`].
+pub const MAX_TEXT: usize = 4_000;
+
+/// What may be set about an incident's life. The defaults are the company's rules.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LifeSettings {
+    /// Hours from the declaration to the last device done that customers are promised.
+    pub promise_h: u32,
+    /// Quiet minutes with data that verify a device's quality; the detector's clear period.
+    pub clear_min: u32,
+    /// Minutes after which a claim that telemetry has not verified becomes a follow-up.
+    pub claim_min: u32,
+    /// Minutes without a word to the staff after which whoever leads is reminded.
+    pub nag_min: u32,
+    /// Recorded calls without an answer that make a device count as unreachable.
+    pub unreachable_calls: u32,
+    /// Days from the resolution to the review.
+    pub review_days: u32,
+}
+
+impl Default for LifeSettings {
+    fn default() -> Self {
+        Self { promise_h: 72, clear_min: 60, claim_min: 30, nag_min: 60, unreachable_calls: 3, review_days: 7 }
+    }
+}

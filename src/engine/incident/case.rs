@@ -1,0 +1,372 @@
+//! The case: what is known of one incident, made from its events alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::countermeasure::Countermeasures;
+use super::event::{Action, CaseEvent, Joining, Opening};
+use super::ladder::{CallOutcome, Claim, Ladder, Proof, Rung, Stamp, Step};
+use super::milestone::{Milestone, Milestones};
+use super::muster::Muster;
+use super::state::State;
+use crate::engine::device::DeviceId;
+use crate::engine::effect::{Cause, Scope};
+use crate::engine::time::Timestamp;
+
+/// Why an incident is over without having been resolved.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// It was no major incident.
+    Demoted { reason: String },
+    /// It is part of the incident of this number.
+    Merged { into: String },
+}
+
+/// One incident. Made by [`Case::open`] from its first event, and changed by [`Case::apply`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Case {
+    /// How it began.
+    pub opening: Opening,
+    /// Events applied so far: the version that an append has to expect.
+    pub version: u64,
+    pub state: State,
+    pub ended: Option<Ended>,
+    /// Isolated, or of the whole fleet; a person may have promoted it.
+    pub scope: Scope,
+    pub cause: Option<Cause>,
+    /// The detector's events that are this incident, its first one included.
+    pub event_ids: BTreeSet<String>,
+    /// Other numbers under which people may have heard of it.
+    pub aliases: BTreeSet<String>,
+    pub milestones: Milestones,
+    pub muster: Muster,
+    pub countermeasures: Countermeasures,
+    /// Name of the fix that can be had.
+    pub released: Option<String>,
+    pub ladder: Ladder,
+    /// When the staff heard of it last.
+    pub told_at: Timestamp,
+    pub nagged_at: Option<Timestamp>,
+    /// Whether the forecast missed the promise when it was last told.
+    pub promise_missed: bool,
+    pub review: Option<(String, Stamp)>,
+    pub review_nagged_at: Option<Timestamp>,
+    /// The incident that came after the close.
+    pub followed_by: Vec<String>,
+    pub updated_at: Timestamp,
+}
+
+/// A case in short: what a list shows.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CaseSummary {
+    pub number: String,
+    pub event_id: String,
+    pub event_ids: Vec<String>,
+    pub aliases: Vec<String>,
+    pub state: State,
+    pub scope: Scope,
+    pub cause: Option<Cause>,
+    pub impact_started_at: Timestamp,
+    pub declared_at: Timestamp,
+    pub closed_at: Option<Timestamp>,
+    pub commander: Option<String>,
+    pub devices: u32,
+    /// Done or signed off.
+    pub settled: u32,
+    pub version: u64,
+    pub updated_at: Timestamp,
+}
+
+impl Case {
+    /// The case after its first event; `None` when that is no opening.
+    pub fn open(event: &CaseEvent) -> Option<Self> {
+        let Action::Opened(opening) = &event.action else { return None };
+        let mut milestones = Milestones::default();
+        milestones.set(Milestone::ImpactStarted, opening.impact_started_at);
+        milestones.set(Milestone::Detected, opening.detected_at);
+        milestones.set(Milestone::Declared, opening.declared_at);
+        let mut case = Self {
+            version: 1,
+            state: State::Declared,
+            ended: None,
+            scope: opening.scope,
+            cause: opening.cause.clone(),
+            event_ids: BTreeSet::from([opening.event_id.clone()]),
+            aliases: BTreeSet::new(),
+            milestones,
+            muster: Muster::default(),
+            countermeasures: Countermeasures::default(),
+            released: None,
+            ladder: Ladder::default(),
+            told_at: event.at,
+            nagged_at: None,
+            promise_missed: false,
+            review: None,
+            review_nagged_at: None,
+            followed_by: Vec::new(),
+            updated_at: event.at,
+            opening: (**opening).clone(),
+        };
+        case.join(&opening.devices, event.at);
+        Some(case)
+    }
+
+    /// The case of a whole record; `None` when it is empty or does not begin with an opening.
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a CaseEvent>) -> Option<Self> {
+        let mut events = events.into_iter();
+        let mut case = Self::open(events.next()?)?;
+        for event in events {
+            case.apply(event);
+        }
+        Some(case)
+    }
+
+    /// As people say it on the phone.
+    pub fn number(&self) -> &str {
+        &self.opening.number
+    }
+
+    /// The id of the detector's event that it was opened for: the key of its record.
+    pub fn id(&self) -> &str {
+        &self.opening.event_id
+    }
+
+    /// The case in short.
+    pub fn summary(&self) -> CaseSummary {
+        CaseSummary {
+            number: self.number().to_owned(),
+            event_id: self.id().to_owned(),
+            event_ids: self.event_ids.iter().cloned().collect(),
+            aliases: self.aliases.iter().cloned().collect(),
+            state: self.state,
+            scope: self.scope,
+            cause: self.cause.clone(),
+            impact_started_at: self.opening.impact_started_at,
+            declared_at: self.opening.declared_at,
+            closed_at: self.milestones.get(Milestone::Closed),
+            commander: self.muster.holder(super::Role::Commander).map(str::to_owned),
+            devices: self.ladder.len() as u32,
+            settled: self.ladder.iter().filter(|(_, rung)| rung.is_settled()).count() as u32,
+            version: self.version,
+            updated_at: self.updated_at,
+        }
+    }
+
+    /// Takes in what happened. Events have to come in the order of the record.
+    pub fn apply(&mut self, event: &CaseEvent) {
+        let CaseEvent { at, by, action } = event;
+        self.version += 1;
+        self.updated_at = *at;
+        self.muster.apply(action, *at);
+        match action {
+            Action::Opened(_) | Action::Paged { .. } | Action::Acknowledged { .. } | Action::Present { .. } => {}
+            Action::HandedOver { .. } => {}
+            Action::Attached { event_id, number } => {
+                self.event_ids.insert(event_id.clone());
+                self.aliases.extend(number.clone());
+            }
+            Action::Joined { devices } => self.join(devices, *at),
+            Action::Relapsed { devices } => self.relapse(devices, *at),
+            Action::CauseChanged { cause } => self.cause.clone_from(cause),
+            Action::Moved { to, .. } => self.moved(*to),
+            Action::Timed { milestone, instant, .. } => self.milestones.set(*milestone, *instant),
+            Action::Noted { told, .. } => {
+                if *told {
+                    self.told_at = *at;
+                }
+            }
+            Action::Nagged { .. } => self.nagged_at = Some(*at),
+            Action::CountermeasureRegistered(new) => self.countermeasures.register((**new).clone(), by, *at),
+            Action::CountermeasureAgreed { version } => self.countermeasures.agree(*version, by, *at),
+            Action::ScriptAcknowledged { version, person } => self.countermeasures.acknowledge(*version, person, *at),
+            Action::FixReleased { name } => self.released = Some(name.clone()),
+            Action::PromiseForecast { missed, .. } => self.promise_missed = *missed,
+            Action::ReviewFiled { text } => self.review = Some((text.clone(), Stamp { at: *at, by: by.clone() })),
+            Action::ReviewNagged { .. } => self.review_nagged_at = Some(*at),
+            Action::Closed { .. } | Action::Reopened { .. } => {}
+            Action::Followed { number } => self.followed_by.push(number.clone()),
+            Action::Demoted { reason } => self.ended = Some(Ended::Demoted { reason: reason.clone() }),
+            Action::Promoted { .. } => self.scope = Scope::Fleet,
+            Action::Merged { into, .. } => self.ended = Some(Ended::Merged { into: into.clone() }),
+            Action::Absorbed { number, event_ids, devices, .. } => self.absorb(number.as_deref(), event_ids, devices),
+            Action::SplitOff { devices, .. } => {
+                for device in devices {
+                    self.ladder.remove(device);
+                }
+            }
+            _ => self.climb(event),
+        }
+        self.settle(*at);
+    }
+
+    /// What an event says of single devices.
+    fn climb(&mut self, event: &CaseEvent) {
+        let CaseEvent { at, by, action } = event;
+        let stamp = Stamp { at: *at, by: by.clone() };
+        match action {
+            Action::Called { device, call } => {
+                let Some(rung) = self.ladder.get_mut(device) else { return };
+                rung.calls += 1;
+                rung.unanswered = if call.outcome == CallOutcome::NoAnswer { rung.unanswered + 1 } else { 0 };
+                if matches!(call.outcome, CallOutcome::Reached | CallOutcome::Refused) {
+                    rung.contacted.get_or_insert(stamp);
+                    rung.reached_at = Some(*at);
+                }
+                rung.progress = call.progress.or(rung.progress);
+            }
+            Action::Claimed { devices, claim } => {
+                self.each(devices, |rung| {
+                    rung.claims.insert(*claim, stamp.clone());
+                });
+            }
+            Action::Proved { devices, proof } => self.each(devices, |rung| rung.prove(*proof, *at)),
+            Action::Disproved { devices, proof } => self.each(devices, |rung| rung.disprove(*proof)),
+            Action::WorkaroundSeen { devices, active } => self.each(devices, |rung| rung.workaround_active = *active),
+            Action::Excepted { device, exception } => {
+                self.each(std::slice::from_ref(device), |rung| rung.exception = Some(exception.clone()));
+            }
+            Action::ExceptionLifted { device, .. } => {
+                self.each(std::slice::from_ref(device), |rung| rung.exception = None);
+            }
+            _ => {}
+        }
+    }
+
+    fn each(&mut self, devices: &[DeviceId], mut change: impl FnMut(&mut Rung)) {
+        for device in devices {
+            if let Some(rung) = self.ladder.get_mut(device) {
+                change(rung);
+            }
+        }
+    }
+
+    fn join(&mut self, devices: &[Joining], at: Timestamp) {
+        for Joining { device, branch, customer } in devices {
+            match self.ladder.get_mut(device) {
+                Some(rung) => rung.affected = true,
+                None => self.ladder.insert(device.clone(), Rung::joined(at, branch.clone(), customer.clone())),
+            }
+        }
+    }
+
+    fn relapse(&mut self, devices: &[DeviceId], at: Timestamp) {
+        self.each(devices, |rung| {
+            rung.affected = true;
+            rung.relapses += 1;
+            rung.relapsed_at = Some(at);
+            rung.proofs.remove(&Proof::Quality);
+            // Whoever signed it off did not sign for this.
+            rung.exception = None;
+        });
+    }
+
+    fn absorb(&mut self, number: Option<&str>, event_ids: &[String], devices: &[(DeviceId, Rung)]) {
+        self.aliases.extend(number.map(str::to_owned));
+        self.event_ids.extend(event_ids.iter().cloned());
+        for (device, rung) in devices {
+            if !self.ladder.contains(device) {
+                self.ladder.insert(device.clone(), rung.clone());
+            }
+        }
+    }
+
+    /// What goes with a new state.
+    fn moved(&mut self, to: State) {
+        let back = to < self.state;
+        self.state = to;
+        if back {
+            self.milestones.clear(Milestone::Resolved);
+            self.milestones.clear(Milestone::Reviewed);
+            if to < State::PendingPermanentFix || to == State::Fixing {
+                self.milestones.clear(Milestone::Mitigated);
+            }
+        }
+    }
+
+    /// Keeps since when each device has been done.
+    fn settle(&mut self, at: Timestamp) {
+        for rung in self.ladder.values_mut() {
+            match (rung.is_done(), rung.done_at) {
+                (true, None) => rung.done_at = Some(at),
+                (false, Some(_)) => rung.done_at = None,
+                _ => {}
+            }
+        }
+    }
+
+    /// Devices that have not been done or signed off.
+    pub fn open_devices(&self) -> impl Iterator<Item = (&DeviceId, &Rung)> {
+        self.ladder.iter().filter(|(_, rung)| !rung.is_settled())
+    }
+
+    /// Claims that telemetry has not verified for `claim_min` minutes: whom to call again.
+    pub fn follow_ups(&self, claim_min: u32, now: Timestamp) -> Vec<(&DeviceId, Claim, &Stamp)> {
+        let old = |stamp: &Stamp| now.since_ms(stamp.at) >= i64::from(claim_min) * crate::engine::time::MINUTE_MS;
+        let mut found = Vec::new();
+        for (device, rung) in self.open_devices() {
+            let unproved = Claim::ALL.into_iter().filter_map(|claim| Some((claim, rung.only_claims(claim)?)));
+            found.extend(unproved.filter(|(_, stamp)| old(stamp)).map(|(claim, stamp)| (device, claim, stamp)));
+        }
+        found
+    }
+
+    /// Devices with the fix whose workaround is still on, and since when that has been owed.
+    pub fn debts(&self) -> impl Iterator<Item = (&DeviceId, Timestamp)> {
+        self.ladder.iter().filter_map(|(device, rung)| Some((device, rung.debt_since()?)))
+    }
+
+    /// How many devices of each branch stand on each step; those signed off are not among them. Devices without a branch are `""`.
+    pub fn by_branch(&self) -> BTreeMap<&str, BTreeMap<Step, u32>> {
+        let mut branches = BTreeMap::new();
+        for (_, rung) in self.ladder.iter() {
+            let steps: &mut BTreeMap<Step, u32> =
+                branches.entry(rung.branch.as_deref().unwrap_or_default()).or_default();
+            *steps.entry(rung.step()).or_default() += 1;
+        }
+        branches
+    }
+
+    /// The furthest state that the remedies there are allow.
+    pub fn remedied(&self) -> State {
+        if self.released.is_some() {
+            State::Fixing
+        } else if self.countermeasures.workaround().is_some() {
+            State::WorkaroundAvailable
+        } else if self.milestones.get(Milestone::Mustered).is_some() {
+            State::Mustered
+        } else {
+            State::Declared
+        }
+    }
+}
+
+impl Rung {
+    fn prove(&mut self, proof: Proof, at: Timestamp) {
+        match proof {
+            Proof::Workaround => {
+                self.workaround_active = true;
+                self.proofs.remove(&Proof::Revert);
+            }
+            Proof::Revert => self.workaround_active = false,
+            Proof::Quality => self.affected = false,
+            Proof::Fix => {}
+        }
+        // A device that was changed has to show its quality anew; it is not affected for that.
+        if matches!(proof, Proof::Fix | Proof::Revert) && !self.proves(proof) {
+            self.proofs.remove(&Proof::Quality);
+        }
+        self.proofs.entry(proof).or_insert(at);
+    }
+
+    fn disprove(&mut self, proof: Proof) {
+        self.proofs.remove(&proof);
+        match proof {
+            Proof::Workaround => self.workaround_active = false,
+            // The reverting failed: the workaround is on again.
+            Proof::Revert => self.workaround_active = true,
+            Proof::Quality | Proof::Fix => {}
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! What people may wish of an incident, what follows from it, and why it is refused.
+
+use serde::{Deserialize, Serialize};
+
+use super::case::Case;
+use super::countermeasure::{Countermeasure, Fix, WorkaroundPlan};
+use super::event::{Action, CaseEvent};
+use super::ladder::{Call, Claim, Exception, ExceptionKind};
+use super::milestone::Milestone;
+use super::muster::Seat;
+use super::observe::{Log, Observation};
+use super::refusal::Refusal;
+use super::state::{State, Trigger};
+use super::{LifeSettings, MAX_NAME, MAX_TEXT};
+use crate::engine::device::DeviceId;
+use crate::engine::effect::Scope;
+use crate::engine::time::Timestamp;
+
+/// A person's wish. Who wishes, and whether that person may, is for the caller to know.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// I answer for this role; a second one may too.
+    Acknowledge {
+        seat: Seat,
+    },
+    /// I am there.
+    Join,
+    /// Somebody else answers for the role from here on.
+    HandOver {
+        seat: Seat,
+        to: String,
+        reason: String,
+    },
+    /// A word to the staff (`tell`), or an entry in the log.
+    Note {
+        text: String,
+        #[serde(default)]
+        tell: bool,
+    },
+    /// The instant of a milestone was another one.
+    CorrectTime {
+        milestone: Milestone,
+        instant: Timestamp,
+        reason: String,
+    },
+    /// A new version of what is to be done; the version number is given here.
+    RegisterCountermeasure {
+        #[serde(default)]
+        workaround: Option<WorkaroundPlan>,
+        #[serde(default)]
+        fix: Option<Fix>,
+        #[serde(default)]
+        fix_due_at: Option<Timestamp>,
+    },
+    /// Development agrees to this version: support may work by it.
+    AgreeCountermeasure {
+        version: u32,
+    },
+    /// I have read this version of the script.
+    AcknowledgeScript {
+        version: u32,
+    },
+    /// The agreed fix can be had.
+    ReleaseFix,
+    /// I called the device's customer.
+    RecordCall {
+        device: DeviceId,
+        call: Call,
+    },
+    /// It was done, as far as I know; telemetry will show it.
+    Claim {
+        devices: Vec<DeviceId>,
+        claim: Claim,
+    },
+    /// This device is never going to be done; I answer for that.
+    SignOff {
+        device: DeviceId,
+        kind: ExceptionKind,
+        evidence: String,
+    },
+    LiftException {
+        device: DeviceId,
+        reason: String,
+    },
+    /// An isolated incident concerns everybody after all.
+    Promote {
+        reason: String,
+    },
+    /// It was no major incident.
+    Demote {
+        reason: String,
+    },
+    FileReview {
+        text: String,
+    },
+    Close,
+}
+
+impl Command {
+    /// The command's name, for logs, permissions and metric labels.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Acknowledge { .. } => "acknowledge",
+            Self::Join => "join",
+            Self::HandOver { .. } => "hand_over",
+            Self::Note { .. } => "note",
+            Self::CorrectTime { .. } => "correct_time",
+            Self::RegisterCountermeasure { .. } => "register_countermeasure",
+            Self::AgreeCountermeasure { .. } => "agree_countermeasure",
+            Self::AcknowledgeScript { .. } => "acknowledge_script",
+            Self::ReleaseFix => "release_fix",
+            Self::RecordCall { .. } => "record_call",
+            Self::Claim { .. } => "claim",
+            Self::SignOff { .. } => "sign_off",
+            Self::LiftException { .. } => "lift_exception",
+            Self::Promote { .. } => "promote",
+            Self::Demote { .. } => "demote",
+            Self::FileReview { .. } => "file_review",
+            Self::Close => "close",
+        }
+    }
+
+    /// Whether it changes a device of the ladder, and which.
+    pub fn devices(&self) -> &[DeviceId] {
+        match self {
+            Self::RecordCall { device, .. } | Self::SignOff { device, .. } | Self::LiftException { device, .. } => {
+                std::slice::from_ref(device)
+            }
+            Self::Claim { devices, .. } => devices,
+            _ => &[],
+        }
+    }
+}
+
+/// A text of the allowed length.
+pub(super) fn text(text: &str, refusal: Refusal) -> Result<(), Refusal> {
+    let length = text.trim().chars().count();
+    if (1..=MAX_TEXT).contains(&length) { Ok(()) } else { Err(refusal) }
+}
+
+fn name(name: &str) -> Result<(), Refusal> {
+    let fits = (1..=MAX_NAME).contains(&name.trim().chars().count()) && !name.contains(char::is_control);
+    if fits { Ok(()) } else { Err(Refusal::Name) }
+}
+
+impl Case {
+    /// What follows from a person's wish. `seen` is the fleet as it is seen now, which a close needs.
+    ///
+    /// # Errors
+    /// Why nothing follows.
+    pub fn decide(
+        &self,
+        command: &Command,
+        by: &str,
+        seen: Option<&Observation<'_>>,
+        (settings, now): (&LifeSettings, Timestamp),
+    ) -> Result<Vec<CaseEvent>, Refusal> {
+        name(by)?;
+        if !self.is_open() {
+            return Err(Refusal::Closed);
+        }
+        for device in command.devices() {
+            if !self.ladder.contains(device) {
+                return Err(Refusal::NotADevice(device.clone()));
+            }
+        }
+        let mut log = Log::new(self, by, now);
+        match command {
+            Command::Acknowledge { .. } | Command::Join | Command::HandOver { .. } => {
+                self.people(command, by, &mut log)?
+            }
+            Command::RegisterCountermeasure { .. }
+            | Command::AgreeCountermeasure { .. }
+            | Command::AcknowledgeScript { .. }
+            | Command::ReleaseFix => self.remedy(command, by, now, &mut log)?,
+            Command::RecordCall { .. }
+            | Command::Claim { .. }
+            | Command::SignOff { .. }
+            | Command::LiftException { .. } => {
+                self.step(command, by, (settings, now), &mut log)?;
+            }
+            _ => self.course(command, (seen, settings, now), &mut log)?,
+        }
+        log.follow(None, settings);
+        Ok(log.events)
+    }
+
+    fn people(&self, command: &Command, by: &str, log: &mut Log) -> Result<(), Refusal> {
+        match command {
+            Command::Acknowledge { seat } => {
+                log.push(Action::Acknowledged { seat: seat.clone(), person: by.to_owned() });
+            }
+            Command::Join => log.push(Action::Present { person: by.to_owned() }),
+            Command::HandOver { seat, to, reason } => {
+                name(to)?;
+                text(reason, Refusal::Reason)?;
+                let from = self.muster.posts.get(seat).and_then(|post| post.holder.clone());
+                if from.as_deref() == Some(to) {
+                    return Err(Refusal::Held { seat: seat.clone(), holder: to.clone() });
+                }
+                log.push(Action::HandedOver { seat: seat.clone(), from, to: to.clone(), reason: reason.clone() });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn remedy(&self, command: &Command, by: &str, now: Timestamp, log: &mut Log) -> Result<(), Refusal> {
+        match command {
+            Command::RegisterCountermeasure { workaround, fix, fix_due_at } => {
+                if workaround.is_none() && fix.is_none() {
+                    return Err(Refusal::Empty);
+                }
+                let fits = |plan: &WorkaroundPlan| {
+                    let texts = [&plan.script.ja, &plan.script.en];
+                    let lengths = || texts.iter().map(|text| text.trim().chars().count());
+                    !plan.id.trim().is_empty()
+                        && plan.id.len() <= crate::engine::device::MAX_LABEL_BYTES
+                        && lengths().any(|length| length > 0)
+                        && lengths().all(|length| length <= MAX_TEXT)
+                };
+                if !workaround.as_ref().is_none_or(fits) {
+                    return Err(Refusal::Script);
+                }
+                if let Some(fix) = fix {
+                    name(&fix.name())?;
+                }
+                if fix_due_at.is_some_and(|due| due < now) {
+                    return Err(Refusal::Due);
+                }
+                let version = 1 + self.countermeasures.newest().map_or(0, |newest| newest.countermeasure.version);
+                let (workaround, fix, fix_due_at) = (workaround.clone(), fix.clone(), *fix_due_at);
+                let new = Countermeasure { version, workaround, fix, fix_due_at };
+                log.push(Action::CountermeasureRegistered(Box::new(new)));
+            }
+            Command::AgreeCountermeasure { version } => {
+                let standing = self.version_of(*version)?;
+                if standing.agreed.is_some() {
+                    return Err(Refusal::Agreed(*version));
+                }
+                if standing.registered_by == by {
+                    return Err(Refusal::OwnWord);
+                }
+                let has_workaround = standing.countermeasure.workaround.is_some();
+                log.push(Action::CountermeasureAgreed { version: *version });
+                if has_workaround {
+                    log.trigger(Trigger::WorkaroundAvailable);
+                }
+            }
+            Command::AcknowledgeScript { version } => {
+                let standing = self.version_of(*version)?;
+                if standing.agreed.is_none() {
+                    return Err(Refusal::NotAgreed(*version));
+                }
+                log.push(Action::ScriptAcknowledged { version: *version, person: by.to_owned() });
+            }
+            Command::ReleaseFix => {
+                let fix = self.countermeasures.fix().ok_or(Refusal::NoFix)?;
+                log.push(Action::FixReleased { name: fix.name() });
+                log.trigger(Trigger::FixAvailable);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The newest version, if that is the wanted one: words about an older one come too late.
+    fn version_of(&self, version: u32) -> Result<&super::countermeasure::Standing, Refusal> {
+        let newest = self.countermeasures.newest().ok_or(Refusal::NoVersion(version))?;
+        match newest.countermeasure.version {
+            newest_version if newest_version == version => Ok(newest),
+            newest if version < newest && version > 0 => Err(Refusal::Replaced { version, newest }),
+            _ => Err(Refusal::NoVersion(version)),
+        }
+    }
+
+    fn step(
+        &self,
+        command: &Command,
+        by: &str,
+        (settings, now): (&LifeSettings, Timestamp),
+        log: &mut Log,
+    ) -> Result<(), Refusal> {
+        match command {
+            Command::RecordCall { device, call } => {
+                if call.note.chars().count() > MAX_TEXT {
+                    return Err(Refusal::Text);
+                }
+                log.push(Action::Called { device: device.clone(), call: call.clone() });
+            }
+            Command::Claim { devices, claim } => {
+                match claim {
+                    _ if devices.is_empty() => return Err(Refusal::NoDevice),
+                    Claim::Workaround if self.countermeasures.workaround().is_none() => {
+                        return Err(Refusal::NoWorkaround);
+                    }
+                    Claim::Fix if self.released.is_none() => return Err(Refusal::NotReleased),
+                    _ => {}
+                }
+                log.push(Action::Claimed { devices: devices.clone(), claim: *claim });
+            }
+            Command::SignOff { device, kind, evidence } => {
+                text(evidence, Refusal::Reason)?;
+                let made = self.ladder.get(device).map_or(0, |rung| rung.unanswered);
+                if *kind == ExceptionKind::Unreachable && made < settings.unreachable_calls {
+                    let (device, needed) = (device.clone(), settings.unreachable_calls);
+                    return Err(Refusal::Calls { device, needed, made });
+                }
+                let exception =
+                    Exception { kind: *kind, evidence: evidence.clone(), signed_by: by.to_owned(), at: now };
+                log.push(Action::Excepted { device: device.clone(), exception });
+            }
+            Command::LiftException { device, reason } => {
+                text(reason, Refusal::Reason)?;
+                if self.ladder.get(device).is_none_or(|rung| rung.exception.is_none()) {
+                    return Err(Refusal::NoException(device.clone()));
+                }
+                log.push(Action::ExceptionLifted { device: device.clone(), reason: reason.clone() });
+                if log.case.open_devices().any(|(open, _)| open == device) {
+                    log.reopen(std::slice::from_ref(device));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn course(
+        &self,
+        command: &Command,
+        (seen, settings, now): (Option<&Observation<'_>>, &LifeSettings, Timestamp),
+        log: &mut Log,
+    ) -> Result<(), Refusal> {
+        match command {
+            Command::Note { text: note, tell } => {
+                text(note, Refusal::Text)?;
+                log.push(Action::Noted { text: note.clone(), told: *tell });
+            }
+            Command::CorrectTime { milestone, instant, reason } => {
+                text(reason, Refusal::Reason)?;
+                if *milestone <= Milestone::Declared {
+                    return Err(Refusal::Measured);
+                }
+                if self.milestones.get(*milestone).is_none() {
+                    return Err(Refusal::State { state: self.state, what: "that milestone has not been reached" });
+                }
+                self.milestones.check(*milestone, *instant, now)?;
+                let (milestone, instant, reason) = (*milestone, *instant, Some(reason.clone()));
+                log.push(Action::Timed { milestone, instant, reason });
+            }
+            Command::Promote { reason } => {
+                text(reason, Refusal::Reason)?;
+                if self.scope == Scope::Fleet {
+                    return Err(Refusal::Promoted);
+                }
+                log.push(Action::Promoted { reason: reason.clone() });
+            }
+            Command::Demote { reason } => {
+                text(reason, Refusal::Reason)?;
+                log.push(Action::Demoted { reason: reason.clone() });
+                log.trigger(Trigger::Ended);
+            }
+            Command::FileReview { text: review } => {
+                text(review, Refusal::Text)?;
+                if self.state.is_active() {
+                    return Err(Refusal::State { state: self.state, what: "the review comes after the resolution" });
+                }
+                log.push(Action::ReviewFiled { text: review.clone() });
+                log.trigger(Trigger::Reviewed);
+            }
+            Command::Close => self.close((seen, settings), log)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Closes, if telemetry allows it at this very moment.
+    fn close(&self, (seen, settings): (Option<&Observation<'_>>, &LifeSettings), log: &mut Log) -> Result<(), Refusal> {
+        let obstacles = self.obstacles(seen, settings);
+        if !obstacles.is_empty() {
+            return Err(Refusal::Open(obstacles.to_string()));
+        }
+        if self.state != State::Reviewed {
+            return Err(Refusal::State { state: self.state, what: "file the review first" });
+        }
+        log.push(Action::Closed { reason: None });
+        log.trigger(Trigger::Closed);
+        Ok(())
+    }
+}

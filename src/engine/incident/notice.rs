@@ -1,0 +1,207 @@
+//! Who has to be told what, and why: the pure half of every message. The shell finds the words and the way.
+
+use serde::{Deserialize, Serialize};
+
+use super::case::Case;
+use super::event::{Action, CaseEvent};
+use super::muster::{Role, Seat};
+use super::state::State;
+use crate::engine::effect::Scope;
+
+/// Whom a notice is for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(tag = "audience", content = "who", rename_all = "snake_case")]
+pub enum Audience {
+    /// These people, by name.
+    People(Vec<String>),
+    /// Everybody who works on the incident: the chat of the staff.
+    Staff,
+    /// Whoever takes the next call.
+    SupportQueue,
+}
+
+/// Why somebody is told something.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    Declared,
+    /// An isolated incident: one for the support queue.
+    Isolated,
+    Page,
+    /// The whole rota was called and nobody answered; it begins again.
+    PageUnanswered,
+    Moved,
+    CauseChanged,
+    Growing,
+    Word,
+    /// Nothing was said for too long.
+    Nag,
+    AgreementWanted,
+    Script,
+    /// An agreed script was replaced: whoever acknowledged the old one has to read the new one.
+    ScriptChanged,
+    FixReleased,
+    PromiseMissed,
+    PromiseMet,
+    Reopened,
+    HandedOver,
+    Promoted,
+    Demoted,
+    Merged,
+    SplitOff,
+    ReviewDue,
+    Closed,
+    Followed,
+}
+
+impl NoticeKind {
+    /// Every kind.
+    pub const ALL: [Self; 24] = [
+        Self::Declared,
+        Self::Isolated,
+        Self::Page,
+        Self::PageUnanswered,
+        Self::Moved,
+        Self::CauseChanged,
+        Self::Growing,
+        Self::Word,
+        Self::Nag,
+        Self::AgreementWanted,
+        Self::Script,
+        Self::ScriptChanged,
+        Self::FixReleased,
+        Self::PromiseMissed,
+        Self::PromiseMet,
+        Self::Reopened,
+        Self::HandedOver,
+        Self::Promoted,
+        Self::Demoted,
+        Self::Merged,
+        Self::SplitOff,
+        Self::ReviewDue,
+        Self::Closed,
+        Self::Followed,
+    ];
+
+    /// The name, as in messages and metric labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Isolated => "isolated",
+            Self::Page => "page",
+            Self::PageUnanswered => "page_unanswered",
+            Self::Moved => "moved",
+            Self::CauseChanged => "cause_changed",
+            Self::Growing => "growing",
+            Self::Word => "word",
+            Self::Nag => "nag",
+            Self::AgreementWanted => "agreement_wanted",
+            Self::Script => "script",
+            Self::ScriptChanged => "script_changed",
+            Self::FixReleased => "fix_released",
+            Self::PromiseMissed => "promise_missed",
+            Self::PromiseMet => "promise_met",
+            Self::Reopened => "reopened",
+            Self::HandedOver => "handed_over",
+            Self::Promoted => "promoted",
+            Self::Demoted => "demoted",
+            Self::Merged => "merged",
+            Self::SplitOff => "split_off",
+            Self::ReviewDue => "review_due",
+            Self::Closed => "closed",
+            Self::Followed => "followed",
+        }
+    }
+}
+
+/// Something that has to be said. What it says is in the event; `key` is the same however often it is made from the record.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Notice {
+    pub key: String,
+    pub kind: NoticeKind,
+    pub audience: Audience,
+}
+
+impl Case {
+    /// What has to be said because of `event`, the case's `version`th. `self` is the case after it.
+    pub fn notices(&self, event: &CaseEvent) -> Vec<Notice> {
+        let told = self.audiences(&event.action);
+        let notice = |(place, (kind, audience)): (usize, (NoticeKind, Audience))| Notice {
+            key: format!("{}/{}/{}/{place}", self.id(), self.version, kind.as_str()),
+            kind,
+            audience,
+        };
+        told.into_iter().enumerate().map(notice).collect()
+    }
+
+    fn audiences(&self, action: &Action) -> Vec<(NoticeKind, Audience)> {
+        use NoticeKind as Kind;
+        let lone = self.scope == Scope::Isolated;
+        // Whoever an isolated incident concerns sits at the support desk.
+        let staff = |kind| vec![(kind, if lone { Audience::SupportQueue } else { Audience::Staff })];
+        let lead = |kind, role| match self.muster.holder(role) {
+            Some(holder) => vec![(kind, Audience::People(vec![holder.to_owned()]))],
+            None => staff(kind),
+        };
+        match action {
+            Action::Opened(opening) if opening.follows.is_some() && opening.devices.is_empty() => Vec::new(),
+            Action::Opened(_) if lone => vec![(Kind::Isolated, Audience::SupportQueue)],
+            Action::Opened(_) => staff(Kind::Declared),
+            Action::Joined { .. } => staff(Kind::Growing),
+            Action::CauseChanged { .. } => staff(Kind::CauseChanged),
+            Action::Moved { to: State::Mustered | State::PendingPermanentFix | State::Resolved, .. } => {
+                staff(Kind::Moved)
+            }
+            Action::Paged { people, exhausted, .. } => {
+                let mut told = vec![(Kind::Page, Audience::People(people.clone()))];
+                if *exhausted {
+                    told.extend(staff(Kind::PageUnanswered));
+                }
+                told
+            }
+            Action::HandedOver { .. } => staff(Kind::HandedOver),
+            Action::Noted { told: true, .. } => staff(Kind::Word),
+            Action::Nagged { .. } => lead(Kind::Nag, Role::Commander),
+            Action::CountermeasureRegistered(_) => lead(Kind::AgreementWanted, Role::DevelopmentLead),
+            Action::CountermeasureAgreed { version } => {
+                let of = |standing: &super::countermeasure::Standing| standing.countermeasure.version == *version;
+                let has_script = self
+                    .countermeasures
+                    .versions()
+                    .iter()
+                    .any(|standing| of(standing) && standing.countermeasure.workaround.is_some());
+                let earlier = self
+                    .countermeasures
+                    .versions()
+                    .iter()
+                    .any(|standing| standing.countermeasure.version < *version && standing.agreed.is_some());
+                let kind = if earlier { Kind::ScriptChanged } else { Kind::Script };
+                if has_script || earlier { vec![(kind, Audience::SupportQueue)] } else { Vec::new() }
+            }
+            Action::FixReleased { .. } => {
+                let mut told = staff(Kind::FixReleased);
+                if !lone {
+                    told.push((Kind::FixReleased, Audience::SupportQueue));
+                }
+                told
+            }
+            Action::PromiseForecast { missed, .. } => {
+                staff(if *missed { Kind::PromiseMissed } else { Kind::PromiseMet })
+            }
+            Action::Reopened { .. } => staff(Kind::Reopened),
+            Action::Promoted { .. } => staff(Kind::Promoted),
+            Action::Demoted { .. } => staff(Kind::Demoted),
+            Action::Merged { .. } => staff(Kind::Merged),
+            Action::SplitOff { .. } => staff(Kind::SplitOff),
+            Action::ReviewNagged { .. } => lead(Kind::ReviewDue, Role::Commander),
+            Action::Closed { .. } => staff(Kind::Closed),
+            Action::Followed { .. } => staff(Kind::Followed),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Who may be reached about a seat at all, for a board: called so far or holding it.
+    pub fn people_of(&self, seat: &Seat) -> Vec<String> {
+        self.muster.posts.get(seat).map(|post| post.paged.clone()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,88 @@
+//! Why a person's wish is not granted.
+
+use thiserror::Error;
+
+use super::milestone::OrderError;
+use super::muster::Seat;
+use super::state::State;
+use super::{MAX_NAME, MAX_TEXT};
+use crate::engine::device::DeviceId;
+
+/// Why a wish is not granted. Nothing has changed then.
+#[derive(Clone, PartialEq, Debug, Error)]
+pub enum Refusal {
+    #[error("the incident is closed; what happens from here on belongs to another one")]
+    Closed,
+    #[error("the incident is {}: {what}", .state.as_str())]
+    State { state: State, what: &'static str },
+    #[error("say why: a text of 1 to {MAX_TEXT} characters")]
+    Reason,
+    #[error("the text has to have 1 to {MAX_TEXT} characters")]
+    Text,
+    #[error("a name has to have 1 to {MAX_NAME} characters")]
+    Name,
+    #[error("{0} is not part of this incident")]
+    NotADevice(DeviceId),
+    #[error("name at least one device")]
+    NoDevice,
+    #[error("{seat} is held by {holder} already")]
+    Held { seat: Seat, holder: String },
+    #[error("a countermeasure has a workaround, a fix, or both")]
+    Empty,
+    #[error("the workaround needs an id as the devices' status tells it, and a script in at least one language")]
+    Script,
+    #[error("the fix cannot be due before now")]
+    Due,
+    #[error("there is no version {0} of the countermeasure")]
+    NoVersion(u32),
+    #[error("version {version} was replaced by version {newest}")]
+    Replaced { version: u32, newest: u32 },
+    #[error("whoever registered a countermeasure cannot agree to it as well: development has to")]
+    OwnWord,
+    #[error("version {0} is agreed already")]
+    Agreed(u32),
+    #[error("version {0} is not agreed by development yet")]
+    NotAgreed(u32),
+    #[error("no fix has been agreed; register a countermeasure with one")]
+    NoFix,
+    #[error("no workaround has been agreed: there is nothing that can have been switched on")]
+    NoWorkaround,
+    #[error("the fix has not been released")]
+    NotReleased,
+    #[error("{device} counts as unreachable after {needed} recorded calls without an answer; there are {made}")]
+    Calls { device: DeviceId, needed: u32, made: u32 },
+    #[error("{0} is not signed off")]
+    NoException(DeviceId),
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    #[error(
+        "the incident's own instants (impact, detection, declaration) come from telemetry and are not corrected by hand"
+    )]
+    Measured,
+    #[error("the incident concerns the whole fleet already")]
+    Promoted,
+    #[error("still open: {0}")]
+    Open(String),
+}
+
+impl Refusal {
+    /// A closed name of the refusal.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::State { .. } => "state",
+            Self::Reason | Self::Text | Self::Name | Self::Empty | Self::Script | Self::Due => "invalid",
+            Self::NotADevice(_) | Self::NoDevice => "device",
+            Self::Held { .. } => "held",
+            Self::NoVersion(_) | Self::Replaced { .. } => "version",
+            Self::OwnWord => "own_word",
+            Self::Agreed(_) | Self::NotAgreed(_) => "agreement",
+            Self::NoFix | Self::NoWorkaround | Self::NotReleased => "remedy",
+            Self::Calls { .. } => "calls",
+            Self::NoException(_) => "exception",
+            Self::Order(_) | Self::Measured => "order",
+            Self::Promoted => "scope",
+            Self::Open(_) => "open",
+        }
+    }
+}

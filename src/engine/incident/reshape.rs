@@ -1,0 +1,99 @@
+//! One incident out of two, and two out of one. Each takes one act of a person, and a reason.
+
+use super::case::{Case, Ended};
+use super::command::text;
+use super::event::{Action, CaseEvent};
+use super::observe::Log;
+use super::refusal::Refusal;
+use super::state::Trigger;
+use crate::engine::device::DeviceId;
+use crate::engine::time::Timestamp;
+
+impl Case {
+    /// The devices move into the incident of number `into`; this one ends. The other takes them by [`Case::absorb_from`].
+    ///
+    /// # Errors
+    /// When this one is closed, or no reason is given.
+    pub fn merge_into(&self, into: &str, reason: &str, by: &str, now: Timestamp) -> Result<Vec<CaseEvent>, Refusal> {
+        text(reason, Refusal::Reason)?;
+        if !self.is_open() {
+            return Err(Refusal::Closed);
+        }
+        let mut log = Log::new(self, by, now);
+        log.push(Action::Merged { into: into.to_owned(), reason: reason.to_owned() });
+        log.trigger(Trigger::Ended);
+        Ok(log.events)
+    }
+
+    /// Takes over the devices of `other`, with their whole way so far.
+    ///
+    /// # Errors
+    /// When this one is closed, or no reason is given.
+    pub fn absorb_from(&self, other: &Case, reason: &str, by: &str, now: Timestamp) -> Result<Vec<CaseEvent>, Refusal> {
+        text(reason, Refusal::Reason)?;
+        if !self.is_open() {
+            return Err(Refusal::Closed);
+        }
+        let devices: Vec<_> = other.ladder.iter().map(|(device, rung)| (device.clone(), rung.clone())).collect();
+        let opened: Vec<DeviceId> =
+            devices.iter().filter(|(_, rung)| !rung.is_settled()).map(|(device, _)| device.clone()).collect();
+        let mut log = Log::new(self, by, now);
+        log.push(Action::Absorbed {
+            number: Some(other.number().to_owned()),
+            event_ids: other.event_ids.iter().cloned().collect(),
+            devices,
+            reason: reason.to_owned(),
+        });
+        if !opened.is_empty() {
+            log.reopen(&opened);
+        }
+        Ok(log.events)
+    }
+
+    /// Takes devices out into an incident of their own, whose opening is the second answer.
+    ///
+    /// # Errors
+    /// When this one is closed, none or all of the devices are named, one is not part of it, or no reason is given.
+    pub fn split(
+        &self,
+        devices: &[DeviceId],
+        (number, event_id): (&str, &str),
+        (reason, by): (&str, &str),
+        now: Timestamp,
+    ) -> Result<(Vec<CaseEvent>, Vec<CaseEvent>), Refusal> {
+        text(reason, Refusal::Reason)?;
+        if !self.is_open() {
+            return Err(Refusal::Closed);
+        }
+        if devices.is_empty() || devices.len() >= self.ladder.len() {
+            return Err(Refusal::NoDevice);
+        }
+        let mut rungs = Vec::with_capacity(devices.len());
+        for device in devices {
+            let rung = self.ladder.get(device).ok_or_else(|| Refusal::NotADevice(device.clone()))?;
+            rungs.push((device.clone(), rung.clone()));
+        }
+        let mut log = Log::new(self, by, now);
+        log.push(Action::SplitOff { number: number.to_owned(), devices: devices.to_vec(), reason: reason.to_owned() });
+        let mut opening = self.opening.clone();
+        (opening.number, opening.event_id) = (number.to_owned(), event_id.to_owned());
+        opening.follows = Some(self.number().to_owned());
+        opening.scope = self.scope;
+        opening.devices = Vec::new();
+        let opened = CaseEvent { at: now, by: by.to_owned(), action: Action::Opened(Box::new(opening)) };
+        let taken = CaseEvent {
+            at: now,
+            by: by.to_owned(),
+            action: Action::Absorbed { number: None, event_ids: Vec::new(), devices: rungs, reason: reason.to_owned() },
+        };
+        Ok((log.events, vec![opened, taken]))
+    }
+
+    /// The number under which this case goes on, when it is part of another one.
+    pub fn merged_into(&self) -> Option<&str> {
+        match &self.ended {
+            Some(Ended::Merged { into }) => Some(into),
+            _ => None,
+        }
+    }
+}

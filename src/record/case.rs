@@ -1,0 +1,153 @@
+//! An incident's life on record, the contacts of customers beside it, and the repository of both.
+//!
+//! The events of a case stand in the same append-only table as the detector's changes and the decisions about updates (kind
+//! `case`), under the id of the detector's event that the case was opened for. What a list shows is derived and written in the same
+//! transaction; so are the messages that have to be sent.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use super::outbox::NewDispatch;
+use crate::engine::device::DeviceId;
+use crate::engine::incident::{CaseEvent, CaseSummary};
+use crate::engine::time::Timestamp;
+
+/// An event of a case as it was written down.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RecordedCaseEvent {
+    /// Order of writing, over everything in the record.
+    pub seq: i64,
+    pub recorded_at: Timestamp,
+    #[serde(flatten)]
+    pub event: CaseEvent,
+}
+
+/// What is to be added to one case.
+#[derive(Clone, Debug)]
+pub struct CaseAppend<'a> {
+    /// Id of the detector's event that the case was opened for.
+    pub id: &'a str,
+    /// How many events the case has on record: [`crate::engine::incident::Case::version`] before `events`, 0 for a new one.
+    pub expected: u64,
+    pub events: &'a [CaseEvent],
+    /// The case after them.
+    pub after: &'a CaseSummary,
+    /// What has to be said because of them.
+    pub messages: &'a [NewDispatch],
+}
+
+/// The whole record of one case.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RecordedCase {
+    pub id: String,
+    /// In the order of writing.
+    pub events: Vec<RecordedCaseEvent>,
+}
+
+/// Which cases to list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CaseQuery {
+    /// Only what is not closed.
+    pub open_only: bool,
+    /// Only cases that this device is or was part of.
+    pub device: Option<DeviceId>,
+    /// At most this many, the latest declaration first; 0: all.
+    pub limit: u32,
+    pub offset: u32,
+}
+
+/// Whom to call about a device. Kept apart from telemetry, and deleted a set time after the last incident was closed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Contact {
+    pub name: Option<String>,
+    pub phone: Option<String>,
+    pub mail: Option<String>,
+}
+
+/// A device with its customer and whom to call.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ContactEntry {
+    pub device: DeviceId,
+    pub customer: Option<String>,
+    pub branch: Option<String>,
+    #[serde(flatten)]
+    pub contact: Contact,
+}
+
+/// The answer to a write that carried an idempotency key, so that the same write twice is answered alike.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptAnswer {
+    /// SHA-256 of method, path and body: another request under the same key is a mistake.
+    pub request: [u8; 32],
+    pub status: u16,
+    pub body: String,
+}
+
+/// Keeps cases and contacts. Implementations are shared between tasks.
+#[async_trait]
+pub trait CaseStore: Send + Sync + std::fmt::Debug {
+    /// Adds events to cases with the messages that follow from them, all or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when a case has another number of events than expected; whatever else keeps the record from
+    /// being written. Then nothing was.
+    async fn append_cases(&self, appends: &[CaseAppend<'_>], recorded_at: Timestamp) -> Result<(), StoreError>;
+
+    /// The case of this incident number, event id or alias, as it was written; a number that was merged into another
+    /// incident is answered with its own record.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    async fn case(&self, id: &str) -> Result<Option<RecordedCase>, StoreError>;
+
+    /// Every case that is not closed, the earliest declaration first.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    async fn open_cases(&self) -> Result<Vec<RecordedCase>, StoreError>;
+
+    /// Cases in short.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    async fn cases(&self, query: &CaseQuery) -> Result<Vec<CaseSummary>, StoreError>;
+
+    /// Takes over contacts: those of the given devices are replaced, others left as they are.
+    ///
+    /// # Errors
+    /// When they cannot be written; then none was.
+    async fn put_contacts(&self, contacts: &[ContactEntry], now: Timestamp) -> Result<(), StoreError>;
+
+    /// The contact of a device.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    async fn contact(&self, device: &DeviceId) -> Result<Option<ContactEntry>, StoreError>;
+
+    /// Devices whose serial, customer, name or phone number contains `text` (phone numbers without regard to `-`, spaces and
+    /// brackets), sorted by device, at most `limit`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn find_contacts(&self, text: &str, limit: u32) -> Result<Vec<ContactEntry>, StoreError>;
+
+    /// Forgets names, phone numbers and mail addresses of devices all of whose cases were closed before `closed_before`; those
+    /// of devices in an open case, or in none ever, stay. Answers how many were forgotten.
+    ///
+    /// # Errors
+    /// When they cannot be deleted.
+    async fn forget_contacts(&self, closed_before: Timestamp) -> Result<u64, StoreError>;
+
+    /// The answer that was kept under this key for this person.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    async fn kept_answer(&self, who: &str, key: &str) -> Result<Option<KeptAnswer>, StoreError>;
+
+    /// Keeps an answer; those older than a day are dropped.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    async fn keep_answer(&self, who: &str, key: &str, answer: &KeptAnswer, now: Timestamp) -> Result<(), StoreError>;
+}
