@@ -8,12 +8,14 @@
 //! |---|---|
 //! | [`case`] | an incident's life on record, the contacts of customers, and the repository of both |
 //! | [`mod@derive`] | records derived in memory from a replay's changes |
+//! | [`desk`] | where people see and work on incidents, as an interface |
 //! | [`distribution`] | the latency distributions that a declaration carries |
 //! | [`outbox`] | what is to be said to people and programs, until it was |
 //! | [`report`] | what a night amounted to |
 
 pub mod case;
 pub mod derive;
+pub mod desk;
 pub mod distribution;
 mod gate;
 pub mod outbox;

@@ -1,0 +1,118 @@
+//! Where people see and work on incidents: the interface that pages, API and metrics use, and the application implements.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use thiserror::Error;
+use tokio::sync::broadcast;
+
+use super::StoreError;
+use super::case::RecordedCase;
+use crate::engine::device::DeviceId;
+use crate::engine::incident::closure::Obstacles;
+use crate::engine::incident::{Case, Command, LifeSettings, Refusal, Rota};
+use crate::engine::time::Timestamp;
+
+/// The open incidents as they stand. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct CaseBoard {
+    /// The earliest declaration first.
+    pub cases: Vec<Arc<Case>>,
+    pub settings: Arc<LifeSettings>,
+    pub rota: Arc<Rota>,
+}
+
+impl CaseBoard {
+    /// The open incident of this number, event id or alias.
+    pub fn find(&self, id: &str) -> Option<&Arc<Case>> {
+        self.cases.iter().find(|case| is_called(case, id))
+    }
+
+    /// The open incidents that the device is part of.
+    pub fn of_device<'a>(&'a self, device: &'a DeviceId) -> impl Iterator<Item = &'a Arc<Case>> {
+        self.cases.iter().filter(move |case| case.ladder.contains(device))
+    }
+}
+
+/// Whether the case answers to this number, event id or alias.
+pub fn is_called(case: &Case, id: &str) -> bool {
+    case.number().eq_ignore_ascii_case(id) || case.event_ids.contains(id) || case.aliases.contains(id)
+}
+
+/// An incident with its whole record.
+#[derive(Clone, Debug)]
+pub struct CaseFile {
+    pub case: Arc<Case>,
+    pub record: RecordedCase,
+}
+
+/// An incident has changed; whoever shows it shows it anew.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct CaseUpdate {
+    pub number: String,
+    pub version: u64,
+    pub at: Timestamp,
+    /// What happened, by [`crate::engine::incident::Action::as_str`].
+    pub actions: Vec<&'static str>,
+    /// Devices whose rung changed; the first few hundred.
+    pub devices: Vec<DeviceId>,
+}
+
+/// Why a wish was not carried out. Nothing has changed then.
+#[derive(Debug, Error)]
+pub enum DeskError {
+    #[error("there is no incident {0}")]
+    Unknown(String),
+    /// The wish was made looking at an older version.
+    #[error("the incident has changed since you looked (version {now}, you saw {seen}); look again and repeat")]
+    Stale { seen: u64, now: u64 },
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a person wants of more than one incident, or of an event that is none yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reshape {
+    /// `from` becomes part of `into`.
+    Merge { from: String, into: String },
+    /// The devices get an incident of their own.
+    Split { from: String, devices: Vec<DeviceId> },
+    /// An event that was only warned of is a major incident, whatever the clock says.
+    Declare { event_id: String },
+}
+
+/// Where people see incidents and work on them.
+#[async_trait]
+pub trait CaseDesk: Send + Sync + std::fmt::Debug {
+    /// The open incidents.
+    fn board(&self) -> Arc<CaseBoard>;
+
+    /// Changes of any incident from here on. Whoever is too slow misses some.
+    fn updates(&self) -> broadcast::Receiver<CaseUpdate>;
+
+    /// What stands between an open incident and its end, as of now; `None` for one that is not open.
+    fn obstacles(&self, id: &str) -> Option<Obstacles>;
+
+    /// The incident of this number, event id or alias, open or not, with its record.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    async fn file(&self, id: &str) -> Result<Option<CaseFile>, StoreError>;
+
+    /// Carries out a person's wish: on record first, then in force. `seen` is the version that the person looked at; `None`
+    /// means whatever stands now. Answers the incident as it stands afterwards.
+    ///
+    /// # Errors
+    /// Why it was not carried out.
+    async fn wish(&self, id: &str, seen: Option<u64>, command: Command, by: &str) -> Result<Arc<Case>, DeskError>;
+
+    /// Carries out a wish that concerns more than one incident. Answers the incident that goes on: the one that was merged
+    /// into, the new one, the declared one.
+    ///
+    /// # Errors
+    /// Why it was not carried out.
+    async fn reshape(&self, reshape: Reshape, reason: &str, by: &str) -> Result<Arc<Case>, DeskError>;
+}
