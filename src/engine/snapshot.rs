@@ -48,14 +48,24 @@ pub struct DeviceView {
     pub id: DeviceId,
     pub model: Option<Label>,
     pub branch: Option<Label>,
+    pub customer: Option<Label>,
     pub firmware: Option<Label>,
     pub update: Option<Label>,
+    /// What else is installed, each as `name version`.
+    pub packages: Vec<Label>,
     /// Whether the newest closed minute has data.
     pub reporting: bool,
     /// `online` of its last status; `None` when it never sent one.
     pub online: Option<bool>,
+    /// Whether its last status that told of a workaround said that one is active, and the id it gave.
     pub workaround_active: Option<bool>,
+    pub workaround_id: Option<Label>,
     pub verdict: Verdict,
+    /// Healthy minutes with data since the last degraded one; minutes that say nothing are left out, and the count stops at the
+    /// detector's clear period. While a streak is running: minutes in which every class that is degraded in it was healthy.
+    pub quiet_min: u32,
+    /// Whether it was found healthy or degraded lately: no longer ago than the longest gap that a streak bridges.
+    pub is_known: bool,
     /// Continuous degraded seconds proved so far; 0 when there is no streak.
     pub streak_s: u64,
     /// Why the device is degraded, worst first, at most a few: `https p95 delay`, `https false positives`.

@@ -15,10 +15,12 @@ use crate::engine::time::{Minute, Timestamp};
 
 use super::Engine;
 use super::events::Events;
-use super::tracked::{State, Tracked};
+use super::tracked::{About, State, Tracked};
 
-/// First bytes of an image: the layout's version. An image of another version is refused, not guessed at.
-const VERSION: u16 = 3;
+/// First bytes of an image: the layout's version. An image of another version is refused, not guessed at ...
+const VERSION: u16 = 4;
+/// ... but for this one, which knows nothing [`About`] a device and is the same otherwise.
+const VERSION_BEFORE_ABOUT: u16 = 3;
 
 /// Everything but the devices.
 #[derive(Debug, Encode, Decode)]
@@ -70,11 +72,13 @@ impl Engine {
             write(&tracked.device.capture(), &mut bytes);
             write(&tracked.state, &mut bytes);
             write(&tracked.dirty_from, &mut bytes);
+            write(&tracked.about, &mut bytes);
         }
         for device in newcomers {
             write(&device.capture(), &mut bytes);
             write(&State::default(), &mut bytes);
             write(&None::<Minute>, &mut bytes);
+            write(&About::default(), &mut bytes);
         }
         bytes
     }
@@ -89,7 +93,7 @@ impl Engine {
         }
         let mut rest = image;
         let version: u16 = read(&mut &*rest)?;
-        if version != VERSION {
+        if ![VERSION, VERSION_BEFORE_ABOUT].contains(&version) {
             return Err(RestoreError::Version { found: version });
         }
         let head: Head = read(&mut rest)?;
@@ -97,8 +101,9 @@ impl Engine {
             let device: DeviceImage = read(&mut rest)?;
             let state: State = read(&mut rest)?;
             let dirty_from: Option<Minute> = read(&mut rest)?;
+            let about = if version == VERSION_BEFORE_ABOUT { About::default() } else { read(&mut rest)? };
             let device = self.fleet.restore(device);
-            self.devices.push(Tracked::with_state(device, state, dirty_from));
+            self.devices.push(Tracked::with_state(device, state, about, dirty_from));
         }
         self.pending = (0..head.devices).collect();
         self.events = head.events;
@@ -123,4 +128,36 @@ fn read<T: Decode<()>>(rest: &mut &[u8]) -> Result<T, RestoreError> {
         bincode::decode_from_slice(rest, standard()).map_err(|error| RestoreError::Damaged(error.to_string()))?;
     *rest = rest.get(used..).unwrap_or_default();
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::device::Status;
+    use crate::engine::fleet::Fleet;
+    use crate::engine::settings::Settings;
+
+    #[test]
+    fn an_image_from_before_devices_told_about_themselves_is_taken_up() {
+        let settings = Settings::default();
+        let mut engine = Engine::new(settings.clone(), Arc::new(Fleet::new(&settings)));
+        let now = Timestamp::from_ms(1_795_305_600_000);
+        let status = || Status { online: true, update: Some("2026.11.21".into()), ..Status::default() };
+        for device in ["B-0001", "B-0002"] {
+            engine.fleet().status(device, status(), false, now).expect("taken");
+        }
+        engine.tick(now.plus_ms(1_000));
+        let mut old = Vec::new();
+        let events = engine.events.clone();
+        let (last_tick, closed_before, touched) = (engine.last_tick, engine.closed_before, engine.touched);
+        write(&Head { version: VERSION_BEFORE_ABOUT, last_tick, closed_before, events, touched, devices: 2 }, &mut old);
+        for tracked in &engine.devices {
+            write(&tracked.device.capture(), &mut old);
+            write(&tracked.state, &mut old);
+            write(&tracked.dirty_from, &mut old);
+        }
+        let mut restored = Engine::new(settings.clone(), Arc::new(Fleet::new(&settings)));
+        restored.restore(&old).expect("readable");
+        assert_eq!(restored.image(), engine.image());
+    }
 }

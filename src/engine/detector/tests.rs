@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
-use crate::engine::device::{DeviceId, Label, Status, TrafficClass};
+use crate::engine::device::{DeviceId, Label, Package, Status, TrafficClass, Workaround};
 use crate::engine::effect::{ChangeKind, Scope, StreakEnd, Verdict};
 use crate::engine::fleet::Refusal;
 use crate::engine::histogram::bucket_of;
@@ -551,4 +551,61 @@ fn two_threads_decide_what_one_does() {
         first();
     };
     assert!(one == life(Some(side_by_side)) && one == life(Some(backwards)));
+}
+
+#[test]
+fn quiet_minutes_count_from_the_last_degraded_one_and_silence_adds_none() {
+    let mut bench = Bench::new(4, 2);
+    let seen = |bench: &Bench| {
+        let device = &bench.engine.snapshot().devices[0];
+        (device.quiet_min, device.is_known)
+    };
+    // A minute is closed 90 s after its end: the newest is not in the picture yet.
+    play(&mut bench, 2, &[(Good, 3)]);
+    assert_eq!(seen(&bench), (60, true), "counting stops at the clear period");
+    play(&mut bench, 2, &[(Worse, 20)]);
+    assert_eq!(seen(&bench), (0, true));
+    play(&mut bench, 2, &[(Good, 10)]);
+    let (quiet, known) = seen(&bench);
+    assert!(known && (1..=9).contains(&quiet), "{quiet}");
+    play(&mut bench, 2, &[(Silent, 30)]);
+    let (after, known) = seen(&bench);
+    assert!(!known && (quiet..=10).contains(&after), "{quiet} {after}");
+    play(&mut bench, 2, &[(Good, 30)]);
+    let (back, known) = seen(&bench);
+    assert!(known && (after + 28..after + 31).contains(&back), "{after} {back}");
+    play(&mut bench, 2, &[(Good, 60)]);
+    assert_eq!(seen(&bench), (60, true));
+}
+
+#[test]
+fn a_snapshot_tells_what_a_device_said_of_itself_and_an_image_keeps_it() {
+    let mut bench = Bench::new(2, 0);
+    let label = |text: &str| Some(Label::from(text));
+    let status = |id: Option<Label>, active| Status {
+        online: true,
+        boot: 1,
+        customer: label("C-00123"),
+        packages: vec![Package { name: "signatures".into(), version: "9.9.1".into(), installed_at: None }],
+        workaround: Some(Workaround { id, active }),
+        ..Status::default()
+    };
+    let tell = |bench: &mut Bench, status: Status| {
+        bench.engine.fleet().status("B-000", status, false, Timestamp::from_ms(bench.now)).unwrap();
+        bench.advance(bench.now + TICK_MS);
+    };
+    tell(&mut bench, status(label("WA-1"), true));
+    let said = |engine: &Engine| {
+        let device = engine.snapshot().devices[0].clone();
+        (device.customer, device.packages, device.workaround_id, device.workaround_active)
+    };
+    let expected = (label("C-00123"), vec![Label::from("signatures 9.9.1")], label("WA-1"), Some(true));
+    assert_eq!(said(&bench.engine), expected);
+    let settings = bench.engine.settings().clone();
+    let mut restored = Engine::new(settings.clone(), Arc::new(Fleet::new(&settings)));
+    restored.restore(&bench.engine.image()).unwrap();
+    assert_eq!(said(&restored), expected);
+    tell(&mut bench, status(None, false));
+    assert_eq!(said(&bench.engine).2, None, "an id that is left out is not an older one");
+    assert_eq!(said(&bench.engine).3, Some(false));
 }

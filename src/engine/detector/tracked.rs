@@ -45,6 +45,14 @@ pub struct Facts {
     pub unconverted: Option<Status>,
 }
 
+/// What a device said of itself that its verdicts have nothing to do with.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+pub struct About {
+    pub customer: Option<Label>,
+    /// Of the last status that told of a workaround; `None` where that gave none.
+    pub workaround_id: Option<Label>,
+}
+
 /// One class of one device.
 #[derive(Debug, Default, Encode, Decode)]
 pub struct ClassTrack {
@@ -97,6 +105,7 @@ impl ClassTrack {
 pub struct Tracked {
     pub device: Arc<Device>,
     pub state: State,
+    pub about: About,
     /// What may be suspected of it, as its facts say.
     pub attributes: Attributes,
     /// Oldest minute whose verdict changed since the events were last looked at.
@@ -144,13 +153,13 @@ pub struct Context<'a> {
 impl Tracked {
     /// A device nothing is known of.
     pub fn new(device: Arc<Device>) -> Self {
-        Self::with_state(device, State::default(), None)
+        Self::with_state(device, State::default(), About::default(), None)
     }
 
     /// A device of which this is known.
-    pub fn with_state(device: Arc<Device>, state: State, dirty_from: Option<Minute>) -> Self {
+    pub fn with_state(device: Arc<Device>, state: State, about: About, dirty_from: Option<Minute>) -> Self {
         let attributes = attributes::of(&state.facts);
-        Self { device, state, attributes, dirty_from }
+        Self { device, state, about, attributes, dirty_from }
     }
 
     /// Whether the device has this attribute.
@@ -200,6 +209,7 @@ impl Tracked {
             (&mut facts.model, &status.model),
             (&mut facts.branch, &status.branch),
             (&mut facts.firmware, &status.firmware),
+            (&mut self.about.customer, &status.customer),
         ] {
             if let Some(said) = said {
                 *place = Some(Arc::clone(said));
@@ -207,6 +217,7 @@ impl Tracked {
         }
         if let Some(workaround) = &status.workaround {
             facts.workaround_active = Some(workaround.active);
+            self.about.workaround_id.clone_from(&workaround.id);
         }
         if status.update.is_some() || !status.packages.is_empty() {
             facts.unconverted = Some(status);

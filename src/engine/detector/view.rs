@@ -2,13 +2,15 @@
 
 use crate::engine::device::TrafficClass;
 use crate::engine::effect::{Severity, Verdict};
+use crate::engine::history::HISTORY_MIN;
+use crate::engine::settings::Settings;
 use crate::engine::snapshot::{DeviceView, EventState, EventView, Quantiles, Snapshot, Totals};
 use crate::engine::time::{MINUTE_MS, Minute};
 use crate::engine::verdict::{MEMBERSHIP_FP_MIN, Signature};
 
 use super::Engine;
 use super::event::Event;
-use super::tracked::Tracked;
+use super::tracked::{State, Tracked};
 
 /// Most pairs of class and test that are named as evidence.
 const EVIDENCE_SHOWN: usize = 4;
@@ -54,16 +56,22 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
     let verdict = state.history.get(last).worst();
     let shown = if state.affected_by.is_empty() { state.episode_signature } else { state.affected_by };
     let live = state.episode.filter(|episode| episode.healthy_after == 0);
+    let (quiet_min, is_known) = quiet(state, last, &engine.settings);
     DeviceView {
         id: tracked.device.id().clone(),
         model: facts.model.clone(),
         branch: facts.branch.clone(),
+        customer: tracked.about.customer.clone(),
         firmware: facts.firmware.clone(),
         update: facts.update.clone(),
+        packages: facts.packages.iter().map(|(package, _)| package.clone()).collect(),
         reporting: state.last_data == Some(last),
         online: facts.online,
         workaround_active: facts.workaround_active,
+        workaround_id: tracked.about.workaround_id.clone(),
         verdict,
+        quiet_min,
+        is_known,
         streak_s: state.episode.map_or(0, |episode| u64::from(episode.length_min()) * 60),
         evidence: if live.is_some() || !state.affected_by.is_empty() { evidence(shown) } else { Vec::new() },
         latency_us: state.quantiles.map(|(p50, p95, p99)| Quantiles { p50, p95, p99 }),
@@ -73,6 +81,28 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
         clock_offset_ms: tracked.device.clock_offset_ms(),
         recent_boots: tracked.device.recent_boots(engine.last_tick),
     }
+}
+
+/// How long the device has been quiet, see [`DeviceView::quiet_min`], and whether it was judged lately.
+fn quiet(state: &State, last: Minute, settings: &Settings) -> (u32, bool) {
+    // Late data may have taken the knowledge of this very minute back; what is known is no later than this, though.
+    let Some(latest) = state.last_known.map(|known| known.min(last)) else { return (0, false) };
+    let (mut quiet_min, mut known) = (0, None);
+    for back in 0..i64::from(HISTORY_MIN) {
+        let minute = latest.plus(-back);
+        let verdict = state.history.get(minute).worst();
+        if !matches!(verdict, Verdict::Healthy | Verdict::Degraded) {
+            continue;
+        }
+        known = known.or(Some(minute));
+        quiet_min += u32::from(verdict == Verdict::Healthy);
+        if verdict == Verdict::Degraded || quiet_min >= settings.clear_min || state.episode.is_some() {
+            break;
+        }
+    }
+    // Minutes in which other classes were healthy say nothing of those that suffer.
+    let quiet_min = state.episode.map_or(quiet_min, |episode| episode.healthy_after.min(settings.clear_min));
+    (quiet_min, known.is_some_and(|known| last.since(known) <= i64::from(settings.max_gap_min)))
 }
 
 fn false_positives(tracked: &Tracked, last: Minute) -> Option<f64> {
