@@ -7,6 +7,7 @@
 //! | [`keeper`] | takes a message over: decode, journal, record, count |
 //! | [`decision`] | the engine's ticks at their instants, and what follows from each |
 //! | [`gate`] | the gates: seen, recorded, published, decided by a person |
+//! | [`desk`] | the open incidents: opened, climbed, worked on by people, told |
 //! | [`checkpoint`] | saves the engine's state beside the running decision |
 //! | [`serve`] | the daemon: configuration, broker or collector, listener, signals |
 //! | [`record`] | what a broker delivers, written as a recording |
@@ -39,6 +40,7 @@ pub mod checkpoint;
 pub mod core;
 pub mod decision;
 pub mod demo;
+pub mod desk;
 pub mod explain;
 pub mod gate;
 pub mod keeper;

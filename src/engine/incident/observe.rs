@@ -9,7 +9,7 @@ use super::event::{Action, CaseEvent, Joining};
 use super::ladder::{Proof, Rung, Step};
 use super::state::Trigger;
 use super::{LifeSettings, TELEMETRY};
-use crate::engine::device::DeviceId;
+use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::Verdict;
 use crate::engine::time::{MINUTE_MS, Timestamp};
 
@@ -29,8 +29,8 @@ pub struct Sighting<'a> {
     /// Its status' workaround: `None` when it never said.
     pub workaround: Option<(Option<&'a str>, bool)>,
     pub update: Option<&'a str>,
-    /// Its other packages, as (name, version).
-    pub packages: &'a [(&'a str, &'a str)],
+    /// What else is installed, each as `name version`.
+    pub packages: &'a [Label],
 }
 
 /// What is seen of a case's devices at once. Devices that are not seen are unknown.
@@ -153,8 +153,10 @@ impl Case {
         match self.countermeasures.fix()? {
             Fix::Update(version) => sighting.update.map(|update| includes(update, version)),
             Fix::Package { name, version } => {
-                let mut versions = sighting.packages.iter().filter(|(package, _)| package == name);
-                versions.next().map(|(_, installed)| includes(installed, version))
+                let of = |package: &'_ Label| {
+                    package.strip_prefix(name.as_str())?.strip_prefix(' ').map(|v| includes(v, version))
+                };
+                sighting.packages.iter().find_map(of)
             }
             Fix::Elsewhere(_) => Some(true),
         }

@@ -1,0 +1,402 @@
+//! The open incidents as they run: opens them for what the detector declares, lets telemetry climb their ladders, takes
+//! people's wishes, and has everybody told.
+//!
+//! The record is the truth. What follows from a change, a sighting, the clock or a wish is first written, in one transaction
+//! with the messages that have to be sent, and only then in force; what cannot be written is tried again with the next look
+//! at the fleet, because it still follows then. A start folds the record, and makes up for what was declared while nothing ran.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | `directory` | which channel reaches whom |
+//! | `intake` | from the detector's events to incidents |
+//! | `sight` | the fleet as the incidents see it |
+//! | `text` | the words of a notice |
+//! | `work` | the task that keeps all of it going |
+
+mod directory;
+mod intake;
+mod sight;
+mod text;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+
+pub use directory::{Address, Directory};
+pub use work::DeskTask;
+
+use crate::clock::Clock;
+use crate::engine::device::DeviceId;
+use crate::engine::incident::closure::Obstacles;
+use crate::engine::incident::{Action, Case, CaseEvent, Command, LifeSettings, Observation, Refusal, Rota};
+use crate::engine::snapshot::Snapshot;
+use crate::record::case::{CaseAppend, CaseQuery, CaseStore};
+use crate::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Reshape, is_called};
+use crate::record::outbox::NewDispatch;
+use crate::record::{IncidentStore, StoreError};
+
+use super::keeper::lock;
+use sight::Statuses;
+
+/// Updates that a listener may be behind before it misses some.
+const UPDATE_ROOM: usize = 256;
+
+/// Most devices that an update names.
+const NAMED: usize = 300;
+
+/// Most closed incidents that a new one is compared with, to say which it follows.
+const CLOSED_LOOKED_AT: u32 = 20;
+
+/// How incidents are to run.
+#[derive(Clone, Debug, Default)]
+pub struct DeskConfig {
+    pub settings: LifeSettings,
+    /// Minutes of continuous degradation that make a major incident, as the detector is set.
+    pub hold_min: u32,
+    pub rota: Rota,
+    pub directory: Directory,
+}
+
+/// The incidents. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Desk(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Arc<LifeSettings>,
+    hold_min: u32,
+    rota: Arc<Rota>,
+    directory: Directory,
+    clock: Clock,
+    store: Arc<dyn CaseStore>,
+    incidents: Arc<dyn IncidentStore>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    /// What devices have said of themselves since the snapshot was drawn.
+    statuses: Statuses,
+    /// One change at a time: what one does is on record before the next one looks.
+    writing: tokio::sync::Mutex<()>,
+    /// Open cases by id.
+    cases: Mutex<BTreeMap<String, Arc<Case>>>,
+    board: ArcSwap<CaseBoard>,
+    updates: broadcast::Sender<CaseUpdate>,
+}
+
+/// Events that are to be added to one case: to an open one, or to a new one that begins with them.
+struct Batch {
+    /// `None`: the first event opens it.
+    before: Option<Arc<Case>>,
+    events: Vec<CaseEvent>,
+}
+
+impl Desk {
+    /// Takes up the open incidents from the record.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub async fn open(
+        config: DeskConfig,
+        clock: Clock,
+        (store, incidents): (Arc<dyn CaseStore>, Arc<dyn IncidentStore>),
+        snapshot: Arc<ArcSwap<Snapshot>>,
+    ) -> Result<Self, StoreError> {
+        let mut cases = BTreeMap::new();
+        for record in store.open_cases().await? {
+            match Case::of(record.events.iter().map(|recorded| &recorded.event)) {
+                Some(case) => drop(cases.insert(record.id, Arc::new(case))),
+                None => {
+                    tracing::error!(id = %record.id, "an incident's record does not begin with its opening; left alone")
+                }
+            }
+        }
+        let inner = Inner {
+            settings: Arc::new(config.settings),
+            hold_min: config.hold_min,
+            rota: Arc::new(config.rota),
+            directory: config.directory,
+            clock,
+            store,
+            incidents,
+            snapshot,
+            statuses: Statuses::default(),
+            writing: tokio::sync::Mutex::new(()),
+            cases: Mutex::new(cases),
+            board: ArcSwap::default(),
+            updates: broadcast::Sender::new(UPDATE_ROOM),
+        };
+        inner.show();
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Where the devices' own words are to be handed in.
+    pub fn statuses(&self) -> Statuses {
+        self.0.statuses.clone()
+    }
+}
+
+impl Inner {
+    /// The open case with this id, number or alias.
+    fn find(&self, id: &str) -> Option<Arc<Case>> {
+        lock(&self.cases).values().find(|case| is_called(case, id)).cloned()
+    }
+
+    /// Draws what pages and metrics see.
+    fn show(&self) {
+        // Under the lock, so that of two that draw at a time the later state is seen last.
+        let open = lock(&self.cases);
+        let mut cases: Vec<Arc<Case>> = open.values().cloned().collect();
+        cases.sort_by(|a, b| (a.opening.declared_at, a.number()).cmp(&(b.opening.declared_at, b.number())));
+        let (settings, rota) = (Arc::clone(&self.settings), Arc::clone(&self.rota));
+        self.board.store(Arc::new(CaseBoard { cases, settings, rota }));
+    }
+
+    /// Writes events and what has to be said because of them; then they are in force. The caller holds `writing`.
+    async fn commit(&self, batches: Vec<Batch>) -> Result<Vec<Arc<Case>>, StoreError> {
+        let mut prepared = Vec::with_capacity(batches.len());
+        for batch in &batches {
+            let Some((case, messages)) = self.prepare(batch) else { continue };
+            prepared.push((batch, case.summary(), messages, Arc::new(case)));
+        }
+        if prepared.is_empty() {
+            return Ok(Vec::new());
+        }
+        let appends: Vec<CaseAppend<'_>> = prepared
+            .iter()
+            .map(|(batch, summary, messages, case)| CaseAppend {
+                id: case.id(),
+                expected: batch.before.as_ref().map_or(0, |before| before.version),
+                events: &batch.events,
+                after: summary,
+                messages,
+            })
+            .collect();
+        let written = self.store.append_cases(&appends, self.clock.now()).await;
+        if let Err(error) = written {
+            if matches!(error, StoreError::Conflict) {
+                self.reload(prepared.iter().map(|(_, _, _, case)| case.id().to_owned()).collect()).await;
+            }
+            return Err(error);
+        }
+        let mut cases = Vec::with_capacity(prepared.len());
+        for (batch, _, _, case) in prepared {
+            self.enforce(&case, &batch.events);
+            cases.push(case);
+        }
+        self.show();
+        Ok(cases)
+    }
+
+    /// The case after the events, and the messages that follow from each.
+    fn prepare(&self, batch: &Batch) -> Option<(Case, Vec<NewDispatch>)> {
+        let mut events = batch.events.iter();
+        let mut messages = Vec::new();
+        let mut case = match &batch.before {
+            Some(before) => (**before).clone(),
+            None => {
+                let first = events.next()?;
+                let case = Case::open(first)?;
+                messages.extend(self.messages(&case, first));
+                case
+            }
+        };
+        for event in events {
+            case.apply(event);
+            messages.extend(self.messages(&case, event));
+        }
+        (!batch.events.is_empty()).then_some((case, messages))
+    }
+
+    /// The case is so from here on.
+    fn enforce(&self, case: &Arc<Case>, events: &[CaseEvent]) {
+        let mut cases = lock(&self.cases);
+        if case.is_open() {
+            cases.insert(case.id().to_owned(), Arc::clone(case));
+        } else {
+            cases.remove(case.id());
+        }
+        drop(cases);
+        for event in events {
+            log(case, event);
+        }
+        let mut devices: Vec<DeviceId> = events.iter().flat_map(|event| touched(&event.action)).cloned().collect();
+        devices.truncate(NAMED);
+        let actions = events.iter().map(|event| event.action.as_str()).collect();
+        let (number, version, at) = (case.number().to_owned(), case.version, case.updated_at);
+        // Nobody has to listen.
+        let _ = self.updates.send(CaseUpdate { number, version, at, actions, devices });
+    }
+
+    /// Somebody else wrote: the record says what holds.
+    async fn reload(&self, ids: Vec<String>) {
+        for id in ids {
+            let Ok(Some(record)) = self.store.case(&id).await else { continue };
+            let Some(case) = Case::of(record.events.iter().map(|recorded| &recorded.event)) else { continue };
+            self.enforce(&Arc::new(case), &[]);
+        }
+        self.show();
+    }
+
+    fn seen(&self, case: &Case) -> SeenFleet {
+        SeenFleet::of(case, &self.snapshot.load_full(), &self.statuses)
+    }
+}
+
+use sight::SeenFleet;
+
+/// Devices that the action concerns.
+fn touched(action: &Action) -> &[DeviceId] {
+    match action {
+        Action::Claimed { devices, .. }
+        | Action::Proved { devices, .. }
+        | Action::Disproved { devices, .. }
+        | Action::WorkaroundSeen { devices, .. }
+        | Action::Relapsed { devices } => devices,
+        Action::Called { device, .. } | Action::Excepted { device, .. } | Action::ExceptionLifted { device, .. } => {
+            std::slice::from_ref(device)
+        }
+        _ => &[],
+    }
+}
+
+/// One line for each event.
+fn log(case: &Case, event: &CaseEvent) {
+    let (incident, action, by) = (case.number(), event.action.as_str(), event.by.escape_debug());
+    let state = case.state.as_str();
+    match &event.action {
+        Action::Opened(_) | Action::Moved { .. } | Action::Reopened { .. } | Action::Closed { .. } => {
+            tracing::warn!(incident, action, state, %by, "the incident has moved");
+        }
+        _ => {
+            tracing::info!(incident, action, state, %by, devices = touched(&event.action).len(), "the incident has changed")
+        }
+    }
+}
+
+#[async_trait]
+impl CaseDesk for Desk {
+    fn board(&self) -> Arc<CaseBoard> {
+        self.0.board.load_full()
+    }
+
+    fn updates(&self) -> broadcast::Receiver<CaseUpdate> {
+        self.0.updates.subscribe()
+    }
+
+    fn obstacles(&self, id: &str) -> Option<Obstacles> {
+        let case = self.0.find(id)?;
+        let seen = self.0.seen(&case);
+        Some(case.obstacles(Some(&seen.observation()), &self.0.settings))
+    }
+
+    async fn file(&self, id: &str) -> Result<Option<CaseFile>, StoreError> {
+        let Some(record) = self.0.store.case(id).await? else { return Ok(None) };
+        let case = Case::of(record.events.iter().map(|recorded| &recorded.event));
+        Ok(case.map(|case| CaseFile { case: Arc::new(case), record }))
+    }
+
+    async fn wish(&self, id: &str, seen: Option<u64>, command: Command, by: &str) -> Result<Arc<Case>, DeskError> {
+        let (inner, id, by) = (Arc::clone(&self.0), id.to_owned(), by.to_owned());
+        // A task of its own: whoever asked may go away between the record and what follows from it.
+        let wishing = tokio::spawn(async move { inner.wish(&id, seen, &command, &by).await });
+        wishing.await.unwrap_or_else(|error| Err(StoreError::Io { detail: error.to_string() }.into()))
+    }
+
+    async fn reshape(&self, reshape: Reshape, reason: &str, by: &str) -> Result<Arc<Case>, DeskError> {
+        let (inner, reason, by) = (Arc::clone(&self.0), reason.to_owned(), by.to_owned());
+        let reshaping = tokio::spawn(async move { inner.reshape(&reshape, &reason, &by).await });
+        reshaping.await.unwrap_or_else(|error| Err(StoreError::Io { detail: error.to_string() }.into()))
+    }
+}
+
+impl Inner {
+    async fn wish(&self, id: &str, seen: Option<u64>, command: &Command, by: &str) -> Result<Arc<Case>, DeskError> {
+        let _one_at_a_time = self.writing.lock().await;
+        let case = self.known(id).await?;
+        if let Some(seen) = seen.filter(|seen| *seen != case.version) {
+            return Err(DeskError::Stale { seen, now: case.version });
+        }
+        let fleet = self.seen(&case);
+        let at = (&*self.settings, self.clock.now());
+        let events = case.decide(command, by, Some(&fleet.observation()), at)?;
+        let mut cases = self.commit(vec![Batch { before: Some(Arc::clone(&case)), events }]).await?;
+        Ok(cases.pop().unwrap_or(case))
+    }
+
+    /// The open case of this name; for one that is over, why nothing can be done about it.
+    async fn known(&self, id: &str) -> Result<Arc<Case>, DeskError> {
+        if let Some(case) = self.find(id) {
+            return Ok(case);
+        }
+        match self.store.case(id).await? {
+            Some(_) => Err(Refusal::Closed.into()),
+            None => Err(DeskError::Unknown(id.to_owned())),
+        }
+    }
+
+    async fn reshape(&self, reshape: &Reshape, reason: &str, by: &str) -> Result<Arc<Case>, DeskError> {
+        let _one_at_a_time = self.writing.lock().await;
+        let now = self.clock.now();
+        let mut done = match reshape {
+            Reshape::Merge { from, into } => {
+                let (from, into) = (self.known(from).await?, self.known(into).await?);
+                if from.id() == into.id() {
+                    return Err(DeskError::Unknown(format!("other than {} to merge into", into.number())));
+                }
+                let gone = from.merge_into(into.number(), reason, by, now)?;
+                let taken = into.absorb_from(&from, reason, by, now)?;
+                let batches =
+                    vec![Batch { before: Some(from), events: gone }, Batch { before: Some(into), events: taken }];
+                self.commit(batches).await?
+            }
+            Reshape::Split { from, devices } => {
+                let from = self.known(from).await?;
+                let (number, id) = self.split_name(&from).await?;
+                let (left, opened) = from.split(devices, (&number, &id), (reason, by), now)?;
+                let batches = vec![Batch { before: Some(from), events: left }, Batch { before: None, events: opened }];
+                self.commit(batches).await?
+            }
+            Reshape::Declare { event_id } => self.declare_by_hand(event_id, (reason, by), now).await?,
+        };
+        done.pop().ok_or_else(|| DeskError::Unknown("to be changed".to_owned()))
+    }
+
+    /// The first free name for a part of `case`: `INC-2026-0007-B` with the id `E-0012/B`. The detector's own numbers go on
+    /// undisturbed, and whoever hears the name knows where it came from.
+    async fn split_name(&self, case: &Case) -> Result<(String, String), StoreError> {
+        for letter in 'B'..='Z' {
+            let (number, id) = (format!("{}-{letter}", case.number()), format!("{}/{letter}", case.id()));
+            if self.store.case(&id).await?.is_none() {
+                return Ok((number, id));
+            }
+        }
+        Err(StoreError::Refused { detail: format!("{} has been split too often", case.number()) })
+    }
+
+    /// The latest closed incident that has devices in common with `devices`, or the same suspect.
+    async fn followed(&self, devices: &[DeviceId], cause: Option<&crate::engine::effect::Cause>) -> Option<Arc<Case>> {
+        let query = CaseQuery { limit: CLOSED_LOOKED_AT, ..CaseQuery::default() };
+        for summary in self.store.cases(&query).await.ok()?.into_iter().filter(|summary| summary.closed_at.is_some()) {
+            let record = self.store.case(&summary.event_id).await.ok()??;
+            let case = Case::of(record.events.iter().map(|recorded| &recorded.event))?;
+            let same_cause = || cause.zip(case.cause.as_ref()).is_some_and(|(a, b)| a.suspect == b.suspect);
+            let common = devices.iter().filter(|device| case.ladder.contains(device)).count();
+            if case.ended.is_none() && (same_cause() || common * 2 > devices.len()) {
+                return Some(Arc::new(case));
+            }
+        }
+        None
+    }
+}
+
+/// A sighting borrows from what it was made of; this owns it.
+impl SeenFleet {
+    fn observation(&self) -> Observation<'_> {
+        self.sightings().collect()
+    }
+}

@@ -1,0 +1,240 @@
+//! From the detector's events to incidents: which one an event belongs to, and what it changes there.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::engine::device::DeviceId;
+use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Severity};
+use crate::engine::incident::event::{Joining, Opening};
+use crate::engine::incident::{Action, Case, CaseEvent, DETECTOR};
+use crate::engine::snapshot::{EventState, EventView};
+use crate::engine::time::Timestamp;
+use crate::record::desk::DeskError;
+use crate::record::{Incident, IncidentQuery, StoreError};
+
+use super::{Batch, Inner};
+
+/// What an incident has to know of an event of the detector, wherever it was read.
+#[derive(Clone, Debug)]
+pub(super) struct Declared {
+    pub event_id: String,
+    pub number: String,
+    pub aliases: Vec<String>,
+    pub scope: Scope,
+    pub impact_started_at: Timestamp,
+    pub declared_at: Timestamp,
+    pub streak_s: u64,
+    pub cause: Option<Cause>,
+    pub devices: Vec<DeviceId>,
+}
+
+impl Declared {
+    /// A declared event as a change tells it; `None` for what is no major incident.
+    pub fn of_change(change: &Change) -> Option<Self> {
+        let number = change.incident.clone()?;
+        let told = matches!(change.kind, ChangeKind::Declared | ChangeKind::Joined | ChangeKind::CauseChanged);
+        (told && change.severity == Severity::Major).then(|| Self {
+            event_id: change.event_id.clone(),
+            number,
+            aliases: change.aliases.clone(),
+            scope: change.scope,
+            impact_started_at: change.impact_started_at,
+            declared_at: change.at,
+            streak_s: change.streak_s,
+            cause: change.cause.clone(),
+            devices: if change.kind == ChangeKind::CauseChanged { Vec::new() } else { change.devices.clone() },
+        })
+    }
+
+    /// A declared event as it stands in the snapshot.
+    pub fn of_view(view: &EventView) -> Option<Self> {
+        let number = view.incident.clone()?;
+        (view.state == EventState::Declared).then(|| Self {
+            event_id: view.event_id.clone(),
+            number,
+            aliases: Vec::new(),
+            scope: view.scope,
+            impact_started_at: view.impact_started_at,
+            declared_at: view.declared_at.unwrap_or(view.impact_started_at),
+            streak_s: view.streak_s,
+            cause: view.cause.clone(),
+            devices: view.members.clone(),
+        })
+    }
+
+    /// An incident of the record, with its members of that time.
+    pub fn of_record(incident: &Incident, devices: Vec<DeviceId>) -> Option<Self> {
+        Some(Self {
+            event_id: incident.event_id.clone(),
+            number: incident.number.clone()?,
+            aliases: incident.aliases.clone(),
+            scope: incident.scope,
+            impact_started_at: incident.impact_started_at,
+            declared_at: incident.declared_at?,
+            streak_s: incident.streak_s,
+            cause: incident.cause.clone(),
+            devices,
+        })
+    }
+
+    /// Whether the open case is about the same thing: the same event, one that it was merged with, the same suspect, or mostly
+    /// the same devices.
+    fn belongs_to(&self, case: &Case) -> bool {
+        let told = |id: &String| case.event_ids.contains(id) || case.aliases.contains(id) || case.number() == id;
+        if told(&self.event_id) || told(&self.number) || self.aliases.iter().any(told) {
+            return true;
+        }
+        let suspects = self.cause.as_ref().zip(case.cause.as_ref());
+        let both_fleet = self.scope == Scope::Fleet && case.scope == Scope::Fleet;
+        if both_fleet && suspects.is_some_and(|(new, old)| new.suspect == old.suspect) {
+            return true;
+        }
+        let common = self.devices.iter().filter(|device| case.ladder.contains(device)).count();
+        common * 2 > self.devices.len()
+    }
+}
+
+impl Inner {
+    /// Brings the incidents to what a declared event says. Saying it twice changes nothing. The caller holds `writing`.
+    pub(super) async fn take_in(&self, declared: &Declared) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let open = self.board.load_full();
+        let Some(case) = open.cases.iter().find(|case| declared.belongs_to(case)) else {
+            return self.open_case(declared, now).await;
+        };
+        let mut events = Vec::new();
+        let mut next = (**case).clone();
+        let mut push = |case: &mut Case, event: CaseEvent| {
+            case.apply(&event);
+            events.push(event);
+        };
+        let by_detector = |action| CaseEvent { at: now, by: DETECTOR.to_owned(), action };
+        let ids =
+            [&declared.event_id].into_iter().chain(declared.aliases.iter().filter(|alias| alias.starts_with("E-")));
+        for id in ids {
+            if !next.event_ids.contains(id) {
+                let number = (declared.number != next.number()).then(|| declared.number.clone());
+                push(&mut next, by_detector(Action::Attached { event_id: id.clone(), number }));
+            }
+        }
+        let suspect = |cause: &Option<Cause>| cause.as_ref().map(|cause| cause.suspect.clone());
+        let named_elsewhere = declared.event_id == *next.id() && suspect(&declared.cause) != suspect(&next.cause);
+        if named_elsewhere && declared.cause.is_some() {
+            push(&mut next, by_detector(Action::CauseChanged { cause: declared.cause.clone() }));
+        }
+        if declared.scope == Scope::Fleet && next.scope == Scope::Isolated && declared.event_id == *next.id() {
+            let reason = "more devices joined".to_owned();
+            push(&mut next, by_detector(Action::Promoted { reason }));
+        }
+        let joining = self.joining(declared.devices.iter().filter(|device| self.is_free(device, case)));
+        for event in next.take_in(&joining, &self.settings, now) {
+            push(&mut next, event);
+        }
+        self.commit(vec![Batch { before: Some(Arc::clone(case)), events }]).await.map(drop)
+    }
+
+    /// Whether no other open incident has the device: what was split off stays where it is.
+    fn is_free(&self, device: &DeviceId, case: &Case) -> bool {
+        case.ladder.contains(device) || self.board.load().of_device(device).next().is_none()
+    }
+
+    async fn open_case(&self, declared: &Declared, now: Timestamp) -> Result<(), StoreError> {
+        // It has a record already: it was closed, and what it was opened for is told once more by a replayed journal.
+        if self.store.case(&declared.event_id).await?.is_some() {
+            return Ok(());
+        }
+        let detected_at = match self.incidents.incident(&declared.event_id).await? {
+            Some(record) => record.changes.first().map(|entry| entry.change.at),
+            None => None,
+        };
+        let follows = self.followed(&declared.devices, declared.cause.as_ref()).await;
+        let opening = Opening {
+            number: declared.number.clone(),
+            event_id: declared.event_id.clone(),
+            scope: declared.scope,
+            impact_started_at: declared.impact_started_at,
+            detected_at: detected_at.unwrap_or(declared.declared_at).min(declared.declared_at),
+            declared_at: declared.declared_at,
+            criterion_s: u64::from(self.hold_min) * 60,
+            measured_s: declared.streak_s,
+            cause: declared.cause.clone(),
+            follows: follows.as_ref().map(|closed| closed.number().to_owned()),
+            devices: self.joining(&declared.devices),
+        };
+        let opened = CaseEvent { at: now, by: DETECTOR.to_owned(), action: Action::Opened(Box::new(opening)) };
+        let mut batches = vec![Batch { before: None, events: vec![opened] }];
+        if let Some(closed) = follows {
+            let action = Action::Followed { number: declared.number.clone() };
+            let event = CaseEvent { at: now, by: DETECTOR.to_owned(), action };
+            batches.push(Batch { before: Some(closed), events: vec![event] });
+        }
+        self.commit(batches).await.map(drop)
+    }
+
+    /// A warned event becomes a major incident by a person's word.
+    pub(super) async fn declare_by_hand(
+        &self,
+        event_id: &str,
+        (reason, by): (&str, &str),
+        now: Timestamp,
+    ) -> Result<Vec<Arc<Case>>, DeskError> {
+        let unknown = || DeskError::Unknown(event_id.to_owned());
+        let snapshot = self.snapshot.load_full();
+        let view = snapshot.events.iter().find(|view| view.event_id == event_id).ok_or_else(unknown)?;
+        if self.find(event_id).is_some() || self.store.case(event_id).await?.is_some() {
+            return Err(DeskError::Unknown(format!("{event_id} that is not declared already")));
+        }
+        let opening = Opening {
+            // The detector's counter is not touched: the number says that a person declared it, and which event.
+            number: format!("INC-{}", view.event_id),
+            event_id: view.event_id.clone(),
+            scope: view.scope,
+            impact_started_at: view.impact_started_at,
+            detected_at: now.min(view.declared_at.unwrap_or(now)),
+            declared_at: now,
+            criterion_s: u64::from(self.hold_min) * 60,
+            measured_s: view.streak_s,
+            cause: view.cause.clone(),
+            follows: None,
+            devices: self.joining(&view.members),
+        };
+        let event = |action| CaseEvent { at: now, by: by.to_owned(), action };
+        let opened = event(Action::Opened(Box::new(opening)));
+        let noted = event(Action::Noted { text: reason.to_owned(), told: true });
+        Ok(self.commit(vec![Batch { before: None, events: vec![opened, noted] }]).await?)
+    }
+
+    /// What is known of the devices, as they join.
+    fn joining<'a>(&self, devices: impl IntoIterator<Item = &'a DeviceId>) -> Vec<Joining> {
+        let snapshot = self.snapshot.load_full();
+        let joining = |device: &DeviceId| {
+            let place = snapshot.devices.binary_search_by(|view| view.id.cmp(device)).ok();
+            let view = place.map(|place| &snapshot.devices[place]);
+            let text = |label: Option<&crate::engine::device::Label>| label.map(|label| label.to_string());
+            Joining {
+                device: device.clone(),
+                branch: text(view.and_then(|view| view.branch.as_ref())),
+                customer: text(view.and_then(|view| view.customer.as_ref())),
+            }
+        };
+        devices.into_iter().map(joining).collect()
+    }
+
+    /// What was declared according to the record and has no incident: while nothing ran, or while a listener was too slow.
+    pub(super) async fn make_up(&self) -> Result<(), StoreError> {
+        let query = IncidentQuery { open_only: true, limit: 500, ..IncidentQuery::default() };
+        let known: BTreeSet<String> =
+            self.board.load().cases.iter().flat_map(|case| case.event_ids.iter().cloned()).collect();
+        for incident in self.incidents.incidents(query).await? {
+            if known.contains(&incident.event_id) || incident.declared_at.is_none() {
+                continue;
+            }
+            let Some(record) = self.incidents.incident(&incident.event_id).await? else { continue };
+            let devices = record.devices.into_iter().map(|member| member.device).collect();
+            if let Some(declared) = Declared::of_record(&incident, devices) {
+                self.take_in(&declared).await?;
+            }
+        }
+        Ok(())
+    }
+}

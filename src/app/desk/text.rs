@@ -1,0 +1,242 @@
+//! The words of a notice, in the two languages. Who reads them is tired, on a phone, and wants three things: what, how bad, what
+//! now.
+
+use crate::engine::effect::Scope;
+use crate::engine::incident::countermeasure::Standing;
+use crate::engine::incident::{Action, Case, CaseEvent, Notice, NoticeKind, Role, State};
+use crate::record::outbox::{Bilingual, Message, NewDispatch};
+
+use super::Inner;
+
+/// Longest free text that is repeated in a message, in characters.
+const QUOTED: usize = 600;
+
+/// A sentence in both languages.
+fn both(ja: impl Into<String>, en: impl Into<String>) -> Bilingual {
+    Bilingual { ja: ja.into(), en: en.into() }
+}
+
+impl Inner {
+    /// The messages that follow from an event; `case` is the case after it.
+    pub(super) fn messages(&self, case: &Case, event: &CaseEvent) -> Vec<NewDispatch> {
+        let mut messages = Vec::new();
+        for notice in case.notices(event) {
+            let message = message(case, event, &notice);
+            for (place, address) in self.directory.of(&notice.audience).into_iter().enumerate() {
+                messages.push(NewDispatch {
+                    key: format!("{}/{place}", notice.key),
+                    channel: address.channel,
+                    target: address.target,
+                    message: message.clone(),
+                    due_at: event.at,
+                });
+            }
+        }
+        messages
+    }
+}
+
+/// The notice as a message.
+pub(super) fn message(case: &Case, event: &CaseEvent, notice: &Notice) -> Message {
+    let number = case.number();
+    let what = headline(case, event, notice.kind);
+    let subject = both(format!("[{number}] {}", what.ja), format!("[{number}] {}", what.en));
+    let detail = detail(case, event, notice.kind);
+    let facts = facts(case);
+    let join = |first: &str, second: &str| {
+        [first, second].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+    };
+    Message {
+        kind: notice.kind.as_str().to_owned(),
+        incident: Some(number.to_owned()),
+        severity: "major".to_owned(),
+        scope: if case.scope == Scope::Fleet { "fleet" } else { "isolated" }.to_owned(),
+        subject,
+        body: both(join(&detail.ja, &facts.ja), join(&detail.en, &facts.en)),
+        path: format!("/incidents/{number}"),
+        summary: Some(summary(case)),
+        started_at: Some(case.opening.impact_started_at),
+        ended_at: case.milestones.get(crate::engine::incident::Milestone::Closed),
+    }
+}
+
+/// What happened, in a few words.
+fn headline(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
+    let devices = case.ladder.len();
+    match (kind, &event.action) {
+        (NoticeKind::Declared, _) => {
+            both(format!("重大障害を宣言 ({devices} 台)"), format!("major incident declared, {devices} devices"))
+        }
+        (NoticeKind::Isolated, _) => {
+            both("単独の重大障害 (サポート対応)", "isolated major incident, for the support queue")
+        }
+        (NoticeKind::Page, Action::Paged { seat, .. }) => {
+            let role = role(seat.role);
+            both(format!("{} として参集してください", role.ja), format!("you are wanted as {}", role.en))
+        }
+        (NoticeKind::PageUnanswered, Action::Paged { seat, .. }) => {
+            let role = role(seat.role);
+            both(format!("{} に誰も応答していません", role.ja), format!("nobody has answered as {}", role.en))
+        }
+        (NoticeKind::Moved, Action::Moved { to, .. }) => {
+            let state = state(*to);
+            both(format!("状態: {}", state.ja), format!("now {}", state.en))
+        }
+        (NoticeKind::CauseChanged, _) => {
+            both("訂正: 疑わしい原因が変わりました", "correction: another cause is suspected")
+        }
+        (NoticeKind::Growing, Action::Joined { devices }) => {
+            both(format!("{} 台が加わりました", devices.len()), format!("{} more devices", devices.len()))
+        }
+        (NoticeKind::Word, _) => both(format!("{} より", event.by), format!("word from {}", event.by)),
+        (NoticeKind::Nag, Action::Nagged { silent_s }) => {
+            let minutes = silent_s / 60;
+            both(format!("{minutes} 分間、続報がありません"), format!("nothing was said for {minutes} minutes"))
+        }
+        (NoticeKind::AgreementWanted, _) => {
+            both("対策の承認をお願いします", "a countermeasure waits for development's word")
+        }
+        (NoticeKind::Script, _) => both("回避策の手順が承認されました", "the workaround is agreed: here is the script"),
+        (NoticeKind::ScriptChanged, _) => both("訂正: 手順が変わりました", "correction: the script has changed"),
+        (NoticeKind::FixReleased, Action::FixReleased { name }) => {
+            both(format!("恒久対策 {name} が利用できます"), format!("the permanent fix {name} can be installed"))
+        }
+        (NoticeKind::PromiseMissed, _) => {
+            both("約束の期限に間に合わない見込みです", "the promise will be missed as things go")
+        }
+        (NoticeKind::PromiseMet, _) => both("約束の期限に間に合う見込みに戻りました", "the promise will be met again"),
+        (NoticeKind::Reopened, _) => both("再発: 対応を再開します", "reopened: devices are affected again"),
+        (NoticeKind::HandedOver, Action::HandedOver { seat, to, .. }) => {
+            let role = role(seat.role);
+            both(format!("{} を {to} に引き継ぎ", role.ja), format!("{to} is {} from here on", role.en))
+        }
+        (NoticeKind::Promoted, _) => both("全体の障害に格上げ", "raised: it concerns the whole fleet"),
+        (NoticeKind::Demoted, _) => {
+            both("訂正: 重大障害ではありませんでした", "correction: this was no major incident")
+        }
+        (NoticeKind::Merged, Action::Merged { into, .. }) => {
+            both(format!("{into} に統合"), format!("is part of {into}"))
+        }
+        (NoticeKind::SplitOff, Action::SplitOff { number, .. }) => {
+            both(format!("{number} を分離"), format!("{number} was split off"))
+        }
+        (NoticeKind::ReviewDue, _) => both("振り返りの期限です", "the review is due"),
+        (NoticeKind::Closed, _) => both("終結", "closed"),
+        (NoticeKind::Followed, Action::Followed { number }) => {
+            both(format!("終結後に再発: {number}"), format!("followed by {number}"))
+        }
+        _ => both(kind.as_str(), kind.as_str()),
+    }
+}
+
+/// What to know or do about it.
+fn detail(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
+    match (kind, &event.action) {
+        (NoticeKind::Page, _) => both(
+            "ページを開いて「応答」を押してください。応答がなければ次の担当者を呼び出します。",
+            "Open the page and acknowledge; without an answer the next one on the rota is called.",
+        ),
+        (NoticeKind::Nag, _) => both(
+            "分かっていることを一言で構いません。関係者に伝えてください。",
+            "Tell the staff what is known, in one sentence if need be.",
+        ),
+        (NoticeKind::Word, Action::Noted { text, .. }) => both(quoted(text), quoted(text)),
+        (NoticeKind::Script | NoticeKind::ScriptChanged, Action::CountermeasureAgreed { version }) => {
+            let of = |standing: &&Standing| standing.countermeasure.version == *version;
+            let standing = case.countermeasures.versions().iter().find(of);
+            match standing.and_then(|standing| standing.countermeasure.workaround.as_ref()) {
+                Some(plan) => {
+                    let script = |own: &str, other: &str| quoted(if own.trim().is_empty() { other } else { own });
+                    let (ja, en) = (&plan.script.ja, &plan.script.en);
+                    both(
+                        format!("第 {version} 版 ({})。読んだら確認を押してください。\n{}", plan.id, script(ja, en)),
+                        format!(
+                            "Version {version} ({}). Acknowledge it once you have read it.\n{}",
+                            plan.id,
+                            script(en, ja)
+                        ),
+                    )
+                }
+                None => both(
+                    format!("第 {version} 版では回避策はありません。以前の手順は使わないでください。"),
+                    format!("Version {version} has no workaround: do not use the earlier script."),
+                ),
+            }
+        }
+        (NoticeKind::HandedOver, Action::HandedOver { reason, .. })
+        | (NoticeKind::Promoted, Action::Promoted { reason })
+        | (NoticeKind::Demoted, Action::Demoted { reason })
+        | (NoticeKind::Merged, Action::Merged { reason, .. })
+        | (NoticeKind::SplitOff, Action::SplitOff { reason, .. }) => both(quoted(reason), quoted(reason)),
+        (NoticeKind::Moved, Action::Moved { to: State::PendingPermanentFix, .. }) => both(
+            "回避策で品質は戻りましたが、恒久対策まで終わりではありません。",
+            "The quality is back by workarounds. It is not over before the permanent fix.",
+        ),
+        (NoticeKind::Declared | NoticeKind::Isolated, Action::Opened(opening)) if opening.follows.is_some() => {
+            let earlier = opening.follows.clone().unwrap_or_default();
+            both(format!("以前の障害 {earlier} に続くものです。"), format!("It follows {earlier}."))
+        }
+        _ => Bilingual::default(),
+    }
+}
+
+/// What is known, as of now.
+fn facts(case: &Case) -> Bilingual {
+    let devices = case.ladder.len();
+    let settled = case.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
+    let minutes = case.opening.measured_s / 60;
+    let suspect = case.cause.as_ref().map(|cause| {
+        let percent = (cause.confidence * 100.0).floor();
+        format!("{} {} ({percent:.0} %)", cause.suspect.kind, cause.suspect.value)
+    });
+    let (ja, en) = match suspect {
+        Some(suspect) => (suspect.clone(), suspect),
+        None => ("特定されていません".to_owned(), "none named".to_owned()),
+    };
+    both(
+        format!("影響: {devices} 台 (完了 {settled} 台)、宣言時点で連続 {minutes} 分\n疑い: {ja}"),
+        format!(
+            "Affected: {devices} devices, {settled} done; {minutes} minutes without a break when it was declared\nSuspect: {en}"
+        ),
+    )
+}
+
+/// The incident in one line.
+fn summary(case: &Case) -> Bilingual {
+    let settled = case.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
+    let (number, devices, state) = (case.number(), case.ladder.len(), state(case.state));
+    both(
+        format!("{number}: {}、{settled}/{devices} 台完了", state.ja),
+        format!("{number}: {}, {settled} of {devices} devices done", state.en),
+    )
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted: String = text.chars().take(QUOTED).collect();
+    if quoted.len() < text.len() {
+        quoted.push('…');
+    }
+    quoted
+}
+
+fn role(role: Role) -> Bilingual {
+    match role {
+        Role::Commander => both("指揮者", "commander"),
+        Role::DevelopmentLead => both("開発責任者", "development lead"),
+        Role::SupportLead => both("サポート責任者", "support lead"),
+        Role::CommunicationsLead => both("広報責任者", "communications lead"),
+    }
+}
+
+fn state(state: State) -> Bilingual {
+    match state {
+        State::Declared => both("宣言", "declared"),
+        State::Mustered => both("参集完了", "mustered"),
+        State::WorkaroundAvailable => both("回避策あり", "workaround available"),
+        State::PendingPermanentFix => both("恒久対策待ち", "pending permanent fix"),
+        State::Fixing => both("恒久対策の適用中", "fixing"),
+        State::Resolved => both("解決", "resolved"),
+        State::Reviewed => both("振り返り済み", "reviewed"),
+        State::Closed => both("終結", "closed"),
+    }
+}

@@ -1,0 +1,138 @@
+//! The task that keeps the incidents going: the detector's changes as they come, and a look at the fleet after every tick and after
+//! every status.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, watch};
+
+use crate::engine::effect::Change;
+use crate::engine::incident::Case;
+use crate::engine::time::Timestamp;
+use crate::record::StoreError;
+
+use super::intake::Declared;
+use super::{Batch, Desk, Inner};
+
+/// How often the fleet is looked at when nothing calls for it. Bounds the wait of an agent on the phone, too.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Shortest pause between two looks, however much devices have to say.
+const REST: Duration = Duration::from_millis(200);
+
+/// The working of the desk.
+#[derive(Debug)]
+pub struct DeskTask {
+    pub desk: Desk,
+    /// What the detector decides.
+    pub changes: broadcast::Receiver<Change>,
+}
+
+impl DeskTask {
+    /// Works until `stop` holds true.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let Self { desk: Desk(inner), mut changes } = self;
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // What was declared while nothing ran.
+        let mut behind = true;
+        let mut failing = false;
+        loop {
+            let outcome = tokio::select! {
+                biased;
+                () = async { drop(stop.wait_for(|stop| *stop).await) } => return,
+                change = changes.recv() => match change {
+                    Ok(change) => inner.hear(&change).await,
+                    Err(broadcast::error::RecvError::Lagged(_)) => {
+                        behind = true;
+                        Ok(())
+                    }
+                    Err(broadcast::error::RecvError::Closed) => return,
+                },
+                _ = look.tick() => inner.look(&mut behind).await,
+                () = inner.statuses.news() => {
+                    tokio::time::sleep(REST).await;
+                    inner.look(&mut behind).await
+                }
+            };
+            if outcome.is_err() {
+                behind = true;
+            }
+            failing = told(outcome, failing);
+        }
+    }
+}
+
+/// Logs the first failure of a row, and its end. Answers whether it fails.
+fn told(outcome: Result<(), StoreError>, failing: bool) -> bool {
+    match outcome {
+        Err(error) => {
+            if !failing {
+                tracing::error!(reason = error.reason(), %error, "the incidents cannot be written; will try again");
+            }
+            true
+        }
+        Ok(()) => {
+            if failing {
+                tracing::info!("the incidents are written again");
+            }
+            false
+        }
+    }
+}
+
+impl Inner {
+    /// A change of the detector.
+    pub(super) async fn hear(&self, change: &Change) -> Result<(), StoreError> {
+        let Some(declared) = Declared::of_change(change) else { return Ok(()) };
+        let _one_at_a_time = self.writing.lock().await;
+        self.take_in(&declared).await
+    }
+
+    /// What the fleet shows now, and what time has brought.
+    pub(super) async fn look(&self, behind: &mut bool) -> Result<(), StoreError> {
+        let _one_at_a_time = self.writing.lock().await;
+        let snapshot = self.snapshot.load_full();
+        if std::mem::take(behind) {
+            self.make_up().await?;
+        }
+        for declared in snapshot.events.iter().filter_map(Declared::of_view) {
+            if self.is_news(&declared) {
+                self.take_in(&declared).await?;
+            }
+        }
+        let now = self.clock.now();
+        for case in &self.board.load_full().cases {
+            self.attend(case, now).await?;
+        }
+        self.statuses.forget_before(snapshot.at);
+        Ok(())
+    }
+
+    /// Whether the event says something that its incident does not know yet.
+    fn is_news(&self, declared: &Declared) -> bool {
+        let board = self.board.load();
+        let Some(case) = board.cases.iter().find(|case| case.event_ids.contains(&declared.event_id)) else {
+            return true;
+        };
+        declared.devices.iter().any(|device| board.of_device(device).next().is_none())
+            || declared.devices.iter().any(|device| case.ladder.get(device).is_some_and(|rung| !rung.affected))
+    }
+
+    /// Telemetry and time, for one incident.
+    async fn attend(&self, case: &Arc<Case>, now: Timestamp) -> Result<(), StoreError> {
+        let seen = self.seen(case);
+        let mut events = case.observe(&seen.observation(), &self.settings, now);
+        let mut next = None;
+        if !events.is_empty() {
+            let mut after = (**case).clone();
+            events.iter().for_each(|event| after.apply(event));
+            next = Some(after);
+        }
+        events.extend(next.as_ref().unwrap_or(case).tick(&self.rota, &self.settings, now));
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.commit(vec![Batch { before: Some(Arc::clone(case)), events }]).await.map(drop)
+    }
+}
