@@ -27,6 +27,7 @@ use figment::providers::Serialized;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::gate::{Policy, ReleaseOn};
+use crate::engine::incident::LifeSettings;
 use crate::engine::settings::Settings;
 
 pub mod credentials;
@@ -69,6 +70,8 @@ pub struct Config {
     pub devices: DevicesConfig,
     /// What the updater is told.
     pub gate: GateConfig,
+    /// An incident's life: the promise, reminders, what a claim is worth.
+    pub incident: LifeSettings,
     /// What is logged, and in which form.
     pub log: LogConfig,
 }

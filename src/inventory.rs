@@ -1,4 +1,5 @@
-//! The expected fleet as CSV: `device,branch,model,customer`, read and written so that a spreadsheet can be used for it.
+//! The expected fleet as CSV: `device,branch,model,customer`, and whom to call about each (`contact,phone,mail`), read and
+//! written so that a spreadsheet can be used for it.
 //!
 //! * [`read`] takes UTF-8 with or without a byte order mark, LF or CRLF line ends, the columns in any order, and tells
 //!   *all* faults with their line. Shift_JIS and UTF-16, which spreadsheets like to write, are recognised and named.
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 use crate::engine::device::{DeviceId, Label, MAX_LABEL_BYTES};
 use crate::engine::snapshot::Snapshot;
+use crate::record::case::Contact;
 
 #[cfg(test)]
 mod tests;
@@ -29,8 +31,11 @@ pub const MAX_ROWS: usize = 1_000_000;
 /// Most faults that are told of one file.
 pub const MAX_FAULTS: usize = 100;
 
-/// The columns, in the order in which they are written.
-pub const COLUMNS: [&str; 4] = ["device", "branch", "model", "customer"];
+/// The columns, in the order in which they are written; those of contacts only where there is one.
+pub const COLUMNS: [&str; 7] = ["device", "branch", "model", "customer", "contact", "phone", "mail"];
+
+/// How many of [`COLUMNS`] say nothing of people.
+const PLAIN_COLUMNS: usize = 4;
 
 /// A device of the expected fleet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,6 +48,8 @@ pub struct Row {
     pub model: Option<Label>,
     /// Who owns it.
     pub customer: Option<Label>,
+    /// Whom to call about it.
+    pub contact: Contact,
 }
 
 /// One fault of a file.
@@ -120,28 +127,38 @@ pub fn read(source: impl Read) -> Result<Vec<Row>, Vec<Fault>> {
 /// # Errors
 /// When the sink refuses.
 pub fn write<'a>(sink: impl Write, rows: impl IntoIterator<Item = &'a Row>) -> Result<(), ExportError> {
+    let rows: Vec<&Row> = rows.into_iter().collect();
+    let has_contacts = rows.iter().any(|row| row.contact != Contact::default());
+    let columns = if has_contacts { COLUMNS.len() } else { PLAIN_COLUMNS };
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(sink);
-    writer.write_record(COLUMNS)?;
+    writer.write_record(&COLUMNS[..columns])?;
     for row in rows {
         let label = |field: &Option<Label>| defused(field.as_deref().unwrap_or_default());
-        writer.write_record([
+        let text = |field: &Option<String>| defused(field.as_deref().unwrap_or_default());
+        let Contact { name, phone, mail } = &row.contact;
+        let fields = [
             defused(row.device.as_str()),
             label(&row.branch),
             label(&row.model),
             label(&row.customer),
-        ])?;
+            text(name),
+            text(phone),
+            text(mail),
+        ];
+        writer.write_record(&fields[..columns])?;
     }
     writer.flush().map_err(csv::Error::from)?;
     Ok(())
 }
 
-/// The devices of a running instance as a list. A snapshot does not know customers: those columns stay empty.
+/// The devices of a running instance as a list. A snapshot knows no contacts: those columns are left out.
 pub fn rows_of(snapshot: &Snapshot) -> Vec<Row> {
     let row = |view: &crate::engine::snapshot::DeviceView| Row {
         device: view.id.clone(),
         branch: view.branch.clone(),
         model: view.model.clone(),
-        customer: None,
+        customer: view.customer.clone(),
+        contact: Contact::default(),
     };
     snapshot.devices.iter().map(row).collect()
 }
@@ -260,14 +277,43 @@ fn row_of(record: &csv::StringRecord, line: u64, width: usize, columns: &Columns
         }
         text => Some(Some(Label::from(text))),
     };
-    let (branch, model, customer) = (label(1), label(2), label(3));
+    let (branch, model, customer, name) = (label(1), label(2), label(3), label(4));
+    let mut checked = |column: usize, fits: fn(&str) -> bool, rule: &str| match field(column) {
+        "" => Some(None),
+        text if fits(text) => Some(Some(text.to_owned())),
+        text => {
+            faults.add(Some(line), format!("{} {:?}: {rule}", COLUMNS[column], cut(text)));
+            None
+        }
+    };
+    let phone = checked(5, is_phone, "a phone number is 3 to 32 of 0-9 + - ( ) and spaces, with at least 3 digits");
+    let mail = checked(6, is_mail, "a mail address is like name@example.jp, at most 254 bytes");
     match DeviceId::parse(field(0)) {
-        Ok(device) => Some(Row { device, branch: branch?, model: model?, customer: customer? }),
+        Ok(device) => {
+            let contact = Contact { name: name?.map(|name| name.to_string()), phone: phone?, mail: mail? };
+            Some(Row { device, branch: branch?, model: model?, customer: customer?, contact })
+        }
         Err(rule) => {
             faults.add(Some(line), format!("device {:?}: {rule}", cut(field(0))));
             None
         }
     }
+}
+
+/// Whether somebody can dial it. Full-width digits, as spreadsheets in Japanese may have them, are told and not guessed at.
+fn is_phone(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    text.len() <= 32 && digits >= 3 && text.bytes().all(|byte| byte.is_ascii_digit() || b"+-() ".contains(&byte))
+}
+
+/// Whether it has the form of an address: what is more, only sending to it can tell (RFC 5321, 4.5.3.1 for the length).
+fn is_mail(text: &str) -> bool {
+    let plain =
+        text.len() <= 254 && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
+    plain
+        && text
+            .rsplit_once('@')
+            .is_some_and(|(user, host)| !user.is_empty() && host.contains('.') && !user.contains('@'))
 }
 
 /// Text as repeated in a fault, shortened.

@@ -26,6 +26,7 @@ use crate::store::{Sqlite, Writer, WriterConfig, WriterState};
 
 use super::checkpoint::{self, Checkpointer};
 use super::decision::{Capture, Decision, DecisionTask, announce};
+use super::desk::Statuses;
 use super::gate::{GateConfig, GateKeeper};
 use super::keeper::{Keeper, KeeperParts, Order, lock, refusal_reasons};
 use super::playback::Playback;
@@ -294,6 +295,7 @@ impl Parts<'_> {
         // From the last tick, not from the clock: it may have passed another one since.
         let next_tick = Engine::next_tick(engine.last_tick());
         let engine = Arc::new(Mutex::new(engine));
+        let statuses = Statuses::default();
         let keeper = Arc::new(Keeper::new(KeeperParts {
             root: config.root.clone(),
             limits: config.limits.clone(),
@@ -303,6 +305,7 @@ impl Parts<'_> {
             counters: Arc::clone(&counters),
             order,
             next_tick,
+            statuses: statuses.clone(),
         }));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let decision = Decision {

@@ -30,6 +30,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 pub use directory::{Address, Directory};
+pub use sight::Statuses;
 pub use work::DeskTask;
 
 use crate::clock::Clock;
@@ -43,7 +44,6 @@ use crate::record::outbox::NewDispatch;
 use crate::record::{IncidentStore, StoreError};
 
 use super::keeper::lock;
-use sight::Statuses;
 
 /// Updates that a listener may be behind before it misses some.
 const UPDATE_ROOM: usize = 256;
@@ -104,7 +104,7 @@ impl Desk {
         config: DeskConfig,
         clock: Clock,
         (store, incidents): (Arc<dyn CaseStore>, Arc<dyn IncidentStore>),
-        snapshot: Arc<ArcSwap<Snapshot>>,
+        (snapshot, statuses): (Arc<ArcSwap<Snapshot>>, Statuses),
     ) -> Result<Self, StoreError> {
         let mut cases = BTreeMap::new();
         for record in store.open_cases().await? {
@@ -124,7 +124,7 @@ impl Desk {
             store,
             incidents,
             snapshot,
-            statuses: Statuses::default(),
+            statuses,
             writing: tokio::sync::Mutex::new(()),
             cases: Mutex::new(cases),
             board: ArcSwap::default(),
@@ -132,11 +132,6 @@ impl Desk {
         };
         inner.show();
         Ok(Self(Arc::new(inner)))
-    }
-
-    /// Where the devices' own words are to be handed in.
-    pub fn statuses(&self) -> Statuses {
-        self.0.statuses.clone()
     }
 }
 

@@ -37,6 +37,7 @@ use crate::engine::wire::{self, Decoder, Limits, TopicKind};
 use crate::journal::{AppendError, Entry, Journal};
 use crate::metrics::{Counters, Encoding, MessageKind};
 
+use super::desk::Statuses;
 use super::watch::Complaints;
 
 /// Locks that keep the deliveries of one device in order. Two devices that share one only wait for each other's append.
@@ -58,6 +59,7 @@ pub struct Keeper {
     journal: Arc<Journal>,
     counters: Arc<Counters>,
     complaints: Complaints,
+    statuses: Statuses,
     /// The next tick. Held exclusively while a tick runs, shared while a message is taken.
     gate: RwLock<Timestamp>,
     stripes: [Mutex<()>; STRIPES],
@@ -95,6 +97,8 @@ pub struct KeeperParts {
     pub order: Order,
     /// The first tick that has not run.
     pub next_tick: Timestamp,
+    /// Where devices' words about themselves are seen at once, and not with the next tick only.
+    pub statuses: Statuses,
 }
 
 impl fmt::Debug for Keeper {
@@ -117,7 +121,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Keeper {
     /// A keeper between these.
     pub fn new(parts: KeeperParts) -> Self {
-        let KeeperParts { root, limits, clock, engine, journal, counters, order, next_tick } = parts;
+        let KeeperParts { root, limits, clock, engine, journal, counters, order, next_tick, statuses } = parts;
         let fleet = Arc::clone(lock(&engine).fleet());
         Self {
             root,
@@ -128,6 +132,7 @@ impl Keeper {
             journal,
             counters,
             complaints: Complaints::default(),
+            statuses,
             gate: RwLock::new(next_tick),
             stripes: [const { Mutex::new(()) }; STRIPES],
             order: Mutex::new(order),
@@ -205,7 +210,7 @@ impl Keeper {
         };
         self.counters.received(kind, encoding_of(entry.payload));
         let recorded = match content {
-            Content::Status(status) => self.fleet.status(device, status, entry.retain, at),
+            Content::Status(status) => self.hear(device, status, entry.retain, at),
             Content::Report(report) => self.record(device, report, at),
         };
         if let Err(refusal) = recorded {
@@ -216,6 +221,16 @@ impl Keeper {
             }
         }
         Outcome::Journaled(lsn)
+    }
+
+    /// Records a status that is journalled already, and shows it to whoever waits for the device's word.
+    fn hear(&self, device: &str, status: Status, retained: bool, at: Timestamp) -> Result<(), Refusal> {
+        let said = status.clone();
+        self.fleet.status(device, status, retained, at)?;
+        if let Some(known) = self.fleet.get(device) {
+            self.statuses.note(known.id(), &said, at);
+        }
+        Ok(())
     }
 
     /// Records a report that is journalled already.

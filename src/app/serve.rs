@@ -208,7 +208,8 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
         std::fs::create_dir_all(parent)
             .with_context(|| format!("cannot make the directory {} of the incident record", parent.display()))?;
     }
-    let expected = config.devices.expected.as_deref().map(read_expected).transpose()?.unwrap_or_default();
+    let expected =
+        config.devices.expected.as_deref().map(read_expected).transpose()?.map(devices_of).unwrap_or_default();
     Ok(CoreConfig {
         settings: config.detector.clone(),
         root: config.topic.root.clone(),
@@ -233,7 +234,7 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
 fn gate_config(config: &Config) -> anyhow::Result<GateConfig> {
     let gate = &config.gate;
     let ring = match &gate.control_ring_file {
-        Some(path) => RingSource::Listed { devices: read_expected(path)?, path: path.clone() },
+        Some(path) => RingSource::Listed { devices: devices_of(read_expected(path)?), path: path.clone() },
         None if gate.control_ring_percent == 0 => RingSource::Nobody,
         None => RingSource::Share { percent: gate.control_ring_percent, seed: gate.control_ring_seed.into() },
     };
@@ -242,14 +243,20 @@ fn gate_config(config: &Config) -> anyhow::Result<GateConfig> {
     Ok(GateConfig { policy, ring })
 }
 
-/// The devices of a list. Branch and model of a device are what its own status says; the list only says who should be there.
-pub(super) fn read_expected(path: &Path) -> anyhow::Result<Vec<DeviceId>> {
+/// The list of the expected fleet. Branch and model of a device are what its own status says; the list says who should be there, and
+/// whom to call.
+pub(super) fn read_expected(path: &Path) -> anyhow::Result<Vec<inventory::Row>> {
     let file = std::fs::File::open(path)
         .with_context(|| format!("cannot read the expected devices from {}", path.display()))?;
     match inventory::read(file) {
-        Ok(rows) => Ok(rows.into_iter().map(|row| row.device).collect()),
+        Ok(rows) => Ok(rows),
         Err(faults) => Err(Failure::Devices(path.to_owned(), faults).into()),
     }
+}
+
+/// The devices of a list alone.
+pub(super) fn devices_of(rows: Vec<inventory::Row>) -> Vec<DeviceId> {
+    rows.into_iter().map(|row| row.device).collect()
 }
 
 async fn embedded(config: &Config, core: &Core) -> anyhow::Result<(Transport, JoinHandle<()>)> {

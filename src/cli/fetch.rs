@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::Failure;
 use crate::engine::device::{DeviceId, Label};
 use crate::inventory::{MAX_ROWS, Row};
+use crate::record::case::Contact;
 
 /// Longest wait for the connection, and for each part of an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -116,6 +117,7 @@ pub fn devices(url: &str) -> Result<Vec<Row>, Failure> {
             branch: device.branch,
             model: device.model,
             customer: device.customer,
+            contact: Contact::default(),
         };
         let before = rows.len();
         rows.extend(page.devices.into_iter().map(row));

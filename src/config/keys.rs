@@ -110,6 +110,13 @@ pub const KEYS: &[Key] = &[
     Key { path: "gate.control_ring_percent", kind: Kind::Whole(0, 50) },
     Key { path: "gate.control_ring_seed", kind: Kind::Whole(0, 4_294_967_295) },
     Key { path: "gate.control_ring_file", kind: Kind::ExistingFile },
+    Key { path: "incident.promise_h", kind: Kind::Whole(1, 720) },
+    Key { path: "incident.clear_min", kind: Kind::Whole(5, 480) },
+    Key { path: "incident.claim_min", kind: Kind::Whole(1, 1_440) },
+    Key { path: "incident.nag_min", kind: Kind::Whole(0, 1_440) },
+    Key { path: "incident.unreachable_calls", kind: Kind::Whole(1, 20) },
+    Key { path: "incident.review_days", kind: Kind::Whole(1, 90) },
+    Key { path: "incident.contact_days", kind: Kind::Whole(1, 3_650) },
     Key { path: "log.format", kind: Kind::Choice(&["auto", "json", "text"]) },
     Key { path: "log.level", kind: Kind::Levels },
 ];

@@ -17,7 +17,15 @@ struct Rule {
 
 /// Checks all rules over the merged configuration.
 pub fn check(config: &Config, entries: &[Entry], refused: &BTreeSet<String>, faults: &mut Vec<Fault>) {
-    for rules in [broker(config), limits(config), detector(config), storage(config), http(config), gate(config)] {
+    for rules in [
+        broker(config),
+        limits(config),
+        detector(config),
+        storage(config),
+        http(config),
+        gate(config),
+        incident(config),
+    ] {
         for rule in rules {
             if rule.broken && !rule.keys.iter().any(|key| refused.contains(*key)) {
                 faults.push(located(rule, entries));
@@ -192,4 +200,12 @@ fn gate(config: &Config) -> Vec<Rule> {
 /// Whether the host is this machine.
 fn is_local(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn incident(config: &Config) -> Vec<Rule> {
+    vec![rule(
+        &["incident.clear_min", "detector.clear_min"],
+        config.incident.clear_min > config.detector.clear_min,
+        "quiet minutes are counted up to detector.clear_min only: incident.clear_min cannot be longer",
+    )]
 }

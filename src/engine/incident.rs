@@ -82,20 +82,30 @@ pub const MAX_TEXT: usize = 4_000;
 pub struct LifeSettings {
     /// Hours from the declaration to the last device done that customers are promised.
     pub promise_h: u32,
-    /// Quiet minutes with data that verify a device's quality; the detector's clear period.
+    /// Quiet minutes with data that verify a device's quality; at most the detector's clear period, which is how far it counts.
     pub clear_min: u32,
     /// Minutes after which a claim that telemetry has not verified becomes a follow-up.
     pub claim_min: u32,
-    /// Minutes without a word to the staff after which whoever leads is reminded.
+    /// Minutes without a word to the staff after which whoever leads is reminded; 0: never.
     pub nag_min: u32,
     /// Recorded calls without an answer that make a device count as unreachable.
     pub unreachable_calls: u32,
     /// Days from the resolution to the review.
     pub review_days: u32,
+    /// Days after the close of a device's last incident after which its contact is forgotten.
+    pub contact_days: u32,
 }
 
 impl Default for LifeSettings {
     fn default() -> Self {
-        Self { promise_h: 72, clear_min: 60, claim_min: 30, nag_min: 60, unreachable_calls: 3, review_days: 7 }
+        Self {
+            promise_h: 72,
+            clear_min: 60,
+            claim_min: 30,
+            nag_min: 60,
+            unreachable_calls: 3,
+            review_days: 7,
+            contact_days: 90,
+        }
     }
 }

@@ -9,6 +9,7 @@ fn row(device: &str, branch: &str, model: &str, customer: &str) -> Row {
         branch: label(branch),
         model: label(model),
         customer: label(customer),
+        contact: Contact::default(),
     }
 }
 
@@ -52,9 +53,9 @@ fn headers_are_told_what_is_wrong_with_them() {
     assert_eq!(
         faults_of(b"serial,branch,Branch\nB-1,a,b"),
         [
-            "line 1: unknown column \"serial\"; the first line names the columns: device,branch,model,customer",
+            "line 1: unknown column \"serial\"; the first line names the columns: device,branch,model,customer,contact,phone,mail",
             "line 1: column Branch stands twice",
-            "line 1: column device is missing; known columns: device,branch,model,customer",
+            "line 1: column device is missing; known columns: device,branch,model,customer,contact,phone,mail",
         ]
     );
     assert!(faults_of(b"")[0].contains("column device is missing"));
@@ -117,4 +118,21 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn contacts_are_read_checked_and_written_only_where_there_are_any() {
+    let text = "device,contact,phone,mail\r\nB-1,伊藤,+81 (11) 555-0100,ito@example.jp\r\nB-2,,,\r\n";
+    let rows = read(text.as_bytes()).unwrap();
+    let contact = &rows[0].contact;
+    assert_eq!((contact.name.as_deref(), contact.mail.as_deref()), (Some("伊藤"), Some("ito@example.jp")));
+    let mut written = Vec::new();
+    write(&mut written, &rows).unwrap();
+    assert_eq!(read(&written[..]).unwrap(), rows);
+    assert!(String::from_utf8(written).unwrap().contains(",'+81 (11) 555-0100,"), "a spreadsheet must not add it up");
+    let faults = faults_of("device,phone,mail\nB-1,０１１５５５,ito@\nB-2,12,a b@example.jp".as_bytes());
+    assert_eq!(faults.len(), 4, "{faults:?}");
+    let mut plain = Vec::new();
+    write(&mut plain, &rows[1..]).unwrap();
+    assert_eq!(plain, b"device,branch,model,customer\r\nB-2,,,\r\n");
 }

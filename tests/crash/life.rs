@@ -254,6 +254,7 @@ impl Life {
             counters: Arc::clone(&counters),
             order,
             next_tick,
+            statuses: fleetwatch::app::desk::Statuses::default(),
         }));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let decision = Decision { keeper: Arc::clone(&keeper), engine, snapshot, counters };

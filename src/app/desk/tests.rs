@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 
 use self::memory::Memory;
-use super::{Address, Desk, DeskConfig, DeskTask, Directory};
+use super::{Address, Desk, DeskConfig, DeskTask, Directory, Statuses};
 use crate::clock::Clock;
 use crate::engine::device::{DeviceId, Status, Workaround};
 use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Severity, Suspect, Verdict};
@@ -88,7 +88,7 @@ impl Site {
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
         let clock = Clock::scaled(Timestamp::from_ms(START), 1.0);
         let stores = (Arc::clone(&memory) as Arc<dyn CaseStore>, Arc::clone(&memory) as _);
-        let desk = Desk::open(config(), clock, stores, Arc::clone(&snapshot)).await.unwrap();
+        let desk = Desk::open(config(), clock, stores, (Arc::clone(&snapshot), Statuses::default())).await.unwrap();
         Self { memory, snapshot, desk, clock }
     }
 
@@ -212,7 +212,7 @@ async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_t
         ..Status::default()
     };
     for place in 0..2 {
-        site.desk.statuses().note(&device(place), &active(true), site.clock.now());
+        site.desk.0.statuses.note(&device(place), &active(true), site.clock.now());
     }
     site.desk.0.look(&mut false).await.unwrap();
     assert_eq!(site.step("INC-0001", 0), Step::WorkaroundVerified);

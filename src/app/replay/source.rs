@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 
 use crate::app::playback::Playback;
-use crate::app::serve::read_expected;
+use crate::app::serve::{devices_of, read_expected};
 use crate::config::Config;
 use crate::engine::detector::Engine;
 use crate::engine::device::DeviceId;
@@ -47,7 +47,14 @@ impl Surroundings {
         Ok(Self {
             root: config.topic.root.clone(),
             limits: Limits { max_payload: config.ingest.max_payload_bytes as usize, ..Limits::default() },
-            expected: config.devices.expected.as_deref().map(read_expected).transpose()?.unwrap_or_default(),
+            expected: config
+                .devices
+                .expected
+                .as_deref()
+                .map(read_expected)
+                .transpose()?
+                .map(devices_of)
+                .unwrap_or_default(),
         })
     }
 }
