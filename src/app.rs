@@ -16,6 +16,7 @@
 //! | [`explain`] | why an incident was declared, a near miss was not, a device was judged as it was |
 //! | [`report`] | what a night amounted to |
 //! | [`recovery`] | checkpoint and journal back to a running engine |
+//! | [`location`] | where the configuration says that the record is |
 //! | [`live`] | what `demo` shows: events that scroll above a panel, or plain lines |
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
 //! | [`score`] | `score`: the detection benchmark |
@@ -45,6 +46,7 @@ pub mod explain;
 pub mod gate;
 pub mod keeper;
 pub mod live;
+pub mod location;
 pub mod playback;
 pub mod record;
 pub mod recovery;

@@ -17,6 +17,7 @@
 //! | [`fault`] | one broken rule, and how it is shown |
 //! | [`overrides`] | settings of the detector from a command line: what-if, and grids of it |
 //! | [`credentials`] | the file with a user name and a password |
+//! | [`database`] | the address of a database server |
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ use crate::engine::incident::LifeSettings;
 use crate::engine::settings::Settings;
 
 pub mod credentials;
+pub mod database;
 pub mod fault;
 pub mod keys;
 pub mod layer;
@@ -40,7 +42,7 @@ pub mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Password};
 pub use fault::{Fault, Place};
 
 /// Prefix of the environment variables that belong to the configuration.
@@ -194,12 +196,26 @@ pub struct CheckpointConfig {
     pub interval_s: u32,
 }
 
-/// Section `store`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+/// Section `store`: a file or a server, never both.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
-    /// SQLite file with the incidents; made when it is missing.
-    pub path: PathBuf,
+    /// SQLite file with the incidents; made when it is missing. Without it and without a server: [`StoreConfig::FILE`].
+    pub path: Option<PathBuf>,
+    /// Database of PostgreSQL, in place of the file: `postgres://user@host:port/database`.
+    pub url: Option<String>,
+    /// File with the password for it.
+    pub password_file: Option<PathBuf>,
+}
+
+impl StoreConfig {
+    /// The file that is used when nothing is said.
+    pub const FILE: &str = "/var/lib/fleetwatch/fleetwatch.sqlite";
+
+    /// The file that is used, if it is a file.
+    pub fn file(&self) -> Option<&Path> {
+        self.url.is_none().then(|| self.path.as_deref().unwrap_or(Path::new(Self::FILE)))
+    }
 }
 
 /// How many series `/metrics` shows for devices.
@@ -405,12 +421,6 @@ impl Default for JournalConfig {
 impl Default for CheckpointConfig {
     fn default() -> Self {
         Self { dir: Path::new(STATE_DIR).join("checkpoint"), interval_s: 60 }
-    }
-}
-
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self { path: Path::new(STATE_DIR).join("fleetwatch.sqlite") }
     }
 }
 

@@ -18,7 +18,7 @@
 //! | [`broker`] | the embedded MQTT broker |
 //! | [`ingest`] | the collector from an external broker: persistent session, manual acknowledgements |
 //! | [`journal`] | raw messages on disk, group commit, retention; the checkpoints beside them |
-//! | [`store`] | the record of incidents in SQLite, append-only |
+//! | [`store`] | the record of incidents in SQLite or PostgreSQL, append-only |
 //! | [`metrics`] | names, counters, and the text of `/metrics` |
 //! | [`http`] | the operators' pages, API and health |
 //! | [`recording`] | JSON lines in and out |

@@ -290,6 +290,33 @@ pub enum StoreError {
     Conflict,
     #[error("entry {seq} of the incident record cannot be read: {detail}")]
     Unreadable { seq: i64, detail: String },
+    #[error("a row of the incident database is not as fleetwatch writes it: {detail}; restore it from a backup")]
+    Foreign { detail: String },
+    #[error(
+        "the incident database {place} is away: {detail}; check that PostgreSQL runs there, and the address in store.url"
+    )]
+    Away { place: String, detail: String },
+    #[error(
+        "the incident database {place} does not let us in: {detail}; check the user in store.url, the password in \
+         store.password_file, and the server's pg_hba.conf"
+    )]
+    Denied { place: String, detail: String },
+    #[error(
+        "the incident database {place} is not there: {detail}; make it on the server with: createdb --owner USER DATABASE"
+    )]
+    NoDatabase { place: String, detail: String },
+    #[error(
+        "the incident database {place} cannot be written: {detail}; name the primary in store.url, and make its user \
+         the owner of the database"
+    )]
+    ReadOnly { place: String, detail: String },
+    #[error(
+        "the incident database {place} is damaged: {detail}; stop fleetwatch and restore it from a backup: what the \
+         journal still holds is written to it once more"
+    )]
+    DamagedServer { place: String, detail: String },
+    #[error("the incident database {place} cannot be used: {detail}")]
+    Unsuitable { place: String, detail: String },
 }
 
 impl StoreError {
@@ -305,14 +332,18 @@ impl StoreError {
         "refused",
         "conflict",
         "unreadable",
+        "away",
+        "denied",
+        "no_database",
+        "unsuitable",
     ];
 
     /// A closed name of the failure.
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::NoDirectory { .. } => "no_directory",
-            Self::Unwritable { .. } => "unwritable",
-            Self::Damaged { .. } => "damaged",
+            Self::Unwritable { .. } | Self::ReadOnly { .. } => "unwritable",
+            Self::Damaged { .. } | Self::DamagedServer { .. } | Self::Foreign { .. } => "damaged",
             Self::OtherVersion { .. } => "other_version",
             Self::Full => "full",
             Self::Busy => "busy",
@@ -320,6 +351,10 @@ impl StoreError {
             Self::Refused { .. } => "refused",
             Self::Conflict => "conflict",
             Self::Unreadable { .. } => "unreadable",
+            Self::Away { .. } => "away",
+            Self::Denied { .. } => "denied",
+            Self::NoDatabase { .. } => "no_database",
+            Self::Unsuitable { .. } => "unsuitable",
         }
     }
 }

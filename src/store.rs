@@ -1,4 +1,4 @@
-//! Where the record of incidents is kept: SQLite, in one file beside the journal.
+//! Where the record of incidents is kept: SQLite, in one file beside the journal, or PostgreSQL, on a server.
 //!
 //! - The `event` table is the truth and only grows; triggers refuse anything else. `incident` and `incident_device`
 //!   follow from it and are written in the same transaction, so a reader never sees one without the other.
@@ -6,16 +6,100 @@
 //!   replays the tail of the journal may hand in the same changes again, and nothing is doubled.
 //! - The detector does not wait for the database. [`Writer`] takes changes into a bounded buffer and writes them from
 //!   a task of its own; what happens when the database is down for long is said there.
-//! - [`crate::record::IncidentStore`] is the repository's contract. Another database implements it beside [`Sqlite`].
+//! - What is written and read is one code for both databases, over the few things in which they differ ([`statement`]).
+//!   Which of the two it is says [`Location`].
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`statement`] | values, rows and transactions of either database |
+//! | [`incidents`] | the incidents: appending, deriving, reading |
+//! | [`rows`] | rows to values and back |
+//! | [`sqlite`] | the file: opening it, its errors |
+//! | [`postgres`] | the server: reaching it, its errors |
+//! | [`writer`] | the task that writes what the detector decides |
 
+mod incidents;
+mod postgres;
+mod rows;
 mod sqlite;
+mod statement;
 mod writer;
 
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use postgres::{Postgres, Server};
 pub use sqlite::Sqlite;
 pub use writer::{Failure, Submitted, Writer, WriterConfig, WriterState};
 
 use crate::engine::effect::Change;
 use crate::engine::gate::Decision;
+use crate::record::{IncidentStore, StoreError};
+
+/// Everything that is kept in one database.
+#[async_trait]
+pub trait Store: IncidentStore {
+    /// Derives the tables to read from anew, from the event table alone.
+    ///
+    /// # Errors
+    /// When the record cannot be read or written; then the tables are as before.
+    async fn rebuild(&self) -> Result<(), StoreError>;
+
+    /// Waits for the connections to close. Nothing can be read or written afterwards.
+    async fn close(&self);
+}
+
+/// Which database it is.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// A file of SQLite; its directory has to be there.
+    File(PathBuf),
+    /// A database on a server of PostgreSQL.
+    Server(Server),
+}
+
+impl Location {
+    /// Opens the database, checks it, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// When it cannot be had or used; the message says what to do.
+    pub async fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(match self {
+            Self::File(path) => Arc::new(Sqlite::open(path).await?),
+            Self::Server(server) => Arc::new(Postgres::open(server).await?),
+        })
+    }
+
+    /// Opens the database only to read from it, beside the process that writes. Nothing is made and nothing changed.
+    ///
+    /// # Errors
+    /// When it is not there, is no record of this version, or cannot be read.
+    pub async fn open_to_read(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(match self {
+            Self::File(path) => Arc::new(Sqlite::open_to_read(path).await?),
+            Self::Server(server) => Arc::new(Postgres::open_to_read(server).await?),
+        })
+    }
+}
+
+/// The path, or the address without the password.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Server(server) => server.fmt(f),
+        }
+    }
+}
+
+/// A database that can be read, but not by this version.
+fn other_tables(place: impl fmt::Display) -> StoreError {
+    let detail = "its tables are not those of this version; `serve` brings them up to date".to_owned();
+    StoreError::OtherVersion { path: place.to_string(), detail }
+}
 
 /// The identity of a change: the same for every delivery of the same decision, different for different decisions.
 ///

@@ -282,7 +282,7 @@ fn service_config(dir: &Path) -> Config {
     config.http.listen = "127.0.0.1:0".parse().unwrap();
     config.journal.dir = dir.join("journal");
     config.checkpoint.dir = dir.join("checkpoint");
-    config.store.path = dir.join("fleetwatch.sqlite");
+    config.store.path = Some(dir.join("fleetwatch.sqlite"));
     config
 }
 

@@ -31,7 +31,7 @@ fn config(dir: &Path) -> Config {
     let mut config = Config::default();
     config.journal.dir = dir.join("journal");
     config.checkpoint.dir = dir.join("checkpoint");
-    config.store.path = dir.join("record/fleetwatch.sqlite");
+    config.store.path = Some(dir.join("record/fleetwatch.sqlite"));
     config.broker.embedded.listen.set_port(0);
     config.http.listen.set_port(0);
     config

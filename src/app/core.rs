@@ -22,7 +22,7 @@ use crate::http::{Health, HttpState, Zone};
 use crate::journal::{CheckpointStore, Journal, JournalConfig};
 use crate::metrics::{self, Counters, DeviceSeries, Exporter};
 use crate::record::{GateDesk, IncidentStore};
-use crate::store::{Sqlite, Writer, WriterConfig, WriterState};
+use crate::store::{Location, Store, Writer, WriterConfig, WriterState};
 
 use super::checkpoint::{self, Checkpointer};
 use super::decision::{Capture, Decision, DecisionTask, announce};
@@ -56,8 +56,8 @@ pub struct CoreConfig {
     pub checkpoint_dir: PathBuf,
     /// Real time between checkpoints.
     pub checkpoint_interval: Duration,
-    /// SQLite file of the incident record; its directory has to be there.
-    pub store_path: PathBuf,
+    /// The incident record; the directory of a file has to be there.
+    pub store: Location,
     /// Devices that should report.
     pub expected: Vec<DeviceId>,
     /// The gates of updates; `None`: nothing is decided about updates.
@@ -83,7 +83,7 @@ impl CoreConfig {
             journal: JournalConfig::new(dir.join("journal")),
             checkpoint_dir: dir.join("checkpoint"),
             checkpoint_interval: Duration::from_secs(60),
-            store_path: dir.join("fleetwatch.sqlite"),
+            store: Location::File(dir.join("fleetwatch.sqlite")),
             expected: Vec::new(),
             gate: Some(GateConfig::default()),
             device_series: DeviceSeries::default(),
@@ -104,7 +104,7 @@ pub struct Core {
     snapshot: Arc<ArcSwap<Snapshot>>,
     counters: Arc<Counters>,
     health: Arc<Health>,
-    store: Arc<Sqlite>,
+    store: Arc<dyn Store>,
     listeners: broadcast::Sender<Change>,
     http: HttpState,
     gates: Option<GateKeeper>,
@@ -134,7 +134,7 @@ impl Core {
     async fn open(mut config: CoreConfig) -> anyhow::Result<Self> {
         let counters = Arc::new(Counters::new(&refusal_reasons()));
         config.journal.observer = Some(Arc::new(Commits(Arc::clone(&counters))));
-        let store = Arc::new(Sqlite::open(&config.store_path).await.context("cannot open the incident record")?);
+        let store = config.store.open().await.context("cannot open the incident record")?;
         let highest_number = store.highest_number().await.context("cannot read the incident record")?;
         let (opened, recovered, config) = tokio::task::spawn_blocking(move || restore(config, highest_number))
             .await
@@ -280,7 +280,7 @@ struct Parts<'a> {
     config: &'a CoreConfig,
     clock: Clock,
     counters: Arc<Counters>,
-    store: Arc<Sqlite>,
+    store: Arc<dyn Store>,
     journal: Journal,
     checkpoints: CheckpointStore,
     order: Order,
@@ -374,7 +374,7 @@ fn spawn_watch(
 
 fn http(
     exporter: Exporter,
-    (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<Sqlite>),
+    (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<dyn Store>),
     gates: Option<Arc<dyn GateDesk>>,
     (clock, zone): (Clock, Zone),
 ) -> HttpState {

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::explain::gather::{block_on, is_url};
 use super::explain::words::{self, counted, percent};
+use super::location;
 use crate::cli::args::ReportArgs;
 use crate::cli::{Failure, fetch};
 use crate::clock::Clock;
@@ -15,7 +16,6 @@ use crate::engine::time::Timestamp;
 use crate::http::Zone;
 use crate::record::Incident;
 use crate::record::report::{MorningReport, Silent};
-use crate::store::Sqlite;
 
 /// Most silent devices that are named.
 const SILENT: usize = 40;
@@ -57,14 +57,14 @@ fn asked(url: &str, (since, until): (Timestamp, Timestamp)) -> anyhow::Result<Mo
 }
 
 fn recorded(config: &Config, span: (Timestamp, Timestamp)) -> anyhow::Result<MorningReport> {
-    let path = &config.store.path;
+    let location = location::of(&config.store)?;
     block_on(async {
-        let store = Sqlite::open_to_read(path).await?;
-        let report = MorningReport::read(&store, None, span).await?;
+        let store = location.open_to_read().await?;
+        let report = MorningReport::read(&*store, None, span).await?;
         store.close().await;
         Ok(report)
     })
-    .with_context(|| format!("cannot read the record in {}; --from takes a running instance", path.display()))
+    .with_context(|| format!("cannot read the record in {location}; --from takes a running instance"))
 }
 
 /// Writes the report as text.

@@ -32,6 +32,7 @@ use crate::metrics::{Counters, DeviceSeries};
 
 use super::core::{Core, CoreConfig};
 use super::gate::{GateConfig, RingSource, publish_embedded};
+use super::location;
 use super::watch::{BROKER, DECISION, Mirror};
 
 /// Runs the daemon until it is asked to end.
@@ -196,7 +197,7 @@ async fn wait_for(mut stopped: watch::Receiver<bool>) {
 /// The part of the configuration that the core is made from.
 ///
 /// # Errors
-/// When the time zone is unknown, the device list has faults, or the record's directory cannot be made.
+/// When the time zone is unknown, the device list has faults, the record's directory cannot be made, or its password cannot be read.
 pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> {
     let mut journal = JournalConfig::new(&config.journal.dir);
     journal.segment_bytes = u64::from(config.journal.segment_mib) << 20;
@@ -204,10 +205,6 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
     journal.max_bytes = u64::from(config.journal.max_size_mib) << 20;
     journal.commit_interval = Duration::from_millis(config.journal.commit_interval_ms.into());
     journal.commit_messages = config.journal.commit_messages.into();
-    if let Some(parent) = config.store.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("cannot make the directory {} of the incident record", parent.display()))?;
-    }
     let expected =
         config.devices.expected.as_deref().map(read_expected).transpose()?.map(devices_of).unwrap_or_default();
     Ok(CoreConfig {
@@ -218,7 +215,7 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
         journal,
         checkpoint_dir: config.checkpoint.dir.clone(),
         checkpoint_interval: Duration::from_secs(config.checkpoint.interval_s.into()),
-        store_path: config.store.path.clone(),
+        store: location::made(&config.store)?,
         expected,
         gate: config.gate.enabled.then(|| gate_config(config)).transpose()?,
         device_series: match config.http.device_metrics {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::args::CheckConfigArgs;
 use super::{Failure, devices};
-use crate::config::{BrokerMode, Config, Credentials};
+use crate::config::{BrokerMode, Config, Credentials, Password, StoreConfig};
 
 /// Checks the configuration and what its keys name: the device list line by line, the credentials' form.
 ///
@@ -20,13 +20,20 @@ pub fn run(args: &CheckConfigArgs, env: Vec<(String, String)>, out: &mut dyn Wri
     if let Some(path) = &config.broker.external.credentials_file {
         Credentials::read(path).map_err(|error| Failure::Runtime(error.into()))?;
     }
+    if let Some(path) = &config.store.password_file {
+        Password::read(path).map_err(|error| Failure::Runtime(error.into()))?;
+    }
     let told = if args.print { print(&config, out) } else { summarize(args, &config, expected, out) };
     told.map_err(|error| Failure::write(PathBuf::from("-"), error))
 }
 
 /// The whole configuration as it holds, as TOML. It names files with secrets, never a secret.
 fn print(config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
-    let text = toml::to_string(config).map_err(std::io::Error::other)?;
+    let mut config = config.clone();
+    if config.store.url.is_none() {
+        config.store.path.get_or_insert_with(|| StoreConfig::FILE.into());
+    }
+    let text = toml::to_string(&config).map_err(std::io::Error::other)?;
     out.write_all(text.as_bytes())
 }
 
@@ -48,6 +55,11 @@ fn summarize(
     writeln!(out, "{source}: no fault")?;
     writeln!(out, "broker    {broker}, topics {}/v1/...", config.topic.root)?;
     writeln!(out, "devices   {devices}")?;
+    let record = match (config.store.file(), &config.store.url) {
+        (Some(file), _) => file.display().to_string(),
+        (None, url) => url.clone().unwrap_or_default(),
+    };
+    writeln!(out, "record    {record}")?;
     writeln!(out, "rule      {} minutes without a break", config.detector.hold_min)?;
     writeln!(out, "pages     http://{}/", config.http.listen)
 }

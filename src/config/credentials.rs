@@ -23,6 +23,36 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// A password alone. Prints nothing of itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// Reads the file at `path`: one line of UTF-8. The line end may be LF or CRLF; empty lines at the end are ignored.
+    ///
+    /// # Errors
+    /// When the file cannot be read or does not hold exactly one line. The text of the error never repeats it.
+    pub fn read(path: &Path) -> Result<Self, CredentialsError> {
+        let text = std::fs::read_to_string(path).map_err(|error| CredentialsError::Read(path.into(), error))?;
+        let line = text.trim_end_matches(['\r', '\n']);
+        if line.is_empty() || line.len() > MAX_BYTES || line.contains(['\r', '\n', '\0']) {
+            return Err(CredentialsError::Line(path.into()));
+        }
+        Ok(Self(line.into()))
+    }
+
+    /// The password; never to be logged.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
 /// Why a credentials file could not be used.
 #[derive(Debug, Error)]
 pub enum CredentialsError {
@@ -32,6 +62,9 @@ pub enum CredentialsError {
     /// Not two lines of text.
     #[error("{0} must hold two lines of UTF-8: the user name, then the password (at most 1024 bytes each)")]
     Form(PathBuf),
+    /// Not one line of text.
+    #[error("{0} must hold one line of UTF-8: the password (at most 1024 bytes)")]
+    Line(PathBuf),
 }
 
 impl Credentials {

@@ -39,6 +39,8 @@ pub enum Kind {
     SecretFile,
     /// Path of what fleetwatch makes itself.
     Path,
+    /// Address of a database of PostgreSQL, without its password.
+    DatabaseUrl,
     /// IANA time zone. `UTC` and `Asia/Tokyo` do not need the machine's time zone data.
     Zone,
     /// Log level with optional `target=level` pairs.
@@ -98,6 +100,8 @@ pub const KEYS: &[Key] = &[
     Key { path: "checkpoint.dir", kind: Kind::Path },
     Key { path: "checkpoint.interval_s", kind: Kind::Whole(5, 3_600) },
     Key { path: "store.path", kind: Kind::Path },
+    Key { path: "store.url", kind: Kind::DatabaseUrl },
+    Key { path: "store.password_file", kind: Kind::SecretFile },
     Key { path: "http.listen", kind: Kind::Address },
     Key { path: "http.behind_proxy", kind: Kind::Flag },
     Key { path: "http.time_zone", kind: Kind::Zone },
@@ -191,6 +195,7 @@ impl Kind {
             Self::ExistingFile => "must be the path of a file that can be read".into(),
             Self::SecretFile => "must be the path of a file that can be read, and that others may not read".into(),
             Self::Path => "must be a path".into(),
+            Self::DatabaseUrl => format!("must be the address of a database, such as {}", super::database::FORM),
             Self::Zone => "must be an IANA time zone known to this machine, such as Asia/Tokyo".into(),
             Self::Levels => format!("must be a level ({}), then optional ,target=level pairs", LEVELS.join(", ")),
             Self::Topic => "must be 1 to 64 of A-Z a-z 0-9 _ -".into(),
@@ -216,6 +221,7 @@ impl Kind {
             Self::Address => text.is_some_and(|t| t.parse::<SocketAddr>().is_ok()),
             Self::ExistingFile => return text.ok_or_else(|| self.rule()).and_then(readable),
             Self::SecretFile => return text.ok_or_else(|| self.rule()).and_then(private),
+            Self::DatabaseUrl => return text.ok_or_else(|| self.rule()).and_then(super::database::check),
             Self::Path => text.is_some_and(|t| !t.is_empty() && !t.contains('\0')),
             Self::Zone => text.is_some_and(|t| matches!(t, "UTC" | "Asia/Tokyo") || jiff::tz::TimeZone::get(t).is_ok()),
             Self::Levels => text.is_some_and(are_levels),

@@ -142,7 +142,11 @@ fn accept(
         Ok(()) => entries.push(Entry { key, value, place }),
         Err(rule) => {
             // Somebody may have written the secret itself where the path of its file belongs.
-            let hidden = matches!(key.kind, Kind::SecretFile) && !shown.contains('/');
+            let hidden = match key.kind {
+                Kind::SecretFile => !shown.contains('/'),
+                Kind::DatabaseUrl => true,
+                _ => false,
+            };
             let value = (!hidden).then_some(shown);
             faults.push(Fault { place, key: key.path.into(), value, rule, hint: None });
         }

@@ -149,7 +149,7 @@ fn detector(config: &Config) -> Vec<Rule> {
 }
 
 fn storage(config: &Config) -> Vec<Rule> {
-    let journal = &config.journal;
+    let (journal, store) = (&config.journal, &config.store);
     // Two generations of checkpoints are kept; a restart from the older one reads the journal from there.
     let needed_s = u64::from(config.checkpoint.interval_s) * 3;
     vec![
@@ -167,6 +167,22 @@ fn storage(config: &Config) -> Vec<Rule> {
             &["journal.dir", "checkpoint.dir"],
             journal.dir == config.checkpoint.dir,
             "journal.dir and checkpoint.dir must differ",
+        ),
+        rule(
+            &["store.url", "store.path"],
+            store.url.is_some() && store.path.is_some(),
+            "store.url and store.path name two databases, and there can be only one: leave out the other",
+        ),
+        rule(
+            &["store.password_file", "store.url"],
+            store.password_file.is_some() && store.url.is_none(),
+            "has no effect without store.url",
+        ),
+        rule(
+            &["store.url"],
+            store.url.as_deref().is_some_and(super::database::is_exposed),
+            "is another machine, and the connection may not be encrypted: add ?sslmode=verify-full (or, knowing what it \
+             means, another sslmode)",
         ),
     ]
 }
@@ -198,7 +214,7 @@ fn gate(config: &Config) -> Vec<Rule> {
 }
 
 /// Whether the host is this machine.
-fn is_local(host: &str) -> bool {
+pub(super) fn is_local(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 

@@ -32,7 +32,7 @@ pub fn program() -> Option<&'static Path> {
 
 /// A loopback address of this test's own with a free port. While a broker is down for a moment, its port is nobody's, and
 /// a test beside it could be given the same one; on an address of its own it stays its own.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     static COUNT: AtomicU8 = AtomicU8::new(1);
     let [high, low] = (std::process::id() as u16).to_be_bytes();
     let ip = Ipv4Addr::new(127, high, low, COUNT.fetch_add(1, Ordering::Relaxed));

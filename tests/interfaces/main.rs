@@ -1,4 +1,4 @@
-//! What people and programs see from outside: the record, the metrics, the pages and the API.
+//! What people and programs see from outside: the metrics, the pages and the API.
 #![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used)]
 
@@ -9,4 +9,3 @@ mod pages;
 mod report;
 mod sample;
 mod server;
-mod store;

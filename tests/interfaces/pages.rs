@@ -8,6 +8,7 @@ use fleetwatch::engine::device::Label;
 use fleetwatch::engine::effect::ChangeKind;
 use fleetwatch::engine::snapshot::Snapshot;
 use fleetwatch::http::HttpConfig;
+use fleetwatch::store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -2,6 +2,7 @@
 
 use fleetwatch::engine::effect::Change;
 use fleetwatch::record::report::MorningReport;
+use fleetwatch::store::Store;
 
 use crate::client::{Answer, ask, get};
 use crate::pages::{assert_well_formed, words};

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
+use crate::app::location;
 use crate::app::replay::source::{Listener, Run, Surroundings};
 use crate::cli::{Failure, fetch};
 use crate::config::Config;
 use crate::engine::effect::Change;
+use crate::record::IncidentRecord;
 use crate::record::derive::Records;
-use crate::record::{IncidentRecord, IncidentStore};
-use crate::store::Sqlite;
 
 /// Most numbers that are listed when the one asked for is not there.
 const MOST_LISTED: usize = 20;
@@ -24,7 +24,7 @@ pub fn incident(config: &Config, id: &str, from: Option<&str>) -> anyhow::Result
         Some(url) if is_url(url) => fetch::get(url, &format!("/api/v1/incidents/{id}"))?
             .with_context(|| format!("{url} has no incident or event {id}")),
         Some(source) => replayed(config, id, Path::new(source)),
-        None => recorded(&config.store.path, id),
+        None => recorded(config, id),
     }
 }
 
@@ -33,17 +33,16 @@ pub fn is_url(source: &str) -> bool {
     source.starts_with("http://") || source.starts_with("https://")
 }
 
-fn recorded(path: &Path, id: &str) -> anyhow::Result<IncidentRecord> {
+fn recorded(config: &Config, id: &str) -> anyhow::Result<IncidentRecord> {
+    let location = location::of(&config.store)?;
     let found = block_on(async {
-        let store = Sqlite::open_to_read(path).await?;
+        let store = location.open_to_read().await?;
         let found = store.incident(id).await?;
         store.close().await;
         Ok(found)
     })
-    .with_context(|| {
-        format!("cannot read the record in {}; --from takes a running instance or a recording", path.display())
-    })?;
-    found.with_context(|| format!("the record in {} has no incident or event {id}", path.display()))
+    .with_context(|| format!("cannot read the record in {location}; --from takes a running instance or a recording"))?;
+    found.with_context(|| format!("the record in {location} has no incident or event {id}"))
 }
 
 /// Runs one asynchronous task on this thread.

@@ -1,0 +1,31 @@
+//! Where the configuration says that the record is.
+
+use anyhow::Context as _;
+
+use crate::config::{Password, StoreConfig};
+use crate::store::{Location, Server};
+
+/// The database of section `store`. Reads the password, if there is one; connects to nothing.
+///
+/// # Errors
+/// When the password's file cannot be read.
+pub fn of(config: &StoreConfig) -> anyhow::Result<Location> {
+    if let Some(file) = config.file() {
+        return Ok(Location::File(file.to_owned()));
+    }
+    let password = config.password_file.as_deref().map(Password::read).transpose().context("store.password_file")?;
+    let url = config.url.as_deref().unwrap_or_default();
+    Ok(Location::Server(Server::new(url, password.as_ref().map(Password::reveal))?))
+}
+
+/// The same, with the directory of a file made.
+///
+/// # Errors
+/// Also when the directory cannot be made.
+pub fn made(config: &StoreConfig) -> anyhow::Result<Location> {
+    if let Some(parent) = config.file().and_then(|file| file.parent()).filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make the directory {} of the incident record", parent.display()))?;
+    }
+    of(config)
+}

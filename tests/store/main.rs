@@ -1,0 +1,14 @@
+//! What is kept in a database: one suite of properties, run in SQLite and in PostgreSQL, and what is each one's own.
+#![cfg(feature = "shell")]
+#![allow(clippy::unwrap_used)]
+
+mod command;
+#[path = "../common/mod.rs"]
+mod common;
+mod file;
+mod place;
+mod record;
+#[path = "../interfaces/sample.rs"]
+mod sample;
+mod server;
+mod writer;
