@@ -13,12 +13,20 @@
 //! |---|---|
 //! | [`statement`] | values, rows and transactions of either database |
 //! | [`incidents`] | the incidents: appending, deriving, reading |
+//! | [`cases`] | the lives of incidents: appending to them, finding them |
+//! | [`contacts`] | whom to call about a device |
+//! | [`answers`] | answers to repeated writes |
+//! | [`outbox`] | what is to be said, and what came of it |
 //! | [`rows`] | rows to values and back |
 //! | [`sqlite`] | the file: opening it, its errors |
 //! | [`postgres`] | the server: reaching it, its errors |
 //! | [`writer`] | the task that writes what the detector decides |
 
+mod answers;
+mod cases;
+mod contacts;
 mod incidents;
+mod outbox;
 mod postgres;
 mod rows;
 mod sqlite;
@@ -37,11 +45,13 @@ pub use writer::{Failure, Submitted, Writer, WriterConfig, WriterState};
 
 use crate::engine::effect::Change;
 use crate::engine::gate::Decision;
+use crate::record::case::CaseStore;
+use crate::record::outbox::Outbox;
 use crate::record::{IncidentStore, StoreError};
 
 /// Everything that is kept in one database.
 #[async_trait]
-pub trait Store: IncidentStore {
+pub trait Store: IncidentStore + CaseStore + Outbox {
     /// Derives the tables to read from anew, from the event table alone.
     ///
     /// # Errors

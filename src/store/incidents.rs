@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::rows::{self, change_of, gate_of, incident_of, membership_of};
 use super::statement::{Database, Tx, json, values};
-use super::{Store, change_key, gate_key};
+use super::{Store, cases, change_key, gate_key};
 use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::gate::Decision;
 use crate::engine::time::Timestamp;
@@ -20,11 +20,12 @@ const DETECTOR: &str = "detector";
 impl<D: Database> Store for D {
     async fn rebuild(&self) -> Result<(), StoreError> {
         let mut tx = self.write_at_leisure().await?;
-        let ids = tx.rows("SELECT DISTINCT event_id FROM event WHERE kind <> 'gate'", &[]).await?;
+        let ids = tx.rows("SELECT DISTINCT event_id FROM event WHERE kind NOT IN ('gate', 'case')", &[]).await?;
         tx.run("DELETE FROM incident", &[]).await?;
         for row in ids {
             derive_again(&mut *tx, &row.text("event_id")?).await?;
         }
+        cases::rebuild(&mut *tx).await?;
         tx.commit().await
     }
 
@@ -104,7 +105,9 @@ impl<D: Database> IncidentStore for D {
 
     async fn highest_number(&self) -> Result<u64, StoreError> {
         let mut tx = self.read().await?;
-        let rows = tx.rows("SELECT number FROM incident WHERE number IS NOT NULL", &[]).await?;
+        // What was split off by a person has a number that no event of the detector has.
+        let sql = "SELECT number FROM incident WHERE number IS NOT NULL UNION SELECT number FROM incident_case";
+        let rows = tx.rows(sql, &[]).await?;
         tx.commit().await?;
         let numbers = rows.iter().map(|row| row.text("number").map(|number| counted(&number)));
         numbers.collect::<Result<Vec<u64>, _>>().map(|numbers| numbers.into_iter().max().unwrap_or(0))

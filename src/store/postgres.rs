@@ -55,7 +55,7 @@ static DIALECT: LazyLock<Dialect> = LazyLock::new(|| {
 /// A database on a server, and how to get in. Prints all but the password.
 #[derive(Clone)]
 pub struct Server {
-    options: PgConnectOptions,
+    options: Arc<PgConnectOptions>,
     place: Arc<str>,
 }
 
@@ -81,14 +81,14 @@ impl Server {
             (Some(socket), database) => format!("{} as {user} in {}", database.unwrap_or(user), socket.display()),
             (None, database) => format!("postgres://{user}@{host}:{port}/{}", database.unwrap_or(user)),
         };
-        Ok(Self { options, place: place.into() })
+        Ok(Self { options: Arc::new(options), place: place.into() })
     }
 
     /// The options of connections that serve requests.
     fn limited(&self, more: &[(&'static str, &'static str)]) -> PgConnectOptions {
         let patience = PATIENCE.as_millis().to_string();
         let limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
-        self.options.clone().options(limits.map(|name| (name, patience.as_str()))).options(more.iter().copied())
+        (*self.options).clone().options(limits.map(|name| (name, patience.as_str()))).options(more.iter().copied())
     }
 
     /// One connection, apart from any pool: it answers with the reason when there is none to be had.

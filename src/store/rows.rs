@@ -7,7 +7,7 @@ use crate::record::{Incident, IncidentState, Membership, RecordedChange, Recorde
 
 /// An event's changes in the order in which they were decided.
 pub(super) const HISTORY: &str = "SELECT seq, actor, recorded_at_ms, change_json FROM event \
-     WHERE event_id = $1 AND kind <> 'gate' ORDER BY at_ms, seq";
+     WHERE event_id = $1 AND kind NOT IN ('gate', 'case') ORDER BY at_ms, seq";
 
 /// What a row of the event table is that holds a decision about an update.
 pub(super) const GATE: &str = "gate";

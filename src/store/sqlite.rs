@@ -48,6 +48,8 @@ impl Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is deleted is people's data: it is overwritten, not only given up.
+            .pragma("secure_delete", "on")
             .busy_timeout(PATIENCE);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -85,7 +87,7 @@ impl Sqlite {
             .await
             .map_err(|error| errors::opening(path, error))?;
         let tables: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name IN ('incident', 'incident_alias')")
+            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name IN ('incident_alias', 'incident_case')")
                 .fetch_one(&readers)
                 .await
                 .map_err(|error| errors::opening(path, error))?;

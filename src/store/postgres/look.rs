@@ -43,10 +43,11 @@ pub(super) async fn usable(
 
 /// Whether a record of this version is here.
 pub(super) async fn readable(connection: &mut PgConnection, place: &str) -> Result<(), StoreError> {
-    let there: bool =
-        sqlx::query_scalar("SELECT to_regclass('incident') IS NOT NULL AND to_regclass('incident_alias') IS NOT NULL")
-            .fetch_one(connection)
-            .await
-            .map_err(|error| errors::of(place, error))?;
+    let there: bool = sqlx::query_scalar(
+        "SELECT to_regclass('incident_alias') IS NOT NULL AND to_regclass('incident_case') IS NOT NULL",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(|error| errors::of(place, error))?;
     if there { Ok(()) } else { Err(crate::store::other_tables(place)) }
 }

@@ -1,0 +1,114 @@
+//! Whom to call about a device. The one part of the database in which people's data stand, and from which they are deleted.
+
+use super::statement::{Row, Tx, foreign, values};
+use crate::engine::device::DeviceId;
+use crate::engine::time::Timestamp;
+use crate::record::StoreError;
+use crate::record::case::{Contact, ContactEntry};
+
+/// Longest text that is searched for, in characters; none of what is searched in is longer.
+const MAX_SEARCHED: usize = 256;
+
+const COLUMNS: &str = "SELECT device, customer, branch, name, phone, mail FROM contact WHERE device = $1";
+
+const PUT: &str = "INSERT INTO contact (device, customer, branch, name, phone, mail, found_device, found_name, found_phone, \
+     updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (device) DO UPDATE SET customer = $2, \
+     branch = $3, name = $4, phone = $5, mail = $6, found_device = $7, found_name = $8, found_phone = $9, \
+     updated_at_ms = $10";
+
+const FIND: &str = "SELECT device, customer, branch, name, phone, mail FROM contact \
+     WHERE found_device LIKE $1 ESCAPE '!' OR found_name LIKE $1 ESCAPE '!' OR found_phone LIKE $2 ESCAPE '!' \
+     ORDER BY device LIMIT $3";
+
+/// Who has something to be forgotten, was in a case, and is in none that is open or was closed at `$1` or later.
+const FORGET: &str = "UPDATE contact SET name = NULL, phone = NULL, mail = NULL, found_name = NULL, found_phone = NULL \
+     WHERE (name IS NOT NULL OR phone IS NOT NULL OR mail IS NOT NULL) \
+     AND EXISTS (SELECT 1 FROM case_device d WHERE d.device = contact.device) \
+     AND NOT EXISTS (SELECT 1 FROM case_device d JOIN incident_case c ON c.event_id = d.event_id \
+     WHERE d.device = contact.device AND (c.state <> 'closed' OR c.closed_at_ms IS NULL OR c.closed_at_ms >= $1))";
+
+pub(super) async fn put(tx: &mut Tx, entry: &ContactEntry, now: Timestamp) -> Result<(), StoreError> {
+    let ContactEntry { device, customer, branch, contact: Contact { name, phone, mail } } = entry;
+    let found_device = folded(&format!("{device}\n{}", customer.as_deref().unwrap_or_default()));
+    let found_name = name.as_deref().map(folded);
+    let found_phone = phone.as_deref().map(digits);
+    let row =
+        values![device.as_str(), customer, branch, name, phone, mail, &found_device, &found_name, &found_phone, now,];
+    tx.run(PUT, row).await?;
+    Ok(())
+}
+
+pub(super) async fn of(tx: &mut Tx, device: &DeviceId) -> Result<Option<ContactEntry>, StoreError> {
+    let row = tx.row(COLUMNS, values![device.as_str()]).await?;
+    row.as_ref().map(contact_of).transpose()
+}
+
+pub(super) async fn find(tx: &mut Tx, text: &str, limit: u32) -> Result<Vec<ContactEntry>, StoreError> {
+    let (words, number) = (folded(text.trim()), digits(text));
+    if words.chars().count() > MAX_SEARCHED {
+        return Ok(Vec::new());
+    }
+    // Letters are not part of a number, and no number is in every number.
+    let is_number = !number.is_empty() && !words.chars().any(char::is_alphabetic);
+    let number = is_number.then(|| pattern(&number));
+    let rows = tx.rows(FIND, values![&pattern(&words), &number, limit]).await?;
+    rows.iter().map(contact_of).collect()
+}
+
+pub(super) async fn forget(tx: &mut Tx, closed_before: Timestamp) -> Result<u64, StoreError> {
+    tx.run(FORGET, values![closed_before]).await
+}
+
+/// The text as it is searched for and in: small letters, and full-width forms (`Ｂ－００４２`) as ASCII.
+fn folded(text: &str) -> String {
+    let narrow = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        _ => c,
+    };
+    text.chars().map(narrow).flat_map(char::to_lowercase).collect()
+}
+
+/// The digits of a phone number.
+fn digits(text: &str) -> String {
+    folded(text).chars().filter(char::is_ascii_digit).collect()
+}
+
+/// What `LIKE` takes for "contains this"; `!` escapes.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+fn contact_of(row: &Row) -> Result<ContactEntry, StoreError> {
+    Ok(ContactEntry {
+        device: DeviceId::parse(&row.text("device")?).map_err(|error| foreign("device", error))?,
+        customer: row.maybe_text("customer")?,
+        branch: row.maybe_text("branch")?,
+        contact: Contact {
+            name: row.maybe_text("name")?,
+            phone: row.maybe_text("phone")?,
+            mail: row.maybe_text("mail")?,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_searched_for_is_folded_as_people_type_it() {
+        assert_eq!(folded("Ｂ－００４２　Satō"), "b-0042 satō");
+        assert_eq!(digits("(０９０) 1234－5678"), "09012345678");
+        assert_eq!(digits("+81-90-1234"), "81901234");
+        assert_eq!(pattern("50%_!"), "%50!%!_!!%");
+    }
+}
