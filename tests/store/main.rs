@@ -2,10 +2,12 @@
 #![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used)]
 
+mod cases;
 mod command;
 #[path = "../common/mod.rs"]
 mod common;
 mod file;
+mod outbox;
 mod place;
 mod record;
 #[path = "../interfaces/sample.rs"]

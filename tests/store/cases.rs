@@ -1,0 +1,356 @@
+//! The lives of incidents: appended with a version and with what has to be said, found by every name, and beside them the
+//! contacts, which are forgotten.
+
+use fleetwatch::engine::device::DeviceId;
+use fleetwatch::engine::effect::Scope;
+use fleetwatch::engine::incident::event::{Joining, Opening};
+use fleetwatch::engine::incident::{Action, Case, CaseEvent, Milestone, State};
+use fleetwatch::engine::time::Timestamp;
+use fleetwatch::record::case::{CaseAppend, CaseQuery, Contact, ContactEntry, KeptAnswer, RecordedCase};
+use fleetwatch::store::Store;
+
+use crate::outbox::{at, message};
+use crate::place::{Place, in_both};
+use crate::record::{decided, record};
+use crate::sample::{EVENT, NOW, history, id};
+
+in_both!(
+    a_case_is_read_as_it_was_written,
+    of_two_writers_one_is_told_and_nothing_of_its_is_written,
+    an_append_whose_answer_was_lost_is_repeated_without_harm,
+    a_case_stands_beside_the_changes_and_changes_none_of_them,
+    a_case_is_found_by_every_name_and_a_merged_one_by_its_own,
+    lists_show_what_is_asked_for,
+    what_lists_read_follows_from_the_events,
+    contacts_are_found_as_people_type_them,
+    contacts_are_replaced_one_by_one,
+    contacts_are_forgotten_after_the_last_case_and_never_in_an_open_one,
+    an_answer_is_kept_for_its_request_and_for_a_day,
+);
+
+fn event(minute: i64, by: &str, action: Action) -> CaseEvent {
+    CaseEvent { at: at(minute), by: by.to_owned(), action }
+}
+
+/// An opening at this minute, of these devices.
+fn opened(event_id: &str, number: &str, minute: i64, devices: &[usize]) -> CaseEvent {
+    let opening = Opening {
+        number: number.to_owned(),
+        event_id: event_id.to_owned(),
+        scope: Scope::Fleet,
+        impact_started_at: at(minute - 60),
+        detected_at: at(minute - 45),
+        declared_at: at(minute),
+        criterion_s: 3_600,
+        measured_s: 3_660,
+        cause: Some(crate::sample::cause()),
+        follows: None,
+        devices: devices.iter().map(|number| joining(*number)).collect(),
+    };
+    event(minute, "detector", Action::Opened(Box::new(opening)))
+}
+
+fn joining(number: usize) -> Joining {
+    Joining { device: id(number), branch: Some("宮城".to_owned()), customer: Some(format!("C-{number}")) }
+}
+
+fn noted(minute: i64, text: &str) -> CaseEvent {
+    event(minute, "佐藤", Action::Noted { text: text.to_owned(), told: true })
+}
+
+fn closed(minute: i64) -> [CaseEvent; 2] {
+    [
+        event(minute, "佐藤", Action::Moved { from: State::Declared, to: State::Closed }),
+        event(minute, "佐藤", Action::Timed { milestone: Milestone::Closed, instant: at(minute), reason: None }),
+    ]
+}
+
+/// Appends to a case, whatever it holds so far.
+async fn append(store: &dyn Store, id: &str, events: &[CaseEvent]) {
+    let before = store.case(id).await.unwrap().map_or_else(Vec::new, |case| case.events);
+    let before: Vec<CaseEvent> = before.into_iter().map(|recorded| recorded.event).collect();
+    let after = Case::of(before.iter().chain(events)).unwrap().summary();
+    let expected = before.len() as u64;
+    store.append_cases(&[CaseAppend { id, expected, events, after: &after, messages: &[] }], at(99)).await.unwrap();
+}
+
+fn events(case: &RecordedCase) -> Vec<&CaseEvent> {
+    case.events.iter().map(|recorded| &recorded.event).collect()
+}
+
+async fn found(store: &dyn Store, name: &str) -> Option<String> {
+    store.case(name).await.unwrap().map(|case| case.id)
+}
+
+async fn a_case_is_read_as_it_was_written(place: &Place) {
+    let store = place.open().await;
+    assert_eq!(store.case(EVENT).await.unwrap(), None);
+    let first = [opened(EVENT, "INC-0001", 0, &[3, 6, 9]), noted(0, "an escaped \0, \"quotes\" and 🚨")];
+    let case = Case::of(&first).unwrap();
+    let messages = [message("m-1", Some("INC-0001"), 0), message("m-2", Some("INC-0001"), 0)];
+    let one = CaseAppend { id: EVENT, expected: 0, events: &first, after: &case.summary(), messages: &messages };
+    store.append_cases(&[one], at(1)).await.unwrap();
+    // Later written, earlier happened: the order of writing is the order of a case.
+    append(&*store, EVENT, &[noted(-5, "reported late")]).await;
+    store.close().await;
+
+    let store = place.open().await;
+    let read = store.case(EVENT).await.unwrap().unwrap();
+    assert_eq!(events(&read), [&first[0], &first[1], &noted(-5, "reported late")]);
+    assert_eq!(read.events[0].recorded_at, at(1));
+    assert!(read.events.is_sorted_by_key(|recorded| recorded.seq));
+    assert_eq!(store.backlog().await.unwrap(), (2, Some(NOW)));
+    let written = store.open_cases().await.unwrap();
+    assert_eq!(written, [read.clone()]);
+    let case = Case::of(events(&read)).unwrap();
+    assert_eq!(store.cases(&CaseQuery::default()).await.unwrap(), [case.summary()]);
+}
+
+async fn of_two_writers_one_is_told_and_nothing_of_its_is_written(place: &Place) {
+    let (one, other) = (place.open().await, place.open().await);
+    append(&*one, EVENT, &[opened(EVENT, "INC-0001", 0, &[3])]).await;
+    append(&*one, "E-2", &[opened("E-2", "INC-0002", 1, &[4])]).await;
+    let before = one.case(EVENT).await.unwrap().unwrap();
+    let try_to = async |store: &dyn Store, text: &str, key: &str| {
+        let more = [noted(2, text)];
+        let mut case = Case::of(events(&before)).unwrap();
+        case.apply(&more[0]);
+        let second = Case::of(&[opened("E-2", "INC-0002", 1, &[4])]).unwrap().summary();
+        let messages = [message(key, None, 0)];
+        store
+            .append_cases(
+                &[
+                    CaseAppend { id: "E-2", expected: 1, events: &[], after: &second, messages: &messages },
+                    CaseAppend { id: EVENT, expected: 1, events: &more, after: &case.summary(), messages: &[] },
+                ],
+                at(3),
+            )
+            .await
+    };
+    let (first, second) = tokio::join!(try_to(&*one, "mine", "m-1"), try_to(&*other, "yours", "m-2"));
+    let refused: Vec<_> = [first, second].into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 1, "one of them was first");
+    assert_eq!(refused[0].reason(), "conflict");
+    assert_eq!(one.case(EVENT).await.unwrap().unwrap().events.len(), 2);
+    assert_eq!(one.backlog().await.unwrap().0, 1, "what the other wanted said is not said");
+    // One that knows of more than there is.
+    let summary = Case::of(&[opened("E-2", "INC-0002", 1, &[4])]).unwrap().summary();
+    let ahead = CaseAppend { id: "E-2", expected: 7, events: &[noted(2, "x")], after: &summary, messages: &[] };
+    assert_eq!(one.append_cases(&[ahead], at(3)).await.unwrap_err().reason(), "conflict");
+}
+
+async fn an_append_whose_answer_was_lost_is_repeated_without_harm(place: &Place) {
+    let store = place.open().await;
+    let first = [opened(EVENT, "INC-0001", 0, &[3]), noted(1, "a")];
+    let summary = Case::of(&first).unwrap().summary();
+    let messages = [message("m-1", None, 0)];
+    let it = [CaseAppend { id: EVENT, expected: 0, events: &first, after: &summary, messages: &messages }];
+    store.append_cases(&it, at(1)).await.unwrap();
+    store.append_cases(&it, at(2)).await.unwrap();
+    // Also when somebody has gone on meanwhile; what lists show is then not set back.
+    append(&*store, EVENT, &[noted(5, "b")]).await;
+    store.append_cases(&it, at(3)).await.unwrap();
+    let read = store.case(EVENT).await.unwrap().unwrap();
+    assert_eq!(read.events.len(), 3);
+    assert_eq!(read.events[0].recorded_at, at(1));
+    assert_eq!(store.backlog().await.unwrap().0, 1);
+    assert_eq!(store.cases(&CaseQuery::default()).await.unwrap()[0].version, 3);
+}
+
+async fn a_case_stands_beside_the_changes_and_changes_none_of_them(place: &Place) {
+    use fleetwatch::engine::gate::{DETECTOR, Gate};
+    let store = place.open().await;
+    store.append(&history(), NOW).await.unwrap();
+    store.append_gates(&[decided(0, Gate::Hold, DETECTOR, Some(EVENT))], NOW).await.unwrap();
+    let before = record(&*store).await;
+    append(&*store, EVENT, &[opened(EVENT, "INC-0001", 0, &[3, 6]), noted(1, "a")]).await;
+    assert_eq!(record(&*store).await, before);
+    store.rebuild().await.unwrap();
+    assert_eq!(record(&*store).await, before);
+    let error = place.client().await.run("DELETE FROM event WHERE kind = 'case'").await.unwrap_err();
+    assert!(error.to_string().contains("append-only"), "{error}");
+    // A number that a person gave by splitting is not given again.
+    append(&*store, "split/1", &[opened("split/1", "INC-0017", 1, &[9])]).await;
+    assert_eq!(store.highest_number().await.unwrap(), 17);
+}
+
+async fn a_case_is_found_by_every_name_and_a_merged_one_by_its_own(place: &Place) {
+    let store = place.open().await;
+    let reason = "one cause".to_owned();
+    append(&*store, "E-1", &[opened("E-1", "INC-0001", 0, &[1])]).await;
+    append(&*store, "E-2", &[opened("E-2", "INC-0002", 1, &[2])]).await;
+    let attached = Action::Attached { event_id: "E-3".to_owned(), number: Some("INC-0003".to_owned()) };
+    append(&*store, "E-2", &[event(2, "detector", attached)]).await;
+    let other = Case::of(events(&store.case("E-2").await.unwrap().unwrap())).unwrap();
+    let absorbed = Action::Absorbed {
+        number: Some("INC-0002".to_owned()),
+        event_ids: vec!["E-2".to_owned(), "E-3".to_owned()],
+        devices: other.ladder.iter().map(|(device, rung)| (device.clone(), rung.clone())).collect(),
+        reason: reason.clone(),
+    };
+    append(&*store, "E-1", &[event(3, "佐藤", absorbed)]).await;
+    let merged = Action::Merged { into: "INC-0001".to_owned(), reason };
+    let [moved, timed] = closed(3);
+    append(&*store, "E-2", &[event(3, "佐藤", merged), moved, timed]).await;
+
+    for (name, id) in [("INC-0001", "E-1"), ("inc-0001", "E-1"), ("E-1", "E-1"), ("INC-0002", "E-2"), ("E-2", "E-2")] {
+        assert_eq!(found(&*store, name).await.as_deref(), Some(id), "{name}");
+    }
+    // The event that was attached belongs to both by now: the one that goes on answers.
+    assert_eq!(found(&*store, "E-3").await.as_deref(), Some("E-1"));
+    assert_eq!(found(&*store, "INC-0003").await.as_deref(), Some("E-2"));
+    assert_eq!(found(&*store, "INC-000").await, None);
+    let of_device = |number| CaseQuery { device: Some(id(number)), ..CaseQuery::default() };
+    let numbers: Vec<String> =
+        store.cases(&of_device(2)).await.unwrap().into_iter().map(|summary| summary.number).collect();
+    assert_eq!(numbers, ["INC-0002", "INC-0001"]);
+}
+
+async fn lists_show_what_is_asked_for(place: &Place) {
+    let store = place.open().await;
+    for (event_id, number, minute) in [("E-1", "INC-0001", 0), ("E-2", "INC-0002", 30), ("E-3", "INC-0003", 10)] {
+        append(&*store, event_id, &[opened(event_id, number, minute, &[1])]).await;
+    }
+    append(&*store, "E-2", &closed(50)).await;
+    let numbers = async |query: CaseQuery| {
+        store.cases(&query).await.unwrap().into_iter().map(|summary| summary.number).collect::<Vec<_>>()
+    };
+    let all = CaseQuery::default();
+    assert_eq!(numbers(all.clone()).await, ["INC-0002", "INC-0003", "INC-0001"], "the latest first");
+    assert_eq!(numbers(CaseQuery { open_only: true, ..all.clone() }).await, ["INC-0003", "INC-0001"]);
+    assert_eq!(numbers(CaseQuery { limit: 1, offset: 1, ..all.clone() }).await, ["INC-0003"]);
+    assert!(numbers(CaseQuery { device: Some(id(2)), ..all }).await.is_empty());
+    let open: Vec<String> = store.open_cases().await.unwrap().into_iter().map(|case| case.id).collect();
+    assert_eq!(open, ["E-1", "E-3"], "the earliest first");
+}
+
+async fn what_lists_read_follows_from_the_events(place: &Place) {
+    let store = place.open().await;
+    append(&*store, "E-1", &[opened("E-1", "INC-0001", 0, &[1, 2])]).await;
+    append(&*store, "E-2", &[opened("E-2", "INC-0002", 1, &[3])]).await;
+    append(&*store, "E-1", &[event(2, "detector", Action::Joined { devices: vec![joining(7)] })]).await;
+    append(&*store, "E-2", &closed(50)).await;
+    let mut client = place.client().await;
+    let mut derived = async || {
+        let mut lines =
+            client.texts("SELECT event_id || number || state || summary_json FROM incident_case ORDER BY 1").await;
+        lines.extend(client.texts("SELECT name || event_id || own FROM case_name ORDER BY 1").await);
+        lines.extend(client.texts("SELECT device || event_id FROM case_device ORDER BY 1").await);
+        lines
+    };
+    let before = derived().await;
+    assert_eq!(before.len(), 2 + 4 + 4, "{before:#?}");
+    store.rebuild().await.unwrap();
+    assert_eq!(derived().await, before);
+}
+
+fn contact(number: usize, name: &str, phone: &str) -> ContactEntry {
+    ContactEntry {
+        device: id(number),
+        customer: Some(format!("C-{number:05}")),
+        branch: Some("sapporo-03".to_owned()),
+        contact: Contact {
+            name: Some(name.to_owned()),
+            phone: Some(phone.to_owned()),
+            mail: Some(format!("{number}@example.jp")),
+        },
+    }
+}
+
+async fn contacts_are_found_as_people_type_them(place: &Place) {
+    let store = place.open().await;
+    let entries = [
+        contact(42, "佐藤 花子", "090-1234-5678"),
+        contact(7, "Suzuki 100%_!", "(011) 222 3333"),
+        contact(1, "ÉMILE", "０３－４４４４－５５５５"),
+        ContactEntry { device: id(900), customer: None, branch: None, contact: Contact::default() },
+    ];
+    store.put_contacts(&entries, NOW).await.unwrap();
+    assert_eq!(store.contact(&id(42)).await.unwrap().as_ref(), Some(&entries[0]));
+    assert_eq!(store.contact(&id(2)).await.unwrap(), None);
+    for (text, numbers) in [
+        ("佐藤", &[42][..]),
+        ("b-0042", &[42]),
+        ("Ｂ－００４２", &[42]),
+        ("c-00007", &[7]),
+        ("SUZUKI", &[7]),
+        ("émile", &[1]),
+        ("12345678", &[42]),
+        ("090 1234", &[42]),
+        ("０９０－１２３４", &[42]),
+        ("(011)2223333", &[7]),
+        ("0344445555", &[1]),
+        ("100%_!", &[7]),
+        ("%", &[7]),
+        ("_", &[7]),
+        ("B-", &[1, 7, 42, 900]),
+        ("", &[1, 7, 42, 900]),
+        ("nobody", &[]),
+        ("' OR 1=1 --", &[]),
+        ("\\", &[]),
+    ] {
+        let found: Vec<DeviceId> =
+            store.find_contacts(text, 10).await.unwrap().into_iter().map(|entry| entry.device).collect();
+        assert_eq!(found, numbers.iter().copied().map(id).collect::<Vec<_>>(), "{text:?}");
+    }
+    assert_eq!(store.find_contacts("B-", 2).await.unwrap().len(), 2);
+    assert!(store.find_contacts(&"x".repeat(100_000), 2).await.unwrap().is_empty());
+}
+
+async fn contacts_are_replaced_one_by_one(place: &Place) {
+    let store = place.open().await;
+    store.put_contacts(&[contact(1, "old", "1"), contact(2, "other", "2")], NOW).await.unwrap();
+    let bare =
+        ContactEntry { contact: Contact { name: Some("new".to_owned()), ..Contact::default() }, ..contact(1, "", "") };
+    store.put_contacts(std::slice::from_ref(&bare), at(1)).await.unwrap();
+    assert_eq!(store.contact(&id(1)).await.unwrap(), Some(bare), "nothing of the old one is left");
+    assert!(store.find_contacts("old", 9).await.unwrap().is_empty());
+    assert_eq!(store.contact(&id(2)).await.unwrap(), Some(contact(2, "other", "2")));
+}
+
+async fn contacts_are_forgotten_after_the_last_case_and_never_in_an_open_one(place: &Place) {
+    let store = place.open().await;
+    let entries: Vec<ContactEntry> = (1..=5).map(|number| contact(number, &format!("name-{number}"), "0120")).collect();
+    store.put_contacts(&entries, NOW).await.unwrap();
+    // 1: closed; 2: closed, and in an open one; 3: closed later; 4: in an open one, 5: in none.
+    append(&*store, "E-1", &[opened("E-1", "INC-0001", 0, &[1, 2, 3])]).await;
+    append(&*store, "E-2", &[opened("E-2", "INC-0002", 1, &[2, 4])]).await;
+    append(&*store, "E-3", &[opened("E-3", "INC-0003", 1, &[3])]).await;
+    append(&*store, "E-1", &closed(10)).await;
+    append(&*store, "E-3", &closed(20)).await;
+    let forgotten = async |before: Timestamp| {
+        let count = store.forget_contacts(before).await.unwrap();
+        let mut gone = Vec::new();
+        for number in 1..=5 {
+            let entry = store.contact(&id(number)).await.unwrap().unwrap();
+            assert_eq!(entry.customer, Some(format!("C-{number:05}")), "whose device it is stays known");
+            if entry.contact == Contact::default() {
+                assert!(store.find_contacts(&format!("name-{number}"), 9).await.unwrap().is_empty());
+                gone.push(number);
+            }
+        }
+        (count, gone)
+    };
+    assert_eq!(forgotten(at(10)).await, (0, vec![]), "not closed before that, but then");
+    assert_eq!(forgotten(at(11)).await, (1, vec![1]));
+    assert_eq!(forgotten(at(11)).await, (0, vec![1]));
+    assert_eq!(forgotten(at(1_000)).await, (1, vec![1, 3]));
+    append(&*store, "E-2", &closed(2_000)).await;
+    assert_eq!(forgotten(at(2_000)).await, (0, vec![1, 3]));
+    assert_eq!(forgotten(at(2_001)).await, (2, vec![1, 2, 3, 4]));
+}
+
+async fn an_answer_is_kept_for_its_request_and_for_a_day(place: &Place) {
+    let store = place.open().await;
+    let answer = |byte: u8, body: &str| KeptAnswer { request: [byte; 32], status: 409, body: body.to_owned() };
+    store.keep_answer("佐藤", "k", &answer(0xab, "first"), NOW).await.unwrap();
+    store.keep_answer("佐藤", "k", &answer(0xcd, "second"), at(1)).await.unwrap();
+    assert_eq!(store.kept_answer("佐藤", "k").await.unwrap(), Some(answer(0xab, "first")), "the first was given");
+    assert_eq!(store.kept_answer("鈴木", "k").await.unwrap(), None, "another person's key is another key");
+    store.keep_answer("鈴木", "later", &answer(1, "x"), at(24 * 60)).await.unwrap();
+    assert!(store.kept_answer("佐藤", "k").await.unwrap().is_some(), "a day old");
+    store.keep_answer("鈴木", "latest", &answer(1, "x"), at(24 * 60 + 1)).await.unwrap();
+    assert_eq!(store.kept_answer("佐藤", "k").await.unwrap(), None);
+    store.keep_answer("佐藤", "k", &answer(0xcd, "second"), at(24 * 60 + 1)).await.unwrap();
+    assert_eq!(store.kept_answer("佐藤", "k").await.unwrap(), Some(answer(0xcd, "second")));
+}

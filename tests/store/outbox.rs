@@ -1,0 +1,150 @@
+//! The outbox: each message once, every attempt on record, in the transaction of what it follows from.
+
+use fleetwatch::engine::time::Timestamp;
+use fleetwatch::record::outbox::{Bilingual, Dispatch, DispatchState, Message, NewDispatch, Outcome};
+
+use crate::place::{Place, in_both};
+use crate::sample::NOW;
+
+in_both!(
+    a_message_is_kept_as_it_was_written_and_once,
+    attempts_move_a_message_and_stay_on_record,
+    an_attempt_that_is_written_down_twice_is_one,
+    the_thread_to_answer_in_is_that_of_the_last_message_that_has_one,
+    a_batch_with_a_message_that_cannot_be_written_is_not_written,
+);
+
+pub fn at(minutes: i64) -> Timestamp {
+    NOW.plus_ms(minutes * 60_000)
+}
+
+pub fn message(key: &str, incident: Option<&str>, due: i64) -> NewDispatch {
+    let both = |text: &str| Bilingual { ja: format!("{text}：宮城支店 🚨"), en: text.to_owned() };
+    let message = Message {
+        kind: "declared".to_owned(),
+        incident: incident.map(str::to_owned),
+        severity: "major".to_owned(),
+        scope: "fleet".to_owned(),
+        subject: both("declared"),
+        body: both("two\nlines"),
+        path: "/incidents/INC-0001".to_owned(),
+        summary: None,
+        started_at: Some(NOW),
+        ended_at: None,
+    };
+    NewDispatch { key: key.to_owned(), channel: "chat".to_owned(), target: "#noc".to_owned(), message, due_at: at(due) }
+}
+
+fn keys(dispatches: &[Dispatch]) -> Vec<&str> {
+    dispatches.iter().map(|dispatch| dispatch.key.as_str()).collect()
+}
+
+async fn a_message_is_kept_as_it_was_written_and_once(place: &Place) {
+    let store = place.open().await;
+    assert_eq!(store.backlog().await.unwrap(), (0, None));
+    let messages = [message("later", None, 5), message("a", Some("INC-0001"), 0), message("b", Some("INC-0001"), 0)];
+    assert_eq!(store.enqueue(&messages, NOW).await.unwrap(), 3);
+    let again = [message("c", None, 1), NewDispatch { target: "changed".to_owned(), ..message("a", None, 9) }];
+    assert_eq!(store.enqueue(&again, at(1)).await.unwrap(), 1, "only c is new");
+    store.close().await;
+
+    let store = place.open().await;
+    let due = store.due(at(1), 10).await.unwrap();
+    assert_eq!(keys(&due), ["a", "b", "c"], "the oldest first, and none before its time");
+    let NewDispatch { key, channel, target, message, due_at } = messages[1].clone();
+    let state = DispatchState::Pending;
+    assert_eq!(
+        due[0],
+        Dispatch { id: due[0].id, key, channel, target, message, created_at: NOW, due_at, state, attempts: 0 }
+    );
+    assert_eq!(keys(&store.due(at(1), 2).await.unwrap()), ["a", "b"]);
+    assert_eq!(store.backlog().await.unwrap(), (4, Some(NOW)));
+}
+
+async fn attempts_move_a_message_and_stay_on_record(place: &Place) {
+    let store = place.open().await;
+    store
+        .enqueue(&[message("a", Some("INC-0001"), 0), message("b", None, 0), message("c", None, 0)], NOW)
+        .await
+        .unwrap();
+    let due = store.due(NOW, 10).await.unwrap();
+    let [a, b, c] = [due[0].id, due[1].id, due[2].id];
+    let retry = Outcome::Retry { error: "503".to_owned(), retry_at: at(10) };
+    let (sent, failed) = (Outcome::Sent { reference: None }, Outcome::Failed { error: "no such room".to_owned() });
+    store.attempted(a, at(1), &retry).await.unwrap();
+    store.attempted(b, at(1), &failed).await.unwrap();
+    store.attempted(c, at(1), &sent).await.unwrap();
+    assert!(store.due(at(9), 10).await.unwrap().is_empty());
+    assert_eq!(store.backlog().await.unwrap(), (1, Some(at(10))));
+    let due = store.due(at(10), 10).await.unwrap();
+    assert_eq!((keys(&due), due[0].attempts), (vec!["a"], 1));
+    store.attempted(a, at(11), &sent).await.unwrap();
+    // A second copy of the deliverer comes too late: what was sent stays sent.
+    store.attempted(a, at(12), &failed).await.unwrap();
+    assert_eq!(store.backlog().await.unwrap(), (0, None));
+
+    let told = |list: Vec<fleetwatch::record::outbox::Attempt>| {
+        list.into_iter().map(|attempt| (attempt.key, attempt.at, attempt.outcome)).collect::<Vec<_>>()
+    };
+    let of_a = [
+        ("a".to_owned(), at(12), failed.clone()),
+        ("a".to_owned(), at(11), sent.clone()),
+        ("a".to_owned(), at(1), retry),
+    ];
+    assert_eq!(told(store.attempts(Some("INC-0001"), 10).await.unwrap()), of_a);
+    assert_eq!(store.attempts(None, 10).await.unwrap().len(), 5);
+    assert_eq!(store.attempts(None, 2).await.unwrap().len(), 2);
+    let unknown = store.attempted(9_999, NOW, &sent).await.unwrap_err();
+    assert_eq!(unknown.reason(), "refused", "{unknown}");
+}
+
+async fn an_attempt_that_is_written_down_twice_is_one(place: &Place) {
+    let store = place.open().await;
+    store.enqueue(&[message("a", None, 0)], NOW).await.unwrap();
+    let id = store.due(NOW, 1).await.unwrap()[0].id;
+    let retry = |minute| Outcome::Retry { error: "503".to_owned(), retry_at: at(minute) };
+    for _ in 0..3 {
+        store.attempted(id, at(1), &retry(2)).await.unwrap();
+    }
+    store.attempted(id, at(2), &retry(4)).await.unwrap();
+    let due = store.due(at(4), 1).await.unwrap();
+    assert_eq!(due[0].attempts, 2);
+    assert_eq!(store.attempts(None, 10).await.unwrap().len(), 2);
+}
+
+async fn the_thread_to_answer_in_is_that_of_the_last_message_that_has_one(place: &Place) {
+    let store = place.open().await;
+    let elsewhere = NewDispatch { target: "#other".to_owned(), ..message("d", Some("INC-0001"), 0) };
+    let messages = [
+        message("a", Some("INC-0001"), 0),
+        message("b", Some("INC-0001"), 0),
+        message("c", Some("INC-0002"), 0),
+        elsewhere,
+    ];
+    store.enqueue(&messages, NOW).await.unwrap();
+    let thread = async |incident| store.thread("chat", "#noc", incident).await.unwrap();
+    assert_eq!(thread("INC-0001").await, None);
+    let due = store.due(NOW, 10).await.unwrap();
+    for (dispatch, reference) in due.iter().zip([Some("1.1"), None, Some("2.2"), Some("9.9")]) {
+        let outcome = Outcome::Sent { reference: reference.map(str::to_owned) };
+        store.attempted(dispatch.id, at(1), &outcome).await.unwrap();
+    }
+    assert_eq!(thread("INC-0001").await.as_deref(), Some("1.1"));
+    assert_eq!(thread("INC-0002").await.as_deref(), Some("2.2"));
+}
+
+async fn a_batch_with_a_message_that_cannot_be_written_is_not_written(place: &Place) {
+    let store = place.open().await;
+    let mut other = place.client().await;
+    other
+        .run(place.pick(
+            "CREATE TRIGGER fail BEFORE INSERT ON outbox WHEN NEW.dispatch_key = 'b' BEGIN SELECT RAISE(ABORT, 'no'); END",
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; \
+             CREATE TRIGGER fail BEFORE INSERT ON outbox FOR EACH ROW WHEN (NEW.dispatch_key = 'b') EXECUTE FUNCTION fail()",
+        ))
+        .await
+        .unwrap();
+    let messages = [message("a", None, 0), message("b", None, 0)];
+    assert!(store.enqueue(&messages, NOW).await.is_err());
+    assert_eq!(store.backlog().await.unwrap(), (0, None));
+}
