@@ -4,9 +4,8 @@
 //! * [`read`] takes UTF-8 with or without a byte order mark, LF or CRLF line ends, the columns in any order, and tells
 //!   *all* faults with their line. Shift_JIS and UTF-16, which spreadsheets like to write, are recognised and named.
 //! * Everything is bounded: [`MAX_BYTES`] of file, [`MAX_ROWS`] rows, 64 bytes a field, [`MAX_FAULTS`] faults told.
-//! * [`write()`] defuses formulas. A field that begins with one of `= + - @`, its full-width form, a tab or a carriage
-//!   return is run as a formula by spreadsheets, so it is written with one apostrophe before it; [`read`] takes exactly
-//!   that apostrophe away, so what was written is read back unchanged.
+//! * [`write()`] defuses formulas and [`read`] undoes exactly that ([`crate::record::sheet`]), so what was written is read
+//!   back unchanged.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,6 +17,7 @@ use thiserror::Error;
 use crate::engine::device::{DeviceId, Label, MAX_LABEL_BYTES};
 use crate::engine::snapshot::Snapshot;
 use crate::record::case::Contact;
+use crate::record::sheet::{defused, fused};
 
 #[cfg(test)]
 mod tests;
@@ -319,23 +319,4 @@ fn is_mail(text: &str) -> bool {
 /// Text as repeated in a fault, shortened.
 fn cut(text: &str) -> String {
     text.chars().take(40).collect()
-}
-
-/// Whether a spreadsheet would run the text as a formula.
-fn is_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r'])
-}
-
-/// The field as written: with an apostrophe before what a spreadsheet would run. Apostrophes that stand before a formula
-/// already are doubled by the same rule, so that [`fused`] is the exact inverse.
-fn defused(text: &str) -> String {
-    if is_formula(text.trim_start_matches('\'')) { format!("'{text}") } else { text.into() }
-}
-
-/// The field as meant: without the apostrophe of [`defused`].
-fn fused(text: &str) -> &str {
-    match text.strip_prefix('\'') {
-        Some(rest) if is_formula(rest.trim_start_matches('\'')) => rest,
-        _ => text,
-    }
 }

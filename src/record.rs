@@ -10,16 +10,20 @@
 //! | [`mod@derive`] | records derived in memory from a replay's changes |
 //! | [`desk`] | where people see and work on incidents, as an interface |
 //! | [`distribution`] | the latency distributions that a declaration carries |
+//! | [`export`] | one incident as JSON, and its story as CSV |
 //! | [`outbox`] | what is to be said to people and programs, until it was |
 //! | [`report`] | what a night amounted to |
+//! | [`sheet`] | text on its way into a spreadsheet |
 
 pub mod case;
 pub mod derive;
 pub mod desk;
 pub mod distribution;
+pub mod export;
 mod gate;
 pub mod outbox;
 pub mod report;
+pub mod sheet;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
