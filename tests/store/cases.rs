@@ -33,7 +33,7 @@ fn event(minute: i64, by: &str, action: Action) -> CaseEvent {
 }
 
 /// An opening at this minute, of these devices.
-fn opened(event_id: &str, number: &str, minute: i64, devices: &[usize]) -> CaseEvent {
+pub fn opened(event_id: &str, number: &str, minute: i64, devices: &[usize]) -> CaseEvent {
     let opening = Opening {
         number: number.to_owned(),
         event_id: event_id.to_owned(),
@@ -54,7 +54,7 @@ fn joining(number: usize) -> Joining {
     Joining { device: id(number), branch: Some("宮城".to_owned()), customer: Some(format!("C-{number}")) }
 }
 
-fn noted(minute: i64, text: &str) -> CaseEvent {
+pub fn noted(minute: i64, text: &str) -> CaseEvent {
     event(minute, "佐藤", Action::Noted { text: text.to_owned(), told: true })
 }
 

@@ -6,6 +6,7 @@ mod cases;
 mod command;
 #[path = "../common/mod.rs"]
 mod common;
+mod export;
 mod file;
 mod outbox;
 mod place;

@@ -1,16 +1,22 @@
 //! What is PostgreSQL's own: the server that is away, closed, silent, strange, or killed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fleetwatch::clock::Clock;
 use fleetwatch::engine::effect::Change;
+use fleetwatch::engine::incident::Case;
+use fleetwatch::record::case::{CaseAppend, CaseStore};
+use fleetwatch::record::outbox::Outbox;
 use fleetwatch::record::{IncidentStore, StoreError};
 use fleetwatch::store::{Location, Postgres, Server, Store, Submitted, Writer};
 use sqlx::AssertSqlSafe;
 use tokio::net::TcpListener;
 
+use crate::cases::{noted, opened};
 use crate::common::postgres::{PASSWORD, Postgres as Installed, SOON};
+use crate::outbox::message;
 use crate::place::{Place, USER, client, make, reach};
 use crate::record::record;
 use crate::sample::{EVENT, NOW, history};
@@ -244,4 +250,50 @@ async fn a_connection_whose_transaction_was_given_up_is_not_used_again() {
         format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND state LIKE 'idle in transaction%'");
     let open: i64 = sqlx::query_scalar(AssertSqlSafe(open)).fetch_one(&mut admin).await.unwrap();
     assert_eq!(open, 0);
+}
+
+/// Of each entry and its message: both, or none, and once, however often the server dies while they are written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_is_there_if_and_only_if_what_it_follows_from_is() {
+    let Some(mut server) = Installed::own() else { return };
+    make(&server, "life").await;
+    let store = Arc::new(Postgres::open(&reach(&server, "life")).await.unwrap());
+    let written = Arc::new(AtomicU64::new(0));
+    let (writing, count) = (Arc::clone(&store), Arc::clone(&written));
+    let life = tokio::spawn(async move {
+        let mut failures = 0;
+        let mut events = vec![opened(EVENT, "INC-0001", 0, &[3])];
+        while count.load(Ordering::Acquire) < 400 {
+            let expected = events.len() as u64 - 1;
+            let after = Case::of(&events).unwrap().summary();
+            let messages = [message(&format!("m-{expected}"), Some("INC-0001"), 0)];
+            let newest = &events[expected as usize..];
+            let append = CaseAppend { id: EVENT, expected, events: newest, after: &after, messages: &messages };
+            // As the desk does it: what could not be written is written again.
+            while let Err(error) = writing.append_cases(std::slice::from_ref(&append), NOW).await {
+                assert_ne!(error.reason(), "conflict", "nobody else writes");
+                failures += 1;
+            }
+            count.fetch_add(1, Ordering::Release);
+            events.push(noted(events.len() as i64, "a word"));
+        }
+        (events, failures)
+    });
+    for round in 1..=4 {
+        let enough = || written.load(Ordering::Acquire) >= round * 80;
+        crate::common::until("more is written", SOON, enough).await;
+        server.kill();
+        server.start_again();
+    }
+    let (mut events, failures) = life.await.unwrap();
+    events.pop();
+    assert!(failures > 0, "the kills were felt");
+    let read = store.case(EVENT).await.unwrap().unwrap();
+    let read: Vec<_> = read.events.into_iter().map(|recorded| recorded.event).collect();
+    assert_eq!(read, events, "none missing, none twice");
+    let mut keys: Vec<String> = store.due(NOW, 1_000).await.unwrap().into_iter().map(|dispatch| dispatch.key).collect();
+    let mut expected: Vec<String> = (0..events.len()).map(|number| format!("m-{number}")).collect();
+    keys.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
 }
