@@ -21,12 +21,14 @@ use crate::engine::wire::Limits;
 use crate::http::{Health, HttpState, Zone};
 use crate::journal::{CheckpointStore, Journal, JournalConfig};
 use crate::metrics::{self, Counters, DeviceSeries, Exporter};
+use crate::record::case::{CaseStore, ContactEntry};
+use crate::record::desk::CaseDesk;
 use crate::record::{GateDesk, IncidentStore};
 use crate::store::{Location, Store, Writer, WriterConfig, WriterState};
 
 use super::checkpoint::{self, Checkpointer};
 use super::decision::{Capture, Decision, DecisionTask, announce};
-use super::desk::Statuses;
+use super::desk::{Desk, DeskConfig, DeskTask, Statuses};
 use super::gate::{GateConfig, GateKeeper};
 use super::keeper::{Keeper, KeeperParts, Order, lock, refusal_reasons};
 use super::playback::Playback;
@@ -60,6 +62,10 @@ pub struct CoreConfig {
     pub store: Location,
     /// Devices that should report.
     pub expected: Vec<DeviceId>,
+    /// Whom to call about devices; what is on record of others stays.
+    pub contacts: Vec<ContactEntry>,
+    /// How incidents are worked on.
+    pub desk: DeskConfig,
     /// The gates of updates; `None`: nothing is decided about updates.
     pub gate: Option<GateConfig>,
     /// Which devices have series in the metrics.
@@ -85,6 +91,8 @@ impl CoreConfig {
             checkpoint_interval: Duration::from_secs(60),
             store: Location::File(dir.join("fleetwatch.sqlite")),
             expected: Vec::new(),
+            contacts: Vec::new(),
+            desk: DeskConfig::default(),
             gate: Some(GateConfig::default()),
             device_series: DeviceSeries::default(),
             zone: Zone::default(),
@@ -108,6 +116,8 @@ pub struct Core {
     listeners: broadcast::Sender<Change>,
     http: HttpState,
     gates: Option<GateKeeper>,
+    desk: Desk,
+    working: JoinHandle<()>,
     stop: watch::Sender<bool>,
     decided: oneshot::Receiver<Writer>,
     watch: JoinHandle<()>,
@@ -150,7 +160,25 @@ impl Core {
             }
             None => None,
         };
-        let parts = Parts { config: &config, clock, counters, store, journal, checkpoints, order, gates };
+        let (snapshot, statuses) = (Arc::new(ArcSwap::from_pointee(Snapshot::default())), Statuses::default());
+        store.put_contacts(&config.contacts, clock.now()).await.context("cannot take over the contacts")?;
+        let stores = (Arc::clone(&store) as Arc<dyn CaseStore>, Arc::clone(&store) as Arc<dyn IncidentStore>);
+        let seen = (Arc::clone(&snapshot), statuses.clone());
+        let settings = DeskConfig { hold_min: config.settings.hold_min, ..config.desk.clone() };
+        let desk = Desk::open(settings, clock, stores, seen).await.context("cannot read the open incidents")?;
+        let parts = Parts {
+            config: &config,
+            clock,
+            counters,
+            store,
+            journal,
+            checkpoints,
+            order,
+            gates,
+            snapshot,
+            statuses,
+            desk,
+        };
         Ok(parts.start(playback, changes))
     }
 
@@ -199,6 +227,11 @@ impl Core {
         Arc::clone(&self.store) as Arc<dyn IncidentStore>
     }
 
+    /// The open incidents, and where people work on them.
+    pub fn desk(&self) -> Arc<dyn CaseDesk> {
+        Arc::new(self.desk.clone())
+    }
+
     /// The journal.
     pub fn journal(&self) -> Arc<Journal> {
         Arc::clone(&self.journal)
@@ -217,10 +250,13 @@ impl Core {
     /// # Errors
     /// When something could not be written. It was never acknowledged, or the journal has it.
     pub async fn shutdown(self) -> anyhow::Result<()> {
-        let Self { keeper, engine, journal, checkpoints, counters, store, stop, decided, watch, ring, .. } = self;
+        let Self { keeper, engine, journal, checkpoints, counters, store, stop, decided, watch, ring, working, .. } =
+            self;
         keeper.close();
         stop.send_replace(true);
         let writer = decided.await.context("the decision task has ended abnormally")?;
+        // What a person has just wished is written before the database is closed.
+        let _ = working.await;
         watch.abort();
         ring.inspect(JoinHandle::abort);
         let last = {
@@ -285,17 +321,20 @@ struct Parts<'a> {
     checkpoints: CheckpointStore,
     order: Order,
     gates: Option<GateKeeper>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    statuses: Statuses,
+    desk: Desk,
 }
 
 impl Parts<'_> {
     fn start(self, playback: Playback, changes: Vec<Change>) -> Core {
-        let Self { config, clock, counters, store, journal, checkpoints, order, gates } = self;
+        let Self { config, clock, counters, store, journal, checkpoints, order, gates, snapshot, statuses, desk } =
+            self;
         let (journal, checkpoints) = (Arc::new(journal), Arc::new(checkpoints));
         let engine = playback.into_engine();
         // From the last tick, not from the clock: it may have passed another one since.
         let next_tick = Engine::next_tick(engine.last_tick());
         let engine = Arc::new(Mutex::new(engine));
-        let statuses = Statuses::default();
         let keeper = Arc::new(Keeper::new(KeeperParts {
             root: config.root.clone(),
             limits: config.limits.clone(),
@@ -305,9 +344,8 @@ impl Parts<'_> {
             counters: Arc::clone(&counters),
             order,
             next_tick,
-            statuses: statuses.clone(),
+            statuses,
         }));
-        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let decision = Decision {
             keeper: Arc::clone(&keeper),
             engine: Arc::clone(&engine),
@@ -319,6 +357,7 @@ impl Parts<'_> {
         health.open(watching::RESTORE);
         let listeners = broadcast::Sender::new(LISTENER_ROOM);
         let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, clock, WriterConfig::default());
+        let work = DeskTask { desk: desk.clone(), changes: listeners.subscribe() };
         announce(changes, (&writer, gates.as_ref()), &counters, &listeners);
         let record = writer.state();
         let task = DecisionTask {
@@ -332,12 +371,13 @@ impl Parts<'_> {
             checkpoint_interval: config.checkpoint_interval,
         };
         let (stop, stopped) = watch::channel(false);
-        let desk = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateDesk>);
+        let working = tokio::spawn(work.run(stopped.clone()));
+        let board = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateDesk>);
         let exporter = Exporter::new(Arc::clone(&counters), Arc::clone(&snapshot), clock, config.device_series)
-            .with_gates(desk.clone());
+            .with_gates(board.clone());
         let zone = config.zone.clone();
         let http =
-            http(exporter, (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store)), desk, (clock, zone));
+            http(exporter, (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store)), board, (clock, zone));
         let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
         let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), record);
@@ -354,6 +394,8 @@ impl Parts<'_> {
             listeners,
             http,
             gates,
+            desk,
+            working,
             stop,
             decided,
             watch,

@@ -29,8 +29,10 @@ use crate::ingest::{self, IngestConfig, IngestCounters, IngestError, SessionStat
 use crate::inventory;
 use crate::journal::JournalConfig;
 use crate::metrics::{Counters, DeviceSeries};
+use crate::record::case::{Contact, ContactEntry};
 
 use super::core::{Core, CoreConfig};
+use super::desk::DeskConfig;
 use super::gate::{GateConfig, RingSource, publish_embedded};
 use super::location;
 use super::watch::{BROKER, DECISION, Mirror};
@@ -205,8 +207,7 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
     journal.max_bytes = u64::from(config.journal.max_size_mib) << 20;
     journal.commit_interval = Duration::from_millis(config.journal.commit_interval_ms.into());
     journal.commit_messages = config.journal.commit_messages.into();
-    let expected =
-        config.devices.expected.as_deref().map(read_expected).transpose()?.map(devices_of).unwrap_or_default();
+    let listed = config.devices.expected.as_deref().map(read_expected).transpose()?.unwrap_or_default();
     Ok(CoreConfig {
         settings: config.detector.clone(),
         root: config.topic.root.clone(),
@@ -216,7 +217,9 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
         checkpoint_dir: config.checkpoint.dir.clone(),
         checkpoint_interval: Duration::from_secs(config.checkpoint.interval_s.into()),
         store: location::made(&config.store)?,
-        expected,
+        contacts: contacts_of(&listed),
+        expected: devices_of(listed),
+        desk: DeskConfig { settings: config.incident.clone(), ..DeskConfig::default() },
         gate: config.gate.enabled.then(|| gate_config(config)).transpose()?,
         device_series: match config.http.device_metrics {
             DeviceMetrics::Full => DeviceSeries::Full,
@@ -249,6 +252,18 @@ pub(super) fn read_expected(path: &Path) -> anyhow::Result<Vec<inventory::Row>> 
         Ok(rows) => Ok(rows),
         Err(faults) => Err(Failure::Devices(path.to_owned(), faults).into()),
     }
+}
+
+/// Whom the support desk finds by the list: every device with a customer or somebody to call.
+fn contacts_of(rows: &[inventory::Row]) -> Vec<ContactEntry> {
+    let entry = |row: &inventory::Row| ContactEntry {
+        device: row.device.clone(),
+        customer: row.customer.as_ref().map(ToString::to_string),
+        branch: row.branch.as_ref().map(ToString::to_string),
+        contact: row.contact.clone(),
+    };
+    let said = |entry: &ContactEntry| entry.customer.is_some() || entry.contact != Contact::default();
+    rows.iter().map(entry).filter(said).collect()
 }
 
 /// The devices of a list alone.

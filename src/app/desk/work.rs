@@ -17,6 +17,12 @@ use super::{Batch, Desk, Inner};
 /// How often the fleet is looked at when nothing calls for it. Bounds the wait of an agent on the phone, too.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How often contacts that are not needed any more are looked for, in engine time.
+const FORGET_MS: i64 = 3_600_000;
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 3_600_000;
+
 /// Shortest pause between two looks, however much devices have to say.
 const REST: Duration = Duration::from_millis(200);
 
@@ -37,6 +43,7 @@ impl DeskTask {
         // What was declared while nothing ran.
         let mut behind = true;
         let mut failing = false;
+        let mut forgotten = None::<Timestamp>;
         loop {
             let outcome = tokio::select! {
                 biased;
@@ -55,6 +62,11 @@ impl DeskTask {
                     inner.look(&mut behind).await
                 }
             };
+            let now = inner.clock.now();
+            if forgotten.is_none_or(|last| now.since_ms(last) >= FORGET_MS) {
+                forgotten = Some(now);
+                inner.forget_contacts(now).await;
+            }
             if outcome.is_err() {
                 behind = true;
             }
@@ -107,6 +119,18 @@ impl Inner {
         }
         self.statuses.forget_before(snapshot.at);
         Ok(())
+    }
+
+    /// Contacts are kept for incidents only.
+    async fn forget_contacts(&self, now: Timestamp) {
+        let kept_ms = i64::from(self.settings.contact_days) * DAY_MS;
+        match self.store.forget_contacts(now.plus_ms(-kept_ms)).await {
+            Ok(0) => {}
+            Ok(contacts) => tracing::info!(contacts, "contacts of incidents closed long ago were forgotten"),
+            Err(error) => {
+                tracing::warn!(reason = error.reason(), %error, "contacts could not be forgotten; will try again")
+            }
+        }
     }
 
     /// Whether the event says something that its incident does not know yet.
