@@ -286,7 +286,7 @@ impl CaseDesk for Desk {
     fn obstacles(&self, id: &str) -> Option<Obstacles> {
         let case = self.0.find(id)?;
         let seen = self.0.seen(&case);
-        Some(case.obstacles(Some(&seen.observation()), &self.0.settings))
+        Some(case.obstacles(Some(&seen.observation())))
     }
 
     async fn file(&self, id: &str) -> Result<Option<CaseFile>, StoreError> {

@@ -24,6 +24,7 @@
 //! | [`countermeasure`] | workaround, fix and the script for the phone, with their versions |
 //! | [`event`] | the vocabulary of the record |
 //! | [`ladder`] | one device's way from affected to done |
+//! | `log` | what follows from an event, whoever brought it |
 //! | [`milestone`] | the instants of an incident, and their order |
 //! | [`muster`] | who is called, who has answered, who is called next |
 //! | [`notice`] | who has to be told what, and why |
@@ -31,6 +32,7 @@
 //! | [`promise`] | the three days: burn-down and forecast |
 //! | [`refusal`] | why a wish is not granted |
 //! | `reshape` | merging and splitting |
+//! | `rung` | how what is known of a device changes |
 //! | [`state`] | the states, and every pair of state and trigger |
 
 pub mod case;
@@ -40,6 +42,7 @@ pub mod command;
 pub mod countermeasure;
 pub mod event;
 pub mod ladder;
+mod log;
 pub mod milestone;
 pub mod muster;
 pub mod notice;
@@ -47,6 +50,7 @@ pub mod observe;
 pub mod promise;
 pub mod refusal;
 mod reshape;
+mod rung;
 pub mod state;
 
 pub use case::{Case, CaseSummary};
@@ -109,3 +113,6 @@ impl Default for LifeSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

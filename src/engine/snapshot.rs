@@ -64,6 +64,8 @@ pub struct DeviceView {
     /// Healthy minutes with data since the last degraded one; minutes that say nothing are left out, and the count stops at the
     /// detector's clear period. While a streak is running: minutes in which every class that is degraded in it was healthy.
     pub quiet_min: u32,
+    /// When the first of those minutes began; `None` where there is none, and while a streak is running.
+    pub quiet_since: Option<Timestamp>,
     /// Whether it was found healthy or degraded lately: no longer ago than the longest gap that a streak bridges.
     pub is_known: bool,
     /// Continuous degraded seconds proved so far; 0 when there is no streak.

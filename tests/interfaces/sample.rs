@@ -85,6 +85,7 @@ fn device(number: usize, stage: Stage) -> DeviceView {
         workaround_id: None,
         verdict,
         quiet_min: if verdict == Verdict::Healthy { 60 } else { 0 },
+        quiet_since: (verdict == Verdict::Healthy).then(|| NOW.plus_ms(-62 * 60_000)),
         is_known: matches!(verdict, Verdict::Healthy | Verdict::Degraded),
         streak_s: if bad { 2_520 } else { 0 },
         evidence: if bad { vec!["https p95 delay".to_owned(), "https false positives".to_owned()] } else { Vec::new() },

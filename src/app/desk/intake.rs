@@ -127,7 +127,7 @@ impl Inner {
             push(&mut next, by_detector(Action::Promoted { reason }));
         }
         let joining = self.joining(declared.devices.iter().filter(|device| self.is_free(device, case)));
-        for event in next.take_in(&joining, &self.settings, now) {
+        for event in next.take_in(&joining, now) {
             push(&mut next, event);
         }
         self.commit(vec![Batch { before: Some(Arc::clone(case)), events }]).await.map(drop)

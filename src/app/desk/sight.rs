@@ -118,8 +118,9 @@ impl SeenFleet {
             let view = &self.snapshot.devices[seen.place];
             Sighting {
                 device: &view.id,
-                verdict: view.verdict,
+                streak_min: (view.streak_s / 60) as u32,
                 quiet_min: view.quiet_min,
+                quiet_since: view.quiet_since,
                 is_known: view.is_known,
                 in_event: seen.in_event,
                 workaround: seen.workaround.as_ref().map(|(id, active)| (id.as_deref(), *active)),

@@ -49,6 +49,7 @@ fn view(number: usize) -> DeviceView {
         workaround_id: None,
         verdict: Verdict::Healthy,
         quiet_min: 0,
+        quiet_since: None,
         is_known: true,
         streak_s: 0,
         evidence: Vec::new(),

@@ -5,7 +5,7 @@ use crate::engine::effect::{Severity, Verdict};
 use crate::engine::history::HISTORY_MIN;
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::{DeviceView, EventState, EventView, Quantiles, Snapshot, Totals};
-use crate::engine::time::{MINUTE_MS, Minute};
+use crate::engine::time::{MINUTE_MS, Minute, Timestamp};
 use crate::engine::verdict::{MEMBERSHIP_FP_MIN, Signature};
 
 use super::Engine;
@@ -56,7 +56,7 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
     let verdict = state.history.get(last).worst();
     let shown = if state.affected_by.is_empty() { state.episode_signature } else { state.affected_by };
     let live = state.episode.filter(|episode| episode.healthy_after == 0);
-    let (quiet_min, is_known) = quiet(state, last, &engine.settings);
+    let Quiet { quiet_min, quiet_since, is_known } = quiet(state, last, &engine.settings);
     DeviceView {
         id: tracked.device.id().clone(),
         model: facts.model.clone(),
@@ -71,6 +71,7 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
         workaround_id: tracked.about.workaround_id.clone(),
         verdict,
         quiet_min,
+        quiet_since,
         is_known,
         streak_s: state.episode.map_or(0, |episode| u64::from(episode.length_min()) * 60),
         evidence: if live.is_some() || !state.affected_by.is_empty() { evidence(shown) } else { Vec::new() },
@@ -83,11 +84,19 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
     }
 }
 
-/// How long the device has been quiet, see [`DeviceView::quiet_min`], and whether it was judged lately.
-fn quiet(state: &State, last: Minute, settings: &Settings) -> (u32, bool) {
+/// See the fields of these names of [`DeviceView`].
+#[derive(Default)]
+struct Quiet {
+    quiet_min: u32,
+    quiet_since: Option<Timestamp>,
+    is_known: bool,
+}
+
+/// How long the device has been quiet, and whether it was judged lately.
+fn quiet(state: &State, last: Minute, settings: &Settings) -> Quiet {
     // Late data may have taken the knowledge of this very minute back; what is known is no later than this, though.
-    let Some(latest) = state.last_known.map(|known| known.min(last)) else { return (0, false) };
-    let (mut quiet_min, mut known) = (0, None);
+    let Some(latest) = state.last_known.map(|known| known.min(last)) else { return Quiet::default() };
+    let (mut quiet_min, mut since, mut known) = (0, None, None);
     for back in 0..i64::from(HISTORY_MIN) {
         let minute = latest.plus(-back);
         let verdict = state.history.get(minute).worst();
@@ -95,14 +104,23 @@ fn quiet(state: &State, last: Minute, settings: &Settings) -> (u32, bool) {
             continue;
         }
         known = known.or(Some(minute));
-        quiet_min += u32::from(verdict == Verdict::Healthy);
-        if verdict == Verdict::Degraded || quiet_min >= settings.clear_min || state.episode.is_some() {
+        if verdict == Verdict::Degraded || state.episode.is_some() {
+            break;
+        }
+        quiet_min += 1;
+        since = Some(minute.start());
+        if quiet_min >= settings.clear_min {
             break;
         }
     }
-    // Minutes in which other classes were healthy say nothing of those that suffer.
-    let quiet_min = state.episode.map_or(quiet_min, |episode| episode.healthy_after.min(settings.clear_min));
-    (quiet_min, known.is_some_and(|known| last.since(known) <= i64::from(settings.max_gap_min)))
+    let is_known = known.is_some_and(|known| last.since(known) <= i64::from(settings.max_gap_min));
+    match state.episode {
+        // Minutes in which other classes were healthy say nothing of those that suffer.
+        Some(episode) => {
+            Quiet { quiet_min: episode.healthy_after.min(settings.clear_min), quiet_since: None, is_known }
+        }
+        None => Quiet { quiet_min, quiet_since: since, is_known },
+    }
 }
 
 fn false_positives(tracked: &Tracked, last: Minute) -> Option<f64> {

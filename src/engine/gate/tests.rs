@@ -471,6 +471,7 @@ fn view(number: usize, model: usize, branch: usize) -> DeviceView {
         workaround_id: None,
         verdict: Verdict::Healthy,
         quiet_min: 60,
+        quiet_since: None,
         is_known: true,
         streak_s: 0,
         evidence: Vec::new(),

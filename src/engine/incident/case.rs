@@ -1,12 +1,13 @@
 //! The case: what is known of one incident, made from its events alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice::from_ref;
 
 use serde::{Deserialize, Serialize};
 
-use super::countermeasure::Countermeasures;
+use super::countermeasure::{Countermeasures, Fix};
 use super::event::{Action, CaseEvent, Joining, Opening};
-use super::ladder::{CallOutcome, Claim, Ladder, Proof, Rung, Stamp, Step};
+use super::ladder::{Claim, Ladder, Rung, Stamp, Step};
 use super::milestone::{Milestone, Milestones};
 use super::muster::Muster;
 use super::state::State;
@@ -168,15 +169,15 @@ impl Case {
                 self.aliases.extend(number.clone());
             }
             Action::Joined { devices } => self.join(devices, *at),
-            Action::Relapsed { devices } => self.relapse(devices, *at),
+            Action::Relapsed { devices } => {
+                self.each(devices, *at, |rung| rung.relapse(*at));
+                self.milestones.clear(Milestone::Mitigated);
+            }
             Action::CauseChanged { cause } => self.cause.clone_from(cause),
             Action::Moved { to, .. } => self.moved(*to),
             Action::Timed { milestone, instant, .. } => self.milestones.set(*milestone, *instant),
-            Action::Noted { told, .. } => {
-                if *told {
-                    self.told_at = *at;
-                }
-            }
+            Action::Noted { told: true, .. } => self.told_at = *at,
+            Action::Noted { .. } => {}
             Action::Nagged { .. } => self.nagged_at = Some(*at),
             Action::CountermeasureRegistered(new) => self.countermeasures.register((**new).clone(), by, *at),
             Action::CountermeasureAgreed { version } => self.countermeasures.agree(*version, by, *at),
@@ -185,12 +186,21 @@ impl Case {
             Action::PromiseForecast { missed, .. } => self.promise_missed = *missed,
             Action::ReviewFiled { text } => self.review = Some((text.clone(), Stamp { at: *at, by: by.clone() })),
             Action::ReviewNagged { .. } => self.review_nagged_at = Some(*at),
-            Action::Closed { .. } | Action::Reopened { .. } => {}
+            Action::Closed { .. } => {}
+            // Whoever hears that hears of the incident: silence counts from here.
+            Action::Reopened { .. } => self.told_at = *at,
             Action::Followed { number } => self.followed_by.push(number.clone()),
             Action::Demoted { reason } => self.ended = Some(Ended::Demoted { reason: reason.clone() }),
-            Action::Promoted { .. } => self.scope = Scope::Fleet,
+            Action::Promoted { .. } => {
+                self.scope = Scope::Fleet;
+                self.told_at = *at;
+            }
             Action::Merged { into, .. } => self.ended = Some(Ended::Merged { into: into.clone() }),
-            Action::Absorbed { number, event_ids, devices, .. } => self.absorb(number.as_deref(), event_ids, devices),
+            Action::Absorbed { number, event_ids, devices, .. } => {
+                self.aliases.extend(number.clone());
+                self.event_ids.extend(event_ids.iter().cloned());
+                self.absorb(devices, *at);
+            }
             Action::SplitOff { devices, .. } => {
                 for device in devices {
                     self.ladder.remove(device);
@@ -198,7 +208,6 @@ impl Case {
             }
             _ => self.climb(event),
         }
-        self.settle(*at);
     }
 
     /// What an event says of single devices.
@@ -206,38 +215,29 @@ impl Case {
         let CaseEvent { at, by, action } = event;
         let stamp = Stamp { at: *at, by: by.clone() };
         match action {
-            Action::Called { device, call } => {
-                let Some(rung) = self.ladder.get_mut(device) else { return };
-                rung.calls += 1;
-                rung.unanswered = if call.outcome == CallOutcome::NoAnswer { rung.unanswered + 1 } else { 0 };
-                if matches!(call.outcome, CallOutcome::Reached | CallOutcome::Refused) {
-                    rung.contacted.get_or_insert(stamp);
-                    rung.reached_at = Some(*at);
-                }
-                rung.progress = call.progress.or(rung.progress);
-            }
+            Action::Called { device, call } => self.each(from_ref(device), *at, |rung| rung.call(call, &stamp)),
             Action::Claimed { devices, claim } => {
-                self.each(devices, |rung| {
-                    rung.claims.insert(*claim, stamp.clone());
-                });
+                self.each(devices, *at, |rung| drop(rung.claims.insert(*claim, stamp.clone())));
             }
-            Action::Proved { devices, proof } => self.each(devices, |rung| rung.prove(*proof, *at)),
-            Action::Disproved { devices, proof } => self.each(devices, |rung| rung.disprove(*proof)),
-            Action::WorkaroundSeen { devices, active } => self.each(devices, |rung| rung.workaround_active = *active),
+            Action::Proved { devices, proof } => self.each(devices, *at, |rung| rung.prove(*proof, *at)),
+            Action::Disproved { devices, proof } => self.each(devices, *at, |rung| rung.disprove(*proof, *at)),
+            Action::WorkaroundSeen { devices, active } => {
+                self.each(devices, *at, |rung| rung.see_workaround(*active, *at));
+            }
             Action::Excepted { device, exception } => {
-                self.each(std::slice::from_ref(device), |rung| rung.exception = Some(exception.clone()));
+                self.each(from_ref(device), *at, |rung| rung.exception = Some(exception.clone()));
             }
-            Action::ExceptionLifted { device, .. } => {
-                self.each(std::slice::from_ref(device), |rung| rung.exception = None);
-            }
+            Action::ExceptionLifted { device, .. } => self.each(from_ref(device), *at, |rung| rung.exception = None),
             _ => {}
         }
     }
 
-    fn each(&mut self, devices: &[DeviceId], mut change: impl FnMut(&mut Rung)) {
+    /// Changes the rungs of devices, and keeps since when each has been done.
+    fn each(&mut self, devices: &[DeviceId], at: Timestamp, mut change: impl FnMut(&mut Rung)) {
         for device in devices {
             if let Some(rung) = self.ladder.get_mut(device) {
                 change(rung);
+                rung.settle(at);
             }
         }
     }
@@ -249,26 +249,19 @@ impl Case {
                 None => self.ladder.insert(device.clone(), Rung::joined(at, branch.clone(), customer.clone())),
             }
         }
+        self.milestones.clear(Milestone::Mitigated);
     }
 
-    fn relapse(&mut self, devices: &[DeviceId], at: Timestamp) {
-        self.each(devices, |rung| {
-            rung.affected = true;
-            rung.relapses += 1;
-            rung.relapsed_at = Some(at);
-            rung.proofs.remove(&Proof::Quality);
-            // Whoever signed it off did not sign for this.
-            rung.exception = None;
-        });
-    }
-
-    fn absorb(&mut self, number: Option<&str>, event_ids: &[String], devices: &[(DeviceId, Rung)]) {
-        self.aliases.extend(number.map(str::to_owned));
-        self.event_ids.extend(event_ids.iter().cloned());
+    fn absorb(&mut self, devices: &[(DeviceId, Rung)], at: Timestamp) {
         for (device, rung) in devices {
-            if !self.ladder.contains(device) {
-                self.ladder.insert(device.clone(), rung.clone());
+            match self.ladder.get_mut(device) {
+                Some(known) => known.absorb(rung),
+                None => self.ladder.insert(device.clone(), rung.clone()),
             }
+            self.each(from_ref(device), at, |_| ());
+        }
+        if !self.is_mitigated() {
+            self.milestones.clear(Milestone::Mitigated);
         }
     }
 
@@ -279,26 +272,23 @@ impl Case {
         if back {
             self.milestones.clear(Milestone::Resolved);
             self.milestones.clear(Milestone::Reviewed);
-            if to < State::PendingPermanentFix || to == State::Fixing {
-                self.milestones.clear(Milestone::Mitigated);
-            }
-        }
-    }
-
-    /// Keeps since when each device has been done.
-    fn settle(&mut self, at: Timestamp) {
-        for rung in self.ladder.values_mut() {
-            match (rung.is_done(), rung.done_at) {
-                (true, None) => rung.done_at = Some(at),
-                (false, Some(_)) => rung.done_at = None,
-                _ => {}
-            }
         }
     }
 
     /// Devices that have not been done or signed off.
     pub fn open_devices(&self) -> impl Iterator<Item = (&DeviceId, &Rung)> {
         self.ladder.iter().filter(|(_, rung)| !rung.is_settled())
+    }
+
+    /// Whether every device has its quality back, by whatever means.
+    pub fn is_mitigated(&self) -> bool {
+        !self.ladder.is_empty() && self.ladder.iter().all(|(_, rung)| rung.is_mitigated())
+    }
+
+    /// The fix that was agreed, once that very one has been released: another than the one that was released before has to be
+    /// released itself.
+    pub fn released_fix(&self) -> Option<&Fix> {
+        self.countermeasures.fix().filter(|fix| self.released.as_deref() == Some(fix.name().as_str()))
     }
 
     /// Claims that telemetry has not verified for `claim_min` minutes: whom to call again.
@@ -320,7 +310,7 @@ impl Case {
     /// How many devices of each branch stand on each step; those signed off are not among them. Devices without a branch are `""`.
     pub fn by_branch(&self) -> BTreeMap<&str, BTreeMap<Step, u32>> {
         let mut branches = BTreeMap::new();
-        for (_, rung) in self.ladder.iter() {
+        for (_, rung) in self.ladder.iter().filter(|(_, rung)| rung.exception.is_none() || rung.is_done()) {
             let steps: &mut BTreeMap<Step, u32> =
                 branches.entry(rung.branch.as_deref().unwrap_or_default()).or_default();
             *steps.entry(rung.step()).or_default() += 1;
@@ -330,7 +320,7 @@ impl Case {
 
     /// The furthest state that the remedies there are allow.
     pub fn remedied(&self) -> State {
-        if self.released.is_some() {
+        if self.released_fix().is_some() {
             State::Fixing
         } else if self.countermeasures.workaround().is_some() {
             State::WorkaroundAvailable
@@ -338,35 +328,6 @@ impl Case {
             State::Mustered
         } else {
             State::Declared
-        }
-    }
-}
-
-impl Rung {
-    fn prove(&mut self, proof: Proof, at: Timestamp) {
-        match proof {
-            Proof::Workaround => {
-                self.workaround_active = true;
-                self.proofs.remove(&Proof::Revert);
-            }
-            Proof::Revert => self.workaround_active = false,
-            Proof::Quality => self.affected = false,
-            Proof::Fix => {}
-        }
-        // A device that was changed has to show its quality anew; it is not affected for that.
-        if matches!(proof, Proof::Fix | Proof::Revert) && !self.proves(proof) {
-            self.proofs.remove(&Proof::Quality);
-        }
-        self.proofs.entry(proof).or_insert(at);
-    }
-
-    fn disprove(&mut self, proof: Proof) {
-        self.proofs.remove(&proof);
-        match proof {
-            Proof::Workaround => self.workaround_active = false,
-            // The reverting failed: the workaround is on again.
-            Proof::Revert => self.workaround_active = true,
-            Proof::Quality | Proof::Fix => {}
         }
     }
 }

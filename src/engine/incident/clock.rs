@@ -2,9 +2,9 @@
 
 use super::case::Case;
 use super::event::{Action, CaseEvent};
+use super::log::Log;
 use super::milestone::Milestone;
 use super::muster::Rota;
-use super::observe::Log;
 use super::state::State;
 use super::{CLOCK, LifeSettings};
 use crate::engine::effect::Scope;
@@ -40,14 +40,14 @@ impl Case {
         self.open_devices().any(|(_, rung)| rung.branch.as_deref() == Some(branch))
     }
 
-    fn nag(&self, settings: &LifeSettings, now: Timestamp, log: &mut Log) {
+    fn nag(&self, settings: &LifeSettings, now: Timestamp, log: &mut Log<'_>) {
         let last = self.nagged_at.map_or(self.told_at, |nagged| nagged.max(self.told_at));
         if settings.nag_min > 0 && now.since_ms(last) >= i64::from(settings.nag_min) * MINUTE_MS {
             log.push(Action::Nagged { silent_s: (now.since_ms(self.told_at) / 1_000).max(0) as u64 });
         }
     }
 
-    fn forecast(&self, settings: &LifeSettings, now: Timestamp, log: &mut Log) {
+    fn forecast(&self, settings: &LifeSettings, now: Timestamp, log: &mut Log<'_>) {
         let burndown = self.burndown(settings, now);
         let ends_at = burndown.forecast.map(|forecast| forecast.ends_at);
         // Back below the promise only with room to spare, or the word would change with every device.
@@ -59,7 +59,7 @@ impl Case {
         }
     }
 
-    fn review(&self, settings: &LifeSettings, now: Timestamp, log: &mut Log) {
+    fn review(&self, settings: &LifeSettings, now: Timestamp, log: &mut Log<'_>) {
         let Some(due_at) = self.review_due_at(settings) else { return };
         let nagged = self.review_nagged_at.is_some_and(|nagged| now.since_ms(nagged) < DAY_MS);
         if self.state == State::Resolved && now >= due_at && !nagged {

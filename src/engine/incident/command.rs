@@ -6,9 +6,10 @@ use super::case::Case;
 use super::countermeasure::{Countermeasure, Fix, WorkaroundPlan};
 use super::event::{Action, CaseEvent};
 use super::ladder::{Call, Claim, Exception, ExceptionKind};
+use super::log::Log;
 use super::milestone::Milestone;
 use super::muster::Seat;
-use super::observe::{Log, Observation};
+use super::observe::Observation;
 use super::refusal::Refusal;
 use super::state::{State, Trigger};
 use super::{LifeSettings, MAX_NAME, MAX_TEXT};
@@ -180,13 +181,13 @@ impl Case {
             | Command::LiftException { .. } => {
                 self.step(command, by, (settings, now), &mut log)?;
             }
-            _ => self.course(command, (seen, settings, now), &mut log)?,
+            _ => self.course(command, seen, now, &mut log)?,
         }
-        log.follow(None, settings);
+        log.follow(None);
         Ok(log.events)
     }
 
-    fn people(&self, command: &Command, by: &str, log: &mut Log) -> Result<(), Refusal> {
+    fn people(&self, command: &Command, by: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
         match command {
             Command::Acknowledge { seat } => {
                 log.push(Action::Acknowledged { seat: seat.clone(), person: by.to_owned() });
@@ -206,7 +207,7 @@ impl Case {
         Ok(())
     }
 
-    fn remedy(&self, command: &Command, by: &str, now: Timestamp, log: &mut Log) -> Result<(), Refusal> {
+    fn remedy(&self, command: &Command, by: &str, now: Timestamp, log: &mut Log<'_>) -> Result<(), Refusal> {
         match command {
             Command::RegisterCountermeasure { workaround, fix, fix_due_at } => {
                 if workaround.is_none() && fix.is_none() {
@@ -249,14 +250,14 @@ impl Case {
                 }
             }
             Command::AcknowledgeScript { version } => {
-                let standing = self.version_of(*version)?;
-                if standing.agreed.is_none() {
-                    return Err(Refusal::NotAgreed(*version));
-                }
+                self.current_version(*version)?;
                 log.push(Action::ScriptAcknowledged { version: *version, person: by.to_owned() });
             }
             Command::ReleaseFix => {
                 let fix = self.countermeasures.fix().ok_or(Refusal::NoFix)?;
+                if self.released_fix().is_some() {
+                    return Err(Refusal::Released(fix.name()));
+                }
                 log.push(Action::FixReleased { name: fix.name() });
                 log.trigger(Trigger::FixAvailable);
             }
@@ -275,12 +276,26 @@ impl Case {
         }
     }
 
+    /// Refuses every version but the one that support works by, whatever has been registered since.
+    fn current_version(&self, version: u32) -> Result<(), Refusal> {
+        let current = self.countermeasures.current().map(|standing| standing.countermeasure.version);
+        match current {
+            Some(current) if version == current => Ok(()),
+            Some(newest) if (1..newest).contains(&version) => Err(Refusal::Replaced { version, newest }),
+            _ => {
+                let newest = self.countermeasures.newest().map_or(0, |newest| newest.countermeasure.version);
+                let is_known = (1..=newest).contains(&version);
+                Err(if is_known { Refusal::NotAgreed(version) } else { Refusal::NoVersion(version) })
+            }
+        }
+    }
+
     fn step(
         &self,
         command: &Command,
         by: &str,
         (settings, now): (&LifeSettings, Timestamp),
-        log: &mut Log,
+        log: &mut Log<'_>,
     ) -> Result<(), Refusal> {
         match command {
             Command::RecordCall { device, call } => {
@@ -295,7 +310,7 @@ impl Case {
                     Claim::Workaround if self.countermeasures.workaround().is_none() => {
                         return Err(Refusal::NoWorkaround);
                     }
-                    Claim::Fix if self.released.is_none() => return Err(Refusal::NotReleased),
+                    Claim::Fix if self.released_fix().is_none() => return Err(Refusal::NotReleased),
                     _ => {}
                 }
                 log.push(Action::Claimed { devices: devices.clone(), claim: *claim });
@@ -317,9 +332,6 @@ impl Case {
                     return Err(Refusal::NoException(device.clone()));
                 }
                 log.push(Action::ExceptionLifted { device: device.clone(), reason: reason.clone() });
-                if log.case.open_devices().any(|(open, _)| open == device) {
-                    log.reopen(std::slice::from_ref(device));
-                }
             }
             _ => {}
         }
@@ -329,8 +341,9 @@ impl Case {
     fn course(
         &self,
         command: &Command,
-        (seen, settings, now): (Option<&Observation<'_>>, &LifeSettings, Timestamp),
-        log: &mut Log,
+        seen: Option<&Observation<'_>>,
+        now: Timestamp,
+        log: &mut Log<'_>,
     ) -> Result<(), Refusal> {
         match command {
             Command::Note { text: note, tell } => {
@@ -369,15 +382,15 @@ impl Case {
                 log.push(Action::ReviewFiled { text: review.clone() });
                 log.trigger(Trigger::Reviewed);
             }
-            Command::Close => self.close((seen, settings), log)?,
+            Command::Close => self.close(seen, log)?,
             _ => {}
         }
         Ok(())
     }
 
     /// Closes, if telemetry allows it at this very moment.
-    fn close(&self, (seen, settings): (Option<&Observation<'_>>, &LifeSettings), log: &mut Log) -> Result<(), Refusal> {
-        let obstacles = self.obstacles(seen, settings);
+    fn close(&self, seen: Option<&Observation<'_>>, log: &mut Log<'_>) -> Result<(), Refusal> {
+        let obstacles = self.obstacles(seen);
         if !obstacles.is_empty() {
             return Err(Refusal::Open(obstacles.to_string()));
         }

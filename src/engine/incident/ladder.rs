@@ -233,6 +233,11 @@ pub struct Rung {
     pub proofs: BTreeMap<Proof, Timestamp>,
     /// Whether a workaround is active, as the device said last.
     pub workaround_active: bool,
+    /// Whether the device's status has ever told of a workaround. One that never does can prove neither that it is on nor
+    /// that it is off.
+    pub workaround_told: bool,
+    /// When it was last changed in a way that its quality has to show anew: the fix taken or lost, a workaround switched off.
+    pub changed_at: Option<Timestamp>,
     pub exception: Option<Exception>,
     /// Since when it has been done.
     pub done_at: Option<Timestamp>,
@@ -256,6 +261,8 @@ impl Rung {
             claims: BTreeMap::new(),
             proofs: BTreeMap::new(),
             workaround_active: false,
+            workaround_told: false,
+            changed_at: None,
             exception: None,
             done_at: None,
         }
@@ -271,19 +278,29 @@ impl Rung {
         let proved = match claim {
             Claim::Workaround => self.proves(Proof::Workaround) || self.proves(Proof::Fix),
             Claim::Fix => self.proves(Proof::Fix),
-            Claim::Revert => !self.workaround_active,
+            Claim::Revert => self.is_reverted(),
         };
         self.claims.get(&claim).filter(|_| !proved)
     }
 
     /// The workaround is still on although the fix is there: a debt, and since when.
     pub fn debt_since(&self) -> Option<Timestamp> {
-        self.proofs.get(&Proof::Fix).copied().filter(|_| self.workaround_active)
+        self.proofs.get(&Proof::Fix).copied().filter(|_| !self.is_reverted())
+    }
+
+    /// Whether no workaround is left on it, as far as can be known. Of a device whose status tells of workarounds only that
+    /// counts. For one that is silent about them a person's word has to do: nothing was claimed, or the revert was claimed after it.
+    pub fn is_reverted(&self) -> bool {
+        if self.workaround_told {
+            return !self.workaround_active;
+        }
+        let at = |claim| self.claims.get(&claim).map(|stamp: &Stamp| stamp.at);
+        at(Claim::Workaround).is_none_or(|on| at(Claim::Revert).is_some_and(|off| off >= on))
     }
 
     /// Whether the device itself shows that nothing is left to be done: fixed, nothing to revert, and quiet since.
     pub fn is_remedied(&self) -> bool {
-        self.proves(Proof::Fix) && !self.workaround_active && self.proves(Proof::Quality)
+        self.proves(Proof::Fix) && self.is_reverted() && self.proves(Proof::Quality)
     }
 
     /// Whether the customer asked to hear of the progress and has not heard that the device is remedied.
@@ -299,8 +316,7 @@ impl Rung {
 
     /// Since when the device's quality has to be watched anew: whatever was changed on it last, or its last relapse.
     pub fn watched_since(&self) -> Timestamp {
-        let changed = [Proof::Fix, Proof::Revert].into_iter().filter_map(|proof| self.proofs.get(&proof).copied());
-        changed.chain([self.relapsed_at, Some(self.joined_at)].into_iter().flatten()).max().unwrap_or(self.joined_at)
+        [self.changed_at, self.relapsed_at].into_iter().flatten().fold(self.joined_at, Timestamp::max)
     }
 
     /// Whether nobody has to do anything about it any more.
@@ -322,8 +338,8 @@ impl Rung {
             return Step::QualityVerified;
         }
         if self.proves(Proof::Fix) {
-            let reverted = !self.workaround_active && self.proves(Proof::Revert);
-            return if reverted { Step::WorkaroundReverted } else { Step::FixInstalled };
+            let had_one = self.proves(Proof::Revert) || self.claims.contains_key(&Claim::Revert);
+            return if had_one && self.is_reverted() { Step::WorkaroundReverted } else { Step::FixInstalled };
         }
         if self.proves(Proof::Workaround) {
             Step::WorkaroundVerified
@@ -383,10 +399,6 @@ impl Ladder {
 
     pub(super) fn get_mut(&mut self, device: &DeviceId) -> Option<&mut Rung> {
         self.0.get_mut(device)
-    }
-
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Rung> {
-        self.0.values_mut()
     }
 
     pub(super) fn insert(&mut self, device: DeviceId, rung: Rung) {

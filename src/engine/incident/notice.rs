@@ -38,7 +38,7 @@ pub enum NoticeKind {
     Nag,
     AgreementWanted,
     Script,
-    /// An agreed script was replaced: whoever acknowledged the old one has to read the new one.
+    /// An agreed script was replaced or withdrawn: whoever acknowledged the old one has to hear of it.
     ScriptChanged,
     FixReleased,
     PromiseMissed,
@@ -159,24 +159,21 @@ impl Case {
                 }
                 told
             }
-            Action::HandedOver { .. } => staff(Kind::HandedOver),
+            Action::HandedOver { to, .. } => {
+                let mut told = vec![(Kind::HandedOver, Audience::People(vec![to.clone()]))];
+                told.extend(staff(Kind::HandedOver));
+                told
+            }
             Action::Noted { told: true, .. } => staff(Kind::Word),
             Action::Nagged { .. } => lead(Kind::Nag, Role::Commander),
             Action::CountermeasureRegistered(_) => lead(Kind::AgreementWanted, Role::DevelopmentLead),
             Action::CountermeasureAgreed { version } => {
-                let of = |standing: &super::countermeasure::Standing| standing.countermeasure.version == *version;
-                let has_script = self
-                    .countermeasures
-                    .versions()
-                    .iter()
-                    .any(|standing| of(standing) && standing.countermeasure.workaround.is_some());
-                let earlier = self
-                    .countermeasures
-                    .versions()
-                    .iter()
-                    .any(|standing| standing.countermeasure.version < *version && standing.agreed.is_some());
-                let kind = if earlier { Kind::ScriptChanged } else { Kind::Script };
-                if has_script || earlier { vec![(kind, Audience::SupportQueue)] } else { Vec::new() }
+                let script = |kind| vec![(kind, Audience::SupportQueue)];
+                match (self.has_script(*version), self.had_script_before(*version)) {
+                    (_, true) => script(Kind::ScriptChanged),
+                    (true, false) => script(Kind::Script),
+                    (false, false) => Vec::new(),
+                }
             }
             Action::FixReleased { .. } => {
                 let mut told = staff(Kind::FixReleased);
@@ -198,6 +195,18 @@ impl Case {
             Action::Followed { .. } => staff(Kind::Followed),
             _ => Vec::new(),
         }
+    }
+
+    fn has_script(&self, version: u32) -> bool {
+        let mut of = self.countermeasures.versions().iter().map(|standing| &standing.countermeasure);
+        of.any(|countermeasure| countermeasure.version == version && countermeasure.workaround.is_some())
+    }
+
+    /// Whether support has worked by a script until `version` was agreed: a new one, or none at all, is another then.
+    fn had_script_before(&self, version: u32) -> bool {
+        let versions = self.countermeasures.versions().iter().rev();
+        let mut agreed = versions.filter(|standing| standing.agreed.is_some()).map(|standing| &standing.countermeasure);
+        agreed.find(|countermeasure| countermeasure.version < version).is_some_and(|one| one.workaround.is_some())
     }
 
     /// Who may be reached about a seat at all, for a board: called so far or holding it.

@@ -3,28 +3,28 @@
 use std::collections::BTreeMap;
 
 use super::case::Case;
-use super::closure::Obstacles;
 use super::countermeasure::{Fix, includes};
 use super::event::{Action, CaseEvent, Joining};
-use super::ladder::{Proof, Rung, Step};
-use super::state::Trigger;
+use super::ladder::{Claim, Proof, Rung, Step};
+use super::log::Log;
 use super::{LifeSettings, TELEMETRY};
 use crate::engine::device::{DeviceId, Label};
-use crate::engine::effect::Verdict;
-use crate::engine::time::{MINUTE_MS, Timestamp};
+use crate::engine::time::Timestamp;
 
 /// What is seen of one device as of a tick.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Sighting<'a> {
     pub device: &'a DeviceId,
-    /// Whether it is degraded, healthy or unknown, in the newest closed minute.
-    pub verdict: Verdict,
+    /// Minutes that its running streak lasts; 0 when there is none.
+    pub streak_min: u32,
     /// Healthy minutes with data since its last degraded one, those without knowledge left out; stops counting at the
     /// clear period.
     pub quiet_min: u32,
+    /// When the first of those minutes began; `None` when there is none.
+    pub quiet_since: Option<Timestamp>,
     /// Whether it was judged in the last minutes (the detector's longest bridged gap).
     pub is_known: bool,
-    /// Whether it is a member of an open event of the detector.
+    /// Whether the detector counts it as affected: it is a member of an open event that is more than noise.
     pub in_event: bool,
     /// Its status' workaround: `None` when it never said.
     pub workaround: Option<(Option<&'a str>, bool)>,
@@ -65,11 +65,11 @@ impl Case {
         let mut news = News::default();
         for (device, rung) in self.ladder.iter() {
             if let Some(sighting) = seen.sightings.get(device) {
-                self.look(device, rung, sighting, (settings, now), &mut news);
+                self.look(device, rung, sighting, settings, &mut news);
             }
         }
         let mut log = Log::new(self, TELEMETRY, now);
-        log.relapse(news.relapsed);
+        log.relapse(&news.relapsed);
         for (active, devices) in news.seen {
             log.push(Action::WorkaroundSeen { devices, active });
         }
@@ -79,13 +79,13 @@ impl Case {
         for (proof, devices) in news.proved {
             log.push(Action::Proved { devices, proof });
         }
-        log.follow(Some(seen), settings);
+        log.follow(Some(seen));
         log.events
     }
 
     /// Devices of the detector's event, of which some may be part of the case already: those join, these relapse if they had
     /// recovered.
-    pub fn take_in(&self, devices: &[Joining], settings: &LifeSettings, now: Timestamp) -> Vec<CaseEvent> {
+    pub fn take_in(&self, devices: &[Joining], now: Timestamp) -> Vec<CaseEvent> {
         if !self.is_open() {
             return Vec::new();
         }
@@ -96,23 +96,14 @@ impl Case {
             known.filter(|(_, rung)| !rung.affected).map(|(device, _)| device.clone()).collect();
         let mut log = Log::new(self, super::DETECTOR, now);
         if !joining.is_empty() {
-            let names: Vec<DeviceId> = joining.iter().map(|joining| joining.device.clone()).collect();
             log.push(Action::Joined { devices: joining });
-            log.reopen(&names);
         }
-        log.relapse(relapsed);
-        log.follow(None, settings);
+        log.relapse(&relapsed);
+        log.follow(None);
         log.events
     }
 
-    fn look(
-        &self,
-        device: &DeviceId,
-        rung: &Rung,
-        sighting: &Sighting<'_>,
-        (settings, now): (&LifeSettings, Timestamp),
-        news: &mut News,
-    ) {
+    fn look(&self, device: &DeviceId, rung: &Rung, sighting: &Sighting<'_>, settings: &LifeSettings, news: &mut News) {
         let note =
             |list: &mut BTreeMap<Proof, Vec<DeviceId>>, proof| list.entry(proof).or_default().push(device.clone());
         // Whoever the detector counts as affected again has lost its quality, whatever was proved before.
@@ -120,9 +111,10 @@ impl Case {
         if relapsed {
             news.relapsed.push(device.clone());
         }
-        match self.has_fix(sighting) {
-            Some(true) if !rung.proves(Proof::Fix) => note(&mut news.proved, Proof::Fix),
-            Some(false) if rung.proves(Proof::Fix) => note(&mut news.disproved, Proof::Fix),
+        let has_fix = self.has_fix(sighting).unwrap_or(rung.proves(Proof::Fix));
+        match (has_fix, rung.proves(Proof::Fix)) {
+            (true, false) => note(&mut news.proved, Proof::Fix),
+            (false, true) => note(&mut news.disproved, Proof::Fix),
             _ => {}
         }
         if let Some((id, active)) = sighting.workaround {
@@ -132,25 +124,29 @@ impl Case {
                 (true, true, false) => note(&mut news.disproved, Proof::Revert),
                 (true, false, false) => news.seen.entry(true).or_default().push(device.clone()),
                 // With the fix there, switching the workaround off is what was wanted; without it, it is a step back.
-                (false, true, true) if rung.proves(Proof::Fix) || self.has_fix(sighting) == Some(true) => {
-                    note(&mut news.proved, Proof::Revert);
-                }
+                (false, true, true) if has_fix => note(&mut news.proved, Proof::Revert),
                 (false, true, true) => note(&mut news.disproved, Proof::Workaround),
                 (false, false, true) => news.seen.entry(false).or_default().push(device.clone()),
+                // Somebody claims that it is on, and the device says that it is not: from here on its own word counts.
+                (false, false, false) if !rung.workaround_told && rung.claims.contains_key(&Claim::Workaround) => {
+                    news.seen.entry(false).or_default().push(device.clone());
+                }
                 _ => {}
             }
         }
-        let watched_ms = i64::from(settings.clear_min) * MINUTE_MS;
-        let quiet = sighting.quiet_min >= settings.clear_min && now.since_ms(rung.watched_since()) >= watched_ms;
-        if quiet && sighting.is_known && !sighting.in_event && !relapsed && !rung.proves(Proof::Quality) {
+        // What is taken off, put on or rolled back in this very look has to be watched from here on.
+        let changed = (has_fix && !rung.proves(Proof::Fix)) || (rung.workaround_active && !is_active(sighting));
+        let may_prove = sighting.is_known && !sighting.in_event && !relapsed && !changed;
+        if may_prove && !rung.proves(Proof::Quality) && is_quiet(rung, sighting, settings) {
             note(&mut news.proved, Proof::Quality);
         }
     }
 
-    /// Whether the device shows the released fix; `None` when nothing is to be seen of it.
+    /// Whether the device shows the fix that is agreed and released; `None` when nothing is to be seen of it. What was proved of
+    /// another fix, or of one that was withdrawn, is void; and who tries one before it is released proves nothing.
     fn has_fix(&self, sighting: &Sighting<'_>) -> Option<bool> {
-        self.released.as_ref()?;
-        match self.countermeasures.fix()? {
+        let Some(fix) = self.released_fix() else { return Some(false) };
+        match fix {
             Fix::Update(version) => sighting.update.map(|update| includes(update, version)),
             Fix::Package { name, version } => {
                 let of = |package: &'_ Label| {
@@ -168,82 +164,15 @@ impl Case {
     }
 }
 
-/// Events being added to a case, each applied so that the next sees it.
-pub(super) struct Log {
-    pub case: Case,
-    by: String,
-    now: Timestamp,
-    pub events: Vec<CaseEvent>,
+/// Whether the device says that a workaround is active, or leaves what it said before as it was.
+fn is_active(sighting: &Sighting<'_>) -> bool {
+    sighting.workaround.is_none_or(|(_, active)| active)
 }
 
-impl Log {
-    pub fn new(case: &Case, by: &str, now: Timestamp) -> Self {
-        Self { case: case.clone(), by: by.to_owned(), now, events: Vec::new() }
-    }
-
-    pub fn push(&mut self, action: Action) {
-        let event = CaseEvent { at: self.now, by: self.by.clone(), action };
-        self.case.apply(&event);
-        self.events.push(event);
-    }
-
-    /// Moves the case, if the trigger does, and writes the milestone that goes with it.
-    pub fn trigger(&mut self, trigger: Trigger) {
-        let (from, remedied) = (self.case.state, self.case.remedied());
-        let Some(to) = from.after(trigger, remedied) else { return };
-        if let Some(milestone) = trigger.milestone()
-            && self.case.milestones.get(milestone).is_none()
-        {
-            self.push(Action::Timed { milestone, instant: self.now, reason: None });
-        }
-        if to != from {
-            self.push(Action::Moved { from, to });
-        }
-    }
-
-    pub fn relapse(&mut self, devices: Vec<DeviceId>) {
-        if devices.is_empty() {
-            return;
-        }
-        self.push(Action::Relapsed { devices: devices.clone() });
-        self.reopen(&devices);
-    }
-
-    /// Devices are affected that were not: what was resolved is not any more.
-    pub fn reopen(&mut self, devices: &[DeviceId]) {
-        let from = self.case.state;
-        if from.after(Trigger::Reopened, self.case.remedied()).is_some_and(|to| to != from) {
-            if !from.is_active() {
-                self.push(Action::Reopened { devices: devices.to_vec() });
-            }
-            self.trigger(Trigger::Reopened);
-        }
-    }
-
-    /// What follows from the facts, whoever brought them: mustered, mitigated, resolved. `seen` is needed for the last.
-    pub fn follow(&mut self, seen: Option<&Observation<'_>>, settings: &LifeSettings) {
-        if !self.case.state.is_active() {
-            return;
-        }
-        if self.case.muster.is_complete() {
-            self.once(Trigger::Mustered);
-        }
-        let ladder = &self.case.ladder;
-        if !ladder.is_empty() && ladder.iter().all(|(_, rung)| rung.is_mitigated()) {
-            self.once(Trigger::Mitigated);
-        }
-        if let Some(seen) = seen
-            && Obstacles::of(&self.case, Some(seen), settings).is_empty()
-        {
-            self.trigger(Trigger::Resolved);
-        }
-    }
-
-    fn once(&mut self, trigger: Trigger) {
-        if trigger.milestone().is_some_and(|milestone| self.case.milestones.get(milestone).is_none()) {
-            self.trigger(trigger);
-        }
-    }
+/// Whether the device was quiet, with data, for the whole clear period after whatever was done to it last.
+fn is_quiet(rung: &Rung, sighting: &Sighting<'_>, settings: &LifeSettings) -> bool {
+    let enough = sighting.quiet_min >= settings.clear_min;
+    enough && (settings.clear_min == 0 || sighting.quiet_since >= Some(rung.watched_since()))
 }
 
 impl Rung {

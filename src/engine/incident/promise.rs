@@ -41,7 +41,8 @@ pub struct Burndown {
     pub points: Vec<(Timestamp, u32)>,
     /// `None` until enough devices are done, and once none is left.
     pub forecast: Option<Forecast>,
-    /// Whether the promise is missed: by the forecast, or because its time has passed with devices left.
+    /// Whether the promise is missed: by the forecast, or because its time has passed with devices left. Stays so when the last one
+    /// is done too late.
     pub missed: bool,
 }
 
@@ -58,7 +59,9 @@ impl Case {
             let signed = rung.exception.as_ref().map(|exception| exception.at);
             rung.done_at.or(signed).filter(|_| rung.is_settled())
         };
-        let mut done: Vec<Timestamp> = self.ladder.iter().filter_map(|(_, rung)| settled(rung)).collect();
+        // What was absorbed from an older incident may have been done before this one was declared.
+        let since = |at: Timestamp| at.max(self.opening.declared_at);
+        let mut done: Vec<Timestamp> = self.ladder.iter().filter_map(|(_, rung)| settled(rung).map(since)).collect();
         done.sort_unstable();
         let devices = self.ladder.len() as u32;
         let left = devices - done.len() as u32;
@@ -71,7 +74,7 @@ impl Case {
                 _ => points.push((*at, left)),
             }
         }
-        let late = left > 0 && now > promised_at;
+        let late = if left > 0 { now > promised_at } else { done.last().is_some_and(|last| *last > promised_at) };
         let missed = late || forecast.is_some_and(|forecast| forecast.ends_at > promised_at);
         Burndown { promised_at, devices, left, points, forecast, missed }
     }
@@ -80,7 +83,7 @@ impl Case {
 /// When `left` devices will be done, from the instants at which others were.
 ///
 /// Devices are taken to be done as a Poisson process: the rate is known to a relative error of `1/sqrt(n)` from the `n` that
-/// were done, the time for `m` more spreads by `1/sqrt(m)` about its mean, and the logarithm of their product is near enough
+/// were done after the first one, the time for `m` more spreads by `1/sqrt(m)` about its mean, and the logarithm of their product is near enough
 /// to normal (as for a ratio of two gamma variables).
 fn forecast(done: &[Timestamp], left: u32, declared_at: Timestamp, now: Timestamp) -> Option<Forecast> {
     let from = now.plus_ms(-RATE_H * HOUR_MS).max(declared_at);
@@ -90,7 +93,7 @@ fn forecast(done: &[Timestamp], left: u32, declared_at: Timestamp, now: Timestam
     }
     // Since the first of them, not since the declaration: before there is a fix nothing can be done.
     let hours = (now.since_ms(recent[0]) as f64 / HOUR_MS as f64).max(0.25);
-    let (n, m) = (recent.len() as f64, f64::from(left));
+    let (n, m) = ((recent.len() - 1) as f64, f64::from(left));
     let rate_per_h = n / hours;
     let mean_ms = m / rate_per_h * HOUR_MS as f64;
     let spread = (Z_80 * (1.0 / n + 1.0 / m).sqrt()).exp();

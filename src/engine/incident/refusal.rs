@@ -25,6 +25,8 @@ pub enum Refusal {
     NotADevice(DeviceId),
     #[error("name at least one device")]
     NoDevice,
+    #[error("those are all of its devices; leave at least one, or demote the incident")]
+    AllDevices,
     #[error("{seat} is held by {holder} already")]
     Held { seat: Seat, holder: String },
     #[error("a countermeasure has a workaround, a fix, or both")]
@@ -49,6 +51,8 @@ pub enum Refusal {
     NoWorkaround,
     #[error("the fix has not been released")]
     NotReleased,
+    #[error("{0} has been released already")]
+    Released(String),
     #[error("{device} counts as unreachable after {needed} recorded calls without an answer; there are {made}")]
     Calls { device: DeviceId, needed: u32, made: u32 },
     #[error("{0} is not signed off")]
@@ -72,12 +76,12 @@ impl Refusal {
             Self::Closed => "closed",
             Self::State { .. } => "state",
             Self::Reason | Self::Text | Self::Name | Self::Empty | Self::Script | Self::Due => "invalid",
-            Self::NotADevice(_) | Self::NoDevice => "device",
+            Self::NotADevice(_) | Self::NoDevice | Self::AllDevices => "device",
             Self::Held { .. } => "held",
             Self::NoVersion(_) | Self::Replaced { .. } => "version",
             Self::OwnWord => "own_word",
             Self::Agreed(_) | Self::NotAgreed(_) => "agreement",
-            Self::NoFix | Self::NoWorkaround | Self::NotReleased => "remedy",
+            Self::NoFix | Self::NoWorkaround | Self::NotReleased | Self::Released(_) => "remedy",
             Self::Calls { .. } => "calls",
             Self::NoException(_) => "exception",
             Self::Order(_) | Self::Measured => "order",

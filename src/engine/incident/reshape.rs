@@ -1,9 +1,12 @@
 //! One incident out of two, and two out of one. Each takes one act of a person, and a reason.
 
+use std::collections::BTreeSet;
+
 use super::case::{Case, Ended};
 use super::command::text;
 use super::event::{Action, CaseEvent};
-use super::observe::Log;
+use super::ladder::{Proof, Rung};
+use super::log::Log;
 use super::refusal::Refusal;
 use super::state::Trigger;
 use crate::engine::device::DeviceId;
@@ -34,9 +37,16 @@ impl Case {
         if !self.is_open() {
             return Err(Refusal::Closed);
         }
-        let devices: Vec<_> = other.ladder.iter().map(|(device, rung)| (device.clone(), rung.clone())).collect();
-        let opened: Vec<DeviceId> =
-            devices.iter().filter(|(_, rung)| !rung.is_settled()).map(|(device, _)| device.clone()).collect();
+        // A fix that is not this incident's proves nothing here; telemetry judges anew.
+        let same_fix = self.released_fix().is_some() && self.released_fix() == other.released_fix();
+        let taken = |(device, rung): (&DeviceId, &Rung)| {
+            let mut rung = rung.clone();
+            if !same_fix && rung.proves(Proof::Fix) {
+                rung.disprove(Proof::Fix, now);
+            }
+            (device.clone(), rung)
+        };
+        let devices = other.ladder.iter().map(taken).collect();
         let mut log = Log::new(self, by, now);
         log.push(Action::Absorbed {
             number: Some(other.number().to_owned()),
@@ -44,9 +54,7 @@ impl Case {
             devices,
             reason: reason.to_owned(),
         });
-        if !opened.is_empty() {
-            log.reopen(&opened);
-        }
+        log.reopen();
         Ok(log.events)
     }
 
@@ -65,16 +73,21 @@ impl Case {
         if !self.is_open() {
             return Err(Refusal::Closed);
         }
-        if devices.is_empty() || devices.len() >= self.ladder.len() {
-            return Err(Refusal::NoDevice);
-        }
-        let mut rungs = Vec::with_capacity(devices.len());
+        let devices: BTreeSet<&DeviceId> = devices.iter().collect();
+        let mut rungs: Vec<(DeviceId, Rung)> = Vec::with_capacity(devices.len());
         for device in devices {
             let rung = self.ladder.get(device).ok_or_else(|| Refusal::NotADevice(device.clone()))?;
             rungs.push((device.clone(), rung.clone()));
         }
+        if rungs.is_empty() {
+            return Err(Refusal::NoDevice);
+        }
+        if rungs.len() == self.ladder.len() {
+            return Err(Refusal::AllDevices);
+        }
         let mut log = Log::new(self, by, now);
-        log.push(Action::SplitOff { number: number.to_owned(), devices: devices.to_vec(), reason: reason.to_owned() });
+        let devices = rungs.iter().map(|(device, _)| device.clone()).collect();
+        log.push(Action::SplitOff { number: number.to_owned(), devices, reason: reason.to_owned() });
         let mut opening = self.opening.clone();
         (opening.number, opening.event_id) = (number.to_owned(), event_id.to_owned());
         opening.follows = Some(self.number().to_owned());

@@ -1,0 +1,117 @@
+//! Events being added to a case, and what follows from each of them.
+
+use super::case::Case;
+use super::closure::Obstacles;
+use super::event::{Action, CaseEvent};
+use super::ladder::Rung;
+use super::milestone::Milestone;
+use super::observe::Observation;
+use super::state::{State, Trigger};
+use crate::engine::device::DeviceId;
+use crate::engine::time::Timestamp;
+
+/// Events being added to a case, each applied so that the next sees it.
+pub(super) struct Log<'a> {
+    before: &'a Case,
+    /// `None` until something happens: most looks at a fleet find nothing new, and a case of a thousand devices is not copied for
+    /// that.
+    changed: Option<Case>,
+    by: String,
+    now: Timestamp,
+    pub events: Vec<CaseEvent>,
+}
+
+impl<'a> Log<'a> {
+    pub fn new(case: &'a Case, by: &str, now: Timestamp) -> Self {
+        Self { before: case, changed: None, by: by.to_owned(), now, events: Vec::new() }
+    }
+
+    /// The case after the events so far.
+    pub fn case(&self) -> &Case {
+        self.changed.as_ref().unwrap_or(self.before)
+    }
+
+    pub fn push(&mut self, action: Action) {
+        let event = CaseEvent { at: self.now, by: self.by.clone(), action };
+        self.changed.get_or_insert_with(|| self.before.clone()).apply(&event);
+        self.events.push(event);
+    }
+
+    /// Moves the case, if the trigger does, and writes the milestone that goes with it.
+    pub fn trigger(&mut self, trigger: Trigger) {
+        let (from, remedied) = (self.case().state, self.case().remedied());
+        let Some(to) = from.after(trigger, remedied) else { return };
+        // After the resolution, what belongs to the way there is no milestone of it any more.
+        let is_timely = |milestone| from.is_active() || milestone > Milestone::Resolved;
+        if let Some(milestone) = trigger.milestone().filter(|milestone| is_timely(*milestone))
+            && self.case().milestones.get(milestone).is_none()
+        {
+            self.push(Action::Timed { milestone, instant: self.now, reason: None });
+        }
+        if to != from {
+            self.push(Action::Moved { from, to });
+        }
+    }
+
+    pub fn relapse(&mut self, devices: &[DeviceId]) {
+        if !devices.is_empty() {
+            self.push(Action::Relapsed { devices: devices.to_vec() });
+        }
+    }
+
+    /// What follows from the facts, whoever brought them: reopened, mustered, mitigated, resolved. `seen` is needed for the last.
+    pub fn follow(&mut self, seen: Option<&Observation<'_>>) {
+        self.reopen();
+        if !self.case().state.is_active() {
+            return;
+        }
+        if self.case().muster.is_complete() {
+            self.once(Trigger::Mustered);
+        }
+        if self.is_due(Milestone::Mitigated) && self.case().is_mitigated() {
+            self.trigger(Trigger::Mitigated);
+        }
+        if let Some(seen) = seen
+            && !self.case().ladder.is_empty()
+            && Obstacles::of(self.case(), Some(seen)).is_empty()
+        {
+            self.trigger(Trigger::Resolved);
+        }
+    }
+
+    /// What is resolved and has devices that need something done is not resolved; what was mitigated and has affected devices is
+    /// not mitigated. A customer who is only owed a word keeps the incident from its close, but does not reopen it.
+    pub fn reopen(&mut self) {
+        let case = self.case();
+        let back = match case.state {
+            State::Resolved | State::Reviewed => case.needy(|rung| !rung.is_remedied()),
+            State::PendingPermanentFix => case.needy(|rung| rung.affected),
+            _ => return,
+        };
+        if back.is_empty() {
+            return;
+        }
+        if !case.state.is_active() {
+            self.push(Action::Reopened { devices: back });
+        }
+        self.trigger(Trigger::Reopened);
+    }
+
+    fn is_due(&self, milestone: Milestone) -> bool {
+        self.case().milestones.get(milestone).is_none()
+    }
+
+    fn once(&mut self, trigger: Trigger) {
+        if trigger.milestone().is_some_and(|milestone| self.is_due(milestone)) {
+            self.trigger(trigger);
+        }
+    }
+}
+
+impl Case {
+    /// Devices that nobody has signed off and of which `is` holds.
+    fn needy(&self, is: impl Fn(&Rung) -> bool) -> Vec<DeviceId> {
+        let needy = self.ladder.iter().filter(|(_, rung)| rung.exception.is_none() && is(rung));
+        needy.map(|(device, _)| device.clone()).collect()
+    }
+}

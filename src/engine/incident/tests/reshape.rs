@@ -1,0 +1,130 @@
+//! One incident out of two, and two out of one: no device and no step is lost.
+
+use super::*;
+use crate::engine::incident::ladder::{Claim, ExceptionKind, Proof};
+
+/// Another incident, of these devices.
+fn other(devices: &[usize]) -> Story {
+    let mut story = Story::declared(1);
+    let joined = devices.iter().map(|device| joining(*device)).collect();
+    let mut opening = opening("INC-2026-0009", "E-0020", joined);
+    opening.scope = Scope::Fleet;
+    let opened = CaseEvent { at: minute(5), by: DETECTOR.into(), action: Action::Opened(Box::new(opening)) };
+    (story.case, story.record) = (Case::open(&opened).unwrap(), vec![opened]);
+    story.now = minute(5);
+    story.fleet = devices.iter().map(|device| (id(*device), Seen::suffering())).collect();
+    story
+}
+
+#[test]
+fn merging_keeps_every_device_with_its_way() {
+    let (mut into, mut from) = (Story::declared(3), other(&[2, 3, 4]));
+    from.wait(10);
+    from.agree(Some("WA-1"), None);
+    from.wish(called(2, CallOutcome::Reached, Some(Progress::Phone)), "abe").unwrap();
+    from.wish(Command::Claim { devices: vec![id(2), id(3)], claim: Claim::Workaround }, "abe").unwrap();
+    from.see(3).workaround = Some((Some("WA-1"), true));
+    from.look();
+    into.wait(5);
+    into.wish(called(2, CallOutcome::NoAnswer, None), "baba").unwrap();
+    into.wait(10);
+    let (left, taken) = (
+        from.case.merge_into("INC-2026-0007", "one and the same", "ito", into.now).unwrap(),
+        into.case.absorb_from(&from.case, "one and the same", "ito", into.now).unwrap(),
+    );
+    assert_eq!(into.take(taken), ["absorbed"]);
+    from.now = into.now;
+    assert_eq!(from.take(left), ["merged", "timed", "moved"]);
+    assert_eq!(from.case.merged_into(), Some("INC-2026-0007"));
+    assert!(!from.case.is_open() && from.look().is_empty());
+    assert_eq!(into.case.ladder.len(), 5);
+    assert_eq!((into.step(3), into.step(4), into.step(0)), (Step::WorkaroundVerified, Step::Affected, Step::Affected));
+    let both = into.rung(2);
+    assert_eq!((both.calls, both.unanswered, both.progress), (2, 0, Some(Progress::Phone)));
+    assert_eq!((both.step(), both.joined_at), (Step::WorkaroundClaimed, minute(0)));
+    assert!(into.case.aliases.contains("INC-2026-0009") && into.case.event_ids.contains("E-0020"));
+    assert_eq!(into.case.absorb_from(&from.case, "", "ito", into.now).unwrap_err(), Refusal::Reason);
+    assert_eq!(from.case.merge_into("X", "again", "ito", into.now).unwrap_err(), Refusal::Closed);
+}
+
+#[test]
+fn what_is_merged_into_a_resolved_incident_reopens_it_and_another_fix_proves_nothing() {
+    let (mut into, mut from) = (Story::declared(2), other(&[5, 6]));
+    into.agree_and_release();
+    into.wait(1).fix_all();
+    assert_eq!(into.case.state, State::Resolved);
+    from.agree(None, Some(Fix::Elsewhere("the line was repaired".into())));
+    from.wish(Command::ReleaseFix, "sato").unwrap();
+    let now = from.now;
+    from.see_all(|seen| seen.quiet(now));
+    from.look();
+    from.wait(61).look();
+    assert_eq!(from.case.state, State::Resolved);
+    let taken = into.case.absorb_from(&from.case, "the same after all", "ito", into.now).unwrap();
+    assert_eq!(into.take(taken), ["absorbed", "reopened", "moved"]);
+    assert_eq!((into.case.state, into.step(5)), (State::Fixing, Step::Affected));
+    assert!(!into.rung(5).affected, "its quality had come back");
+}
+
+#[test]
+fn the_same_fix_counts_in_the_merged_incident_too() {
+    let (mut into, mut from) = (Story::declared(2), other(&[1, 5]));
+    for story in [&mut into, &mut from] {
+        story.agree_and_release();
+        story.wait(1).fix_all();
+    }
+    let taken = into.case.absorb_from(&from.case, "the same after all", "ito", into.now).unwrap();
+    assert_eq!(into.take(taken), ["absorbed"]);
+    assert_eq!((into.case.state, into.step(5)), (State::Resolved, Step::Done));
+    assert_eq!(into.case.ladder.len(), 3);
+}
+
+#[test]
+fn a_device_that_is_affected_in_one_of_two_merged_incidents_is_affected() {
+    let (mut into, from) = (Story::declared(2), other(&[1]));
+    into.agree_and_release();
+    into.wait(1).fix_all();
+    into.wish(Command::SignOff { device: id(0), kind: ExceptionKind::Refused, evidence: "by phone".into() }, "ito")
+        .unwrap();
+    let taken = into.case.absorb_from(&from.case, "the same after all", "ito", into.now).unwrap();
+    assert_eq!(into.take(taken), ["absorbed", "reopened", "moved"]);
+    assert_eq!(into.step(1), Step::FixInstalled);
+    assert!(into.rung(1).affected && !into.rung(1).proves(Proof::Quality));
+    assert!(into.rung(0).exception.is_some(), "nothing was said of this one");
+}
+
+#[test]
+fn splitting_keeps_every_device_on_one_side_with_its_way() {
+    let mut story = Story::declared(4);
+    story.agree(Some("WA-1"), None);
+    story.wish(Command::Claim { devices: vec![id(1)], claim: Claim::Workaround }, "abe").unwrap();
+    story.wish(called(3, CallOutcome::Reached, None), "abe").unwrap();
+    let split = |devices: &[usize]| {
+        let devices: Vec<DeviceId> = devices.iter().map(|device| id(*device)).collect();
+        story.case.split(&devices, ("INC-2026-0007-B", "E-0012/B"), ("another cause", "ito"), minute(30))
+    };
+    assert_eq!(split(&[]).unwrap_err(), Refusal::NoDevice);
+    assert_eq!(split(&[0, 1, 2, 3]).unwrap_err(), Refusal::AllDevices);
+    assert_eq!(split(&[0, 9]).unwrap_err(), Refusal::NotADevice(id(9)));
+    let (left, opened) = split(&[1, 3, 1]).unwrap();
+    let before = story.case.clone();
+    story.wait(30);
+    assert_eq!(story.take(left), ["split_off"]);
+    let part = Case::of(&opened).unwrap();
+    assert_eq!(
+        (part.number(), part.id(), part.opening.follows.as_deref()),
+        ("INC-2026-0007-B", "E-0012/B", Some("INC-2026-0007"))
+    );
+    assert_eq!((story.case.ladder.len(), part.ladder.len()), (2, 2));
+    assert_eq!(
+        part.promised_at(&story.settings),
+        story.case.promised_at(&story.settings),
+        "the promise was given once"
+    );
+    for (device, rung) in before.ladder.iter() {
+        let kept = story.case.ladder.get(device).or(part.ladder.get(device));
+        assert_eq!(kept, Some(rung));
+    }
+    let told = |event: &CaseEvent, case: &Case| case.notices(event).len();
+    assert_eq!(opened.iter().map(|event| told(event, &part)).sum::<usize>(), 0, "told with the splitting");
+}
