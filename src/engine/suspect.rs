@@ -428,18 +428,25 @@ fn would_show(installed: Minute, now: Minute) -> f64 {
 
 /// The best candidate as a named cause with its evidence and its runner-up; `None` when nothing explains enough.
 pub fn name(candidates: &[Candidate]) -> Option<Cause> {
-    let best = candidates.first().filter(|best| best.is_named())?;
-    let second = candidates.get(1);
+    name_kept(candidates, candidates.first().map(|best| &best.key))
+}
+
+/// The candidate that has been named before and keeps its name, as it stands now: the best of the others is its runner-up, and
+/// may be ahead of it. `None` when it does not explain enough any more.
+pub fn name_kept(candidates: &[Candidate], key: Option<&AttributeKey>) -> Option<Cause> {
+    let named = candidates.iter().find(|candidate| Some(&candidate.key) == key).filter(|named| named.is_named())?;
+    let second = candidates.iter().find(|candidate| candidate.key != named.key);
     // Confidence to a tenth of a percent: further digits would only tell in which order the sums were made.
     let round = |confidence: f64| (confidence * 1_000.0).round() / 1_000.0;
-    let cannot_separate =
-        |second: &Candidate| second.covers_the_same(best) && best.log_likelihood - second.log_likelihood < NAMED;
+    let cannot_separate = |second: &Candidate| {
+        second.covers_the_same(named) && (named.log_likelihood - second.log_likelihood).abs() < NAMED
+    };
     Some(Cause {
-        suspect: best.suspect(),
-        confidence: round(best.confidence),
+        suspect: named.suspect(),
+        confidence: round(named.confidence),
         runner_up: second.map(|c| RunnerUp { suspect: c.suspect(), confidence: round(c.confidence) }),
         inseparable: second.is_some_and(cannot_separate),
-        evidence: Some(best.evidence()),
+        evidence: Some(named.evidence()),
     })
 }
 

@@ -42,11 +42,16 @@ impl Events {
         let taken = self.open.iter().any(|other| other.number != number && other.key.as_ref() == Some(&best.key));
         let Some(event) = self.group(number) else { return };
         let current = ranked.iter().find(|candidate| Some(&candidate.key) == event.key.as_ref());
-        let margin = if event.declared_at.is_some() { suspect::NAMED } else { CAUSE_MARGIN };
         let is_same = event.key.as_ref() == Some(&best.key);
-        let beaten = !is_same && current.is_none_or(|current| best.log_likelihood - current.log_likelihood > margin);
+        let leads = |current: &Candidate| {
+            best.log_likelihood - current.log_likelihood > margin(event.declared_at.is_some(), best, current)
+        };
+        let beaten = !is_same && current.is_none_or(leads);
         if is_same || (beaten && !taken) {
             event.blame(best, suspect::name(ranked));
+        } else if let Some((current, cause)) = current.zip(suspect::name_kept(ranked, event.key.as_ref())) {
+            // The name stays; how sure it is, and what else it may be, are as of now.
+            event.blame(current, Some(cause));
         }
         if beaten && !taken && event.is_announced() {
             event.measure_difference(round.devices, round.order, round.last);
@@ -204,6 +209,17 @@ impl Events {
                 is_known.then_some(Subject { onset, attributes: &tracked.attributes })
             })
             .collect()
+    }
+}
+
+/// By how much a better cause must lead before it is named instead. Two that cover the same devices are told apart by what is
+/// usual and by timing alone, and the first name may date from when too few devices were affected for the other to be a
+/// candidate: there, until people are mustered, the better one is simply taken.
+fn margin(is_declared: bool, best: &Candidate, current: &Candidate) -> f64 {
+    match (is_declared, best.covers_the_same(current)) {
+        (true, _) => suspect::NAMED,
+        (false, true) => 0.0,
+        (false, false) => CAUSE_MARGIN,
     }
 }
 
