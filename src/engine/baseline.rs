@@ -20,8 +20,10 @@ use super::settings::Settings;
 use super::time::Minute;
 
 mod group;
+mod thresholds;
 
 pub use group::GroupNormals;
+pub use thresholds::Thresholds;
 
 /// Hours that wait before they are learnt.
 const WAIT_H: u32 = 24;
@@ -67,55 +69,6 @@ pub enum Standing {
     Provisional,
     /// More than a day old and not degraded, of the device or of its group; from so many days.
     Learnt { days: u8 },
-}
-
-/// Thresholds above which a sample counts as an exceedance, in microseconds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct Thresholds {
-    pub p50_us: u32,
-    pub p95_us: u32,
-}
-
-/// Margin of a provisional baseline: one that has seen only a night does not know the day.
-const PROVISIONAL_RATIO: f64 = 4.0;
-/// Part of the ratio that is added to it for a baseline of one day, half of it for two, and so on: how much a level moves
-/// from day to day is not known from one.
-const YOUNG_MARGIN: f64 = 0.3;
-const PROVISIONAL_DELTA: u32 = 3;
-
-impl Thresholds {
-    /// As [`Self::of`], with the wider margins of a normal that is only provisional or young.
-    pub fn of_judged(normal: Option<(Normal, Standing)>, settings: &Settings) -> Option<Self> {
-        let (ratio, delta_us) = match normal {
-            Some((_, Standing::Provisional)) => {
-                (settings.ratio.max(PROVISIONAL_RATIO), settings.delta_us.saturating_mul(PROVISIONAL_DELTA))
-            }
-            Some((_, Standing::Learnt { days })) => {
-                (settings.ratio * (1.0 + YOUNG_MARGIN / f64::from(days.max(1))), settings.delta_us)
-            }
-            None => (settings.ratio, settings.delta_us),
-        };
-        Self::with_margins(normal.map(|(normal, _)| normal), (ratio, delta_us), settings)
-    }
-
-    /// `max(r b, b + delta)` of each quantile, lowered to the absolute objective where one is set.
-    pub fn of(normal: Option<Normal>, settings: &Settings) -> Option<Self> {
-        Self::with_margins(normal, (settings.ratio, settings.delta_us), settings)
-    }
-
-    fn with_margins(normal: Option<Normal>, (ratio, delta_us): (f64, u32), settings: &Settings) -> Option<Self> {
-        let raise = |us: f64, objective: Option<u32>| {
-            let raised = (us * ratio).max(us + f64::from(delta_us)).min(f64::from(u32::MAX)) as u32;
-            objective.map_or(raised, |objective| raised.min(objective))
-        };
-        match (normal, settings.objective_p50_us, settings.objective_p95_us) {
-            (Some(normal), p50, p95) => {
-                Some(Self { p50_us: raise(normal.p50_us, p50), p95_us: raise(normal.p95_us, p95) })
-            }
-            (None, None, None) => None,
-            (None, p50, p95) => Some(Self { p50_us: p50.unwrap_or(u32::MAX), p95_us: p95.unwrap_or(u32::MAX) }),
-        }
-    }
 }
 
 /// One quantile pair, on a logarithmic scale of 0.03 % a step; 0 known minutes: nothing.
@@ -287,22 +240,39 @@ impl Baseline {
     }
 
     fn median_of_days(&self, hour: u32, weekend: bool) -> Option<(Normal, Known)> {
-        let days = if weekend { 5..7 } else { 0..5 };
         let (mut p50, mut p95, mut known) = ([0; 15], [0; 15], 0);
         let (mut found, mut seen) = (0, 0_u8);
-        for neighbour in [hour % 24 + 23, hour % 24 + 24, hour % 24 + 25] {
-            for day in days.clone() {
-                let quantiles = self.learnt[(neighbour % 24) as usize * 7 + day];
-                if quantiles.known > 0 {
-                    (p50[found], p95[found]) = (quantiles.p50, quantiles.p95);
-                    known += u32::from(quantiles.known);
-                    found += 1;
-                    seen |= 1 << day;
-                }
-            }
+        for (day, quantiles) in self.around(hour, weekend) {
+            (p50[found], p95[found]) = (quantiles.p50, quantiles.p95);
+            known += u32::from(quantiles.known);
+            found += 1;
+            seen |= 1 << day;
         }
         let known = Known { minutes: known, days: seen.count_ones() as u8 };
         (found > 0).then(|| (Normal { p50_us: median(&mut p50[..found]), p95_us: median(&mut p95[..found]) }, known))
+    }
+
+    /// What was learnt of that hour of the day and its neighbours, with the day of the week.
+    fn around(&self, hour: u32, weekend: bool) -> impl Iterator<Item = (usize, HourQuantiles)> {
+        let days = if weekend { 5..7 } else { 0..5 };
+        let hours = [hour % 24 + 23, hour % 24 + 24, hour % 24 + 25];
+        let learnt = hours.into_iter().flat_map(move |hour| {
+            days.clone().map(move |day| (day, self.learnt.get((hour % 24) as usize * 7 + day).copied()))
+        });
+        learnt.filter_map(|(day, quantiles)| Some((day, quantiles.filter(|quantiles| quantiles.known > 0)?)))
+    }
+
+    /// The most that the device has shown at the times of day of the minutes `from ..= to`, an hour more on each side, on any of
+    /// the learnt days: a daily busy time comes earlier on one day than on another, and higher.
+    pub fn highest(&self, (from, to): (Minute, Minute), settings: &Settings) -> Option<Normal> {
+        let hours = (local_hour(from, settings)..=local_hour(to, settings)).take(24);
+        let seen = hours.flat_map(|hour| {
+            let weekend = is_weekend(hour);
+            let is_known = self.around(hour, weekend).next().is_some();
+            self.around(hour, if is_known { weekend } else { !weekend })
+        });
+        let most = seen.map(|(_, q)| (q.p50, q.p95)).reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))?;
+        Some(Normal { p50_us: from_log(most.0), p95_us: from_log(most.1) })
     }
 
     /// What stands in while nothing has been learnt: the hours that still wait, and the running one once it is long enough.

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use crate::engine::histogram::{BUCKETS, Histogram};
+use crate::engine::histogram::{BUCKETS, Histogram, bucket_of};
 use crate::engine::time::Minute;
 
 /// Two distributions, kept by occupied bucket: a few hundred bytes, and only while an episode or an event lasts.
@@ -35,6 +35,13 @@ impl Contrast {
         }
     }
 
+    /// How many samples the episode has, and how many of them lie above `us` microseconds.
+    pub fn during_above(&self, us: u32) -> (u64, u64) {
+        let highest_within = bucket_of(us) as u16;
+        let sum = |from: usize| self.during[from..].iter().map(|&(_, count)| u64::from(count)).sum();
+        (sum(0), sum(self.during.partition_point(|&(index, _)| index <= highest_within)))
+    }
+
     /// Adds both distributions to sums over devices.
     pub fn sum_into(&self, before: &mut [u64; BUCKETS], during: &mut [u64; BUCKETS]) {
         for (sum, counts) in [(before, &self.before), (during, &self.during)] {
@@ -48,7 +55,6 @@ impl Contrast {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::histogram::bucket_of;
 
     #[test]
     fn what_was_before_stays_apart_from_what_came_after() {
@@ -66,5 +72,6 @@ mod tests {
         contrast.sum_into(&mut before, &mut during);
         assert_eq!((before.iter().sum::<u64>(), before[bucket_of(1_000)]), (7, 7));
         assert_eq!((during.iter().sum::<u64>(), during[bucket_of(9_000)], during[bucket_of(4_000)]), (6, 5, 1));
+        assert_eq!([100, 4_000, 9_000].map(|us| contrast.during_above(us)), [(6, 6), (6, 5), (6, 0)]);
     }
 }

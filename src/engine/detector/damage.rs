@@ -26,8 +26,6 @@ const RULES_NAMED: usize = 5;
 /// A pair carries the damage if it affects one member in so many, or if its share has grown by so much.
 const CARRIES_PART: u32 = 10;
 const CARRIES_GROWTH: f64 = 1.2;
-/// Fewest trials that make a share.
-const LEAST_TRIALS: u64 = 20;
 
 impl Event {
     /// Which pairs of class and test carry the damage as of `last`, those that most members are affected by first.
@@ -143,8 +141,7 @@ impl Event {
             }
         }
         let change = |sums: [(u64, u64); 2]| {
-            let [before, during] =
-                sums.map(|(trials, exceeding)| (trials >= LEAST_TRIALS).then(|| exceeding as f64 / trials as f64));
+            let [before, during] = sums.map(pool::share_of);
             Some(during? - before?)
         };
         let difference = change(sums[1]).zip(change(sums[0])).map(|(with, without)| round(with - without));

@@ -1,7 +1,6 @@
 //! Whether a device belongs in an event: affected, and since when; proved good; clear of its limit on its own.
 
 use crate::engine::device::TrafficClass;
-use crate::engine::evidence::EVIDENCE_MIN;
 use crate::engine::settings::Settings;
 use crate::engine::streak::Episode;
 use crate::engine::time::Minute;
@@ -59,18 +58,18 @@ impl State {
     /// Whether the counts of an episode as a whole stand clear of the limit, by a class that was degraded in it and any test.
     ///
     /// A lone device has nobody to be compared with, and its level moves from day to day: an hour in which its median lies a hair
-    /// above the threshold is its own noise. On real round-trip times an hour of 1.3 times happens on 23 of 1,000 days of a
-    /// device, of 1.5 times on 4.
+    /// above the threshold is its own noise, and so is a busy time that comes earlier than on most days. On real round-trip times
+    /// an hour of 1.3 times happens on 23 of 1,000 days of a device, of 1.5 times on 4. So its delays are held against the most
+    /// that it has shown at that time of day, where the usual ones are held against the median of the days.
     pub fn is_clear(&self, episode: &Episode, settings: &Settings) -> bool {
-        let (start, end) = (episode.impact_start(), episode.last_degraded);
-        let width = (end.since(start) + 1).clamp(0, i64::from(EVIDENCE_MIN)) as u32;
+        let window = (episode.impact_start(), episode.last_degraded);
         let degraded = TrafficClass::ALL.into_iter().filter(|class| episode.classes & (1 << class.index()) != 0);
         degraded.filter_map(|class| self.classes[class.index()].as_ref()).any(|track| {
-            let (counts, rates) = (track.ring.window(end, width), track.rates(settings));
-            let limit = |test| verdict::limit(test, &rates);
-            Test::ALL
-                .into_iter()
-                .any(|test| limit(test).is_some_and(|limit| verdict::stands_clear(limit, test.of(&counts))))
+            let rates = track.rates(settings);
+            Test::ALL.into_iter().any(|test| {
+                let told = track.lone_trials(test, window, settings);
+                verdict::limit(test, &rates).is_some_and(|limit| verdict::stands_clear(limit, told))
+            })
         })
     }
 

@@ -7,7 +7,7 @@
 
 use crate::engine::device::TrafficClass;
 use crate::engine::effect::Verdict;
-use crate::engine::evidence::{Counts, EVIDENCE_MIN};
+use crate::engine::evidence::Counts;
 use crate::engine::history::MinuteVerdicts;
 use crate::engine::settings::Settings;
 use crate::engine::time::Minute;
@@ -236,14 +236,14 @@ pub fn evidence(parts: &[Part<'_>], (class, test): (TrafficClass, Test), minute:
         .fold((0, 0), |(n, k), (trials, exceeding)| (n + trials, k + exceeding))
 }
 
+/// Fewest trials that make a share.
+const LEAST_TRIALS: u64 = 20;
 /// Least difference between inside and outside with which an edge can be drawn.
 const LEAST_CONTRAST: f64 = 0.03;
 
-/// Trials and exceedances of one pair on one device in the minutes `from ..= to`.
-pub fn trials(tracked: &Tracked, (class, test): (TrafficClass, Test), (from, to): (Minute, Minute)) -> (u64, u64) {
-    let Some(track) = &tracked.state.classes[class.index()] else { return (0, 0) };
-    let width = (to.since(from) + 1).clamp(0, i64::from(EVIDENCE_MIN)) as u32;
-    test.of(&track.ring.window(to, width))
+/// Trials and exceedances of one pair on one device in the minutes of `window`.
+pub fn trials(tracked: &Tracked, (class, test): (TrafficClass, Test), window: (Minute, Minute)) -> (u64, u64) {
+    tracked.state.classes[class.index()].as_ref().map_or((0, 0), |track| track.trials(test, window))
 }
 
 /// Share of exceedances of one pair over all members and the minutes `from ..= to`, whether they were active or not: their
@@ -253,7 +253,12 @@ pub fn mean_share(parts: &[Part<'_>], pair: (TrafficClass, Test), window: (Minut
         .iter()
         .map(|part| trials(part.tracked, pair, window))
         .fold((0, 0), |(n, k), (trials, exceeding)| (n + trials, k + exceeding));
-    (n >= 20).then(|| k as f64 / n as f64)
+    share_of((n, k))
+}
+
+/// The share that trials and exceedances make; `None` where there are too few.
+pub fn share_of((trials, exceeding): (u64, u64)) -> Option<f64> {
+    (trials >= LEAST_TRIALS).then(|| exceeding as f64 / trials as f64)
 }
 
 /// By how much more of a pair's trials exceed inside an event than outside it.

@@ -16,7 +16,7 @@ use crate::engine::slots::SlotCounts;
 use crate::engine::streak::{self, Episode};
 use crate::engine::suspect::{self, AttributeKey, Attributes};
 use crate::engine::time::Minute;
-use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, Rates, Signature, TestVerdicts};
+use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, Rates, Signature, Test, TestVerdicts};
 
 use super::attributes;
 use super::contrast::Contrast;
@@ -87,6 +87,24 @@ impl ClassTrack {
     /// The thresholds in force for the median and the 95th percentile, in microseconds.
     pub fn thresholds_us(&self) -> Option<(u32, u32)> {
         self.thresholds.map(|thresholds| (thresholds.p50_us, thresholds.p95_us))
+    }
+
+    /// Trials and exceedances of a test in the minutes `from ..= to`.
+    pub fn trials(&self, test: Test, (from, to): (Minute, Minute)) -> (u64, u64) {
+        let width = (to.since(from) + 1).clamp(0, i64::from(EVIDENCE_MIN)) as u32;
+        test.of(&self.ring.window(to, width))
+    }
+
+    /// As [`Self::trials`], for a device that has nobody to be compared with: delays of the running episode exceed where they lie
+    /// by the same margins above the most that it has shown at that time of day.
+    pub fn lone_trials(&self, test: Test, window: (Minute, Minute), settings: &Settings) -> (u64, u64) {
+        let highest = self.baseline.highest(window, settings).map(|highest| (highest, self.standing));
+        let thresholds = Thresholds::of_judged(highest, settings).filter(|_| highest.is_some());
+        match (thresholds.zip(self.contrast.as_ref()), test) {
+            (Some((thresholds, contrast)), Test::P50) => contrast.during_above(thresholds.p50_us),
+            (Some((thresholds, contrast)), Test::P95) => contrast.during_above(thresholds.p95_us),
+            _ => self.trials(test, window),
+        }
     }
 
     /// Keeps the latencies of an episode, from its first degraded minute on.
