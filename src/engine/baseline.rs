@@ -54,6 +54,13 @@ pub struct Normal {
     pub p95_us: f64,
 }
 
+impl Normal {
+    /// Both quantiles `factor` times as long.
+    pub fn times(self, factor: f64) -> Self {
+        Self { p50_us: self.p50_us * factor, p95_us: self.p95_us * factor }
+    }
+}
+
 /// What a learnt normal is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Known {
@@ -273,6 +280,14 @@ impl Baseline {
         });
         let most = seen.map(|(_, q)| (q.p50, q.p95)).reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))?;
         Some(Normal { p50_us: from_log(most.0), p95_us: from_log(most.1) })
+    }
+
+    /// The median of the last hour that is over, over what is usual then; `None` where one of them is not known.
+    pub fn moved(&self, minute: Minute, settings: &Settings) -> Option<f64> {
+        let now = local_hour(minute, settings);
+        let last = self.waiting.back().filter(|last| last.hour + 2 >= now && last.quantiles.known >= MIN_KNOWN)?;
+        let (usual, _) = self.own(first_minute(last.hour, settings), settings)?;
+        Some(from_log(last.quantiles.p50) / usual.p50_us)
     }
 
     /// What stands in while nothing has been learnt: the hours that still wait, and the running one once it is long enough.

@@ -17,6 +17,7 @@ mod image;
 mod membership;
 mod pool;
 mod shown;
+mod tide;
 mod tracked;
 mod transitions;
 mod view;

@@ -15,6 +15,7 @@ use crate::engine::time::{Minute, Timestamp};
 use crate::engine::verdict::{Signature, Test};
 
 use super::pool::{self, Part};
+use super::tide::Tide;
 use super::tracked::Tracked;
 
 /// Half a minute: what the rounding of two boundary minutes may add up to.
@@ -216,9 +217,9 @@ impl Event {
     }
 
     /// Brings the clock up to `last`.
-    pub fn run_clock(&mut self, devices: &[Tracked], last: Minute, settings: &Settings) -> Clock {
+    pub fn run_clock(&mut self, devices: &[Tracked], tide: &Tide, last: Minute, settings: &Settings) -> Clock {
         if self.scope == Scope::Isolated && self.key.is_none() {
-            return self.run_lone_clock(devices, settings);
+            return self.run_lone_clock(devices, tide, settings);
         }
         let parts = self.parts(devices);
         self.find_signature(devices);
@@ -258,13 +259,14 @@ impl Event {
         self.streak_min = (self.last_degraded.since(start) + 1).max(0) as u32;
     }
 
-    fn run_lone_clock(&mut self, devices: &[Tracked], settings: &Settings) -> Clock {
+    fn run_lone_clock(&mut self, devices: &[Tracked], tide: &Tide, settings: &Settings) -> Clock {
         let Some(state) = self.present().next().map(|index| &devices[index as usize].state) else {
             return Clock::default();
         };
         self.signature = state.episode_signature;
         self.lead = self.signature.pairs().next().or(self.lead);
-        let clear = |episode: &Episode| episode.is_full() && state.is_clear(episode, settings);
+        let is_told = self.declared_at.is_some();
+        let clear = |episode: &Episode| episode.is_full() && (is_told || state.is_clear(episode, tide, settings));
         let clock = Clock {
             ended_full: state.past_full.filter(clear),
             full: state.episode.is_some_and(|episode| clear(&episode)),

@@ -16,6 +16,7 @@ use crate::engine::suspect;
 use crate::engine::time::{Minute, Timestamp};
 
 use super::event::Event;
+use super::tide::Tide;
 use super::tracked::Tracked;
 use super::transitions::{advance, is_over};
 
@@ -113,12 +114,28 @@ impl Events {
             self.follow_background(&round);
         }
         self.open_lone(&mut round);
+        let tide = self.tide(&round);
         for event in &mut self.open {
-            let clock = event.run_clock(round.devices, last, settings);
+            let clock = event.run_clock(round.devices, &tide, last, settings);
             advance(event, clock, &mut self.next_incident, &mut round);
         }
         self.close_finished(&mut round);
         round.changes
+    }
+
+    /// The fleet's tide, where a lone device's hour hangs on it.
+    fn tide(&self, round: &Round<'_>) -> Tide {
+        let is_full = |device: u32| {
+            let state = &round.devices[device as usize].state;
+            state.past_full.is_some() || state.episode.is_some_and(|episode| episode.is_full())
+        };
+        let hangs = |event: &Event| event.declared_at.is_none() && event.lone_device().is_some_and(is_full);
+        if !self.open.iter().any(hangs) {
+            return Tide::NONE;
+        }
+        let free = round.order.iter().filter(|&&device| round.is_free(device));
+        let free: Vec<&Tracked> = free.map(|&device| &round.devices[device as usize]).collect();
+        Tide::of(&free, round.last, round.settings)
     }
 
     /// Numbers of the fleet events, oldest first.

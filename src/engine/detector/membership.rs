@@ -6,6 +6,7 @@ use crate::engine::streak::Episode;
 use crate::engine::time::Minute;
 use crate::engine::verdict::{self, MEMBERSHIP_MIN, Signature, Test};
 
+use super::tide::Tide;
 use super::tracked::State;
 
 /// Fewest degraded minutes, and shortest streak, by which a device counts as affected before its membership window is full.
@@ -60,14 +61,15 @@ impl State {
     /// A lone device has nobody to be compared with, and its level moves from day to day: an hour in which its median lies a hair
     /// above the threshold is its own noise, and so is a busy time that comes earlier than on most days. On real round-trip times
     /// an hour of 1.3 times happens on 23 of 1,000 days of a device, of 1.5 times on 4. So its delays are held against the most
-    /// that it has shown at that time of day, where the usual ones are held against the median of the days.
-    pub fn is_clear(&self, episode: &Episode, settings: &Settings) -> bool {
+    /// that it has shown at that time of day, as far as the fleet's `tide` has carried it, where the usual ones are held against the
+    /// median of the days.
+    pub fn is_clear(&self, episode: &Episode, tide: &Tide, settings: &Settings) -> bool {
         let window = (episode.impact_start(), episode.last_degraded);
         let degraded = TrafficClass::ALL.into_iter().filter(|class| episode.classes & (1 << class.index()) != 0);
-        degraded.filter_map(|class| self.classes[class.index()].as_ref()).any(|track| {
+        degraded.filter_map(|class| Some((class, self.classes[class.index()].as_ref()?))).any(|(class, track)| {
             let rates = track.rates(settings);
             Test::ALL.into_iter().any(|test| {
-                let told = track.lone_trials(test, window, settings);
+                let told = track.lone_trials(test, window, tide.of_class(class), settings);
                 verdict::limit(test, &rates).is_some_and(|limit| verdict::stands_clear(limit, told))
             })
         })

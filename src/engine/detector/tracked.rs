@@ -95,10 +95,15 @@ impl ClassTrack {
         test.of(&self.ring.window(to, width))
     }
 
+    /// Its last hour over what is usual then, in medians.
+    pub fn moved(&self, last: Minute, settings: &Settings) -> Option<f64> {
+        self.baseline.moved(last, settings)
+    }
+
     /// As [`Self::trials`], for a device that has nobody to be compared with: delays of the running episode exceed where they lie
-    /// by the same margins above the most that it has shown at that time of day.
-    pub fn lone_trials(&self, test: Test, window: (Minute, Minute), settings: &Settings) -> (u64, u64) {
-        let highest = self.baseline.highest(window, settings).map(|highest| (highest, self.standing));
+    /// by the same margins above the most that it has shown at that time of day, moved by the `tide` of the fleet.
+    pub fn lone_trials(&self, test: Test, window: (Minute, Minute), tide: f64, settings: &Settings) -> (u64, u64) {
+        let highest = self.baseline.highest(window, settings).map(|highest| (highest.times(tide), self.standing));
         let thresholds = Thresholds::of_judged(highest, settings).filter(|_| highest.is_some());
         match (thresholds.zip(self.contrast.as_ref()), test) {
             (Some((thresholds, contrast)), Test::P50) => contrast.during_above(thresholds.p50_us),
