@@ -134,13 +134,15 @@ fn plan(args: &ScoreArgs) -> anyhow::Result<Plan> {
         backgrounds.push(Background::Fitted);
     }
     let mut series = Vec::new();
-    if wanted(BackgroundArg::Measured) {
+    let of_series = [(BackgroundArg::Measured, Background::Measured), (BackgroundArg::Filtered, Background::Filtered)];
+    let of_series: Vec<_> = of_series.into_iter().filter(|(arg, _)| wanted(*arg)).map(|(_, of)| of).collect();
+    if !of_series.is_empty() {
         series = measured::read(&args.data)?;
         if series.is_empty() {
-            let told = writeln!(io::stderr(), "measured background skipped: no series in {}", args.data.display());
+            let told = writeln!(io::stderr(), "measured backgrounds skipped: no series in {}", args.data.display());
             told.context("cannot write to standard error")?;
         } else {
-            backgrounds.push(Background::Measured);
+            backgrounds.extend(of_series);
         }
     }
     Ok(Plan {
@@ -332,6 +334,9 @@ fn printed(scored: &Scored, plan: &Plan) -> String {
             background.name(),
             plan.setup.history_days
         );
+        if background == Background::Filtered {
+            out += &left_out(plan);
+        }
         out += &table::by_scenario(&told, 0);
         let (totals, days) = (table::totals(&told), table::quiet_days(&quiet));
         let _ = write!(out, "\n{totals}\n{days}\n{}\n", table::not_right(&told));
@@ -352,6 +357,28 @@ fn printed(scored: &Scored, plan: &Plan) -> String {
         cost.fleet_days * 60.0 / took_s,
     );
     out
+}
+
+/// What the filter left out of the measured series.
+fn left_out(plan: &Plan) -> String {
+    let series = &plan.setup.series;
+    let with = series.iter().filter(|series| !series.unusual().is_empty()).count();
+    let stretches: Vec<_> = series.iter().flat_map(|series| series.unusual()).collect();
+    let hours = |ms: i64| ms as f64 / 3_600_000.0;
+    let bad_h = hours(stretches.iter().map(|stretch| stretch.end - stretch.start).sum());
+    let days = hours(series.iter().map(|series| series.end_ms() - series.start_ms()).sum()) / 24.0;
+    let offered = |background| {
+        let pieces = plan.seeds.iter().map(|&seed| story::offered(background, seed, &plan.setup).len());
+        pieces.min().unwrap_or_default()
+    };
+    format!(
+        "left out: every piece with one of {} unusual stretches, {bad_h:.0} h in all, which {with} of {} series have in \
+         {days:.0} days; of {} pieces {} remain\n\n",
+        stretches.len(),
+        series.len(),
+        offered(Background::Measured),
+        offered(Background::Filtered),
+    )
 }
 
 fn why(ours: &Sum) -> String {

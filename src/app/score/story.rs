@@ -13,7 +13,7 @@ use crate::engine::settings::Settings;
 use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::engine::wire::Limits;
 use crate::engine::wire::encode::{self, LatencyForm};
-use crate::simulation::series::{self, Series};
+use crate::simulation::series::{self, Piece, Series};
 use crate::simulation::{Body, Message, Messages, Scenario, Simulation, SimulationConfig};
 
 use super::outcome::{Alarm, Case, Outcome, judge};
@@ -36,8 +36,10 @@ pub const CONTESTANTS: [&str; 3] = ["fleetwatch", "literal", "fair"];
 pub enum Background {
     /// The simulator's, which were fitted to measured ones.
     Fitted,
-    /// Measured series themselves, of https alone.
+    /// Measured series themselves, of https alone, with what nature put into them.
     Measured,
+    /// Of those, the pieces without an hour that is unusual for its time of day.
+    Filtered,
 }
 
 impl Background {
@@ -46,6 +48,7 @@ impl Background {
         match self {
             Self::Fitted => "fitted",
             Self::Measured => "measured",
+            Self::Filtered => "filtered",
         }
     }
 
@@ -160,19 +163,31 @@ impl Past {
     }
 }
 
+/// The pieces of series that devices of a background may be: the same for every story of a seed, so that the days before are the
+/// same.
+pub fn offered(background: Background, seed: u64, setup: &Setup) -> Vec<Piece> {
+    if background == Background::Fitted {
+        return Vec::new();
+    }
+    let longest = Scenario::ALL.into_iter().map(Scenario::minutes).max().unwrap_or_default();
+    let from = epoch(seed).plus_ms(-i64::from(setup.history_days) * DAY_MS - MARGIN_MS).as_ms();
+    let to = epoch(seed).plus_ms((LEAD_MIN + longest) * MINUTE_MS + MARGIN_MS).as_ms();
+    let mut pieces = series::pieces(&setup.series, from, to);
+    if background == Background::Filtered {
+        pieces.retain(|piece| piece.is_usual(&(from..to)));
+    }
+    pieces
+}
+
+fn epoch(seed: u64) -> Timestamp {
+    Timestamp::from_ms(MONDAY_MS + (seed % 7) as i64 * DAY_MS)
+}
+
 /// The fleet of a story.
 pub fn simulation(scenario: Scenario, past: &Past, setup: &Setup) -> Simulation {
-    let epoch = Timestamp::from_ms(MONDAY_MS + (past.seed % 7) as i64 * DAY_MS);
-    let pieces = match past.background {
-        Background::Fitted => Vec::new(),
-        Background::Measured => {
-            // The same pieces for every story, so that the days before are the same.
-            let longest = Scenario::ALL.into_iter().map(Scenario::minutes).max().unwrap_or_default();
-            let from = epoch.plus_ms(-i64::from(setup.history_days) * DAY_MS - MARGIN_MS);
-            let to = epoch.plus_ms((LEAD_MIN + longest) * MINUTE_MS + MARGIN_MS);
-            series::pieces(&setup.series, from.as_ms(), to.as_ms(), past.devices as usize, past.seed)
-        }
-    };
+    let epoch = epoch(past.seed);
+    let pieces = offered(past.background, past.seed, setup);
+    let pieces = series::draw(&pieces, past.devices as usize, past.seed);
     let devices = if past.background == Background::Fitted { past.devices } else { pieces.len() as u32 };
     let config = SimulationConfig {
         devices,
@@ -183,7 +198,7 @@ pub fn simulation(scenario: Scenario, past: &Past, setup: &Setup) -> Simulation 
     };
     match past.background {
         Background::Fitted => Simulation::new(config),
-        Background::Measured => Simulation::measured(config, pieces),
+        Background::Measured | Background::Filtered => Simulation::measured(config, pieces),
     }
 }
 

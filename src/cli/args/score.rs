@@ -23,6 +23,8 @@ pub enum BackgroundArg {
     Fitted,
     /// Measured series.
     Measured,
+    /// Measured series without the hours that are unusual by nature.
+    Filtered,
 }
 
 /// Options of `score`.
@@ -59,11 +61,11 @@ pub struct ScoreArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=8), value_name = "DAYS")]
     pub history: Option<u32>,
 
-    /// Only on this background; on both by default.
+    /// Only on this background; on all by default.
     #[arg(long, value_enum, value_name = "BACKGROUND")]
     pub background: Option<BackgroundArg>,
 
-    /// Folder of measured series for the measured background; without it that part is skipped.
+    /// Folder of measured series for the measured and the filtered background; without it they are skipped.
     #[arg(long, default_value = "../shared/data", value_name = "DIR")]
     pub data: PathBuf,
 
