@@ -247,39 +247,40 @@ impl Baseline {
     }
 
     fn median_of_days(&self, hour: u32, weekend: bool) -> Option<(Normal, Known)> {
+        self.median_of([hour % 24 + 23, hour % 24 + 24, hour % 24 + 25], weekend)
+    }
+
+    /// The median over these hours of the day, and over the days of the week or those of the weekend.
+    fn median_of<const HOURS: usize>(&self, hours: [u32; HOURS], weekend: bool) -> Option<(Normal, Known)> {
+        let days = if weekend { 5..7 } else { 0..5 };
         let (mut p50, mut p95, mut known) = ([0; 15], [0; 15], 0);
         let (mut found, mut seen) = (0, 0_u8);
-        for (day, quantiles) in self.around(hour, weekend) {
-            (p50[found], p95[found]) = (quantiles.p50, quantiles.p95);
-            known += u32::from(quantiles.known);
-            found += 1;
-            seen |= 1 << day;
+        for hour in hours {
+            for day in days.clone() {
+                let quantiles = self.learnt[(hour % 24) as usize * 7 + day];
+                if quantiles.known > 0 {
+                    (p50[found], p95[found]) = (quantiles.p50, quantiles.p95);
+                    known += u32::from(quantiles.known);
+                    found += 1;
+                    seen |= 1 << day;
+                }
+            }
         }
         let known = Known { minutes: known, days: seen.count_ones() as u8 };
         (found > 0).then(|| (Normal { p50_us: median(&mut p50[..found]), p95_us: median(&mut p95[..found]) }, known))
     }
 
-    /// What was learnt of that hour of the day and its neighbours, with the day of the week.
-    fn around(&self, hour: u32, weekend: bool) -> impl Iterator<Item = (usize, HourQuantiles)> {
-        let days = if weekend { 5..7 } else { 0..5 };
-        let hours = [hour % 24 + 23, hour % 24 + 24, hour % 24 + 25];
-        let learnt = hours.into_iter().flat_map(move |hour| {
-            days.clone().map(move |day| (day, self.learnt.get((hour % 24) as usize * 7 + day).copied()))
-        });
-        learnt.filter_map(|(day, quantiles)| Some((day, quantiles.filter(|quantiles| quantiles.known > 0)?)))
-    }
-
-    /// The most that the device has shown at the times of day of the minutes `from ..= to`, an hour more on each side, on any of
-    /// the learnt days: a daily busy time comes earlier on one day than on another, and higher.
+    /// The highest that is usual within an hour of the minutes `from ..= to`, on weekdays or at weekends: a daily busy time comes
+    /// earlier on one day than on another. Each hour's is the median of its days, so that a burst in one of them counts for
+    /// nothing.
     pub fn highest(&self, (from, to): (Minute, Minute), settings: &Settings) -> Option<Normal> {
-        let hours = (local_hour(from, settings)..=local_hour(to, settings)).take(24);
-        let seen = hours.flat_map(|hour| {
-            let weekend = is_weekend(hour);
-            let is_known = self.around(hour, weekend).next().is_some();
-            self.around(hour, if is_known { weekend } else { !weekend })
-        });
-        let most = seen.map(|(_, q)| (q.p50, q.p95)).reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))?;
-        Some(Normal { p50_us: from_log(most.0), p95_us: from_log(most.1) })
+        if self.learnt.is_empty() {
+            return None;
+        }
+        let (from, to) = (local_hour(from.plus(-60), settings), local_hour(to.plus(60), settings));
+        let hours = (from..=to).take(24).flat_map(|hour| [(hour, false), (hour, true)]);
+        let usual = hours.filter_map(|(hour, weekend)| Some(self.median_of([hour], weekend)?.0));
+        usual.reduce(|a, b| Normal { p50_us: a.p50_us.max(b.p50_us), p95_us: a.p95_us.max(b.p95_us) })
     }
 
     /// The median of the last hour that is over, over what is usual then; `None` where one of them is not known.

@@ -245,11 +245,16 @@ fn clamp(count: u64) -> u32 {
     count.min(1 << 30) as u32
 }
 
+/// Whether a share lies above its limit.
+pub fn exceeds(limit: f64, (trials, exceeding): (u64, u64)) -> bool {
+    exceeding as f64 > limit * trials as f64
+}
+
 /// Whether a share stands clear of its limit: [`MEMBER_MARGIN`] times above it. A median cannot stand 1.5 times above one half,
 /// so half-way to certainty is asked for there.
 pub fn stands_clear(limit: f64, (trials, exceeding): (u64, u64)) -> bool {
     let margin = (limit * MEMBER_MARGIN).min((1.0 + limit) / 2.0);
-    trials > 0 && exceeding as f64 > trials as f64 * margin
+    trials > 0 && exceeds(margin, (trials, exceeding))
 }
 
 /// The pairs of class and test by which a device is affected at `last`: the same tests over 20 minutes (30 for false

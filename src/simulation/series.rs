@@ -159,7 +159,8 @@ impl Series {
     /// Whether the level at an instant is unusual for its time of day; `None` in a gap, or without days before.
     fn is_unusual(&self, at_ms: i64) -> Option<bool> {
         let (_, level_us) = self.level(at_ms - MINUTE_MS / 2)?;
-        let mut usual: Vec<f64> = (1..=USUAL_DAYS).filter_map(|days| self.level_around(at_ms - days * DAY_MS)).collect();
+        let mut usual: Vec<f64> =
+            (1..=USUAL_DAYS).filter_map(|days| self.level_around(at_ms - days * DAY_MS)).collect();
         usual.sort_by(f64::total_cmp);
         Some(level_us >= UNUSUAL_RATIO * usual.get(usual.len() / 2)?)
     }

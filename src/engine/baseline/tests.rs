@@ -50,6 +50,36 @@ fn weekends_are_kept_apart_and_stand_in_while_alone() {
 }
 
 #[test]
+fn the_highest_is_that_of_the_hours_beside_too_and_not_of_one_bad_day() {
+    let mut baseline = Baseline::default();
+    // At noon it is busy; on one day of five it is four times as busy.
+    let us = |minute: Minute| match (minute.hour(), minute.since(MONDAY) / DAY) {
+        (12, 2) => 80_000,
+        (12, _) => 20_000,
+        _ => 10_000,
+    };
+    live(&mut baseline, MONDAY, 6 * DAY, us);
+    let at = |hour: i64| (MONDAY.plus(7 * DAY + hour * 60), MONDAY.plus(7 * DAY + hour * 60 + 30));
+    let highest = |hour: i64| baseline.highest(at(hour), &settings()).unwrap().p50_us;
+    assert!((9_500.0..10_500.0).contains(&highest(9)), "{}", highest(9));
+    for hour in [11, 12, 13] {
+        assert!((19_000.0..21_000.0).contains(&highest(hour)), "{hour}: {}", highest(hour));
+    }
+    assert!(Baseline::default().highest(at(9), &settings()).is_none());
+}
+
+#[test]
+fn the_last_hour_is_held_against_what_is_usual_then() {
+    let mut baseline = Baseline::default();
+    live(&mut baseline, MONDAY, 2 * DAY, |_| 10_000);
+    let now = MONDAY.plus(2 * DAY + 120);
+    live(&mut baseline, MONDAY.plus(2 * DAY), 120, |_| 12_000);
+    let moved = baseline.moved(now, &settings()).unwrap();
+    assert!((1.17..1.23).contains(&moved), "{moved}");
+    assert!(baseline.moved(now.plus(240), &settings()).is_none(), "it has said nothing for hours");
+}
+
+#[test]
 fn hours_that_an_event_covered_are_not_learnt() {
     let mut baseline = Baseline::default();
     for i in 0..2 * DAY {

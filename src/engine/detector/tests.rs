@@ -26,11 +26,13 @@ enum Said {
     Bad,
     /// Seven samples in ten lie just above the median's threshold.
     Hair,
+    /// All delays are so many percent of the usual.
+    Percent(u32),
     /// Bad enough for a baseline that is only provisional.
     Worse,
     Silent,
 }
-use Said::{Bad, Good, Hair, Silent, Worse};
+use Said::{Bad, Good, Hair, Percent, Silent, Worse};
 
 struct Bench {
     engine: Engine,
@@ -72,7 +74,13 @@ impl Bench {
     }
 
     fn status(&mut self, device: usize, update: &str, installed_at: Option<i64>) {
+        self.status_with(device, update, installed_at, Vec::new());
+    }
+
+    /// As [`Self::status`], with packages.
+    fn status_with(&mut self, device: usize, update: &str, installed_at: Option<i64>, packages: Vec<Package>) {
         let status = Status {
+            packages,
             online: true,
             boot: 1,
             model: Some(Label::from(["B100", "B200"][device % 2])),
@@ -143,6 +151,7 @@ impl Bench {
             Good | Hair => 10_000,
             Bad => 30_000,
             Worse => 90_000,
+            Percent(percent) => 100 * percent,
             Silent => return Ok(()),
         };
         let us = |i: u32| if said == Hair && i < 14 { 18_500 } else { base * (90 + i) / 100 };
@@ -525,6 +534,48 @@ fn a_lone_device_a_hair_above_its_usual_level_is_a_near_miss_and_no_incident() {
     assert_eq!(near_miss.end, StreakEnd::Unproven);
     assert!(near_miss.length_min >= 60, "{near_miss:?}");
     assert!(bench.engine.events.open.is_empty());
+}
+
+#[test]
+fn a_lone_device_is_held_against_the_fleet_as_it_is_now() {
+    // One learnt day asks for 1.69 times the usual. Everybody has been a quarter slower for hours: 1.9 times is then no device's
+    // own, 2.5 times is.
+    for (percent, declared) in [(190, 0), (250, 1)] {
+        let mut bench = Bench::new(20, 0);
+        bench.minutes(180, |_, _| Percent(125));
+        bench.minutes(80, |device, _| if device == 0 { Percent(percent) } else { Percent(125) });
+        assert_eq!(bench.of(ChangeKind::Declared).len(), declared, "{percent} %: {:#?}", bench.changes);
+    }
+    // On a day like the others 1.9 times is.
+    let mut bench = Bench::new(20, 0);
+    bench.minutes(180, |_, _| Good);
+    bench.minutes(80, |device, _| if device == 0 { Percent(190) } else { Good });
+    assert_eq!(bench.of(ChangeKind::Declared).len(), 1, "{:#?}", bench.changes);
+}
+
+#[test]
+fn a_wave_over_the_fleet_is_not_left_with_the_package_that_its_first_devices_were_blamed_on() {
+    let mut bench = Bench::new(40, 0);
+    for device in 0..40 {
+        let signatures = Package {
+            name: "signatures".into(),
+            version: "9.7.73".into(),
+            installed_at: Some(T0 - 30 * MINUTE_MS + device as i64 * 1_000),
+        };
+        bench.status_with(device, "old", None, vec![signatures]);
+    }
+    let named = |bench: &Bench| {
+        let event = bench.engine.events.open.iter().find(|event| event.key.is_some());
+        event.and_then(|event| event.cause.clone()).map(|cause| cause.suspect.kind)
+    };
+    bench.minutes(12, |device, _| if device < 8 { Bad } else { Good });
+    assert_eq!(named(&bench).as_deref(), Some("package"), "too few for the fleet: {:#?}", bench.changes);
+    bench.minutes(70, |_, _| Bad);
+    let declared = bench.of(ChangeKind::Declared);
+    assert_eq!(declared.len(), 1, "{:#?}", bench.changes);
+    let cause = declared[0].cause.clone().expect("a name");
+    assert_eq!(cause.suspect.kind, "fleet");
+    assert!(cause.inseparable && cause.runner_up.is_some_and(|second| second.suspect.kind == "package"));
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl ClassTrack {
     }
 
     /// As [`Self::trials`], for a device that has nobody to be compared with: delays of the running episode exceed where they lie
-    /// by the same margins above the most that it has shown at that time of day, moved by the `tide` of the fleet.
+    /// by the same margins above the highest that is usual within an hour of that time of day, moved by the `tide` of the fleet.
     pub fn lone_trials(&self, test: Test, window: (Minute, Minute), tide: f64, settings: &Settings) -> (u64, u64) {
         let highest = self.baseline.highest(window, settings).map(|highest| (highest.times(tide), self.standing));
         let thresholds = Thresholds::of_judged(highest, settings).filter(|_| highest.is_some());
