@@ -19,6 +19,7 @@
 //! | [`ingest`] | the collector from an external broker: persistent session, manual acknowledgements |
 //! | [`journal`] | raw messages on disk, group commit, retention; the checkpoints beside them |
 //! | [`store`] | the record of incidents in SQLite or PostgreSQL, append-only |
+//! | [`notify`] | what the outbox holds, delivered: Alertmanager, webhook, chat, mail |
 //! | [`metrics`] | names, counters, and the text of `/metrics` |
 //! | [`http`] | the operators' pages, API and health |
 //! | [`recording`] | JSON lines in and out |
@@ -55,6 +56,8 @@ pub mod inventory;
 pub mod journal;
 #[cfg(feature = "shell")]
 pub mod metrics;
+#[cfg(feature = "shell")]
+pub mod notify;
 #[cfg(feature = "shell")]
 pub mod record;
 #[cfg(feature = "shell")]

@@ -12,6 +12,7 @@
 //! | [`distribution`] | the latency distributions that a declaration carries |
 //! | [`export`] | one incident as JSON, and its story as CSV |
 //! | [`outbox`] | what is to be said to people and programs, until it was |
+//! | [`rota`] | who is called, in which order, and where what is for whom is sent |
 //! | [`report`] | what a night amounted to |
 //! | [`sheet`] | text on its way into a spreadsheet |
 
@@ -23,7 +24,11 @@ pub mod export;
 mod gate;
 pub mod outbox;
 pub mod report;
+<<<<<<< HEAD
 pub mod sheet;
+=======
+pub mod rota;
+>>>>>>> ea14b55 (Deliver what the outbox holds, each channel in a lane of its own)
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

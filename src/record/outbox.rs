@@ -5,6 +5,8 @@
 //! due, tries, and writes down what came of it; every attempt stays in a log. Delivery is at least once: the key lets a receiver
 //! drop a second copy.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +121,27 @@ pub trait Outbox: Send + Sync + std::fmt::Debug {
     /// When the outbox cannot be read.
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Dispatch>, StoreError>;
 
+    /// What may be sent at `now` over one channel, in the order of writing: of each thread (target and incident) the
+    /// first message that is due. A message waits while an earlier one of its thread is pending that is due or was
+    /// tried already, so that each receiver hears of an incident in order; one without an incident waits for nobody.
+    ///
+    /// This says what is meant, in terms of [`due`](Self::due), and reads the whole backlog for it. A database does better with one
+    /// query.
+    ///
+    /// # Errors
+    /// When the outbox cannot be read.
+    async fn heads(&self, channel: &str, now: Timestamp, limit: u32) -> Result<Vec<Dispatch>, StoreError> {
+        let mut page = 1_024;
+        loop {
+            // Also what is scheduled for a retry holds back what follows it.
+            let pending = self.due(Timestamp::from_ms(i64::MAX), page).await?;
+            if pending.len() < page as usize {
+                return Ok(first_of_threads(pending, channel, now, limit));
+            }
+            page = page.saturating_mul(4);
+        }
+    }
+
     /// Writes down what came of an attempt, and moves the dispatch accordingly.
     ///
     /// # Errors
@@ -142,4 +165,21 @@ pub trait Outbox: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the outbox cannot be read.
     async fn backlog(&self) -> Result<(u64, Option<Timestamp>), StoreError>;
+}
+
+/// [`Outbox::heads`] over everything that is pending.
+pub fn first_of_threads(mut pending: Vec<Dispatch>, channel: &str, now: Timestamp, limit: u32) -> Vec<Dispatch> {
+    pending.retain(|dispatch| dispatch.channel == channel);
+    pending.sort_by_key(|dispatch| dispatch.id);
+    let mut begun: BTreeSet<(String, String)> = BTreeSet::new();
+    pending.retain(|dispatch| {
+        let is_due = dispatch.due_at <= now;
+        let Some(incident) = &dispatch.message.incident else { return is_due };
+        if !is_due && dispatch.attempts == 0 {
+            return false;
+        }
+        begun.insert((dispatch.target.clone(), incident.clone())) && is_due
+    });
+    pending.truncate(limit as usize);
+    pending
 }

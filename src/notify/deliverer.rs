@@ -1,0 +1,155 @@
+//! All lanes together: starting, ending, the size of the backlog, and messages that no channel takes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::lane::{Lane, Route, Shared};
+use super::standing::{Board, Observer};
+use crate::clock::Clock;
+use crate::engine::time::Timestamp;
+use crate::record::StoreError;
+use crate::record::outbox::{Outbox, Outcome};
+
+/// Engine time between two looks at the backlog, in ms.
+const SWEEP_EVERY_MS: i64 = 10_000;
+
+/// Messages that a sweep looks at.
+const SWEEP: u32 = 1_000;
+
+/// Real time before a lane that broke is started again.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+/// Says that there is something new in the outbox. Without it the lanes find it a moment later.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<watch::Sender<()>>);
+
+impl Waker {
+    /// To be called once what was written is committed.
+    pub fn wake(&self) {
+        self.0.send_replace(());
+    }
+}
+
+/// Delivers what the outbox holds. See the [module](super) for what it promises.
+#[derive(Debug)]
+pub struct Deliverer {
+    routes: Vec<Route>,
+    shared: Shared,
+    give_up_after_ms: i64,
+    seed: u64,
+    wake: Waker,
+}
+
+impl Deliverer {
+    /// A deliverer over these channels; their names are unique. `give_up_after_ms` is for messages whose channel is not among them.
+    /// `seed` is for the jitter.
+    pub fn new(
+        routes: Vec<Route>,
+        outbox: Arc<dyn Outbox>,
+        clock: Clock,
+        observer: Arc<dyn Observer>,
+        give_up_after_ms: i64,
+        seed: u64,
+    ) -> Self {
+        let board = Arc::new(Board::default());
+        for route in &routes {
+            board.open(&route.name);
+        }
+        let shared = Shared { outbox, clock, board, observer };
+        Self { routes, shared, give_up_after_ms, seed, wake: Waker(Arc::new(watch::Sender::new(()))) }
+    }
+
+    /// How each channel fares, for pages.
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.shared.board)
+    }
+
+    /// For whoever writes to the outbox.
+    pub fn waker(&self) -> Waker {
+        self.wake.clone()
+    }
+
+    /// Delivers until `stop` holds or its sender is gone. Dropping it is what a crash would be: what was on its way is sent again.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        for (nth, route) in self.routes.iter().enumerate() {
+            let seed = self.seed.wrapping_add(nth as u64);
+            tasks.spawn(kept(route.clone(), self.shared.clone(), seed, self.wake.clone(), stop.clone()));
+        }
+        let known = self.routes.iter().map(|route| route.name.clone()).collect();
+        let sweeper = Sweeper {
+            known,
+            told: BTreeSet::new(),
+            shared: self.shared.clone(),
+            give_up_after_ms: self.give_up_after_ms,
+        };
+        tasks.spawn(sweeper.run(stop));
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+/// A lane, and the next one should it break.
+async fn kept(route: Route, shared: Shared, seed: u64, wake: Waker, stop: watch::Receiver<bool>) {
+    let mut lanes = JoinSet::new();
+    loop {
+        let lane = Lane::new(route.clone(), shared.clone(), seed);
+        lanes.spawn(lane.run(wake.0.subscribe(), stop.clone()));
+        match lanes.join_next().await {
+            Some(Err(error)) if error.is_panic() => {
+                tracing::error!(channel = route.name, "the delivery of a channel broke and is started again");
+                tokio::time::sleep(RESTART_AFTER).await;
+            }
+            _ => return,
+        }
+    }
+}
+
+/// Looks after what no lane does.
+struct Sweeper {
+    known: BTreeSet<String>,
+    /// Channels that were complained of.
+    told: BTreeSet<String>,
+    shared: Shared,
+    give_up_after_ms: i64,
+}
+
+impl Sweeper {
+    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let clock = self.shared.clock;
+        while !*stop.borrow_and_update() {
+            // A store that fails is told of by the lanes.
+            let _ = self.sweep(clock.now()).await;
+            tokio::select! {
+                changed = stop.changed() => if changed.is_err() { return },
+                () = clock.sleep_until(clock.now().plus_ms(SWEEP_EVERY_MS)) => {}
+            }
+        }
+    }
+
+    async fn sweep(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let (pending, oldest) = self.shared.outbox.backlog().await?;
+        self.shared.observer.backlog(pending, oldest);
+        for dispatch in self.shared.outbox.due(now, SWEEP).await? {
+            let channel = &dispatch.channel;
+            if self.known.contains(channel) {
+                continue;
+            }
+            if self.told.insert(channel.clone()) {
+                let what = "messages wait for a channel that is not configured: add it, or they are given up";
+                tracing::error!(channel, "{what}");
+            }
+            if now.since_ms(dispatch.created_at) < self.give_up_after_ms {
+                continue;
+            }
+            let outcome = Outcome::Failed { error: format!("there is no channel {channel} in the configuration") };
+            self.shared.outbox.attempted(dispatch.id, now, &outcome).await?;
+            self.shared.observer.attempted(channel, &outcome, Duration::ZERO);
+            self.shared.board.note(channel, now, &outcome);
+        }
+        Ok(())
+    }
+}
