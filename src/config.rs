@@ -15,6 +15,9 @@
 //! | [`layer`] | reading a file or the environment into checked values with their places |
 //! | [`rules`] | rules that join several keys |
 //! | [`fault`] | one broken rule, and how it is shown |
+//! | [`tables`] | lists of tables, `[[notify.channel]]`: their keys and places |
+//! | [`notify`] | the sections `notify` and `muster`: channels, people, who is called |
+//! | [`people`] | rules about them |
 //! | [`overrides`] | settings of the detector from a command line: what-if, and grids of it |
 //! | [`credentials`] | the file with a user name and a password |
 //! | [`database`] | the address of a database server |
@@ -36,14 +39,18 @@ pub mod database;
 pub mod fault;
 pub mod keys;
 pub mod layer;
+pub mod notify;
 pub mod overrides;
+pub mod people;
 pub mod rules;
+pub mod tables;
 
 #[cfg(test)]
 mod tests;
 
 pub use credentials::{Credentials, Password};
 pub use fault::{Fault, Place};
+pub use notify::{ChannelConfig, ChannelKind, MailTls, MusterConfig, NotifyConfig};
 
 /// Prefix of the environment variables that belong to the configuration.
 pub const ENV_PREFIX: &str = "FLEETWATCH__";
@@ -74,6 +81,10 @@ pub struct Config {
     pub gate: GateConfig,
     /// An incident's life: the promise, reminders, what a claim is worth.
     pub incident: LifeSettings,
+    /// Where people and programs are told.
+    pub notify: NotifyConfig,
+    /// Who is called.
+    pub muster: MusterConfig,
     /// What is logged, and in which form.
     pub log: LogConfig,
 }
@@ -322,6 +333,7 @@ impl Config {
         };
         let refused: BTreeSet<String> = faults.iter().map(|fault| fault.key.clone()).collect();
         rules::check(&config, &entries, &refused, &mut faults);
+        people::check(&config, &entries, &refused, &mut faults);
         if faults.is_empty() { Ok(config) } else { Err(faults) }
     }
 }

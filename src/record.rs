@@ -9,26 +9,23 @@
 //! | [`case`] | an incident's life on record, the contacts of customers, and the repository of both |
 //! | [`mod@derive`] | records derived in memory from a replay's changes |
 //! | [`desk`] | where people see and work on incidents, as an interface |
+//! | [`directory`] | people who can be called, and the lines by which they are reached |
 //! | [`distribution`] | the latency distributions that a declaration carries |
 //! | [`export`] | one incident as JSON, and its story as CSV |
 //! | [`outbox`] | what is to be said to people and programs, until it was |
-//! | [`rota`] | who is called, in which order, and where what is for whom is sent |
 //! | [`report`] | what a night amounted to |
 //! | [`sheet`] | text on its way into a spreadsheet |
 
 pub mod case;
 pub mod derive;
 pub mod desk;
+pub mod directory;
 pub mod distribution;
 pub mod export;
 mod gate;
 pub mod outbox;
 pub mod report;
-<<<<<<< HEAD
 pub mod sheet;
-=======
-pub mod rota;
->>>>>>> ea14b55 (Deliver what the outbox holds, each channel in a lane of its own)
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::tables::{self, Table};
 use crate::engine::slots::MAX_GRACE_MS;
 
 /// A key of the configuration.
@@ -49,6 +50,16 @@ pub enum Kind {
     Topic,
     /// List of minutes, ascending, each at least 1.
     Marks,
+    /// Address of the web: `https://` or `http://`, without user name and password.
+    WebAddress,
+    /// Bare mail address.
+    MailAddress,
+    /// Mail address, which may have a name before it.
+    Mailbox,
+    /// List of 1 to so many, each of this kind.
+    List(usize, &'static Kind),
+    /// List of tables.
+    Tables(&'static Table),
 }
 
 /// Every key, in the order of the sample file.
@@ -121,6 +132,11 @@ pub const KEYS: &[Key] = &[
     Key { path: "incident.unreachable_calls", kind: Kind::Whole(1, 20) },
     Key { path: "incident.review_days", kind: Kind::Whole(1, 90) },
     Key { path: "incident.contact_days", kind: Kind::Whole(1, 3_650) },
+    Key { path: "notify.page_url", kind: Kind::WebAddress },
+    Key { path: "notify.give_up_after_min", kind: Kind::Whole(10, 43_200) },
+    Key { path: "notify.channel", kind: Kind::Tables(&tables::CHANNEL) },
+    Key { path: "muster.person", kind: Kind::Tables(&tables::PERSON) },
+    Key { path: "muster.rota", kind: Kind::Tables(&tables::ROTA) },
     Key { path: "log.format", kind: Kind::Choice(&["auto", "json", "text"]) },
     Key { path: "log.level", kind: Kind::Levels },
 ];
@@ -200,6 +216,15 @@ impl Kind {
             Self::Levels => format!("must be a level ({}), then optional ,target=level pairs", LEVELS.join(", ")),
             Self::Topic => "must be 1 to 64 of A-Z a-z 0-9 _ -".into(),
             Self::Marks => format!("must be a list of at most {MAX_MARKS} ascending minutes from 1 to 1440"),
+            Self::WebAddress => {
+                "must be an address that begins with https:// or http://, without user name and password".into()
+            }
+            Self::MailAddress => "must be a mail address, such as noc@example.jp".into(),
+            Self::Mailbox => "must be a mail address, such as noc@example.jp or NOC <noc@example.jp>".into(),
+            Self::List(max, kind) => format!("must be a list of 1 to {max}, each of which {}", kind.rule()),
+            Self::Tables(_) => {
+                "must be tables, which only the file can hold: write [[section.name]] before each".into()
+            }
         }
     }
 
@@ -227,6 +252,14 @@ impl Kind {
             Self::Levels => text.is_some_and(are_levels),
             Self::Topic => text.is_some_and(crate::engine::device::DeviceId::is_valid),
             Self::Marks => value.as_array().is_some_and(|marks| are_marks(marks)),
+            Self::WebAddress => text.is_some_and(is_web_address),
+            Self::MailAddress => text.is_some_and(|t| t.parse::<lettre::Address>().is_ok()),
+            Self::Mailbox => text.is_some_and(|t| t.parse::<lettre::message::Mailbox>().is_ok()),
+            Self::List(max, kind) => value.as_array().is_some_and(|items| {
+                (1..=*max).contains(&items.len()) && items.iter().all(|item| kind.check(item).is_ok())
+            }),
+            // Tables are read, and their keys checked, in `tables`; what comes here is none.
+            Self::Tables(_) => false,
         };
         if good { Ok(()) } else { Err(self.rule()) }
     }
@@ -281,6 +314,16 @@ fn are_levels(text: &str) -> bool {
                     && level(word)
             })
         })
+}
+
+/// An address that a request can be sent to.
+fn is_web_address(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.host_str().is_some_and(|host| !host.is_empty())
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
 }
 
 /// Ascending minutes, bounded in number and size.

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::ENV_PREFIX;
 use super::fault::{Fault, Place, shown};
 use super::keys::{self, Key, Kind};
+use super::tables::{Reader, Table};
 
 /// Largest configuration file in bytes; a larger one is something else.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -23,6 +24,8 @@ pub struct Entry {
     pub value: Value,
     /// Where it was set.
     pub place: Place,
+    /// For a list of tables: the place of each table and of each key in it, by its path.
+    pub inner: Vec<(String, Place)>,
 }
 
 /// Reads the TOML file at `path`; what is sound goes to `entries`, the rest to `faults`.
@@ -104,6 +107,7 @@ impl File<'_> {
     fn item(&mut self, path: &str, at: Range<usize>, value: &Spanned<DeValue<'_>>) {
         let place = self.place(at);
         match (keys::find(path), value.get_ref()) {
+            (Some(Key { kind: Kind::Tables(table), .. }), _) => self.tables(path, table, place, value),
             (Some(key), value) => {
                 let shown = shown(&written(value));
                 accept(key, plain(value), shown, place, self.entries, self.faults);
@@ -122,11 +126,26 @@ impl File<'_> {
         }
     }
 
-    fn place(&self, at: Range<usize>) -> Place {
-        let start = at.start.min(self.text.len());
-        let line = 1 + self.text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count();
-        Place::File(self.path.to_path_buf(), Some(line))
+    fn tables(&mut self, path: &str, table: &'static Table, place: Place, value: &Spanned<DeValue<'_>>) {
+        let Some(key) = keys::find(path) else { return };
+        let (file, text) = (self.path, self.text);
+        let located = move |at| place_of(file, text, at);
+        let mut reader = Reader { place: &located, faults: self.faults, places: Vec::new() };
+        let value = reader.list(path, table, value);
+        let inner = reader.places;
+        self.entries.push(Entry { key, value, place, inner });
     }
+
+    fn place(&self, at: Range<usize>) -> Place {
+        place_of(self.path, self.text, at)
+    }
+}
+
+/// The line of a file at which these bytes begin.
+fn place_of(path: &Path, text: &str, at: Range<usize>) -> Place {
+    let start = at.start.min(text.len());
+    let line = 1 + text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count();
+    Place::File(path.to_path_buf(), Some(line))
 }
 
 /// Checks a value; it goes to `entries` or its fault to `faults`.
@@ -139,18 +158,25 @@ fn accept(
     faults: &mut Vec<Fault>,
 ) {
     match key.kind.check(&value) {
-        Ok(()) => entries.push(Entry { key, value, place }),
+        Ok(()) => entries.push(Entry { key, value, place, inner: Vec::new() }),
         Err(rule) => {
-            // Somebody may have written the secret itself where the path of its file belongs.
-            let hidden = match key.kind {
-                Kind::SecretFile => !shown.contains('/'),
-                Kind::DatabaseUrl => true,
-                _ => false,
-            };
-            let value = (!hidden).then_some(shown);
+            let value = repeated(&key.kind, shown);
             faults.push(Fault { place, key: key.path.into(), value, rule, hint: None });
         }
     }
+}
+
+/// A value as a fault may repeat it: somebody may have written the secret itself where the path of its file belongs, or into an
+/// address.
+pub(super) fn repeated(kind: &Kind, shown: String) -> Option<String> {
+    let hidden = match kind {
+        Kind::SecretFile => !shown.contains('/'),
+        Kind::DatabaseUrl => true,
+        Kind::WebAddress => shown.contains('@') || shown.contains('?'),
+        Kind::List(_, kind) => return repeated(kind, shown),
+        _ => false,
+    };
+    (!hidden).then_some(shown)
 }
 
 /// The fault of a key that does not exist. Its value is not repeated: it may be a secret that has no business here.
@@ -165,7 +191,7 @@ fn unknown(path: &str, place: Place) -> Fault {
 }
 
 /// A TOML value without its spans. What JSON cannot hold (NaN, infinity, dates) becomes null and fails every check.
-fn plain(value: &DeValue<'_>) -> Value {
+pub(super) fn plain(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::from(text.as_ref()),
         DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).map_or(Value::Null, Value::from),
@@ -177,7 +203,7 @@ fn plain(value: &DeValue<'_>) -> Value {
 }
 
 /// A value roughly as it was written.
-fn written(value: &DeValue<'_>) -> String {
+pub(super) fn written(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("\"{text}\""),
         DeValue::Integer(n) => n.as_str().to_string(),

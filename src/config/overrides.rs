@@ -277,7 +277,7 @@ fn merged(config: &Config, chosen: &[Choice], option: &str, faults: &mut Vec<Fau
     let place = Place::Option(option.to_owned());
     let entries: Vec<Entry> = chosen
         .iter()
-        .map(|choice| Entry { key: choice.key, value: choice.value.clone(), place: place.clone() })
+        .map(|choice| Entry { key: choice.key, value: choice.value.clone(), place: place.clone(), inner: Vec::new() })
         .collect();
     rules::check(&merged, &entries, &BTreeSet::new(), faults);
     merged.detector

@@ -69,7 +69,9 @@ fn every_key_is_in_the_sample_set_or_commented_out() {
     let mut section = String::new();
     let mut written = BTreeSet::new();
     for line in sample.lines() {
-        if let Some(name) = line.strip_prefix('[') {
+        if let Some(list) = line.strip_prefix("# [[") {
+            written.insert(list.trim_end_matches(']').to_string());
+        } else if let Some(name) = line.strip_prefix('[') {
             section = name.trim_end_matches(']').to_string();
         } else if let Some((name, _)) = line.trim_start_matches("# ").split_once(" = ") {
             written.insert(format!("{section}.{name}"));
@@ -88,10 +90,27 @@ fn commented_keys_of_the_sample_are_sound_once_uncommented() {
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o640)).unwrap();
     let sample = std::fs::read_to_string(SAMPLE).unwrap();
     let mut text = String::new();
+    // The keys that may stand here: all, or those of the list of tables whose heading came last.
+    let mut table: Option<&tables::Table> = None;
     // A file or a server: here the server.
     for line in sample.lines().filter(|line| !line.starts_with("# path = ")) {
-        let name = line.trim_start_matches("# ").split(" = ").next().unwrap_or_default();
-        if line.starts_with("# ") && keys::KEYS.iter().any(|key| key.path.ends_with(&format!(".{name}"))) {
+        let inner = line.trim_start_matches("# ");
+        if let Some(list) = line.strip_prefix("# [[") {
+            let key = keys::find(list.trim_end_matches(']')).expect("a list that is known");
+            let keys::Kind::Tables(found) = key.kind else { panic!("{list} is no list of tables") };
+            table = Some(found);
+            text.push_str(&format!("{inner}\n"));
+            continue;
+        }
+        if line.starts_with('[') {
+            table = None;
+        }
+        let name = inner.split(" = ").next().unwrap_or_default();
+        let is_key = match table {
+            Some(table) => table.keys.iter().any(|key| key.path == name),
+            None => keys::KEYS.iter().any(|key| key.path.ends_with(&format!(".{name}"))),
+        };
+        if line.starts_with("# ") && is_key && line.contains(" = ") {
             let value = line.split_once(" = ").unwrap().1;
             let value = if value.starts_with("\"/") { format!("\"{}\"", secret.display()) } else { value.into() };
             text.push_str(&format!("{name} = {value}\n"));
@@ -104,6 +123,8 @@ fn commented_keys_of_the_sample_are_sound_once_uncommented() {
     let config = Config::load(Some(&path), no_env()).unwrap();
     assert_eq!(config.broker.external.credentials_file, Some(secret));
     assert!(config.devices.expected.is_some() && config.detector.objective_p95_us.is_some());
+    assert_eq!(config.notify.channel.len(), 5);
+    assert_eq!((config.muster.person.len(), config.muster.rota.len()), (2, 2));
 }
 
 #[test]
@@ -342,4 +363,99 @@ fn any_text_is_answered() {
             }
         }
     });
+}
+
+/// A good channel of every need, and the people that the rest of a test may call.
+const PEOPLE: &str = "[[notify.channel]]\nname = \"mail\"\nkind = \"mail\"\nfor = [\"pages\"]\nhost = \"smtp.example\"\n\
+                      from = \"noc@example.jp\"\n[[muster.person]]\nname = \"sato\"\nmail = \"sato@example.jp\"\n\
+                      [[muster.person]]\nname = \"ito\"\nchat = \"U1\"\n";
+
+#[test]
+fn all_faults_of_tables_come_at_once_with_line_key_value_and_rule() {
+    let (_dir, path) = file(
+        "[[notify.channel]]\nname = \"a b\"\nkind = \"pager\"\nfro = 1\n\n[[notify.channel]]\nkind = \"webhook\"\n\
+         for = [\"everybody\"]\nurl = \"https://u:hunter2@x.example\"\nsecret_file = \"hunter2\"\npassword = \"hunter2\"\n\
+         [[muster.person]]\nmail = \"not an address\"\n[muster]\nnag_after_min = 0\n\
+         [[muster.rota]]\nrole = \"boss\"\nsteps = [{ people = [], wait_min = 0 }, 5]\n",
+    );
+    let faults = Config::load(Some(&path), no_env()).expect_err("it is full of them");
+    let text: Vec<String> =
+        faults.iter().map(|f| f.to_string().replace(&path.display().to_string(), "c.toml")).collect();
+    insta::assert_snapshot!(text.join("\n"));
+    assert!(!text.concat().contains("hunter2"));
+}
+
+#[test]
+fn rules_about_channels_and_people_are_checked_and_placed() {
+    let channel = |text: &str| format!("[[notify.channel]]\nname = \"x\"\n{text}");
+    let rota = |steps: &str| format!("{PEOPLE}[[muster.rota]]\nrole = \"commander\"\nsteps = [{steps}]");
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let cases = [
+        (channel("kind = \"alertmanager\""), "notify.channel[1].urls"),
+        (
+            channel("kind = \"alertmanager\"\nurls = [\"http://am.example:9093\"]\nroom = \"C1\""),
+            "notify.channel[1].room",
+        ),
+        (channel("kind = \"mail\"\nfor = [\"pages\"]\nfrom = \"a@b.jp\""), "notify.channel[1].host"),
+        (channel("kind = \"mail\"\nfor = [\"staff\"]\nfrom = \"a@b.jp\"\nhost = \"h\""), "notify.channel[1].to"),
+        (
+            channel("kind = \"mail\"\nfor = [\"pages\"]\nfrom = \"a@b.jp\"\nhost = \"smtp.example\"\ntls = \"plain\""),
+            "notify.channel[1].tls",
+        ),
+        (
+            format!(
+                "{PEOPLE}[[notify.channel]]\nname = \"mail\"\nkind = \"alertmanager\"\nurls = [\"http://[::1]:1\"]"
+            ),
+            "notify.channel[2].name",
+        ),
+        (format!("{PEOPLE}[[muster.person]]\nname = \"sato\""), "muster.person[3].name"),
+        (rota(""), "muster.rota[1].steps"),
+        (
+            rota("{ people = [\"sato\"], wait_min = 5 }, { people = [\"kato\"], wait_min = 5 }"),
+            "muster.rota[1].steps[2].people",
+        ),
+        (rota("{ people = [\"ito\"], wait_min = 5 }"), "muster.rota[1].steps[1].people"),
+        (
+            format!(
+                "{}\n[[muster.rota]]\nrole = \"commander\"\nsteps = [{{ people = [\"sato\"], wait_min = 5 }}]",
+                rota("{ people = [\"sato\"], wait_min = 5 }")
+            ),
+            "muster.rota[2].role",
+        ),
+    ];
+    for (text, key) in cases {
+        let faults = faults_of(&text);
+        assert_eq!(keys_of(&faults), [key], "{text}");
+        assert!(matches!(faults[0].place, Place::File(_, Some(_))), "{text}: {}", faults[0]);
+    }
+    // A secret that others may read, and a way in clear to another machine.
+    let exposed = channel(&format!(
+        "kind = \"webhook\"\nfor = [\"staff\"]\nurl = \"http://10.0.0.1/x\"\nsecret_file = \"{manifest}\""
+    ));
+    let faults = faults_of(&exposed);
+    assert_eq!(keys_of(&faults), ["notify.channel[1].secret_file", "notify.channel[1].url"]);
+    assert_eq!(keys_of(&faults_of(&format!("{exposed}\nallow_plaintext = true"))), ["notify.channel[1].secret_file"]);
+}
+
+#[test]
+fn tables_stand_in_the_file_only() {
+    let faults = Config::load(None, env(&[("FLEETWATCH__NOTIFY__CHANNEL", "x")])).expect_err("no table");
+    assert!(faults[0].to_string().contains("which only the file can hold"), "{}", faults[0]);
+    assert!(faults_of("[muster]\nperson = \"sato\"")[0].rule.contains("must be tables"));
+}
+
+#[test]
+fn people_and_rota_become_what_the_engine_and_the_outbox_know() {
+    use crate::engine::incident::{Audience, Role, Seat};
+    let text = format!(
+        "{PEOPLE}[[muster.rota]]\nrole = \"support_lead\"\nbranch = \"sapporo-03\"\n\
+         steps = [{{ people = [\"sato\"], wait_min = 7 }}]"
+    );
+    let (_dir, path) = file(&text);
+    let config = Config::load(Some(&path), no_env()).unwrap();
+    let rota = config.rota();
+    let seat = Seat { role: Role::SupportLead, branch: Some("sapporo-03".into()) };
+    assert_eq!((rota.0[&seat][0].people.as_slice(), rota.0[&seat][0].timeout_min), (&["sato".to_owned()][..], 7));
+    let called = config.directory().addresses(&Audience::People(vec!["sato".into()]));
+    assert_eq!(called, [("mail".to_owned(), "sato@example.jp".to_owned())]);
 }

@@ -18,8 +18,8 @@ use async_trait::async_trait;
 use super::channel::{Channel, Receipt, Refusal};
 use super::voice::{Spoken, Voice, clipped};
 use crate::engine::time::Timestamp;
+use crate::record::directory::NOBODY;
 use crate::record::outbox::Dispatch;
-use crate::record::rota::NOBODY;
 
 pub mod incoming;
 pub mod mattermost;
@@ -36,7 +36,17 @@ const MAX_POST: usize = 12_000;
 const MAX_ROOTS: usize = 1_000;
 
 /// What is said to everybody in the room although it stands in a thread.
-const LOUD: &[&str] = &["page", "nag", "correction", "script", "reopened"];
+const LOUD: &[&str] = &[
+    "page",
+    "page_unanswered",
+    "nag",
+    "script",
+    "script_changed",
+    "correction",
+    "fix_released",
+    "promise_missed",
+    "reopened",
+];
 
 /// A chat system that a bot can use.
 #[async_trait]

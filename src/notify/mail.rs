@@ -22,8 +22,8 @@ use super::channel::{Channel, Receipt, Refusal, SetupError};
 use super::voice::{Spoken, Voice, clipped, flat};
 use super::web;
 use crate::engine::time::Timestamp;
+use crate::record::directory::NOBODY;
 use crate::record::outbox::Dispatch;
-use crate::record::rota::NOBODY;
 
 /// Longest subject, in characters.
 const MAX_SUBJECT: usize = 200;

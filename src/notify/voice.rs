@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::record::directory::Language;
 use crate::record::outbox::{Bilingual, Message};
-use crate::record::rota::Language;
 
 /// Speaks for one channel.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
