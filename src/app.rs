@@ -9,6 +9,7 @@
 //! | [`gate`] | the gates: seen, recorded, published, decided by a person |
 //! | [`desk`] | the open incidents: opened, climbed, worked on by people, told |
 //! | [`checkpoint`] | saves the engine's state beside the running decision |
+//! | [`notify`] | the channels of the configuration, the delivery over them, the test message |
 //! | [`serve`] | the daemon: configuration, broker or collector, listener, signals |
 //! | [`record`] | what a broker delivers, written as a recording |
 //! | [`replay`] | a recording or a journal, printed change by change |
@@ -47,6 +48,7 @@ pub mod gate;
 pub mod keeper;
 pub mod live;
 pub mod location;
+pub mod notify;
 pub mod playback;
 pub mod record;
 pub mod recovery;

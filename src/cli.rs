@@ -33,7 +33,7 @@ pub mod logging;
 #[cfg(test)]
 mod tests;
 
-use args::{Cli, Command, DevicesCommand};
+use args::{Cli, Command, DevicesCommand, NotifyCommand};
 pub use failure::Failure;
 
 /// Parses `arguments` (the program's name first), runs the command and gives its exit code. Everything is printed
@@ -115,6 +115,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Devices(DevicesCommand::Import(args)) => devices::import(&args, &mut std::io::stdout().lock()),
         Command::Devices(DevicesCommand::Export(args)) => devices::export(&args, &mut std::io::stdout().lock()),
         Command::Gate(command) => gate::run(&command, &mut std::io::stdout().lock()),
+        Command::Notify(NotifyCommand::Test(args)) => {
+            log("warn")?;
+            let config = load(args.config.as_deref())?;
+            app(|| wired::notify_test(&config, &args))
+        }
         Command::CheckConfig(args) => check::run(&args, config::process_environment(), &mut std::io::stdout().lock()),
         Command::Completions(args) => completions(args.shell, &mut std::io::stdout().lock()),
     }
@@ -123,7 +128,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
 /// The commands that need the application. One place to wire them.
 mod wired {
     use super::args::{
-        BacktestArgs, DemoArgs, ExplainArgs, RecordArgs, ReplayArgs, ReportArgs, ScoreArgs, SimulateArgs,
+        BacktestArgs, DemoArgs, ExplainArgs, NotifyTestArgs, RecordArgs, ReplayArgs, ReportArgs, ScoreArgs,
+        SimulateArgs,
     };
     use crate::app;
     use crate::config::Config;
@@ -158,6 +164,10 @@ mod wired {
 
     pub(super) fn report(config: Config, args: ReportArgs) -> anyhow::Result<()> {
         app::report::run(&config, &args)
+    }
+
+    pub(super) fn notify_test(config: &Config, args: &NotifyTestArgs) -> anyhow::Result<()> {
+        app::notify::test(config, args)
     }
 
     pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ mod counters;
 mod dictionary;
 mod fleet;
 pub mod names;
+mod notifications;
 mod process;
 mod text;
 
@@ -23,6 +24,7 @@ use arc_swap::ArcSwap;
 use prometheus::{Encoder, TextEncoder};
 
 pub use counters::{Counters, Encoding, MessageKind};
+pub use notifications::Notifications;
 
 use self::dictionary::Dictionaries;
 use self::text::Text;

@@ -5,6 +5,7 @@ mod broker;
 mod devices;
 mod explain;
 mod gate;
+mod notify;
 mod replay;
 mod report;
 mod run;
@@ -24,6 +25,7 @@ pub use broker::{
 pub use devices::{DevicesCommand, ExportArgs, ImportArgs};
 pub use explain::ExplainArgs;
 pub use gate::{GateCommand, GateListArgs, GateServer, GateSetArgs};
+pub use notify::{NotifyCommand, NotifyTestArgs};
 pub use replay::ReplayArgs;
 pub use report::ReportArgs;
 pub use run::{DemoArgs, ServeArgs};
@@ -93,6 +95,9 @@ pub enum Command {
     /// See and decide which updates the updater may go on with.
     #[command(subcommand)]
     Gate(GateCommand),
+    /// Try the channels over which people and programs are told.
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Tell everything that is wrong with a configuration.
     CheckConfig(CheckConfigArgs),
     /// Print a completion script for a shell.

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use super::args::CheckConfigArgs;
 use super::{Failure, devices};
-use crate::config::{BrokerMode, Config, Credentials, Password, StoreConfig};
+use crate::app;
+use crate::config::{BrokerMode, ChannelConfig, Config, Credentials, Password, StoreConfig};
 
-/// Checks the configuration and what its keys name: the device list line by line, the credentials' form.
+/// Checks the configuration and what its keys name: the device list line by line, the form of credentials and passwords, the
+/// secrets of channels.
 ///
 /// # Errors
 /// With all faults of the configuration; else with those of the device list, or the reason why credentials are unusable.
@@ -23,6 +25,7 @@ pub fn run(args: &CheckConfigArgs, env: Vec<(String, String)>, out: &mut dyn Wri
     if let Some(path) = &config.store.password_file {
         Password::read(path).map_err(|error| Failure::Runtime(error.into()))?;
     }
+    app::notify::check(&config).map_err(Failure::Runtime)?;
     let told = if args.print { print(&config, out) } else { summarize(args, &config, expected, out) };
     told.map_err(|error| Failure::write(PathBuf::from("-"), error))
 }
@@ -61,5 +64,15 @@ fn summarize(
     };
     writeln!(out, "record    {record}")?;
     writeln!(out, "rule      {} minutes without a break", config.detector.hold_min)?;
+    writeln!(out, "channels  {}", channels(&config.notify.channel))?;
     writeln!(out, "pages     http://{}/", config.http.listen)
+}
+
+/// Who is told, in one line.
+fn channels(channels: &[ChannelConfig]) -> String {
+    if channels.is_empty() {
+        return "none: nobody is told of an incident but by the pages and metrics".into();
+    }
+    let shown = channels.iter().map(|channel| format!("{} ({})", channel.name, channel.kind.as_str()));
+    shown.collect::<Vec<_>>().join(", ")
 }

@@ -59,10 +59,11 @@ struct Checker<'a> {
 impl Checker<'_> {
     /// A fault at `path`, or at the table that it would stand in.
     fn fault(&mut self, path: &str, value: Option<&str>, rule: impl Into<String>) {
-        if self.refused.contains(path) {
+        let table = path.rsplit_once('.').map_or(path, |(table, _)| table);
+        if self.refused.contains(path) || self.refused.contains(table) {
             return;
         }
-        let place = self.place(path).or_else(|| self.place(path.rsplit_once('.')?.0)).unwrap_or(Place::Default);
+        let place = self.place(path).or_else(|| self.place(table)).unwrap_or(Place::Default);
         let (key, value) = (path.to_owned(), value.map(shown));
         self.faults.push(Fault { place, key, value, rule: rule.into(), hint: None });
     }

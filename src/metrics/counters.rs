@@ -8,6 +8,7 @@ use prometheus::{
 };
 
 use super::names::{self, Named};
+use super::notifications::Notifications;
 use crate::engine::effect::ChangeKind;
 use crate::engine::gate::Gate;
 use crate::engine::time::Timestamp;
@@ -93,6 +94,7 @@ pub struct Counters {
     pub gate_versions_refused: IntCounter,
     pub gate_published: IntCounter,
     pub gate_publish_pauses: IntCounter,
+    pub notifications: Notifications,
 }
 
 impl Counters {
@@ -144,6 +146,7 @@ impl Counters {
             gate_versions_refused: make.counter(names::GATE_REFUSED),
             gate_published: make.counter(names::GATE_PUBLISHED),
             gate_publish_pauses: make.counter(names::GATE_PAUSES),
+            notifications: Notifications::new(&make),
             registry: make.0,
         }
     }
@@ -195,7 +198,7 @@ impl Counters {
 }
 
 /// Makes and registers.
-struct Maker(Registry);
+pub(super) struct Maker(Registry);
 
 impl Maker {
     fn register<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
@@ -208,20 +211,20 @@ impl Maker {
         self.register(IntCounter::new(name, help))
     }
 
-    fn counters(&self, Named { name, help }: Named, labels: &[&str]) -> IntCounterVec {
+    pub(super) fn counters(&self, Named { name, help }: Named, labels: &[&str]) -> IntCounterVec {
         self.register(IntCounterVec::new(Opts::new(name, help), labels))
     }
 
-    fn gauge(&self, Named { name, help }: Named) -> Gauge {
+    pub(super) fn gauge(&self, Named { name, help }: Named) -> Gauge {
         self.register(Gauge::new(name, help))
     }
 
-    fn int_gauge(&self, Named { name, help }: Named) -> IntGauge {
+    pub(super) fn int_gauge(&self, Named { name, help }: Named) -> IntGauge {
         self.register(IntGauge::new(name, help))
     }
 
     /// A histogram of seconds whose bounds double `count` times from `from`.
-    fn durations(&self, Named { name, help }: Named, from: f64, count: usize) -> Histogram {
+    pub(super) fn durations(&self, Named { name, help }: Named, from: f64, count: usize) -> Histogram {
         let bounds = exponential_buckets(from, 2.0, count).expect("the bounds are positive and grow");
         self.register(Histogram::with_opts(HistogramOpts::new(name, help).buckets(bounds)))
     }

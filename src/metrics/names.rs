@@ -253,3 +253,15 @@ pub const GATE_PAUSES: Named = named(
 );
 pub const WALL_STEP: Named =
     named("fleetwatch_wall_clock_step_seconds", "How far the server's wall clock was stepped since the start.");
+pub const NOTIFICATIONS: Named = named(
+    "fleetwatch_notification_attempts_total",
+    "Attempts to tell people or programs, by channel and outcome: sent, retry (tried again), failed (given up).",
+);
+pub const NOTIFICATION_DURATION: Named =
+    named("fleetwatch_notification_attempt_duration_seconds", "Time of one attempt to tell people or programs.");
+pub const NOTIFICATIONS_PENDING: Named =
+    named("fleetwatch_notifications_pending", "Messages to people or programs that are not delivered yet.");
+pub const NOTIFICATIONS_OLDEST: Named = named(
+    "fleetwatch_notifications_oldest_due_seconds",
+    "Engine time since the oldest undelivered message was due; 0 when nothing is late.",
+);

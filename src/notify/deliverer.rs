@@ -132,7 +132,7 @@ impl Sweeper {
 
     async fn sweep(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let (pending, oldest) = self.shared.outbox.backlog().await?;
-        self.shared.observer.backlog(pending, oldest);
+        self.shared.observer.backlog(pending, oldest, now);
         for dispatch in self.shared.outbox.due(now, SWEEP).await? {
             let channel = &dispatch.channel;
             if self.known.contains(channel) {

@@ -67,7 +67,7 @@ pub trait Observer: Send + Sync + fmt::Debug {
     fn attempted(&self, channel: &str, outcome: &Outcome, took: Duration);
 
     /// What waits: how many messages, and since when the oldest is due.
-    fn backlog(&self, pending: u64, oldest_due: Option<Timestamp>);
+    fn backlog(&self, pending: u64, oldest_due: Option<Timestamp>, now: Timestamp);
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ struct Unheard;
 
 impl Observer for Unheard {
     fn attempted(&self, _: &str, _: &Outcome, _: Duration) {}
-    fn backlog(&self, _: u64, _: Option<Timestamp>) {}
+    fn backlog(&self, _: u64, _: Option<Timestamp>, _: Timestamp) {}
 }
 
 /// A deliverer at work.

@@ -1,0 +1,293 @@
+//! Channels made from the configuration, the deliverer over them, and the message that tests one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::cli::Failure;
+use crate::cli::args::NotifyTestArgs;
+use crate::clock::{self, Clock};
+use crate::config::{ChannelConfig, ChannelKind, Config, Credentials, MailTls};
+use crate::engine::time::Timestamp;
+use crate::metrics::Counters;
+use crate::notify::alertmanager::{Alertmanager, Listed, Teller};
+use crate::notify::chat::{Chat, Incoming, Mattermost, Slack, slack};
+use crate::notify::mail::{Mail, MailSettings, Security};
+use crate::notify::voice::Voice;
+use crate::notify::web::Access;
+use crate::notify::webhook::Webhook;
+use crate::notify::{Board, Channel, Deliverer, Observer, Policy, Receipt, Route, Waker};
+use crate::record::directory::{NOBODY, Reach};
+use crate::record::outbox::{Bilingual, Dispatch, DispatchState, Message, Outbox, Outcome};
+
+/// Largest file with a secret, in bytes.
+const MAX_SECRET: usize = 4_096;
+
+/// The channels of a configuration.
+#[derive(Debug)]
+pub struct Channels {
+    pub routes: Vec<Route>,
+    /// Those among them that are to be told the open incidents every minute.
+    pub alertmanagers: Vec<Arc<Alertmanager>>,
+}
+
+impl Channels {
+    /// Makes every channel; reads the files with secrets. To be called within a runtime.
+    ///
+    /// # Errors
+    /// With the name of the channel that cannot be made, and why.
+    pub fn from_config(config: &Config) -> anyhow::Result<Self> {
+        let mut channels = Self { routes: Vec::new(), alertmanagers: Vec::new() };
+        for settings in &config.notify.channel {
+            let name = &settings.name;
+            channels.add(config, settings).with_context(|| format!("the channel {name} cannot be used"))?;
+        }
+        Ok(channels)
+    }
+
+    fn add(&mut self, config: &Config, settings: &ChannelConfig) -> anyhow::Result<()> {
+        let voice = voice(config, settings);
+        let channel: Arc<dyn Channel> = if settings.kind == ChannelKind::Alertmanager {
+            let alertmanager = Arc::new(Alertmanager::new(&settings.urls, voice, &access(settings))?);
+            self.alertmanagers.push(Arc::clone(&alertmanager));
+            alertmanager
+        } else {
+            other(settings, voice)?
+        };
+        self.routes.push(Route { name: settings.name.clone(), channel, policy: policy(config, settings) });
+        Ok(())
+    }
+}
+
+fn other(settings: &ChannelConfig, voice: Voice) -> anyhow::Result<Arc<dyn Channel>> {
+    let access = access(settings);
+    let url = settings.url.as_deref();
+    let room = settings.room.as_deref().unwrap_or_default();
+    let secret = || secret(settings.secret_file.as_deref());
+    Ok(match settings.kind {
+        ChannelKind::Webhook => Arc::new(Webhook::new(url.unwrap_or_default(), secret()?.as_bytes(), voice, &access)?),
+        ChannelKind::ChatWebhook => Arc::new(Incoming::new(&secret()?, voice, &access)?),
+        ChannelKind::Slack => {
+            Arc::new(Chat::new(Slack::new(url.unwrap_or(slack::URL), secret()?, &access)?, room, voice))
+        }
+        ChannelKind::Mattermost => {
+            Arc::new(Chat::new(Mattermost::new(url.unwrap_or_default(), secret()?, &access)?, room, voice))
+        }
+        ChannelKind::Mail => Arc::new(Mail::new(mail(settings)?, voice)?),
+        ChannelKind::Alertmanager => Arc::new(Alertmanager::new(&settings.urls, voice, &access)?),
+    })
+}
+
+fn mail(settings: &ChannelConfig) -> anyhow::Result<MailSettings> {
+    let (security, port) = match settings.tls {
+        MailTls::Implicit => (Security::Implicit, 465),
+        MailTls::Starttls => (Security::StartTls, 587),
+        MailTls::Plain => (Security::Plain, 25),
+    };
+    let credentials = settings.secret_file.as_deref().map(Credentials::read).transpose()?;
+    Ok(MailSettings {
+        host: settings.host.clone().unwrap_or_default(),
+        port: settings.port.unwrap_or(port),
+        security,
+        credentials: credentials.map(|Credentials { username, password }| (username, password)),
+        ca_file: settings.ca_file.clone(),
+        timeout: Duration::from_secs(settings.timeout_s.into()),
+        from: settings.from.clone().unwrap_or_default(),
+        to: settings.to.clone(),
+    })
+}
+
+/// One line that only we may know. What is wrong with it never repeats it.
+fn secret(path: Option<&Path>) -> anyhow::Result<String> {
+    let path = path.context("secret_file is not set")?;
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let line = text.trim_end_matches(['\r', '\n']);
+    let is_sound = !line.is_empty() && line.len() <= MAX_SECRET && !line.contains(char::is_control);
+    anyhow::ensure!(is_sound, "{} must hold one line of UTF-8: the secret and nothing else", path.display());
+    Ok(line.to_owned())
+}
+
+fn access(settings: &ChannelConfig) -> Access {
+    Access { ca_file: settings.ca_file.clone(), timeout: Duration::from_secs(settings.timeout_s.into()) }
+}
+
+fn policy(config: &Config, settings: &ChannelConfig) -> Policy {
+    let timeout = Duration::from_secs(settings.timeout_s.into());
+    // A message may need several calls: a chat's root, its pin and the message itself.
+    let calls = if settings.kind.reach() == Reach::Chat { 4 } else { 1 };
+    Policy {
+        give_up_after_ms: i64::from(config.notify.give_up_after_min) * 60_000,
+        timeout: timeout * calls + Duration::from_secs(1),
+        per_minute: settings.rate_per_min,
+        burst: settings.burst,
+        ..Policy::default()
+    }
+}
+
+/// People are spoken to in their own language, wherever they are reached.
+fn voice(config: &Config, settings: &ChannelConfig) -> Voice {
+    let people = config.muster.person.iter().filter_map(|person| {
+        let target = match settings.kind.reach() {
+            Reach::Mail => person.mail.clone(),
+            Reach::Chat => person.chat.clone(),
+            Reach::Nobody => None,
+        };
+        target.map(|target| (target, person.language))
+    });
+    let languages: BTreeMap<_, _> = people.collect();
+    let pages = config.notify.page_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    Voice { pages, language: settings.language, languages }
+}
+
+/// Counts for `/metrics`.
+#[derive(Debug)]
+struct Counted(Arc<Counters>);
+
+impl Observer for Counted {
+    fn attempted(&self, channel: &str, outcome: &Outcome, took: Duration) {
+        self.0.notifications.attempted(channel, outcome, took.as_secs_f64());
+    }
+
+    fn backlog(&self, pending: u64, oldest_due: Option<Timestamp>, now: Timestamp) {
+        self.0.notifications.backlog(pending, oldest_due, now);
+    }
+}
+
+/// The delivery at work.
+pub struct Delivery {
+    /// To be woken once something was written to the outbox.
+    pub waker: Waker,
+    /// How each channel fares.
+    pub board: Arc<Board>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("board", &self.board).finish_non_exhaustive()
+    }
+}
+
+impl Delivery {
+    /// Starts to deliver what `outbox` holds over the configured channels, and to tell Alertmanagers what `listed` lists.
+    ///
+    /// # Errors
+    /// When a channel cannot be made.
+    pub fn start(
+        config: &Config,
+        outbox: Arc<dyn Outbox>,
+        listed: &Listed,
+        clock: Clock,
+        counters: Arc<Counters>,
+    ) -> anyhow::Result<Self> {
+        let Channels { routes, alertmanagers } = Channels::from_config(config)?;
+        for route in &routes {
+            counters.notifications.open(&route.name);
+        }
+        let give_up_after_ms = i64::from(config.notify.give_up_after_min) * 60_000;
+        let observer = Arc::new(Counted(counters));
+        let deliverer = Deliverer::new(routes, outbox, clock, observer, give_up_after_ms, rand::random());
+        let (waker, board) = (deliverer.waker(), deliverer.board());
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for to in alertmanagers {
+            tasks.spawn(Teller::new(to, Arc::clone(listed)).run(clock, stopped.clone()));
+        }
+        tasks.spawn(deliverer.run(stopped));
+        let task = tokio::spawn(async move { while tasks.join_next().await.is_some() {} });
+        Ok(Self { waker, board, stop, task })
+    }
+
+    /// Ends it: nothing new is begun, what is on its way has a few seconds.
+    pub async fn shutdown(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the delivery of messages broke");
+        }
+    }
+}
+
+/// Makes every channel and forgets them: what `check-config` can know without sending anything.
+///
+/// # Errors
+/// As [`Channels::from_config`].
+pub fn check(config: &Config) -> anyhow::Result<usize> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { Channels::from_config(config).map(|channels| channels.routes.len()) })
+}
+
+/// Runs `notify test` with the process' own streams.
+///
+/// # Errors
+/// When there is no such channel, it cannot be made, or the message was not taken.
+pub fn test(config: &Config, args: &NotifyTestArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let told = runtime.block_on(deliver_test(config, args))?;
+    writeln!(io::stdout().lock(), "{told}").context("cannot write to standard output")
+}
+
+async fn deliver_test(config: &Config, args: &NotifyTestArgs) -> anyhow::Result<String> {
+    let name = &args.channel;
+    let Some(settings) = config.notify.channel.iter().find(|channel| channel.name == *name) else {
+        let known: Vec<&str> = config.notify.channel.iter().map(|channel| channel.name.as_str()).collect();
+        let known =
+            if known.is_empty() { "none is configured".to_owned() } else { format!("there is {}", known.join(", ")) };
+        return Err(Failure::Usage(format!("there is no channel {name}; {known}")).into());
+    };
+    let mut only = Config { muster: config.muster.clone(), ..Config::default() };
+    only.notify = config.notify.clone();
+    only.notify.channel = vec![settings.clone()];
+    let mut channels = Channels::from_config(&only)?;
+    let route = channels.routes.pop().context("the channel was just made")?;
+    let now = Clock::system().now();
+    let dispatch = test_dispatch(name, args.to.as_deref().unwrap_or(NOBODY), now);
+    let begun = clock::monotonic();
+    let delivery = tokio::time::timeout(route.policy.timeout, route.channel.deliver(&dispatch, None, now));
+    let took = || begun.elapsed().as_secs_f64();
+    match delivery.await {
+        Ok(Ok(Receipt { reference })) => {
+            let reference = reference.map(|id| format!(", known there as {id}")).unwrap_or_default();
+            Ok(format!("{name} ({}) took the message within {:.2} s{reference}", settings.kind.as_str(), took()))
+        }
+        Ok(Err(refusal)) => anyhow::bail!("{name} did not take the message: {}", refusal.error()),
+        Err(_) => anyhow::bail!("{name} did not answer within {:.0} s", took()),
+    }
+}
+
+fn test_dispatch(channel: &str, target: &str, now: Timestamp) -> Dispatch {
+    let text = |ja: &str, en: &str| Bilingual { ja: ja.to_owned(), en: en.to_owned() };
+    let message = Message {
+        kind: "test".to_owned(),
+        incident: None,
+        severity: "test".to_owned(),
+        scope: "test".to_owned(),
+        subject: text("fleetwatch: 試験メッセージ", "fleetwatch: test message"),
+        body: text(
+            "これは試験です。障害は起きていません。対応は不要です。",
+            "This is a test. Nothing has happened, and nothing is to be done.",
+        ),
+        path: "/".to_owned(),
+        summary: None,
+        started_at: None,
+        ended_at: None,
+    };
+    Dispatch {
+        id: 0,
+        key: format!("test-{}", now.as_ms()),
+        channel: channel.to_owned(),
+        target: target.to_owned(),
+        message,
+        created_at: now,
+        due_at: now,
+        state: DispatchState::Pending,
+        attempts: 0,
+    }
+}
