@@ -53,6 +53,12 @@ impl Clock {
         self.epoch.plus_ms((elapsed_ms * self.speed) as i64)
     }
 
+    /// The current instant as other machines see it: engine time, moved by what the wall clock was stepped since. For what
+    /// they compare with their own clocks, and for nothing else.
+    pub fn outside(&self) -> Timestamp {
+        self.now().plus_ms(self.wall_step_ms())
+    }
+
     /// Engine seconds per real second.
     pub fn speed(&self) -> f64 {
         self.speed

@@ -38,7 +38,7 @@ pub mod web;
 pub mod webhook;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use channel::{Channel, Receipt, Refusal, SetupError};
 pub use deliverer::{Deliverer, Waker};

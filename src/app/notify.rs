@@ -291,3 +291,6 @@ fn test_dispatch(channel: &str, target: &str, now: Timestamp) -> Dispatch {
         attempts: 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

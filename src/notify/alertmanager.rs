@@ -251,7 +251,8 @@ impl Teller {
         while !*stop.borrow_and_update() {
             let now = clock.now();
             let alerts = self.due(now);
-            let told = self.to.tell(&alerts, now).await;
+            // Alertmanagers hold `endsAt` against their own clocks.
+            let told = self.to.tell(&alerts, clock.outside()).await;
             match (&told, fails) {
                 (Err(refusal), false) => {
                     let error = refusal.error();

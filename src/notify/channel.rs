@@ -14,7 +14,7 @@ use crate::record::outbox::Dispatch;
 /// thread (target and incident).
 #[async_trait]
 pub trait Channel: Send + Sync + fmt::Debug {
-    /// Hands a message over, once. `thread` is what this channel gave as reference for the last message of the same incident to the
+    /// Hands a message over, once. `now` is the time as other machines have it, because it goes to them. `thread` is what this channel gave as reference for the last message of the same incident to the
     /// same target, where there was one. Dropping the future gives the attempt up: the receiver may have got it.
     ///
     /// # Errors

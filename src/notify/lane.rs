@@ -205,16 +205,17 @@ impl Lane {
             if let Err(token_at) = self.bucket.take(now) {
                 return Ok(token_at);
             }
-            self.begin(dispatch, thread, now);
+            self.begin(dispatch, thread);
             room -= 1;
         }
         Ok(next)
     }
 
-    fn begin(&mut self, dispatch: Dispatch, thread: Option<String>, now: Timestamp) {
+    fn begin(&mut self, dispatch: Dispatch, thread: Option<String>) {
         self.taken.insert(dispatch.id);
         let channel = Arc::clone(&self.route.channel);
         let timeout = self.route.policy.timeout;
+        let now = self.shared.clock.outside();
         self.on_their_way.push(Box::pin(attempt(channel, dispatch, thread, now, timeout)));
     }
 

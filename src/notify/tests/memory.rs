@@ -11,7 +11,7 @@ use crate::record::StoreError;
 use crate::record::outbox::{Attempt, Dispatch, DispatchState, NewDispatch, Outbox, Outcome};
 
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     rows: Mutex<Vec<Dispatch>>,
     log: Mutex<Vec<Attempt>>,
     away: AtomicBool,
@@ -38,7 +38,7 @@ impl Memory {
         self.looks.load(Ordering::SeqCst)
     }
 
-    pub(super) fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.rows.lock().unwrap().iter().filter(|row| row.state == DispatchState::Pending).count()
     }
 
