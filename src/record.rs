@@ -9,7 +9,7 @@
 //! | [`case`] | an incident's life on record, the contacts of customers, and the repository of both |
 //! | [`mod@derive`] | records derived in memory from a replay's changes |
 //! | [`desk`] | where people see and work on incidents, as an interface |
-//! | [`directory`] | people who can be called, and the lines by which they are reached |
+//! | [`directory`] | people who can be called, and how a channel finds them |
 //! | [`distribution`] | the latency distributions that a declaration carries |
 //! | [`export`] | one incident as JSON, and its story as CSV |
 //! | [`outbox`] | what is to be said to people and programs, until it was |

@@ -23,6 +23,7 @@ use crate::journal::{CheckpointStore, Journal, JournalConfig};
 use crate::metrics::{self, Counters, DeviceSeries, Exporter};
 use crate::record::case::{CaseStore, ContactEntry};
 use crate::record::desk::CaseDesk;
+use crate::record::outbox::Outbox;
 use crate::record::{GateDesk, IncidentStore};
 use crate::store::{Location, Store, Writer, WriterConfig, WriterState};
 
@@ -225,6 +226,11 @@ impl Core {
     /// The record of incidents.
     pub fn store(&self) -> Arc<dyn IncidentStore> {
         Arc::clone(&self.store) as Arc<dyn IncidentStore>
+    }
+
+    /// What is to be said to people and programs.
+    pub fn outbox(&self) -> Arc<dyn Outbox> {
+        Arc::clone(&self.store) as Arc<dyn Outbox>
     }
 
     /// The open incidents, and where people work on them.

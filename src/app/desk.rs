@@ -31,6 +31,7 @@ use tokio::sync::broadcast;
 
 pub use directory::{Address, Directory};
 pub use sight::Statuses;
+pub(in crate::app) use text::summary;
 pub use work::DeskTask;
 
 use crate::clock::Clock;

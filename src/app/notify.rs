@@ -8,23 +8,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::desk::{Address, Directory};
 use crate::cli::Failure;
 use crate::cli::args::NotifyTestArgs;
 use crate::clock::{self, Clock};
 use crate::config::{ChannelConfig, ChannelKind, Config, Credentials, MailTls};
+use crate::engine::effect::Scope;
+use crate::engine::incident::Case;
 use crate::engine::time::Timestamp;
 use crate::metrics::Counters;
-use crate::notify::alertmanager::{Alertmanager, Listed, Teller};
+use crate::notify::alertmanager::{Alert, Alertmanager, Listed, Teller};
 use crate::notify::chat::{Chat, Incoming, Mattermost, Slack, slack};
 use crate::notify::mail::{Mail, MailSettings, Security};
 use crate::notify::voice::Voice;
 use crate::notify::web::Access;
 use crate::notify::webhook::Webhook;
 use crate::notify::{Board, Channel, Deliverer, Observer, Policy, Receipt, Route, Waker};
-use crate::record::directory::{NOBODY, Reach};
+use crate::record::desk::{CaseDesk, CaseUpdate};
+use crate::record::directory::{NOBODY, Person, Purpose, Reach};
 use crate::record::outbox::{Bilingual, Dispatch, DispatchState, Message, Outbox, Outcome};
 
 /// Largest file with a secret, in bytes.
@@ -134,11 +138,7 @@ fn policy(config: &Config, settings: &ChannelConfig) -> Policy {
 /// People are spoken to in their own language, wherever they are reached.
 fn voice(config: &Config, settings: &ChannelConfig) -> Voice {
     let people = config.muster.person.iter().filter_map(|person| {
-        let target = match settings.kind.reach() {
-            Reach::Mail => person.mail.clone(),
-            Reach::Chat => person.chat.clone(),
-            Reach::Nobody => None,
-        };
+        let target = settings.kind.reach().target(person).filter(|target| target != NOBODY);
         target.map(|target| (target, person.language))
     });
     let languages: BTreeMap<_, _> = people.collect();
@@ -177,14 +177,15 @@ impl fmt::Debug for Delivery {
 }
 
 impl Delivery {
-    /// Starts to deliver what `outbox` holds over the configured channels, and to tell Alertmanagers what `listed` lists.
+    /// Starts to deliver what `outbox` holds over the configured channels, and to tell Alertmanagers what `listed` lists. Looks
+    /// whenever `updates` says that an incident has changed, and every few seconds anyway.
     ///
     /// # Errors
     /// When a channel cannot be made.
     pub fn start(
         config: &Config,
         outbox: Arc<dyn Outbox>,
-        listed: &Listed,
+        (listed, updates): (&Listed, broadcast::Receiver<CaseUpdate>),
         clock: Clock,
         counters: Arc<Counters>,
     ) -> anyhow::Result<Self> {
@@ -199,8 +200,11 @@ impl Delivery {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for to in alertmanagers {
-            tasks.spawn(Teller::new(to, Arc::clone(listed)).run(clock, stopped.clone()));
+            // Before any message can tell another scope than that of the declaration.
+            to.hold(&listed());
+            tasks.spawn(Teller::new(to, Arc::clone(listed)).run(clock, waker.heard(), stopped.clone()));
         }
+        tasks.spawn(relay(updates, waker.clone(), stopped.clone()));
         tasks.spawn(deliverer.run(stopped));
         let task = tokio::spawn(async move { while tasks.join_next().await.is_some() {} });
         Ok(Self { waker, board, stop, task })
@@ -212,6 +216,61 @@ impl Delivery {
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the delivery of messages broke");
         }
+    }
+}
+
+/// Wakes the lanes when an incident has changed: its messages were written in the same transaction.
+async fn relay(mut updates: broadcast::Receiver<CaseUpdate>, waker: Waker, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let update = tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            update = updates.recv() => update,
+        };
+        match update {
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => waker.wake(),
+            // Nothing changes any more; the lanes still look by themselves.
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Where every audience is reached.
+pub fn directory(config: &Config) -> Directory {
+    let to_all = |purpose: Purpose| {
+        let channels = config.notify.channel.iter().filter(|channel| channel.purposes.contains(&purpose));
+        channels.map(|channel| address((channel.name.clone(), NOBODY.to_owned()))).collect()
+    };
+    let own = |person: &Person| (person.name.clone(), config.addresses_of(person).into_iter().map(address).collect());
+    Directory {
+        staff: to_all(Purpose::Staff),
+        support_queue: to_all(Purpose::SupportQueue),
+        people: config.muster.person.iter().map(own).collect(),
+    }
+}
+
+fn address((channel, target): (String, String)) -> Address {
+    Address { channel, target }
+}
+
+/// The open incidents as alerts. Scope is that of the declaration: it is a label.
+pub fn alerts(desk: &dyn CaseDesk) -> Vec<Alert> {
+    desk.board().cases.iter().map(|case| alert(case)).collect()
+}
+
+fn alert(case: &Case) -> Alert {
+    let number = case.number();
+    let subject = |text: &str| format!("{number}: {text}");
+    let summary = super::desk::summary(case);
+    Alert {
+        incident: number.to_owned(),
+        severity: "major".to_owned(),
+        scope: if case.opening.scope == Scope::Fleet { "fleet" } else { "isolated" }.to_owned(),
+        subject: Bilingual { ja: subject("重大障害"), en: subject("major incident") },
+        summary: Some(summary),
+        suspect: case.cause.as_ref().map(|cause| format!("{} {}", cause.suspect.kind, cause.suspect.value)),
+        path: format!("/incidents/{number}"),
+        started_at: case.opening.impact_started_at,
+        ended_at: None,
     }
 }
 

@@ -29,12 +29,14 @@ use crate::ingest::{self, IngestConfig, IngestCounters, IngestError, SessionStat
 use crate::inventory;
 use crate::journal::JournalConfig;
 use crate::metrics::{Counters, DeviceSeries};
+use crate::notify::alertmanager::Listed;
 use crate::record::case::{Contact, ContactEntry};
 
 use super::core::{Core, CoreConfig};
 use super::desk::DeskConfig;
 use super::gate::{GateConfig, RingSource, publish_embedded};
 use super::location;
+use super::notify::{self, Delivery};
 use super::watch::{BROKER, DECISION, Mirror};
 
 /// Runs the daemon until it is asked to end.
@@ -84,6 +86,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 pub struct Service {
     core: Core,
     transport: Transport,
+    delivery: Delivery,
     /// Where the operators' listener answers.
     http_address: SocketAddr,
     http: JoinHandle<std::io::Result<()>>,
@@ -109,6 +112,7 @@ impl Service {
             .with_context(|| format!("the operators' pages cannot listen on {address} (http.listen)"))?;
         let http_address = listener.local_addr().context("the operators' listener has no address")?;
         let core = Core::start(core_config(&config, clock)?).await?;
+        let delivery = delivery(&config, &core)?;
         let (stop, stopped) = watch::channel(false);
         let (transport, gauges) = match config.broker.mode {
             BrokerMode::Embedded => embedded(&config, &core).await?,
@@ -118,7 +122,7 @@ impl Service {
         let http = tokio::spawn(http::serve(listener, core.http_state(), HttpConfig::default(), shutdown));
         let broker = transport.address().map_or_else(|| "external".to_owned(), |address| address.to_string());
         tracing::info!(pages = %format!("http://{http_address}/"), broker, "watching");
-        Ok(Self { core, transport, http_address, http, stop, gauges })
+        Ok(Self { core, transport, delivery, http_address, http, stop, gauges })
     }
 
     /// Where the operators' listener answers.
@@ -164,7 +168,7 @@ impl Service {
     /// # Errors
     /// As [`Core::shutdown`].
     pub async fn shutdown(self) -> anyhow::Result<()> {
-        let Self { core, transport, http, stop, gauges, .. } = self;
+        let Self { core, transport, delivery, http, stop, gauges, .. } = self;
         stop.send_replace(true);
         match transport {
             Transport::Embedded(broker) => broker.shutdown().await,
@@ -178,8 +182,18 @@ impl Service {
         if tokio::time::timeout(Duration::from_secs(2), http).await.is_err() {
             abort.abort();
         }
+        // What the core decides on its way out is delivered after the next start.
+        delivery.shutdown().await;
         core.shutdown().await
     }
+}
+
+/// The delivery of messages about what the core decides.
+fn delivery(config: &Config, core: &Core) -> anyhow::Result<Delivery> {
+    let desk = core.desk();
+    let updates = desk.updates();
+    let listed: Listed = Arc::new(move || notify::alerts(&*desk));
+    Delivery::start(config, core.outbox(), (&listed, updates), core.clock(), core.counters())
 }
 
 impl Transport {
@@ -219,7 +233,12 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
         store: location::made(&config.store)?,
         contacts: contacts_of(&listed),
         expected: devices_of(listed),
-        desk: DeskConfig { settings: config.incident.clone(), ..DeskConfig::default() },
+        desk: DeskConfig {
+            settings: config.incident.clone(),
+            rota: config.rota(),
+            directory: notify::directory(config),
+            ..DeskConfig::default()
+        },
         gate: config.gate.enabled.then(|| gate_config(config)).transpose()?,
         device_series: match config.http.device_metrics {
             DeviceMetrics::Full => DeviceSeries::Full,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
-use crate::engine::incident::{LifeSettings, Role, Rota, RotaStep, Seat};
-use crate::record::directory::{Directory, Language, Line, Person, Purpose, Reach};
+use crate::engine::incident::{Role, Rota, RotaStep, Seat};
+use crate::record::directory::{Language, Person, Purpose, Reach};
 
 /// Section `notify`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -106,11 +106,9 @@ pub struct ChannelConfig {
 }
 
 /// Section `muster`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MusterConfig {
-    /// Minutes without a word to the staff after which whoever leads is reminded.
-    pub nag_after_min: u32,
     pub person: Vec<Person>,
     pub rota: Vec<RotaConfig>,
 }
@@ -136,14 +134,11 @@ pub struct StepConfig {
 }
 
 impl Config {
-    /// Whom a notice can reach, and how.
-    pub fn directory(&self) -> Directory {
-        let line = |channel: &ChannelConfig| Line {
-            channel: channel.name.clone(),
-            reach: channel.kind.reach(),
-            purposes: channel.purposes.clone(),
-        };
-        Directory { people: self.muster.person.clone(), lines: self.notify.channel.iter().map(line).collect() }
+    /// Where the person is reached by what is for them alone, as channel and target.
+    pub fn addresses_of(&self, person: &Person) -> Vec<(String, String)> {
+        let channels = self.notify.channel.iter().filter(|channel| channel.purposes.contains(&Purpose::Pages));
+        let address = |channel: &ChannelConfig| Some((channel.name.clone(), channel.kind.reach().target(person)?));
+        channels.filter_map(address).collect()
     }
 
     /// Who is called for which seat.
@@ -184,12 +179,6 @@ impl Default for ChannelConfig {
             burst: 20,
             timeout_s: 20,
         }
-    }
-}
-
-impl Default for MusterConfig {
-    fn default() -> Self {
-        Self { nag_after_min: LifeSettings::default().nag_min, person: Vec::new(), rota: Vec::new() }
     }
 }
 

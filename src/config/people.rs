@@ -8,7 +8,7 @@ use super::fault::{Fault, Place, shown};
 use super::layer::Entry;
 use super::notify::{ChannelConfig, ChannelKind, MailTls, RotaConfig};
 use super::rules::is_local;
-use crate::record::directory::{Directory, Purpose};
+use crate::record::directory::Purpose;
 
 /// Keys of a channel that only some kinds use, with what each kind makes of them.
 const SPECIAL: &[&str] =
@@ -161,24 +161,23 @@ impl Checker<'_> {
         if rota.steps.is_empty() {
             self.fault(&format!("{path}.steps"), None, "has no step: nobody would be called");
         }
-        let directory = config.directory();
         for (step_nth, step) in rota.steps.iter().enumerate() {
             let path = format!("{path}.steps[{}].people", step_nth + 1);
             if step.people.is_empty() {
                 self.fault(&path, None, "is empty: nobody would be called");
             }
             for name in &step.people {
-                self.called(&path, name, &directory);
+                self.called(&path, name, config);
             }
         }
     }
 
     /// Whoever is called is known and can be reached.
-    fn called(&mut self, path: &str, name: &str, directory: &Directory) {
-        let Some(person) = directory.person(name) else {
+    fn called(&mut self, path: &str, name: &str, config: &Config) {
+        let Some(person) = config.muster.person.iter().find(|person| person.name == name) else {
             return self.fault(path, Some(name), "is nobody: add them as [[muster.person]]");
         };
-        if !directory.reaches(person) {
+        if config.addresses_of(person).is_empty() {
             let rule = "cannot be reached: no channel with \"pages\" in its `for` knows them (mail needs their mail, slack and \
                         mattermost their chat)";
             self.fault(path, Some(name), rule);

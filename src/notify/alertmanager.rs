@@ -10,7 +10,7 @@
 //! the others get it with the next minute. Nothing is ever read back: a silence or a resolve over there changes
 //! how people are called, never our incident.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -183,6 +183,13 @@ impl Alertmanager {
         }
     }
 
+    /// Fixes the labels of these alerts, whatever messages say of them later.
+    pub fn hold(&self, alerts: &[Alert]) {
+        for alert in alerts {
+            self.held(alert);
+        }
+    }
+
     /// The labels under which this incident was first told: others would make a second alert of it.
     fn held(&self, alert: &Alert) -> (String, String) {
         let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
@@ -245,8 +252,9 @@ impl Teller {
         Self { to, listed, open: BTreeMap::new(), ended: BTreeMap::new() }
     }
 
-    /// Tells until `stop` holds or its sender is gone.
-    pub async fn run(mut self, clock: Clock, mut stop: watch::Receiver<bool>) {
+    /// Tells until `stop` holds or its sender is gone: every minute, and at once when `heard` changes and another set of
+    /// incidents is open.
+    pub async fn run(mut self, clock: Clock, mut heard: watch::Receiver<()>, mut stop: watch::Receiver<bool>) {
         let mut fails = false;
         while !*stop.borrow_and_update() {
             let now = clock.now();
@@ -267,7 +275,22 @@ impl Teller {
             fails = told.is_err();
             tokio::select! {
                 changed = stop.changed() => if changed.is_err() { return },
+                () = self.changed(&mut heard) => {}
                 () = clock.sleep_until(now.plus_ms(EVERY_MS)) => {}
+            }
+        }
+    }
+
+    /// Waits until another set of incidents is open than was told.
+    async fn changed(&self, heard: &mut watch::Receiver<()>) {
+        loop {
+            if heard.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let listed = (self.listed)();
+            let open = listed.iter().filter(|alert| alert.ended_at.is_none()).map(|alert| &alert.incident);
+            if open.collect::<BTreeSet<_>>() != self.open.keys().collect() {
+                return;
             }
         }
     }

@@ -28,6 +28,11 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 pub struct Waker(Arc<watch::Sender<()>>);
 
 impl Waker {
+    /// Changes with every call of [`wake`](Self::wake).
+    pub fn heard(&self) -> watch::Receiver<()> {
+        self.0.subscribe()
+    }
+
     /// To be called once what was written is committed.
     pub fn wake(&self) {
         self.0.send_replace(());
@@ -97,7 +102,7 @@ async fn kept(route: Route, shared: Shared, seed: u64, wake: Waker, stop: watch:
     let mut lanes = JoinSet::new();
     loop {
         let lane = Lane::new(route.clone(), shared.clone(), seed);
-        lanes.spawn(lane.run(wake.0.subscribe(), stop.clone()));
+        lanes.spawn(lane.run(wake.heard(), stop.clone()));
         match lanes.join_next().await {
             Some(Err(error)) if error.is_panic() => {
                 tracing::error!(channel = route.name, "the delivery of a channel broke and is started again");

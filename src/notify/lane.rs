@@ -287,8 +287,15 @@ impl Lane {
 
     async fn write_down(&mut self) -> Result<(), StoreError> {
         while let Some(Unwritten { dispatch, at, outcome }) = self.unwritten.front() {
-            self.shared.outbox.attempted(*dispatch, *at, outcome).await?;
-            self.taken.remove(dispatch);
+            match self.shared.outbox.attempted(*dispatch, *at, outcome).await {
+                Ok(()) => drop(self.taken.remove(dispatch)),
+                // Not a matter of time. It stays taken, so that this process does not send it again and again.
+                Err(StoreError::Refused { detail }) => {
+                    let channel = &self.route.name;
+                    tracing::error!(channel, dispatch, detail, "what came of a message cannot be written down");
+                }
+                Err(error) => return Err(error),
+            }
             self.unwritten.pop_front();
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fleetwatch::clock::Clock;
 use fleetwatch::engine::time::Timestamp;
@@ -198,9 +199,16 @@ async fn the_teller_tells_what_is_open_at_once_and_ends_when_asked() {
     let started_at = now().plus_ms(-60_000);
     let to = Arc::new(running.ours(&[]));
     let (stop, stopped) = watch::channel(false);
-    let listed = Arc::new(move || vec![alert(started_at)]);
-    let task = tokio::spawn(Teller::new(to, listed).run(Clock::system(), stopped));
+    let (news, heard) = watch::channel(());
+    let open = Arc::new(AtomicBool::new(true));
+    let shown = Arc::clone(&open);
+    let listed = Arc::new(move || if shown.load(Ordering::SeqCst) { vec![alert(started_at)] } else { Vec::new() });
+    let task = tokio::spawn(Teller::new(to, listed).run(Clock::system(), heard, stopped));
     running.has(1).await;
+    // It does not wait for the minute when something has changed.
+    open.store(false, Ordering::SeqCst);
+    news.send_replace(());
+    running.has(0).await;
     stop.send_replace(true);
     task.await.unwrap();
 }

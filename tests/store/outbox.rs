@@ -1,7 +1,7 @@
 //! The outbox: each message once, every attempt on record, in the transaction of what it follows from.
 
 use fleetwatch::engine::time::Timestamp;
-use fleetwatch::record::outbox::{Bilingual, Dispatch, DispatchState, Message, NewDispatch, Outcome};
+use fleetwatch::record::outbox::{Bilingual, Dispatch, DispatchState, Message, NewDispatch, Outcome, first_of_threads};
 
 use crate::place::{Place, in_both};
 use crate::sample::NOW;
@@ -9,6 +9,7 @@ use crate::sample::NOW;
 in_both!(
     a_message_is_kept_as_it_was_written_and_once,
     attempts_move_a_message_and_stay_on_record,
+    of_each_thread_the_first_message_that_is_due_may_go,
     an_attempt_that_is_written_down_twice_is_one,
     the_thread_to_answer_in_is_that_of_the_last_message_that_has_one,
     a_batch_with_a_message_that_cannot_be_written_is_not_written,
@@ -59,6 +60,39 @@ async fn a_message_is_kept_as_it_was_written_and_once(place: &Place) {
     );
     assert_eq!(keys(&store.due(at(1), 2).await.unwrap()), ["a", "b"]);
     assert_eq!(store.backlog().await.unwrap(), (4, Some(NOW)));
+}
+
+async fn of_each_thread_the_first_message_that_is_due_may_go(place: &Place) {
+    let store = place.open().await;
+    let to = |target: &str, new: NewDispatch| NewDispatch { target: target.to_owned(), ..new };
+    let messages = [
+        message("a1", Some("A"), 0),
+        message("b1", Some("B"), 60),
+        message("b2", Some("B"), 0),
+        to("x", message("a2", Some("A"), 0)),
+        message("n1", None, 0),
+        message("n2", None, 0),
+        message("b3", Some("B"), 0),
+        message("a3", Some("A"), 0),
+        NewDispatch { channel: "other".to_owned(), ..message("c1", Some("C"), 0) },
+    ];
+    store.enqueue(&messages, NOW).await.unwrap();
+    let tried = store.due(NOW, 1).await.unwrap().remove(0);
+    assert_eq!(tried.key, "a1");
+    let retry = Outcome::Retry { error: "503".to_owned(), retry_at: at(60) };
+    store.attempted(tried.id, NOW, &retry).await.unwrap();
+    // a1 waits for its retry and holds a3; b1 is planned for later and holds nobody; b3 is behind b2.
+    for (now, limit, expected) in [
+        (NOW, 9, vec!["b2", "a2", "n1", "n2"]),
+        (NOW, 2, vec!["b2", "a2"]),
+        (at(60), 9, vec!["a1", "b1", "a2", "n1", "n2"]),
+    ] {
+        let heads = store.heads("chat", now, limit).await.unwrap();
+        assert_eq!(keys(&heads), expected);
+        // The same as the trait says without a database's help.
+        let pending = store.due(at(10_000), 100).await.unwrap();
+        assert_eq!(first_of_threads(pending, "chat", now, limit), heads);
+    }
 }
 
 async fn attempts_move_a_message_and_stay_on_record(place: &Place) {

@@ -202,7 +202,7 @@ fn facts(case: &Case) -> Bilingual {
 }
 
 /// The incident in one line.
-fn summary(case: &Case) -> Bilingual {
+pub(in crate::app) fn summary(case: &Case) -> Bilingual {
     let settled = case.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
     let (number, devices, state) = (case.number(), case.ladder.len(), state(case.state));
     both(

@@ -30,8 +30,8 @@ fn config(address: std::net::SocketAddr) -> (tempfile::TempDir, Config) {
     (dir, config)
 }
 
-fn alert(at: Timestamp) -> crate::notify::alertmanager::Alert {
-    crate::notify::alertmanager::Alert {
+fn alert(at: Timestamp) -> Alert {
+    Alert {
         incident: "INC-1".into(),
         severity: "major".into(),
         scope: "fleet".into(),
@@ -60,7 +60,8 @@ async fn what_is_configured_is_delivered_told_every_minute_and_counted() {
     let (outbox, counters) = (Arc::new(Memory::default()), Arc::new(Counters::new(&[])));
     let listed: Listed = Arc::new(move || vec![alert(clock.now())]);
     let shared = Arc::clone(&outbox) as Arc<dyn Outbox>;
-    let delivery = Delivery::start(&config, shared, &listed, clock, Arc::clone(&counters)).unwrap();
+    let (_news, updates) = broadcast::channel(8);
+    let delivery = Delivery::start(&config, shared, (&listed, updates), clock, Arc::clone(&counters)).unwrap();
     let message = message(Some("INC-1"));
     let new = NewDispatch { key: "k".into(), channel: "hook".into(), target: "-".into(), message, due_at: clock.now() };
     outbox.enqueue(&[new], clock.now()).await.unwrap();
