@@ -14,10 +14,11 @@ const INSERT: &str = "INSERT INTO outbox (dispatch_key, channel, target, inciden
 const DUE: &str = "SELECT id, dispatch_key, channel, target, message_json, created_at_ms, due_at_ms, state, attempts \
      FROM outbox WHERE state = 'pending' AND due_at_ms <= $1 ORDER BY due_at_ms, id LIMIT $2";
 
+/// The first due message of each thread of a channel; see [`Outbox::heads`] for what a thread is and who waits for whom.
 const HEADS: &str = "SELECT id, dispatch_key, channel, target, message_json, created_at_ms, due_at_ms, state, attempts \
-     FROM outbox o WHERE state = 'pending' AND channel = $1 AND due_at_ms <= $2 AND NOT EXISTS \
-     (SELECT 1 FROM outbox e WHERE e.incident = o.incident AND e.channel = o.channel AND e.target = o.target \
-     AND e.id < o.id AND e.state = 'pending' AND (e.due_at_ms <= $2 OR e.attempts > 0)) ORDER BY id LIMIT $3";
+     FROM outbox o WHERE channel = $1 AND state = 'pending' AND due_at_ms <= $2 AND NOT EXISTS (SELECT 1 FROM outbox e \
+     WHERE e.incident = o.incident AND e.channel = o.channel AND e.target = o.target AND e.state = 'pending' \
+     AND e.id < o.id AND (e.due_at_ms <= $2 OR e.attempts > 0)) ORDER BY id LIMIT $3";
 
 const ATTEMPTS: &str = "SELECT a.dispatch, o.dispatch_key, o.channel, o.target, o.kind, a.at_ms, a.outcome_json \
      FROM outbox_attempt a JOIN outbox o ON o.id = a.dispatch WHERE $1 IS NULL OR o.incident = $1 \

@@ -2,6 +2,9 @@
 
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::record::outbox::{Bilingual, Dispatch, DispatchState, Message, NewDispatch, Outcome, first_of_threads};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use crate::place::{Place, in_both};
 use crate::sample::NOW;
@@ -9,9 +12,9 @@ use crate::sample::NOW;
 in_both!(
     a_message_is_kept_as_it_was_written_and_once,
     attempts_move_a_message_and_stay_on_record,
-    of_each_thread_the_first_message_that_is_due_may_go,
     an_attempt_that_is_written_down_twice_is_one,
     the_thread_to_answer_in_is_that_of_the_last_message_that_has_one,
+    what_may_be_sent_is_what_the_contract_says,
     a_batch_with_a_message_that_cannot_be_written_is_not_written,
 );
 
@@ -60,39 +63,6 @@ async fn a_message_is_kept_as_it_was_written_and_once(place: &Place) {
     );
     assert_eq!(keys(&store.due(at(1), 2).await.unwrap()), ["a", "b"]);
     assert_eq!(store.backlog().await.unwrap(), (4, Some(NOW)));
-}
-
-async fn of_each_thread_the_first_message_that_is_due_may_go(place: &Place) {
-    let store = place.open().await;
-    let to = |target: &str, new: NewDispatch| NewDispatch { target: target.to_owned(), ..new };
-    let messages = [
-        message("a1", Some("A"), 0),
-        message("b1", Some("B"), 60),
-        message("b2", Some("B"), 0),
-        to("x", message("a2", Some("A"), 0)),
-        message("n1", None, 0),
-        message("n2", None, 0),
-        message("b3", Some("B"), 0),
-        message("a3", Some("A"), 0),
-        NewDispatch { channel: "other".to_owned(), ..message("c1", Some("C"), 0) },
-    ];
-    store.enqueue(&messages, NOW).await.unwrap();
-    let tried = store.due(NOW, 1).await.unwrap().remove(0);
-    assert_eq!(tried.key, "a1");
-    let retry = Outcome::Retry { error: "503".to_owned(), retry_at: at(60) };
-    store.attempted(tried.id, NOW, &retry).await.unwrap();
-    // a1 waits for its retry and holds a3; b1 is planned for later and holds nobody; b3 is behind b2.
-    for (now, limit, expected) in [
-        (NOW, 9, vec!["b2", "a2", "n1", "n2"]),
-        (NOW, 2, vec!["b2", "a2"]),
-        (at(60), 9, vec!["a1", "b1", "a2", "n1", "n2"]),
-    ] {
-        let heads = store.heads("chat", now, limit).await.unwrap();
-        assert_eq!(keys(&heads), expected);
-        // The same as the trait says without a database's help.
-        let pending = store.due(at(10_000), 100).await.unwrap();
-        assert_eq!(first_of_threads(pending, "chat", now, limit), heads);
-    }
 }
 
 async fn attempts_move_a_message_and_stay_on_record(place: &Place) {
@@ -165,6 +135,40 @@ async fn the_thread_to_answer_in_is_that_of_the_last_message_that_has_one(place:
     }
     assert_eq!(thread("INC-0001").await.as_deref(), Some("1.1"));
     assert_eq!(thread("INC-0002").await.as_deref(), Some("2.2"));
+}
+
+/// The one query of a database against the words of the contract, over outboxes of every shape.
+async fn what_may_be_sent_is_what_the_contract_says(place: &Place) {
+    let store = place.open().await;
+    let shape = (0..3_i64, 0..2_usize, 0..2_usize, prop::option::of(0..2_usize), 0..4_usize);
+    let mut runner = TestRunner::default();
+    let messages = prop::collection::vec(shape, 60).new_tree(&mut runner).unwrap().current();
+    let mut sizes = Vec::new();
+    for (number, (due, channel, target, incident, fate)) in messages.into_iter().enumerate() {
+        let incident = incident.map(|number| format!("INC-000{number}"));
+        let message = NewDispatch {
+            channel: ["chat", "mail"][channel].to_owned(),
+            target: ["#noc", "#other"][target].to_owned(),
+            ..message(&format!("m-{number}"), incident.as_deref(), due)
+        };
+        store.enqueue(&[message], NOW).await.unwrap();
+        let newest = store.due(at(9), 1_000).await.unwrap().into_iter().map(|dispatch| dispatch.id).max().unwrap();
+        match fate {
+            0 => store.attempted(newest, NOW, &Outcome::Sent { reference: None }).await.unwrap(),
+            1 => {
+                let retry = Outcome::Retry { error: "503".to_owned(), retry_at: at(due + 1) };
+                store.attempted(newest, NOW, &retry).await.unwrap();
+            }
+            _ => {}
+        }
+        for minute in 0..4 {
+            let pending = store.due(Timestamp::from_ms(i64::MAX), 1_000).await.unwrap();
+            let expected = first_of_threads(pending, "chat", at(minute), 5);
+            assert_eq!(store.heads("chat", at(minute), 5).await.unwrap(), expected, "after {number}, minute {minute}");
+            sizes.push(expected.len());
+        }
+    }
+    assert!(sizes.contains(&0) && sizes.contains(&5), "from nothing to the limit");
 }
 
 async fn a_batch_with_a_message_that_cannot_be_written_is_not_written(place: &Place) {
