@@ -136,7 +136,11 @@ impl Export {
                 Outcome::Retry { .. } => "message_delayed",
                 Outcome::Failed { .. } => "message_failed",
             },
-            detail: described(attempt, &["at", "outcome", "dispatch", "key"]),
+            detail: [
+                described(attempt, &["at", "outcome", "dispatch", "key"]),
+                described(&attempt.outcome, &["outcome"]),
+            ]
+            .join("; "),
         });
         let mut lines: Vec<Line> = changes.chain(gates).chain(events).chain(told).collect();
         lines.sort_by_key(|line| (line.at, line.order));

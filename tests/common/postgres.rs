@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub struct Postgres {
     /// Whether it syncs to the disk.
     syncs: bool,
     child: Child,
-    _reaper: ChildStdin,
+    reaper: Child,
 }
 
 /// The directory of its programs, or `None` with a message when it is not installed. On CI it has to be.
@@ -96,10 +96,9 @@ impl Postgres {
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let address = free_address();
         let child = spawn(&programs, &directory, address, syncs);
-        let mut reaper =
+        let reaper =
             Command::new("sh").args(["-c", REAPER, "reaper"]).arg(&directory).stdin(Stdio::piped()).spawn().unwrap();
-        let reaper = reaper.stdin.take().unwrap();
-        let mut server = Self { programs, directory, address, syncs, child, _reaper: reaper };
+        let mut server = Self { programs, directory, address, syncs, child, reaper };
         server.await_ready();
         Some(server)
     }
@@ -174,6 +173,8 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        drop(self.reaper.stdin.take());
+        let _ = self.reaper.wait();
     }
 }
 

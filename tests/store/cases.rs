@@ -101,7 +101,7 @@ async fn a_case_is_read_as_it_was_written(place: &Place) {
     assert!(read.events.is_sorted_by_key(|recorded| recorded.seq));
     assert_eq!(store.backlog().await.unwrap(), (2, Some(NOW)));
     let written = store.open_cases().await.unwrap();
-    assert_eq!(written, [read.clone()]);
+    assert_eq!(written, std::slice::from_ref(&read));
     let case = Case::of(events(&read)).unwrap();
     assert_eq!(store.cases(&CaseQuery::default()).await.unwrap(), [case.summary()]);
 }
