@@ -1,11 +1,8 @@
 //! How far the delays of the whole fleet have moved from what is usual: what happens to everybody is not one device's own.
 //!
 //! On a day on which every device is a quarter slower, a device that is half slower has come only a fifth away from the others.
-//! The rule is held against the usual for fleet events, whose members are compared with each other anyway; a lone device is held
+//! The rule is held against the day for fleet events, whose members are compared with each other anyway; a lone device is held
 //! against the fleet as it is now. It is the comparison with a control group of FUNNEL (Zhang et al., CoNEXT 2015) again.
-//!
-//! Not against the device in the middle, but against one that nine of ten lie below: what one in ten does by itself is nothing
-//! to call anybody for. It also makes up for what is not counted, the degraded minutes, which are the highest ones.
 
 use crate::engine::device::TrafficClass;
 use crate::engine::settings::Settings;
@@ -13,14 +10,12 @@ use crate::engine::time::Minute;
 
 use super::tracked::Tracked;
 
-/// Devices that are asked: enough for a quantile, few enough for any tick.
+/// Devices that are asked: enough for a median, few enough for any tick.
 const ASKED: usize = 256;
-/// Fewest devices that speak for the fleet.
+/// Fewest devices whose median speaks for the fleet.
 const LEAST_ASKED: usize = 8;
-/// Part of them that has moved less than the one whose movement counts.
-const MOVED_LESS: f64 = 0.9;
 
-/// By class, the last hour's median delay over the usual one, of the device that nine of ten lie below. At least 1, and at most the ratio from
+/// By class, the last hour's median delay over the usual one, of the device in the middle. At least 1, and at most the ratio from
 /// which on a delay is degraded: beyond it the fleet has an event.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Tide([f64; TrafficClass::COUNT]);
@@ -39,9 +34,9 @@ impl Tide {
             if moved.len() < LEAST_ASKED {
                 return 1.0;
             }
-            let place = (moved.len() as f64 * MOVED_LESS) as usize;
-            let (_, high, _) = moved.select_nth_unstable_by(place, f64::total_cmp);
-            high.clamp(1.0, settings.ratio.max(1.0))
+            let middle = moved.len() / 2;
+            let (_, median, _) = moved.select_nth_unstable_by(middle, f64::total_cmp);
+            median.clamp(1.0, settings.ratio.max(1.0))
         }))
     }
 
