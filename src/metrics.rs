@@ -1,21 +1,34 @@
 //! What Prometheus scrapes: names, counters, and the text made from a snapshot.
 //!
-//! Two sources. [`Counters`] are atomics of the `prometheus` crate that the shell counts up as it works; they are
-//! registered once. Everything about the fleet is written from the engine's snapshot at the moment of the scrape, straight
-//! into the text format (`benches/scrape.rs` has the comparison with a `Collector` that builds the crate's
-//! `MetricFamily` values first).
+//! Where the figures come from:
+//!
+//! | source | what |
+//! |---|---|
+//! | [`Counters`] | atomics of the `prometheus` crate that the shell counts up as it works, registered once |
+//! | the engine's snapshot | the fleet, open events, devices |
+//! | [`Counters::recorded`] | distributions and counts by traffic class, update and branch, from each report |
+//! | the changes that [`Counters`] are told of | what happened when to the events of the last day |
+//! | [`incidents::IncidentSample`]s | the incidents' life, as `app` reads it from the record |
+//!
+//! All but the first are written straight into the text format at the moment of the scrape (`benches/scrape.rs` has the
+//! comparison with a `Collector` that builds the crate's `MetricFamily` values first).
 //!
 //! Promises: every name, help text and unit stands in [`names`]; at most [`names::SERIES_PER_DEVICE`] series a device;
 //! no label value that a device can choose freely ([`dictionary`]); the number of series is bounded by the number of
 //! registered devices, whatever the devices send.
 
+mod cohorts;
 mod counters;
+mod devices;
 mod dictionary;
+mod events;
 mod fleet;
+pub mod incidents;
 pub mod names;
 mod notifications;
 mod process;
 mod text;
+mod timeline;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,9 +39,12 @@ use prometheus::{Encoder, TextEncoder};
 pub use counters::{Counters, Encoding, MessageKind};
 pub use notifications::Notifications;
 
+use self::cohorts::Ledger;
 use self::dictionary::Dictionaries;
+use self::incidents::IncidentSample;
 use self::text::Text;
 use crate::clock::Clock;
+use crate::engine::effect::Scope;
 use crate::engine::snapshot::Snapshot;
 use crate::record::GateDesk;
 
@@ -66,6 +82,7 @@ pub struct Exporter {
     clock: Clock,
     series: DeviceSeries,
     gates: Option<Arc<dyn GateDesk>>,
+    incidents: Arc<ArcSwap<Vec<IncidentSample>>>,
     memory: Mutex<Memory>,
 }
 
@@ -73,6 +90,7 @@ pub struct Exporter {
 #[derive(Debug, Default)]
 struct Memory {
     dictionaries: Dictionaries,
+    cohorts: Ledger,
     /// Length of the last text: the next one is about as long.
     length: usize,
 }
@@ -80,7 +98,13 @@ struct Memory {
 impl Exporter {
     /// An exporter of these counters and of whatever snapshot is current when it is asked.
     pub fn new(counters: Arc<Counters>, snapshot: Arc<ArcSwap<Snapshot>>, clock: Clock, series: DeviceSeries) -> Self {
-        Self { counters, snapshot, clock, series, gates: None, memory: Mutex::default() }
+        Self { counters, snapshot, clock, series, gates: None, incidents: Arc::default(), memory: Mutex::default() }
+    }
+
+    /// Also shows the incidents' life: whatever is current when it is asked, the most urgent first.
+    #[must_use]
+    pub fn with_incidents(self, incidents: Arc<ArcSwap<Vec<IncidentSample>>>) -> Self {
+        Self { incidents, ..self }
     }
 
     /// Also shows what is decided about updates.
@@ -95,13 +119,20 @@ impl Exporter {
         let now = self.clock.now();
         // Nothing in here can be left half done in a way that matters, so a poisoned lock is as good as a clean one.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.dictionaries.learn(&snapshot);
-        let mut text = Text::with_capacity(memory.length + memory.length / 8);
-        fleet::write(&mut text, &snapshot, now, self.series, &memory.dictionaries);
+        let Memory { dictionaries, cohorts, length } = &mut *memory;
+        dictionaries.learn(&snapshot);
+        cohorts.settle(self.counters.cohorts(), &snapshot, dictionaries);
+        let mut text = Text::with_capacity(*length + *length / 8);
+        fleet::write(&mut text, &snapshot, now, dictionaries);
+        cohorts.write(&mut text);
+        events::write(&mut text, &snapshot);
+        self.counters.timeline(&mut text, now);
+        incidents::write(&mut text, &self.incidents.load(), dictionaries);
+        devices::write(&mut text, &snapshot, self.series, dictionaries);
         let board = self.gates.as_ref().map(|gates| gates.board()).unwrap_or_default();
-        fleet::gates(&mut text, &board.decisions, &memory.dictionaries);
+        fleet::gates(&mut text, &board.decisions, dictionaries);
         process::write(&mut text);
-        memory.length = text.len();
+        *length = text.len();
         drop(memory);
         self.counters.refresh(now);
         let mut bytes = text.into_bytes();
@@ -115,5 +146,12 @@ impl Exporter {
 impl fmt::Debug for Exporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exporter").field("series", &self.series).finish_non_exhaustive()
+    }
+}
+
+const fn scope_name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Fleet => "fleet",
+        Scope::Isolated => "isolated",
     }
 }

@@ -112,7 +112,7 @@ pub fn announce(
 
 /// Hands a change on: to the record, to the log, to whoever listens.
 fn publish(change: Change, writer: &Writer, counters: &Counters, listeners: &broadcast::Sender<Change>) {
-    counters.changed(change.kind);
+    counters.changed(&change);
     log(&change);
     if writer.submit(change.clone()) == Submitted::Overflow {
         counters.store_overflow.inc();

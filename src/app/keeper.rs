@@ -235,13 +235,14 @@ impl Keeper {
 
     /// Records a report that is journalled already.
     fn record(&self, device: &str, report: &Report, at: Timestamp) -> Result<(), Refusal> {
-        match self.fleet.report(device, report, at) {
+        let recorded = match self.fleet.report(device, report, at) {
             Err(Refusal::Busy) => {
                 lock(&self.engine).make_room();
-                self.fleet.report(device, report, at).map(drop)
+                self.fleet.report(device, report, at)
             }
-            outcome => outcome.map(drop),
-        }
+            outcome => outcome,
+        };
+        recorded.map(|_| self.counters.recorded(device, report))
     }
 
     fn refuse(&self, kind: MessageKind, payload: &[u8], reason: &'static str, topic: &str) -> Outcome {

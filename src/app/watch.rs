@@ -131,6 +131,10 @@ impl Watch {
     fn look_at_journal(&self, seen: &mut Seen) {
         let stats = self.journal.stats();
         self.counters.journal_size_bytes.set(i64::try_from(stats.bytes).unwrap_or(i64::MAX));
+        // A disk that cannot tell keeps its last figure; that it fails is told by the journal itself.
+        if let Ok(free) = fs4::available_space(self.journal.dir()) {
+            self.counters.journal_free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
+        }
         seen.journal_failures.raise(&self.counters.journal_failures, stats.failures);
         let state = self.journal.state();
         let state = state.borrow();

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
-use super::device::{DeviceId, Label};
+use super::device::{DeviceId, Label, TrafficClass};
 use super::effect::{Cause, Scope, Severity, Verdict};
 use super::time::Timestamp;
 
@@ -51,6 +51,8 @@ pub struct DeviceView {
     pub customer: Option<Label>,
     pub firmware: Option<Label>,
     pub update: Option<Label>,
+    /// When that update was installed, in event time; `None` until known.
+    pub update_installed_at: Option<Timestamp>,
     /// What else is installed, each as `name version`.
     pub packages: Vec<Label>,
     /// Whether the newest closed minute has data.
@@ -74,6 +76,8 @@ pub struct DeviceView {
     pub evidence: Vec<String>,
     /// Quantiles of the newest closed minute with data, all classes together, in microseconds.
     pub latency_us: Option<Quantiles>,
+    /// Each traffic class that the device has carried, in the order of the classes.
+    pub classes: Vec<ClassView>,
     /// Wrongly flagged probes over probes in the last 30 minutes; `None` without probes.
     pub false_positive_ratio: Option<f64>,
     pub last_report_at: Option<Timestamp>,
@@ -83,6 +87,20 @@ pub struct DeviceView {
     pub clock_offset_ms: Option<i64>,
     /// Boots seen in the last ten minutes, when more than one: a reboot loop.
     pub recent_boots: u32,
+}
+
+/// One traffic class of one device.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct ClassView {
+    pub class: TrafficClass,
+    /// Of the newest closed minute.
+    pub verdict: Verdict,
+    /// The 95th percentile above which the class is degraded, in microseconds; `None` before anything is known of what is
+    /// normal.
+    pub p95_limit_us: Option<u32>,
+    /// Share of the samples of the last five minutes above that limit, which is 0.05 at the limit itself; `None` without
+    /// samples.
+    pub over_limit: Option<f64>,
 }
 
 /// Quantiles of a latency distribution in microseconds.

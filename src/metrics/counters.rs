@@ -1,16 +1,21 @@
 //! What the shell counts while it works.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, exponential_buckets,
 };
 
+use super::cohorts::Cohorts;
 use super::names::{self, Named};
 use super::notifications::Notifications;
-use crate::engine::effect::ChangeKind;
+use super::text::Text;
+use super::timeline::Timeline;
+use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::gate::Gate;
+use crate::engine::report::Report;
 use crate::engine::time::Timestamp;
 
 /// Kind of a received message.
@@ -59,6 +64,8 @@ pub struct Counters {
     messages: [[IntCounter; 3]; 3],
     refusals: Vec<(&'static str, IntCounter)>,
     changes: [IntCounter; 7],
+    timeline: Mutex<Timeline>,
+    cohorts: Cohorts,
     checkpoint_at: AtomicI64,
     checkpoint_age: Gauge,
     pub acks: IntCounter,
@@ -71,6 +78,7 @@ pub struct Counters {
     pub journal_records: IntCounter,
     pub journal_bytes: IntCounter,
     pub journal_size_bytes: IntGauge,
+    pub journal_free_bytes: IntGauge,
     /// Observe seconds.
     pub journal_commit: Histogram,
     pub journal_failures: IntCounter,
@@ -115,6 +123,8 @@ impl Counters {
             messages: KINDS.map(|kind| ENCODINGS.map(|encoding| messages.with_label_values(&[kind, encoding]))),
             refusals: reasons.into_iter().map(|reason| (reason, refusals.with_label_values(&[reason]))).collect(),
             changes: CHANGES.map(|kind| changes.with_label_values(&[kind.as_str()])),
+            timeline: Mutex::default(),
+            cohorts: Cohorts::default(),
             checkpoint_at: AtomicI64::new(0),
             checkpoint_age: make.gauge(names::CHECKPOINT_AGE),
             acks: make.counter(names::ACKS),
@@ -127,6 +137,7 @@ impl Counters {
             journal_records: make.counter(names::JOURNAL_RECORDS),
             journal_bytes: make.counter(names::JOURNAL_BYTES),
             journal_size_bytes: make.int_gauge(names::JOURNAL_SIZE),
+            journal_free_bytes: make.int_gauge(names::JOURNAL_FREE),
             journal_commit: make.durations(names::JOURNAL_COMMIT, 0.000_25, 16),
             journal_failures: make.counter(names::JOURNAL_FAILURES),
             journal_healthy: make.int_gauge(names::JOURNAL_HEALTHY),
@@ -165,11 +176,32 @@ impl Counters {
         }
     }
 
-    /// Counts a decision of the detector.
-    pub fn changed(&self, kind: ChangeKind) {
-        if let Some(index) = CHANGES.iter().position(|&known| known == kind) {
+    /// Counts what a report says, for its device's cohorts. `device` is an id that was admitted; the report has been
+    /// recorded, so it is neither refused nor a duplicate.
+    pub fn recorded(&self, device: &str, report: &Report) {
+        self.cohorts.count(device, report);
+    }
+
+    pub(super) fn cohorts(&self) -> &Cohorts {
+        &self.cohorts
+    }
+
+    /// Counts a decision of the detector, and remembers when it was made.
+    pub fn changed(&self, change: &Change) {
+        if let Some(index) = CHANGES.iter().position(|&known| known == change.kind) {
             self.changes[index].inc();
         }
+        self.told().note(change);
+    }
+
+    /// Writes when the detector decided what.
+    pub(super) fn timeline(&self, text: &mut Text, now: Timestamp) {
+        self.told().write(text, now);
+    }
+
+    /// Nothing in a timeline can be left half done in a way that matters.
+    fn told(&self) -> MutexGuard<'_, Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a decision about an update.

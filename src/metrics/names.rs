@@ -1,8 +1,22 @@
 //! Every metric that is exposed: name, kind, help text. Base units are seconds, bytes and ratios (0 to 1); instants are
 //! seconds since the epoch, of engine time.
 
+use std::fmt;
+
 /// Most series that one device has of its own (a device with every field known has them all).
 pub const SERIES_PER_DEVICE: usize = 30;
+
+/// Most traffic classes of one device with series of their own; degraded ones come first.
+pub const CLASSES_PER_DEVICE: usize = 5;
+
+/// Most cohorts (traffic class, update, branch) with series of their own; of the rest the branch is `other`.
+pub const COHORTS: usize = 1_000;
+
+/// Most events of the last day whose changes have series of their own; declared ones stay longest.
+pub const EVENTS_TOLD: usize = 100;
+
+/// Most incidents with series of their own; the first of those that `app` gives.
+pub const INCIDENTS_WITH_SERIES: usize = 20;
 
 /// Most open events with series of their own; the longest streaks come first. The totals count all.
 pub const EVENTS_WITH_SERIES: usize = 100;
@@ -12,6 +26,8 @@ pub const EVENTS_WITH_SERIES: usize = 100;
 pub enum Kind {
     Counter,
     Gauge,
+    /// Classic buckets with `le`, sum and count.
+    Histogram,
     /// Quantiles without sum and count: the distribution of the newest minute, not of the process' life.
     Summary,
 }
@@ -22,17 +38,25 @@ impl Kind {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
             Self::Summary => "summary",
         }
     }
 }
 
-/// A metric written from the snapshot.
+/// A metric that is written as text at each scrape.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     pub name: &'static str,
     pub kind: Kind,
     pub help: &'static str,
+}
+
+/// The name, so that a query is written with the constant and not with its text.
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 const fn gauge(name: &'static str, help: &'static str) -> Metric {
@@ -50,6 +74,12 @@ pub struct Named {
     pub help: &'static str,
 }
 
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 const fn named(name: &'static str, help: &'static str) -> Named {
     Named { name, help }
 }
@@ -59,6 +89,10 @@ pub const BUILD: Metric = gauge("fleetwatch_build_info", "The version that is ru
 pub const SNAPSHOT_AGE: Metric = gauge(
     "fleetwatch_snapshot_age_seconds",
     "Engine time since the tick that the fleet's figures are of; large when the detector does not keep up.",
+);
+pub const CLOCK: Metric = gauge(
+    "fleetwatch_clock_timestamp_seconds",
+    "Engine time at the scrape: the wall clock, but for a server clock that was stepped and for a demo that runs faster.",
 );
 pub const PROCESS_CPU: Metric =
     counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
@@ -93,7 +127,34 @@ pub const LATE: Metric =
     counter("fleetwatch_reports_late_total", "Reports that came after their minute had closed, and were recomputed.");
 pub const MISSING: Metric =
     gauge("fleetwatch_reports_missing", "Reports that never arrived, by gaps in the devices' sequence numbers.");
+pub const LAST_REPORT: Metric = gauge("fleetwatch_last_report_timestamp_seconds", "When any device was last heard.");
+pub const UPDATE_ROLLOUT: Metric = gauge(
+    "fleetwatch_update_rollout_timestamp_seconds",
+    "When the third device installed an update: the begin of its rollout, whatever a lying clock says.",
+);
 pub const SLOTS: Metric = counter("fleetwatch_slots_closed_total", "Minutes of a device and traffic class closed.");
+
+// Cohorts: devices that carry the same traffic class with the same update in the same branch. A report counts for the
+// update and branch that its device has at the scrape after it.
+pub const COHORT_LATENCY: Metric = Metric {
+    name: "fleetwatch_cohort_latency_seconds",
+    kind: Kind::Histogram,
+    help: "Delay that devices added, by traffic class, update and branch.",
+};
+pub const COHORT_FLOWS: Metric =
+    counter("fleetwatch_cohort_flows_total", "Flows seen, by traffic class, update and branch.");
+pub const COHORT_FLAGGED: Metric =
+    counter("fleetwatch_cohort_flagged_flows_total", "Flows flagged, by traffic class, update and branch.");
+pub const COHORT_RELEASED: Metric = counter(
+    "fleetwatch_cohort_released_flows_total",
+    "Flagged flows that a person released later, by traffic class, update and branch.",
+);
+pub const COHORT_PROBES: Metric =
+    counter("fleetwatch_cohort_probes_total", "Known-good probes sent, by traffic class, update and branch.");
+pub const COHORT_FLAGGED_PROBES: Metric = counter(
+    "fleetwatch_cohort_flagged_probes_total",
+    "Known-good probes wrongly flagged, by traffic class, update and branch.",
+);
 
 // Open events.
 pub const EVENTS_OPEN: Metric = gauge("fleetwatch_open_events", "Open events by state and scope.");
@@ -102,6 +163,10 @@ pub const WORST_STREAK: Metric =
 pub const WORST_PROGRESS: Metric = gauge(
     "fleetwatch_worst_progress_ratio",
     "How far the worst open event is on its way to a major incident; 1 when declared.",
+);
+pub const WORST_DUE: Metric = gauge(
+    "fleetwatch_worst_declaration_due_timestamp_seconds",
+    "The earliest instant at which an open event becomes a major incident if nothing changes; absent without one.",
 );
 pub const EVENT: Metric = gauge("fleetwatch_event_info", "An open event with its suspect; always 1.");
 pub const EVENT_STREAK: Metric =
@@ -122,6 +187,56 @@ pub const EVENT_SUSPENDED: Metric =
 pub const EVENT_CONFIDENCE: Metric =
     gauge("fleetwatch_event_cause_confidence_ratio", "How sure the detector is of the named suspect.");
 
+// Events of the last day, also when they are over.
+pub const EVENT_CHANGE: Metric = gauge(
+    "fleetwatch_event_change_timestamp_seconds",
+    "When an event of the last day was last warned of, declared, blamed on another cause, recovered, resolved.",
+);
+pub const EVENT_DAMAGE: Metric = gauge(
+    "fleetwatch_event_damage_share_ratio",
+    "Share of samples, probes or flows above the devices' limits, by traffic class and test, before and during.",
+);
+pub const EVENT_DAMAGE_DEVICES: Metric =
+    gauge("fleetwatch_event_damage_devices", "Members that the damage of this traffic class and test has reached.");
+pub const EVENT_RULE: Metric = gauge(
+    "fleetwatch_event_rule_flags_per_second",
+    "Flags of the detection rules that grew most in an event, over all members, before and during.",
+);
+
+// The incidents' life, as people and telemetry carry it.
+pub const INCIDENT: Metric =
+    gauge("fleetwatch_incident_info", "An incident that is not closed, with its state and suspect; always 1.");
+pub const INCIDENT_STARTED: Metric =
+    gauge("fleetwatch_incident_started_timestamp_seconds", "When the impact of the incident began.");
+pub const INCIDENT_DECLARED: Metric =
+    gauge("fleetwatch_incident_declared_timestamp_seconds", "When the incident was declared.");
+pub const INCIDENT_PROMISE: Metric =
+    gauge("fleetwatch_incident_promise_timestamp_seconds", "When the permanent fix is promised on every device.");
+pub const INCIDENT_FORECAST: Metric = gauge(
+    "fleetwatch_incident_forecast_end_timestamp_seconds",
+    "When every device will be done at the rate so far; absent while there is none.",
+);
+pub const INCIDENT_LADDER: Metric =
+    gauge("fleetwatch_incident_ladder_devices", "Devices of the incident by branch and the ladder's step.");
+pub const INCIDENT_MILESTONE: Metric = gauge(
+    "fleetwatch_incident_milestone_timestamp_seconds",
+    "When the incident reached a milestone; absent until it has.",
+);
+pub const MUSTER_ROLES: Metric =
+    gauge("fleetwatch_muster_roles", "How far a role of the incident's team has come: paged, acknowledged, joined.");
+
+/// Everything about the incidents' life: present once an incident is.
+pub const FROM_INCIDENTS: &[Metric] = &[
+    INCIDENT,
+    INCIDENT_STARTED,
+    INCIDENT_DECLARED,
+    INCIDENT_PROMISE,
+    INCIDENT_FORECAST,
+    INCIDENT_LADDER,
+    INCIDENT_MILESTONE,
+    MUSTER_ROLES,
+];
+
 // Each device.
 pub const DEVICE: Metric =
     gauge("fleetwatch_device_info", "What a device is; rare values are shown as other; always 1.");
@@ -140,6 +255,18 @@ pub const DEVICE_LATENCY: Metric = Metric {
     kind: Kind::Summary,
     help: "Delay that the device added in its newest closed minute with data, all traffic classes together.",
 };
+pub const DEVICE_CLASS_VERDICT: Metric = gauge(
+    "fleetwatch_device_class_verdict",
+    "Verdict of a traffic class of the device: 0 unknown, 1 indeterminate, 2 healthy, 3 degraded.",
+);
+pub const DEVICE_CLASS_LIMIT: Metric = gauge(
+    "fleetwatch_device_class_p95_limit_seconds",
+    "The 95th percentile above which the traffic class is degraded on this device at this time of day.",
+);
+pub const DEVICE_CLASS_OVER: Metric = gauge(
+    "fleetwatch_device_class_over_limit_ratio",
+    "Share of the last five minutes' samples above that limit; 0.05 is at the limit.",
+);
 pub const DEVICE_FALSE_POSITIVES: Metric = gauge(
     "fleetwatch_device_false_positive_ratio",
     "Known-good probes that the device wrongly flagged, of all in the last 30 minutes.",
@@ -159,6 +286,7 @@ pub const DEVICE_BOOTS: Metric =
 pub const FROM_SNAPSHOT: &[Metric] = &[
     BUILD,
     SNAPSHOT_AGE,
+    CLOCK,
     FLEET_EXPECTED,
     FLEET_REPORTING,
     FLEET_DEVICES,
@@ -170,10 +298,13 @@ pub const FROM_SNAPSHOT: &[Metric] = &[
     DUPLICATES,
     LATE,
     MISSING,
+    LAST_REPORT,
+    UPDATE_ROLLOUT,
     SLOTS,
     EVENTS_OPEN,
     WORST_STREAK,
     WORST_PROGRESS,
+    WORST_DUE,
     EVENT,
     EVENT_STREAK,
     EVENT_HOLD,
@@ -189,6 +320,9 @@ pub const FROM_SNAPSHOT: &[Metric] = &[
     DEVICE_VERDICT,
     DEVICE_STREAK,
     DEVICE_LATENCY,
+    DEVICE_CLASS_VERDICT,
+    DEVICE_CLASS_LIMIT,
+    DEVICE_CLASS_OVER,
     DEVICE_FALSE_POSITIVES,
     DEVICE_LAST_REPORT,
     DEVICE_IN_EVENT,
@@ -196,6 +330,16 @@ pub const FROM_SNAPSHOT: &[Metric] = &[
     DEVICE_CLOCK_OFFSET,
     DEVICE_BOOTS,
 ];
+
+/// Everything about cohorts: present once a report has come.
+pub const FROM_REPORTS: &[Metric] =
+    &[COHORT_LATENCY, COHORT_FLOWS, COHORT_FLAGGED, COHORT_RELEASED, COHORT_PROBES, COHORT_FLAGGED_PROBES];
+
+/// Everything about the changes of the last day's events: present once there is one.
+pub const FROM_CHANGES: &[Metric] = &[EVENT_CHANGE, EVENT_DAMAGE, EVENT_DAMAGE_DEVICES, EVENT_RULE];
+
+/// The process.
+pub const FROM_PROCESS: &[Metric] = &[PROCESS_CPU, PROCESS_MEMORY, PROCESS_OPEN_FDS, PROCESS_MAX_FDS, PROCESS_START];
 
 // The work of the shell.
 pub const MESSAGES: Named = named("fleetwatch_messages_received_total", "Messages received, by kind and encoding.");
@@ -215,6 +359,8 @@ pub const CLIENTS: Named = named("fleetwatch_broker_clients", "Clients connected
 pub const JOURNAL_RECORDS: Named = named("fleetwatch_journal_records_total", "Messages appended to the journal.");
 pub const JOURNAL_BYTES: Named = named("fleetwatch_journal_written_bytes_total", "Bytes appended to the journal.");
 pub const JOURNAL_SIZE: Named = named("fleetwatch_journal_size_bytes", "Bytes that the journal holds on disk.");
+pub const JOURNAL_FREE: Named =
+    named("fleetwatch_journal_free_bytes", "Bytes that the journal's disk has left for us.");
 pub const JOURNAL_COMMIT: Named =
     named("fleetwatch_journal_commit_duration_seconds", "Time to write and sync one batch of the journal.");
 pub const JOURNAL_FAILURES: Named =

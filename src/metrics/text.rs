@@ -46,7 +46,13 @@ impl Text {
 
     /// One series. `labels` are in text form without braces, with their values escaped; may be empty.
     pub(super) fn line(&mut self, metric: Metric, labels: &str, value: impl Number) {
+        self.part(metric, "", labels, value);
+    }
+
+    /// One series of a histogram: `suffix` is `_bucket`, `_sum` or `_count`.
+    pub(super) fn part(&mut self, metric: Metric, suffix: &str, labels: &str, value: impl Number) {
         self.out.push_str(metric.name);
+        self.out.push_str(suffix);
         if !labels.is_empty() {
             self.out.push('{');
             self.out.push_str(labels);

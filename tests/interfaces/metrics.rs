@@ -7,9 +7,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use fleetwatch::clock::Clock;
-use fleetwatch::engine::device::Label;
-use fleetwatch::engine::effect::ChangeKind;
+use fleetwatch::engine::device::{Label, TrafficClass};
+use fleetwatch::engine::effect::{ChangeKind, Scope, Severity};
+use fleetwatch::engine::histogram::bucket_of;
+use fleetwatch::engine::report::{Bucket, ClassReport, Report};
 use fleetwatch::engine::snapshot::Snapshot;
+use fleetwatch::metrics::incidents::{IncidentSample, LadderCount};
 use fleetwatch::metrics::{Counters, DeviceSeries, Encoding, Exporter, MessageKind, names};
 
 use crate::sample::{self, NOW, Stage};
@@ -34,6 +37,217 @@ fn series(text: &str) -> BTreeMap<&str, f64> {
         assert!(found.insert(name, value).is_none(), "twice: {name}");
     }
     found
+}
+
+/// A report of one class: samples of these latencies, 100 flows and 20 probes, of which 3 were flagged.
+fn report(class: TrafficClass, latencies_us: &[u32]) -> Report {
+    let buckets: Vec<_> =
+        latencies_us.iter().map(|&us| Bucket { index: u16::try_from(bucket_of(us)).unwrap(), count: 1 }).collect();
+    let counts = ClassReport {
+        class,
+        buckets: 0..buckets.len() as u32,
+        rules: 0..0,
+        flows: 100,
+        flagged: 7,
+        canary: 20,
+        canary_flagged: 3,
+        released: 1,
+    };
+    Report { classes: vec![counts], buckets, ..Report::default() }
+}
+
+/// An incident two days on, half-way down the ladder.
+fn incident() -> IncidentSample {
+    let at = |hours: i64| NOW.plus_ms(hours * 3_600_000);
+    let count = |branch: &str, step, devices| LadderCount { branch: Some(Label::from(branch)), step, devices };
+    IncidentSample {
+        incident: "INC-2026-0001".to_owned(),
+        event: sample::EVENT.to_owned(),
+        severity: Severity::Major,
+        scope: Scope::Fleet,
+        state: "pending_permanent_fix",
+        cause: Some(sample::cause().suspect),
+        started_at: at(-49),
+        declared_at: at(-48),
+        promise_at: Some(at(24)),
+        forecast_end_at: Some(at(30)),
+        ladder: vec![
+            count("branch-01", "workaround_verified", 4),
+            count("branch-01", "done", 2),
+            count("a branch that no device names", "affected", 1),
+            count("branch-01", "no such step", 99),
+        ],
+        milestones: vec![("declared", at(-48)), ("workaround_available", at(-40)), ("no such milestone", at(0))],
+        roles: vec![("commander".to_owned(), "joined"), ("support".to_owned(), "no such status")],
+    }
+}
+
+/// An exporter to which everything has happened.
+fn eventful(series: DeviceSeries) -> Exporter {
+    let counters = counters();
+    for number in 1..=40 {
+        let id = sample::id(number);
+        counters.recorded(id.as_str(), &report(TrafficClass::Https, &[1_800, 2_100]));
+    }
+    counters.changed(&sample::change(ChangeKind::EarlyWarning, NOW.plus_ms(-2_700_000), &[3]));
+    counters.changed(&sample::change(ChangeKind::Declared, NOW.plus_ms(-300_000), &[3, 6]));
+    let snapshot = Arc::new(ArcSwap::from_pointee(sample::snapshot(1_000, Stage::Minute(42))));
+    let clock = Clock::scaled(NOW.plus_ms(1_500), 0.000_001);
+    Exporter::new(counters, snapshot, clock, series).with_incidents(Arc::new(ArcSwap::from_pointee(vec![incident()])))
+}
+
+#[test]
+fn a_cohort_counts_what_its_devices_report_while_they_belong_to_it() {
+    let counters = counters();
+    let mut snapshot = sample::snapshot(10, Stage::Quiet);
+    for device in &mut snapshot.devices {
+        device.branch = Some(Label::from("sapporo"));
+        device.update = Some(Label::from("old"));
+    }
+    let shared = Arc::new(ArcSwap::from_pointee(snapshot.clone()));
+    let clock = Clock::scaled(NOW, 0.000_001);
+    let exporter = Exporter::new(Arc::clone(&counters), Arc::clone(&shared), clock, DeviceSeries::Off);
+    let (first, second) = (sample::id(1), sample::id(2));
+    counters.recorded(first.as_str(), &report(TrafficClass::Https, &[700, 1_600, 2_000_000]));
+    counters.recorded(second.as_str(), &report(TrafficClass::Https, &[1_600]));
+    counters.recorded(first.as_str(), &report(TrafficClass::Dns, &[300]));
+    let text = exporter.render();
+    let of = |class: &str, update: &str| format!("branch=\"sapporo\",class=\"{class}\",update=\"{update}\"");
+    let value = |text: &str, name: &str, labels: String| series(text).get(&*format!("{name}{{{labels}}}")).copied();
+    let bucket = |le: &str| {
+        let name = "fleetwatch_cohort_latency_seconds_bucket";
+        value(&text, name, format!("{},le=\"{le}\"", of("https", "old"))).unwrap()
+    };
+    let counted = ["0.000512", "0.001024", "0.001536", "0.002048", "1.048576", "+Inf"].map(bucket);
+    assert_eq!(counted, [0.0, 1.0, 1.0, 3.0, 3.0, 4.0], "cumulative, by upper bound");
+    let sum = value(&text, "fleetwatch_cohort_latency_seconds_sum", of("https", "old")).unwrap();
+    assert!((sum - 2.0039).abs() < 2.0039 / 32.0, "within half a bucket: {sum}");
+    assert_eq!(value(&text, "fleetwatch_cohort_probes_total", of("https", "old")), Some(40.0));
+    assert_eq!(value(&text, "fleetwatch_cohort_flagged_probes_total", of("https", "old")), Some(6.0));
+    assert_eq!(value(&text, "fleetwatch_cohort_latency_seconds_count", of("dns", "old")), Some(1.0));
+
+    // The update of the first device leaves behind what was counted before, and nothing is counted twice.
+    snapshot.devices[0].update = Some(Label::from("new"));
+    snapshot.at = NOW.plus_ms(10_000);
+    shared.store(Arc::new(snapshot.clone()));
+    counters.recorded(first.as_str(), &report(TrafficClass::Https, &[9_000]));
+    let text = exporter.render();
+    let count = |update: &str| value(&text, "fleetwatch_cohort_latency_seconds_count", of("https", update));
+    assert_eq!((count("old"), count("new")), (Some(4.0), Some(1.0)));
+
+    // A cohort that nobody reports for leaves after a day.
+    snapshot.at = NOW.plus_ms(86_400_000 + 5_000);
+    shared.store(Arc::new(snapshot));
+    let text = exporter.render();
+    let count = |update: &str| value(&text, "fleetwatch_cohort_latency_seconds_count", of("https", update));
+    assert_eq!((count("old"), count("new")), (None, Some(1.0)));
+}
+
+#[test]
+fn cohorts_stay_bounded_whatever_devices_call_their_branch() {
+    let counters = counters();
+    let mut snapshot = sample::snapshot(1_000, Stage::Quiet);
+    let classes = [TrafficClass::Https, TrafficClass::Dns, TrafficClass::Mail, TrafficClass::Voip];
+    for (number, device) in snapshot.devices.iter_mut().enumerate() {
+        device.branch = Some(Label::from(format!("branch-{}", number % 90)));
+        device.update = Some(Label::from(format!("update-{}", number / 90)));
+        for class in classes {
+            counters.recorded(device.id.as_str(), &report(class, &[1_000]));
+        }
+    }
+    let shared = Arc::new(ArcSwap::from_pointee(snapshot));
+    let text = Exporter::new(counters, shared, Clock::scaled(NOW, 0.000_001), DeviceSeries::Off).render();
+    let counts =
+        series(&text).into_iter().filter(|(name, _)| name.starts_with("fleetwatch_cohort_latency_seconds_count"));
+    let counts: Vec<_> = counts.collect();
+    assert!(counts.len() <= names::COHORTS + classes.len() * 17, "{}", counts.len());
+    assert!(counts.len() > names::COHORTS, "the bound was reached: {}", counts.len());
+    assert_eq!(counts.iter().map(|(_, count)| count).sum::<f64>(), 4_000.0, "nothing is lost, the rest is `other`");
+}
+
+#[test]
+fn what_the_detector_decided_leaves_a_mark_for_a_day() {
+    let text = eventful(DeviceSeries::Off).render();
+    let series = series(&text);
+    let mark = |kind: &str, incident: &str| {
+        let labels = format!(
+            "cause=\"2026.11.21\",cause_kind=\"update\",event=\"{}\",incident=\"{incident}\",kind=\"{kind}\",scope=\"fleet\"",
+            sample::EVENT
+        );
+        series.get(&*format!("fleetwatch_event_change_timestamp_seconds{{{labels}}}")).copied()
+    };
+    assert_eq!(mark("early_warning", ""), Some(NOW.plus_ms(-2_700_000).as_ms() as f64 / 1e3));
+    assert_eq!(mark("declared", "INC-0001"), Some(NOW.plus_ms(-300_000).as_ms() as f64 / 1e3));
+    let rule = series.iter().find(|(name, _)| {
+        name.starts_with("fleetwatch_event_rule_flags_per_second") && name.contains("when=\"during\"")
+    });
+    assert_eq!(rule.map(|(_, flags)| flags * 3_600.0), Some(312.0));
+
+    let counters = counters();
+    for number in 0..500 {
+        let mut lone = sample::change(ChangeKind::EarlyWarning, NOW.plus_ms(number), &[1]);
+        lone.event_id = format!("E-{number}");
+        counters.changed(&lone);
+    }
+    let mut declared = sample::change(ChangeKind::Declared, NOW, &[1]);
+    declared.event_id = "E-first".to_owned();
+    counters.changed(&declared);
+    let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+    let exporter = |at| {
+        let clock = Clock::scaled(at, 0.000_001);
+        Exporter::new(Arc::clone(&counters), Arc::clone(&snapshot), clock, DeviceSeries::Off).render()
+    };
+    let marks = |text: &str| text.matches("\nfleetwatch_event_change_timestamp_seconds{").count();
+    let text = exporter(NOW.plus_ms(1_000));
+    assert_eq!(marks(&text), names::EVENTS_TOLD);
+    assert!(text.contains("event=\"E-first\"") && text.contains("event=\"E-499\""), "declared and newest stay");
+    assert_eq!(marks(&exporter(NOW.plus_ms(86_400_000 + 1_000))), 0);
+}
+
+#[test]
+fn the_life_of_an_incident_is_told_in_closed_words() {
+    let text = eventful(DeviceSeries::Off).render();
+    let series = series(&text);
+    let is = |name: &str, value: f64| assert_eq!(series.get(name), Some(&value), "{name}");
+    let ladder = |branch: &str, step: &str| {
+        format!("fleetwatch_incident_ladder_devices{{branch=\"{branch}\",incident=\"INC-2026-0001\",step=\"{step}\"}}")
+    };
+    is(&ladder("branch-01", "done"), 2.0);
+    is(&ladder("branch-01", "fix_installed"), 0.0);
+    is(&ladder("other", "affected"), 1.0);
+    is(
+        "fleetwatch_incident_promise_timestamp_seconds{incident=\"INC-2026-0001\"}",
+        NOW.plus_ms(24 * 3_600_000).as_ms() as f64 / 1e3,
+    );
+    is("fleetwatch_muster_roles{incident=\"INC-2026-0001\",role=\"commander\",status=\"joined\"}", 1.0);
+    assert!(!text.contains("no such"), "a word that is not on its list makes no series");
+}
+
+#[test]
+fn a_silent_devices_last_figures_leave_and_the_device_stays() {
+    let (exporter, _) = exporter(sample::snapshot(1_000, Stage::Quiet), DeviceSeries::Full);
+    let text = exporter.render();
+    let series = series(&text);
+    let has = |name: &str| series.keys().any(|key| key.starts_with(name) && key.contains("device=\"B-0097\""));
+    assert!(has("fleetwatch_device_info") && has("fleetwatch_device_reporting"));
+    assert!(has("fleetwatch_device_last_report_timestamp_seconds"));
+    assert!(!has("fleetwatch_device_false_positive_ratio") && !has("fleetwatch_device_class_verdict"));
+}
+
+#[test]
+fn a_rollout_begins_with_the_third_device() {
+    let mut snapshot = sample::snapshot(10, Stage::Quiet);
+    for (number, device) in snapshot.devices.iter_mut().enumerate() {
+        device.update = Some(Label::from(if number < 8 { "new" } else { "rare" }));
+        // The first one's clock lies.
+        device.update_installed_at =
+            Some(NOW.plus_ms(if number == 0 { -1_000_000_000_000 } else { number as i64 * 1_000 }));
+    }
+    let text = exporter(snapshot, DeviceSeries::Off).0.render();
+    let series = series(&text);
+    let begun = series["fleetwatch_update_rollout_timestamp_seconds{update=\"new\"}"];
+    assert_eq!(begun, NOW.plus_ms(2_000).as_ms() as f64 / 1e3);
+    assert!(!series.contains_key("fleetwatch_update_rollout_timestamp_seconds{update=\"rare\"}"));
 }
 
 #[test]
@@ -142,7 +356,7 @@ fn counters_count_under_their_closed_labels() {
     counters.received(MessageKind::Report, Encoding::Binary);
     counters.refused("not_json");
     counters.refused("a reason nobody declared");
-    counters.changed(ChangeKind::Declared);
+    counters.changed(&sample::change(ChangeKind::Declared, NOW, &[3, 6]));
     counters.checkpoint_saved(NOW, 3_000_000, 0.012);
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let clock = Clock::scaled(NOW.plus_ms(60_000), 0.000_001);
@@ -160,12 +374,16 @@ fn counters_count_under_their_closed_labels() {
 
 #[test]
 fn every_declared_metric_is_written() {
-    let text = exporter(sample::snapshot(1_000, Stage::Minute(42)), DeviceSeries::Full).0.render();
-    for metric in names::FROM_SNAPSHOT {
+    let text = eventful(DeviceSeries::Full).render();
+    let lists =
+        [names::FROM_SNAPSHOT, names::FROM_REPORTS, names::FROM_CHANGES, names::FROM_INCIDENTS, names::FROM_PROCESS];
+    let series = series(&text);
+    for metric in lists.into_iter().flatten() {
         let head = format!("# TYPE {} {}\n", metric.name, metric.kind.as_str());
         assert!(text.contains(&head), "{}", metric.name);
-        let written = series(&text).keys().any(|name| name.split('{').next() == Some(metric.name));
-        assert!(written, "{} has no series", metric.name);
+        let written = series.keys().filter_map(|name| name.split('{').next());
+        let written = written.map(|name| name.strip_suffix("_count").unwrap_or(name));
+        assert!(written.into_iter().any(|name| name == metric.name), "{} has no series", metric.name);
     }
 }
 
@@ -177,8 +395,9 @@ fn promtool_has_nothing_to_say() {
         eprintln!("skipped: promtool is not installed (Debian: package prometheus)");
         return;
     }
-    for stage in [Stage::Quiet, Stage::Minute(42), Stage::Declared] {
-        let text = exporter(sample::snapshot(1_000, stage), DeviceSeries::Full).0.render();
+    let render = |stage| exporter(sample::snapshot(1_000, stage), DeviceSeries::Full).0.render();
+    let quiet = [Stage::Quiet, Stage::Minute(42), Stage::Declared].map(render);
+    for text in quiet.into_iter().chain([eventful(DeviceSeries::Full).render()]) {
         let mut promtool = Command::new("promtool")
             .args(["check", "metrics"])
             .stdin(Stdio::piped())

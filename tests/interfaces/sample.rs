@@ -9,7 +9,7 @@ use fleetwatch::engine::effect::{
     Cause, CauseEvidence, Change, ChangeKind, Damage, Forecast, NearMiss, ProofMinute, RuleDamage, RunnerUp, Scope,
     Severity, StreakEnd, Suspect, Verdict,
 };
-use fleetwatch::engine::snapshot::{DeviceView, EventState, EventView, Quantiles, Snapshot, Totals};
+use fleetwatch::engine::snapshot::{ClassView, DeviceView, EventState, EventView, Quantiles, Snapshot, Totals};
 use fleetwatch::engine::time::Timestamp;
 
 /// 2026-11-22 03:30:00 in Tokyo.
@@ -79,6 +79,7 @@ fn device(number: usize, stage: Stage) -> DeviceView {
         firmware: label("5.2.1"),
         update: label(if is_affected(number) { "2026.11.21" } else { "2026.11.20" }),
         packages: vec![Label::from("signatures 9.9.1")],
+        update_installed_at: Some(NOW.plus_ms(if is_affected(number) { -4_200_000 } else { -90_000_000 })),
         reporting: !silent,
         online: Some(!silent),
         workaround_active: Some(false),
@@ -94,12 +95,28 @@ fn device(number: usize, stage: Stage) -> DeviceView {
             p95: base * factor * 3,
             p99: base * factor * 5,
         }),
+        classes: classes(bad, silent),
         false_positive_ratio: Some(if bad { 0.183 } else { 0.002 }),
         last_report_at: Some(NOW.plus_ms(if silent { -1_380_000 } else { -(number as i64 % 10) * 1_000 })),
         event_id: bad.then(|| EVENT.to_owned()),
         clock_offset_ms: Some(number as i64 % 400 - 200),
         recent_boots: u32::from(number.is_multiple_of(211)) * 3,
     }
+}
+
+fn classes(bad: bool, silent: bool) -> Vec<ClassView> {
+    let view = |class, bad: bool| ClassView {
+        class,
+        verdict: match (silent, bad) {
+            (true, _) => Verdict::Unknown,
+            (_, true) => Verdict::Degraded,
+            _ => Verdict::Healthy,
+        },
+        p95_limit_us: Some(7_800),
+        over_limit: (!silent).then_some(if bad { 0.71 } else { 0.004 }),
+    };
+    let classes = [TrafficClass::Https, TrafficClass::Dns, TrafficClass::Mail, TrafficClass::Voip];
+    classes.into_iter().map(|class| view(class, bad && class == TrafficClass::Https)).collect()
 }
 
 pub fn cause() -> Cause {

@@ -4,7 +4,7 @@ use crate::engine::device::TrafficClass;
 use crate::engine::effect::{Severity, Verdict};
 use crate::engine::history::HISTORY_MIN;
 use crate::engine::settings::Settings;
-use crate::engine::snapshot::{DeviceView, EventState, EventView, Quantiles, Snapshot, Totals};
+use crate::engine::snapshot::{ClassView, DeviceView, EventState, EventView, Quantiles, Snapshot, Totals};
 use crate::engine::time::{MINUTE_MS, Minute, Timestamp};
 use crate::engine::verdict::{MEMBERSHIP_FP_MIN, Signature};
 
@@ -14,6 +14,9 @@ use super::tracked::{State, Tracked};
 
 /// Most pairs of class and test that are named as evidence.
 const EVIDENCE_SHOWN: usize = 4;
+
+/// Minutes over which the share above a class' limit is shown: the widest window of a verdict.
+const OVER_LIMIT_MIN: u32 = 5;
 
 /// Draws the picture as of the engine's last tick.
 pub fn snapshot(engine: &Engine) -> Snapshot {
@@ -65,6 +68,7 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
         firmware: facts.firmware.clone(),
         update: facts.update.clone(),
         packages: facts.packages.iter().map(|(package, _)| package.clone()).collect(),
+        update_installed_at: facts.update_installed.map(Minute::start),
         reporting: state.last_data == Some(last),
         online: facts.online,
         workaround_active: facts.workaround_active,
@@ -76,6 +80,7 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
         streak_s: state.episode.map_or(0, |episode| u64::from(episode.length_min()) * 60),
         evidence: if live.is_some() || !state.affected_by.is_empty() { evidence(shown) } else { Vec::new() },
         latency_us: state.quantiles.map(|(p50, p95, p99)| Quantiles { p50, p95, p99 }),
+        classes: classes(tracked, last),
         false_positive_ratio: false_positives(tracked, last),
         last_report_at: tracked.device.last_arrival(),
         event_id,
@@ -121,6 +126,23 @@ fn quiet(state: &State, last: Minute, settings: &Settings) -> Quiet {
         }
         None => Quiet { quiet_min, quiet_since: since, is_known },
     }
+}
+
+fn classes(tracked: &Tracked, last: Minute) -> Vec<ClassView> {
+    let verdicts = tracked.state.history.get(last);
+    let view = |class: TrafficClass| {
+        let track = tracked.state.classes[class.index()].as_ref()?;
+        let window = track.ring.window(last, OVER_LIMIT_MIN);
+        let limits = track.thresholds_us();
+        Some(ClassView {
+            class,
+            verdict: verdicts.of(class),
+            p95_limit_us: limits.map(|(_, p95)| p95),
+            over_limit: (limits.is_some() && window.samples > 0)
+                .then(|| window.over_p95 as f64 / window.samples as f64),
+        })
+    };
+    TrafficClass::ALL.into_iter().filter_map(view).collect()
 }
 
 fn false_positives(tracked: &Tracked, last: Minute) -> Option<f64> {

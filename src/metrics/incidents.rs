@@ -1,0 +1,160 @@
+//! The incidents' life as metrics: what `app` reads from the record, written as text.
+
+use super::dictionary::{Dictionaries, NONE};
+use super::names::{self, Metric};
+use super::text::{Escaped, Millis, Text};
+use crate::engine::device::Label;
+use crate::engine::effect::{Scope, Severity, Suspect};
+use crate::engine::time::Timestamp;
+
+/// The steps of the ladder, in their order; [`EXCEPTED`](STEPS) stands beside it.
+pub const STEPS: [&str; 9] = [
+    "affected",
+    "contacted",
+    "workaround_claimed",
+    "workaround_verified",
+    "fix_installed",
+    "workaround_reverted",
+    "quality_verified",
+    "done",
+    "excepted",
+];
+
+/// The milestones, in their order.
+pub const MILESTONES: [&str; 10] = [
+    "impact_started",
+    "detected",
+    "declared",
+    "mustered",
+    "workaround_available",
+    "fix_available",
+    "mitigated",
+    "resolved",
+    "closed",
+    "reviewed",
+];
+
+/// How far a role of the team can have come.
+pub const ROLE_STATUS: [&str; 3] = ["paged", "acknowledged", "joined"];
+
+/// One incident as it stands. The words are those of [`STEPS`], [`MILESTONES`] and [`ROLE_STATUS`]; what is not among them
+/// is left out, so that the number of series stays bounded.
+#[derive(Clone, PartialEq, Debug)]
+pub struct IncidentSample {
+    /// The number that people say: `INC-2026-0007`.
+    pub incident: String,
+    /// Id of the detector's event.
+    pub event: String,
+    pub severity: Severity,
+    pub scope: Scope,
+    /// The state's name, of the record's closed list.
+    pub state: &'static str,
+    pub cause: Option<Suspect>,
+    pub started_at: Timestamp,
+    pub declared_at: Timestamp,
+    /// The three-day promise.
+    pub promise_at: Option<Timestamp>,
+    /// When every device is done at the rate so far.
+    pub forecast_end_at: Option<Timestamp>,
+    /// Devices that stand on a step, by branch. A device stands on one step.
+    pub ladder: Vec<LadderCount>,
+    /// Milestones reached, and when.
+    pub milestones: Vec<(&'static str, Timestamp)>,
+    /// Roles of the team, and how far each has come.
+    pub roles: Vec<(String, &'static str)>,
+}
+
+/// Devices of one branch on one step of the ladder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LadderCount {
+    pub branch: Option<Label>,
+    pub step: &'static str,
+    pub devices: u64,
+}
+
+/// Most roles of one incident that are shown.
+const ROLES: usize = 16;
+
+/// Branches beyond the dictionary's bound are counted together.
+pub(super) fn write(text: &mut Text, samples: &[IncidentSample], dictionaries: &Dictionaries) {
+    let samples = &samples[..samples.len().min(names::INCIDENTS_WITH_SERIES)];
+    if samples.is_empty() {
+        return;
+    }
+    text.head(names::INCIDENT);
+    for sample in samples {
+        text.line(names::INCIDENT, &info(sample), true);
+    }
+    instant(text, samples, names::INCIDENT_STARTED, |sample| Some(sample.started_at));
+    instant(text, samples, names::INCIDENT_DECLARED, |sample| Some(sample.declared_at));
+    instant(text, samples, names::INCIDENT_PROMISE, |sample| sample.promise_at);
+    instant(text, samples, names::INCIDENT_FORECAST, |sample| sample.forecast_end_at);
+    ladder(text, samples, dictionaries);
+    text.head(names::INCIDENT_MILESTONE);
+    for sample in samples {
+        for (milestone, at) in sample.milestones.iter().filter(|(name, _)| MILESTONES.contains(name)) {
+            let labels = format!("incident=\"{}\",milestone=\"{milestone}\"", Escaped(&sample.incident));
+            text.line(names::INCIDENT_MILESTONE, &labels, Millis::new(at.as_ms()));
+        }
+    }
+    text.head(names::MUSTER_ROLES);
+    for sample in samples {
+        for (role, status) in sample.roles.iter().filter(|(_, status)| ROLE_STATUS.contains(status)).take(ROLES) {
+            let (incident, role) = (Escaped(&sample.incident), Escaped(role));
+            let labels = format!("incident=\"{incident}\",role=\"{role}\",status=\"{status}\"");
+            text.line(names::MUSTER_ROLES, &labels, true);
+        }
+    }
+}
+
+fn info(sample: &IncidentSample) -> String {
+    let (kind, value) = sample.cause.as_ref().map_or(("", ""), |cause| (&*cause.kind, &*cause.value));
+    format!(
+        "cause=\"{}\",cause_kind=\"{}\",event=\"{}\",incident=\"{}\",scope=\"{}\",severity=\"{}\",state=\"{}\"",
+        Escaped(value),
+        Escaped(kind),
+        Escaped(&sample.event),
+        Escaped(&sample.incident),
+        super::scope_name(sample.scope),
+        match sample.severity {
+            Severity::Warning => "warning",
+            Severity::Major => "major",
+        },
+        Escaped(sample.state),
+    )
+}
+
+fn instant(
+    text: &mut Text,
+    samples: &[IncidentSample],
+    metric: Metric,
+    at: impl Fn(&IncidentSample) -> Option<Timestamp>,
+) {
+    text.head(metric);
+    for sample in samples {
+        if let Some(at) = at(sample) {
+            text.line(metric, &format!("incident=\"{}\"", Escaped(&sample.incident)), Millis::new(at.as_ms()));
+        }
+    }
+}
+
+/// Every step of every branch that has members, also those where nobody stands: a burn-down falls to 0 instead of ending.
+fn ladder(text: &mut Text, samples: &[IncidentSample], dictionaries: &Dictionaries) {
+    text.head(names::INCIDENT_LADDER);
+    for sample in samples {
+        let mut counts = std::collections::BTreeMap::<&str, [u64; STEPS.len()]>::new();
+        for count in &sample.ladder {
+            let branch = count.branch.as_ref().map_or(NONE, |branch| dictionaries.branch.label(Some(branch)));
+            if let Some(step) = STEPS.iter().position(|step| *step == count.step) {
+                counts.entry(branch).or_default()[step] += count.devices;
+            }
+        }
+        for (branch, by_step) in counts {
+            for (step, devices) in STEPS.iter().zip(by_step) {
+                let (branch, incident) = (Escaped(branch), Escaped(&sample.incident));
+                let labels = format!("branch=\"{branch}\",incident=\"{incident}\",step=\"{step}\"");
+                text.line(names::INCIDENT_LADDER, &labels, devices);
+            }
+        }
+    }
+}
