@@ -1,4 +1,4 @@
-//! What a look costs: a scrape of 1,000 devices, and the pages.
+//! What a look costs: a scrape of 1,000 devices with 400 cohorts, what a report costs to be counted for it, and the pages.
 //!
 //! `collector` is the way that is not taken: the same device figures as `MetricFamily` values of the `prometheus` crate, and
 //! its encoder.
@@ -17,6 +17,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fleetwatch::clock::Clock;
+use fleetwatch::engine::device::TrafficClass;
+use fleetwatch::engine::histogram::bucket_of;
+use fleetwatch::engine::report::{Bucket, ClassReport, Report};
 use fleetwatch::engine::snapshot::{DeviceView, Snapshot};
 use fleetwatch::metrics::{Counters, DeviceSeries, Exporter};
 use prometheus::core::{Collector, Desc};
@@ -25,8 +28,45 @@ use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 use sample::{NOW, Stage};
 
 fn exporter(series: DeviceSeries) -> Exporter {
-    let snapshot = Arc::new(ArcSwap::from_pointee(sample::snapshot(1_000, Stage::Declared)));
-    Exporter::new(Arc::new(Counters::new(&[])), snapshot, Clock::scaled(NOW, 0.000_001), series)
+    let counters = Arc::new(Counters::new(&[]));
+    let snapshot = sample::snapshot(1_000, Stage::Declared);
+    let report = report();
+    for device in &snapshot.devices {
+        counters.recorded(device.id.as_str(), &report);
+    }
+    Exporter::new(counters, Arc::new(ArcSwap::from_pointee(snapshot)), Clock::scaled(NOW, 0.000_001), series)
+}
+
+/// Four classes of 20 buckets.
+fn report() -> Report {
+    let classes = [TrafficClass::Https, TrafficClass::Dns, TrafficClass::Mail, TrafficClass::Voip];
+    let bucket = |n: u32| Bucket { index: u16::try_from(bucket_of(1_000 + n % 20 * 300)).unwrap(), count: 1 + n % 7 };
+    let class = |(n, class): (usize, TrafficClass)| ClassReport {
+        class,
+        buckets: n as u32 * 20..(n as u32 + 1) * 20,
+        rules: 0..0,
+        flows: 1_840,
+        flagged: 12,
+        canary: 20,
+        canary_flagged: 1,
+        released: 2,
+    };
+    let classes = classes.into_iter().enumerate().map(class).collect();
+    Report { classes, buckets: (0..80).map(bucket).collect(), ..Report::default() }
+}
+
+/// What the path of a report pays for the cohorts.
+fn count(c: &mut Criterion) {
+    let counters = Counters::new(&[]);
+    let devices: Vec<String> = (1..=10_000).map(|number| format!("B-{number:05}")).collect();
+    let report = report();
+    let mut next = 0;
+    c.bench_function("count_report_of_4_classes_by_20_buckets", |b| {
+        b.iter(|| {
+            next = (next + 1) % devices.len();
+            counters.recorded(&devices[next], &report);
+        });
+    });
 }
 
 fn scrape(c: &mut Criterion) {
@@ -170,5 +210,5 @@ impl Client {
     }
 }
 
-criterion_group!(benches, scrape, pages);
+criterion_group!(benches, scrape, count, pages);
 criterion_main!(benches);

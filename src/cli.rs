@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`args`] | the subcommands and their options, as `--help` teaches them |
 //! | [`check`] | `check-config` |
+//! | [`dashboards`] | `dashboards`: the Grafana dashboards as files |
 //! | [`devices`] | `devices import` and `devices export` |
 //! | [`failure`] | the kinds of failure, their exit codes and how they are printed |
 //! | [`fetch`] | a running instance, over its API |
@@ -24,6 +25,7 @@ use crate::config::{self, Config, LogFormat};
 
 pub mod args;
 pub mod check;
+pub mod dashboards;
 pub mod devices;
 pub mod failure;
 pub mod fetch;
@@ -121,6 +123,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             app(|| wired::notify_test(&config, &args))
         }
         Command::CheckConfig(args) => check::run(&args, config::process_environment(), &mut std::io::stdout().lock()),
+        Command::Dashboards(args) => dashboards::run(&args, &mut std::io::stdout().lock()),
         Command::Completions(args) => completions(args.shell, &mut std::io::stdout().lock()),
     }
 }

@@ -19,6 +19,7 @@
 
 mod cohorts;
 mod counters;
+pub mod dashboards;
 mod devices;
 mod dictionary;
 mod events;
@@ -127,7 +128,7 @@ impl Exporter {
         cohorts.write(&mut text);
         events::write(&mut text, &snapshot);
         self.counters.timeline(&mut text, now);
-        incidents::write(&mut text, &self.incidents.load(), dictionaries);
+        incidents::write(&mut text, &self.incidents.load(), self.series, dictionaries);
         devices::write(&mut text, &snapshot, self.series, dictionaries);
         let board = self.gates.as_ref().map(|gates| gates.board()).unwrap_or_default();
         fleet::gates(&mut text, &board.decisions, dictionaries);

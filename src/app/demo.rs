@@ -270,6 +270,7 @@ impl Stage {
         let settings = broker::BrokerConfig { listen, ..broker::BrokerConfig::default() };
         let broker = Embedded::start(settings, Some(core.intake())).await.context("cannot start the broker")?;
         core.health().open("broker");
+        core.counters().broker_connected.set(1);
         if let Some(retained) = core.retained() {
             tokio::spawn(publish_embedded(broker.publisher(), retained, core.counters()));
         }

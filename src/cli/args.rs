@@ -30,7 +30,7 @@ pub use replay::ReplayArgs;
 pub use report::ReportArgs;
 pub use run::{DemoArgs, ServeArgs};
 pub use score::{BackgroundArg, ScoreArgs, ScoreSet, Seeds};
-pub use tools::{CheckConfigArgs, CompletionsArgs};
+pub use tools::{CheckConfigArgs, CompletionsArgs, DashboardsArgs};
 
 const EXAMPLES: &str = "\
 First steps:
@@ -100,6 +100,8 @@ pub enum Command {
     Notify(NotifyCommand),
     /// Tell everything that is wrong with a configuration.
     CheckConfig(CheckConfigArgs),
+    /// Write the Grafana dashboards of this version's metrics.
+    Dashboards(DashboardsArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }

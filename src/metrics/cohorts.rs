@@ -183,18 +183,17 @@ impl Ledger {
         }
         let labels: Vec<String> = self.cohorts.keys().map(labels).collect();
         self.histogram(text, &labels);
-        let counters: [(Metric, fn(&Sums) -> u64); 5] = [
-            (names::COHORT_FLOWS, |sums| sums.flows),
-            (names::COHORT_FLAGGED, |sums| sums.flagged),
-            (names::COHORT_RELEASED, |sums| sums.released),
-            (names::COHORT_PROBES, |sums| sums.probes),
-            (names::COHORT_FLAGGED_PROBES, |sums| sums.flagged_probes),
-        ];
-        for (metric, value) in counters {
-            text.head(metric);
-            for (cohort, labels) in self.cohorts.values().zip(&labels) {
-                text.line(metric, labels, value(&cohort.sums));
-            }
+        self.counter(text, &labels, names::COHORT_FLOWS, |sums| sums.flows);
+        self.counter(text, &labels, names::COHORT_FLAGGED, |sums| sums.flagged);
+        self.counter(text, &labels, names::COHORT_RELEASED, |sums| sums.released);
+        self.counter(text, &labels, names::COHORT_PROBES, |sums| sums.probes);
+        self.counter(text, &labels, names::COHORT_FLAGGED_PROBES, |sums| sums.flagged_probes);
+    }
+
+    fn counter(&self, text: &mut Text, labels: &[String], metric: Metric, value: impl Fn(&Sums) -> u64) {
+        text.head(metric);
+        for (cohort, labels) in self.cohorts.values().zip(labels) {
+            text.line(metric, labels, value(&cohort.sums));
         }
     }
 

@@ -58,6 +58,7 @@ fn devices(text: &mut Text, chosen: &[&DeviceView], at: Timestamp, dictionaries:
     table.column(names::DEVICE_FALSE_POSITIVES, |device| device.false_positive_ratio.filter(|_| is_fresh(device, at)));
     table.column(names::DEVICE_LAST_REPORT, |device| Some(Millis::new(device.last_report_at?.as_ms())));
     table.column(names::DEVICE_IN_EVENT, |device| Some(device.event_id.is_some()));
+    table.events();
     table.column(names::DEVICE_WORKAROUND, |device| device.workaround_active);
     table.column(names::DEVICE_CLOCK_OFFSET, |device| Some(Millis::new(device.clock_offset_ms?)));
     table.column(names::DEVICE_BOOTS, |device| Some(u64::from(device.recent_boots)));
@@ -95,6 +96,15 @@ impl Table<'_> {
                 line.clear();
                 let _ = write!(line, "{labels},quantile=\"{quantile}\"");
                 self.text.line(metric, &line, Micros::new(i64::from(us)));
+            }
+        }
+    }
+
+    fn events(&mut self) {
+        self.text.head(names::DEVICE_EVENT);
+        for (device, labels) in self.chosen.iter().zip(self.labels) {
+            if let Some(event) = &device.event_id {
+                self.text.line(names::DEVICE_EVENT, &format!("{labels},event=\"{}\"", Escaped(event)), true);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! The incidents' life as metrics: what `app` reads from the record, written as text.
 
+use super::DeviceSeries;
 use super::dictionary::{Dictionaries, NONE};
 use super::names::{self, Metric};
 use super::text::{Escaped, Millis, Text};
-use crate::engine::device::Label;
+use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Scope, Severity, Suspect};
 use crate::engine::time::Timestamp;
 
@@ -58,6 +59,8 @@ pub struct IncidentSample {
     pub forecast_end_at: Option<Timestamp>,
     /// Devices that stand on a step, by branch. A device stands on one step.
     pub ladder: Vec<LadderCount>,
+    /// Each device and the step on which it stands, but for those that are done.
+    pub devices: Vec<(DeviceId, &'static str)>,
     /// Milestones reached, and when.
     pub milestones: Vec<(&'static str, Timestamp)>,
     /// Roles of the team, and how far each has come.
@@ -76,7 +79,7 @@ pub struct LadderCount {
 const ROLES: usize = 16;
 
 /// Branches beyond the dictionary's bound are counted together.
-pub(super) fn write(text: &mut Text, samples: &[IncidentSample], dictionaries: &Dictionaries) {
+pub(super) fn write(text: &mut Text, samples: &[IncidentSample], series: DeviceSeries, dictionaries: &Dictionaries) {
     let samples = &samples[..samples.len().min(names::INCIDENTS_WITH_SERIES)];
     if samples.is_empty() {
         return;
@@ -103,6 +106,21 @@ pub(super) fn write(text: &mut Text, samples: &[IncidentSample], dictionaries: &
             let (incident, role) = (Escaped(&sample.incident), Escaped(role));
             let labels = format!("incident=\"{incident}\",role=\"{role}\",status=\"{status}\"");
             text.line(names::MUSTER_ROLES, &labels, true);
+        }
+    }
+    if series != DeviceSeries::Off {
+        devices(text, samples);
+    }
+}
+
+fn devices(text: &mut Text, samples: &[IncidentSample]) {
+    text.head(names::DEVICE_LADDER);
+    for sample in samples {
+        for (device, step) in &sample.devices {
+            if let Some(step) = STEPS.iter().position(|known| known == step) {
+                let labels = format!("device=\"{device}\",incident=\"{}\"", Escaped(&sample.incident));
+                text.line(names::DEVICE_LADDER, &labels, step as u64);
+            }
         }
     }
 }

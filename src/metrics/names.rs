@@ -7,7 +7,7 @@ use std::fmt;
 pub const SERIES_PER_DEVICE: usize = 30;
 
 /// Most traffic classes of one device with series of their own; degraded ones come first.
-pub const CLASSES_PER_DEVICE: usize = 5;
+pub const CLASSES_PER_DEVICE: usize = 4;
 
 /// Most cohorts (traffic class, update, branch) with series of their own; of the rest the branch is `other`.
 pub const COHORTS: usize = 1_000;
@@ -235,6 +235,7 @@ pub const FROM_INCIDENTS: &[Metric] = &[
     INCIDENT_LADDER,
     INCIDENT_MILESTONE,
     MUSTER_ROLES,
+    DEVICE_LADDER,
 ];
 
 // Each device.
@@ -275,6 +276,13 @@ pub const DEVICE_LAST_REPORT: Metric =
     gauge("fleetwatch_device_last_report_timestamp_seconds", "When the device was last heard.");
 pub const DEVICE_IN_EVENT: Metric =
     gauge("fleetwatch_device_in_event", "Whether the device is a member of an open event.");
+pub const DEVICE_EVENT: Metric =
+    gauge("fleetwatch_device_event_info", "The open event that the device is a member of; absent without one.");
+pub const DEVICE_LADDER: Metric = gauge(
+    "fleetwatch_device_ladder_step",
+    "Where the device stands in an incident: 0 affected, 1 contacted, 2 workaround claimed, 3 workaround verified, \
+     4 fix installed, 5 workaround reverted, 6 quality verified, 7 done, 8 excepted.",
+);
 pub const DEVICE_WORKAROUND: Metric =
     gauge("fleetwatch_device_workaround_active", "Whether the device runs with a workaround's settings.");
 pub const DEVICE_CLOCK_OFFSET: Metric =
@@ -326,6 +334,7 @@ pub const FROM_SNAPSHOT: &[Metric] = &[
     DEVICE_FALSE_POSITIVES,
     DEVICE_LAST_REPORT,
     DEVICE_IN_EVENT,
+    DEVICE_EVENT,
     DEVICE_WORKAROUND,
     DEVICE_CLOCK_OFFSET,
     DEVICE_BOOTS,

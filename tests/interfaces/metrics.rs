@@ -77,6 +77,7 @@ fn incident() -> IncidentSample {
             count("a branch that no device names", "affected", 1),
             count("branch-01", "no such step", 99),
         ],
+        devices: vec![(sample::id(3), "contacted"), (sample::id(6), "no such step")],
         milestones: vec![("declared", at(-48)), ("workaround_available", at(-40)), ("no such milestone", at(0))],
         roles: vec![("commander".to_owned(), "joined"), ("support".to_owned(), "no such status")],
     }

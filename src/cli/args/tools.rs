@@ -1,4 +1,4 @@
-//! Options of `check-config` and `completions`.
+//! Options of `check-config`, `dashboards` and `completions`.
 
 use std::path::PathBuf;
 
@@ -21,6 +21,25 @@ pub struct CheckConfigArgs {
     /// Print the whole configuration as it holds, file and environment over the defaults.
     #[arg(long)]
     pub print: bool,
+}
+
+/// Options of `dashboards`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+The dashboards are those of this program's metrics; after an upgrade they are to be written again. Grafana reads them by
+the provisioning files in grafana/provisioning.
+
+Examples:
+  fleetwatch dashboards /var/lib/grafana/dashboards/fleetwatch
+  fleetwatch dashboards --check grafana/dashboards      exit code 1 when a file differs")]
+pub struct DashboardsArgs {
+    /// Directory of the dashboards: en/ and ja/ are made in it.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// Write nothing; tell which files differ from what this program would write.
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// Options of `completions`.

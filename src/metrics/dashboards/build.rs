@@ -1,0 +1,238 @@
+//! Dashboards, their variables and marks: from a description to Grafana's JSON.
+
+use serde_json::{Value, json};
+
+use super::palette::{BAD, BLUE, GREEN, ORANGE, PURPLE, SKY};
+use super::panel::Panel;
+use super::words::{Lang, Say, say};
+use crate::metrics::names::{self, EVENT_CHANGE, INCIDENT_MILESTONE, UPDATE_ROLLOUT};
+
+/// The data source that the provisioning makes. Panels refer to it by a variable, so that another one can be chosen.
+const DATA_SOURCE: &str = "fleetwatch-prometheus";
+
+/// Grafana's version of the classic form.
+const SCHEMA: u32 = 41;
+
+/// A dashboard: one question.
+pub(super) struct Dashboard {
+    /// Of the file and the uid.
+    pub(super) name: &'static str,
+    pub(super) title: Say,
+    pub(super) question: Say,
+    /// How far back it looks at first.
+    pub(super) from: &'static str,
+    pub(super) refresh: &'static str,
+    pub(super) variables: Vec<Variable>,
+    pub(super) marks: Vec<Mark>,
+    /// Placed from left to right, and below when a line of 24 columns is full.
+    pub(super) panels: Vec<Panel>,
+}
+
+/// The uid of a dashboard: fixed, so that links stay.
+pub(super) fn uid(name: &str, lang: Lang) -> String {
+    match lang {
+        Lang::En => format!("fleetwatch-{name}"),
+        Lang::Ja => format!("fleetwatch-{name}-ja"),
+    }
+}
+
+impl Dashboard {
+    pub(super) fn json(&self, lang: Lang) -> Value {
+        let mut variables = vec![data_source(lang)];
+        variables.extend(self.variables.iter().map(|variable| variable.json(lang)));
+        json!({
+            "annotations": { "list": self.marks.iter().map(|mark| mark.json(lang)).collect::<Vec<_>>() },
+            "description": self.question.in_lang(lang),
+            "editable": false,
+            "graphTooltip": 1,
+            "links": links(lang),
+            "panels": placed(&self.panels, lang),
+            "refresh": self.refresh,
+            "schemaVersion": SCHEMA,
+            "tags": ["fleetwatch", tag(lang)],
+            "templating": { "list": variables },
+            "time": { "from": self.from, "to": "now" },
+            "timezone": "browser",
+            "title": self.title.in_lang(lang),
+            "uid": uid(self.name, lang),
+            "version": 1,
+        })
+    }
+}
+
+fn tag(lang: Lang) -> String {
+    format!("fleetwatch-{}", lang.code())
+}
+
+/// The way to the other dashboards of the language, with the time range and the variables.
+fn links(lang: Lang) -> Value {
+    json!([{
+        "asDropdown": false,
+        "icon": "external link",
+        "includeVars": true,
+        "keepTime": true,
+        "tags": [tag(lang)],
+        "targetBlank": false,
+        "title": "fleetwatch",
+        "tooltip": say("The other dashboards", "ほかのダッシュボード").in_lang(lang),
+        "type": "dashboards",
+        "url": "",
+    }])
+}
+
+/// Gives each panel its place and number.
+fn placed(panels: &[Panel], lang: Lang) -> Vec<Value> {
+    let (mut x, mut y, mut line) = (0, 0, 0);
+    let mut values = Vec::new();
+    for (number, panel) in panels.iter().enumerate() {
+        let (w, h) = panel.size();
+        if x + w > 24 {
+            (x, y, line) = (0, y + line, 0);
+        }
+        let mut value = panel.json(lang);
+        value["id"] = json!(number + 1);
+        value["gridPos"] = json!({ "h": h, "w": w, "x": x, "y": y });
+        values.push(value);
+        (x, line) = (x + w, line.max(h));
+    }
+    values
+}
+
+/// The reference to the data source in panels, variables and marks.
+pub(super) fn source() -> Value {
+    json!({ "type": "prometheus", "uid": "${datasource}" })
+}
+
+fn data_source(lang: Lang) -> Value {
+    json!({
+        "current": { "selected": false, "text": DATA_SOURCE, "value": DATA_SOURCE },
+        "hide": 0,
+        "includeAll": false,
+        "label": say("Data source", "データソース").in_lang(lang),
+        "multi": false,
+        "name": "datasource",
+        "options": [],
+        "query": "prometheus",
+        "refresh": 1,
+        "regex": "",
+        "type": "datasource",
+    })
+}
+
+/// A choice at the top of a dashboard: the values of a label.
+pub(super) struct Variable {
+    name: &'static str,
+    label: Say,
+    query: String,
+    /// Whether several, or all, can be chosen.
+    many: bool,
+}
+
+impl Variable {
+    /// One value.
+    pub(super) fn one(name: &'static str, label: Say, query: impl Into<String>) -> Self {
+        Self { name, label, query: query.into(), many: false }
+    }
+
+    /// Any number of values; all at first.
+    pub(super) fn many(name: &'static str, label: Say, query: impl Into<String>) -> Self {
+        Self { many: true, ..Self::one(name, label, query) }
+    }
+
+    fn json(&self, lang: Lang) -> Value {
+        let mut value = json!({
+            "datasource": source(),
+            "definition": self.query,
+            "hide": 0,
+            "includeAll": self.many,
+            "label": self.label.in_lang(lang),
+            "multi": self.many,
+            "name": self.name,
+            "options": [],
+            "query": { "query": self.query, "refId": "Variable" },
+            // At each change of the range: what a night's rollout brings has to be there.
+            "refresh": 2,
+            "regex": "",
+            "sort": 8,
+            "type": "query",
+        });
+        if self.many {
+            value["allValue"] = json!(".*");
+            value["current"] = json!({ "selected": true, "text": ["All"], "value": ["$__all"] });
+        }
+        value
+    }
+}
+
+pub(super) fn branches() -> Variable {
+    Variable::many("branch", say("Branch", "拠点"), format!("label_values({}, branch)", names::FLEET_BY_BRANCH))
+}
+
+pub(super) fn models() -> Variable {
+    Variable::many("model", say("Model", "機種"), format!("label_values({}, model)", names::FLEET_BY_MODEL))
+}
+
+pub(super) fn updates() -> Variable {
+    Variable::many("update", say("Update", "アップデート"), format!("label_values({}, update)", names::FLEET_BY_UPDATE))
+}
+
+/// An instant that is drawn as a vertical line in every graph.
+pub(super) struct Mark {
+    name: Say,
+    /// Values are seconds since the epoch.
+    instants: String,
+    title: &'static str,
+    text: &'static str,
+    color: &'static str,
+}
+
+impl Mark {
+    fn json(&self, lang: Lang) -> Value {
+        json!({
+            "datasource": source(),
+            "enable": true,
+            // Grafana takes the values as milliseconds.
+            "expr": format!("({}) * 1000", self.instants),
+            "hide": false,
+            "iconColor": self.color,
+            "name": self.name.in_lang(lang),
+            "step": "60s",
+            "tagKeys": "scope,cause",
+            "textFormat": self.text,
+            "titleFormat": format!("{}: {}", self.name.in_lang(lang), self.title),
+            "useValueForTime": true,
+        })
+    }
+}
+
+/// Everything that happens to a fleet, as marks: rollout, warning, declared, workaround, fix, closed.
+pub(super) fn marks() -> Vec<Mark> {
+    let change = |name, kind: &str, color| Mark {
+        name,
+        instants: format!("{EVENT_CHANGE}{{kind=\"{kind}\"}}"),
+        title: "{{event}} {{incident}}",
+        text: "{{cause_kind}} {{cause}}",
+        color,
+    };
+    let milestone = |name, milestone: &str, color| Mark {
+        name,
+        instants: format!("{INCIDENT_MILESTONE}{{milestone=\"{milestone}\"}}"),
+        title: "{{incident}}",
+        text: "",
+        color,
+    };
+    vec![
+        Mark {
+            name: say("Update rollout", "アップデート配信"),
+            instants: UPDATE_ROLLOUT.to_string(),
+            title: "{{update}}",
+            text: "",
+            color: PURPLE,
+        },
+        change(say("Warning", "早期警告"), "early_warning", ORANGE),
+        change(say("Declared", "重大障害の宣言"), "declared", BAD),
+        milestone(say("Workaround available", "回避策の提供"), "workaround_available", SKY),
+        milestone(say("Fix available", "修正版の提供"), "fix_available", BLUE),
+        milestone(say("Closed", "クローズ"), "closed", GREEN),
+    ]
+}

@@ -1,0 +1,183 @@
+//! Is anything wrong? Legible from three metres.
+
+use super::build::{Dashboard, marks};
+use super::palette::{BAD, GOOD, GREY, WARNING};
+use super::panel::Panel;
+use super::words::say;
+use crate::metrics::names::{
+    CLOCK, EVENT, EVENT_MEMBERS, EVENT_STREAK, EVENTS_OPEN, FLEET_DEVICES, FLEET_EXPECTED, FLEET_REPORTING, INCIDENT,
+    INCIDENT_PROMISE, LAST_REPORT, SNAPSHOT_AGE, WORST_DUE, WORST_STREAK,
+};
+
+pub(super) fn dashboard() -> Dashboard {
+    Dashboard {
+        name: "wall",
+        title: say("fleetwatch: wall", "fleetwatch: 監視盤"),
+        question: say("Is anything wrong?", "異常はあるか。"),
+        from: "now-6h",
+        refresh: "10s",
+        variables: Vec::new(),
+        marks: marks(),
+        panels: vec![
+            reporting(),
+            degraded(),
+            clock(),
+            left(),
+            majors(),
+            warnings(),
+            freshness(),
+            deadline(),
+            verdicts(),
+            open_majors(),
+            incidents(),
+        ],
+    }
+}
+
+fn reporting() -> Panel {
+    Panel::stat(
+        say("Reporting", "報告中の装置"),
+        say("Devices that report, of those that should.", "報告すべき装置のうち、報告している割合。"),
+    )
+    .query(format!("{FLEET_REPORTING} / {FLEET_EXPECTED}"), "")
+    .unit("percentunit")
+    .decimals(1)
+    .steps(vec![(None, BAD), (Some(0.9), WARNING), (Some(0.98), GOOD)])
+    .sized(6, 6)
+}
+
+fn degraded() -> Panel {
+    Panel::stat(
+        say("Degraded now", "劣化中の装置"),
+        say("Devices whose newest minute is degraded.", "最新の1分が劣化と判定された装置の数。"),
+    )
+    .query(format!("{FLEET_DEVICES}{{verdict=\"degraded\"}}"), "")
+    .limits(1.0, 3.0)
+    .sized(6, 6)
+}
+
+fn clock() -> Panel {
+    Panel::stat(
+        say("One-hour clock", "1時間時計"),
+        say(
+            "Longest degradation that is proved without a break. At one hour it is a major incident.",
+            "途切れなく続いたと証明できた劣化の最長時間。1時間で重大障害になる。",
+        ),
+    )
+    .query(WORST_STREAK.to_string(), "")
+    .unit("dthms")
+    .limits(900.0, 3_600.0)
+    .sized(6, 6)
+}
+
+fn left() -> Panel {
+    Panel::stat(
+        say("Time left", "残り時間"),
+        say(
+            "Until the worst event becomes a major incident, if nothing changes.",
+            "最も進んだ事象が重大障害になるまで。",
+        ),
+    )
+    .query(format!("{WORST_DUE} - {CLOCK}"), "")
+    .unit("dthms")
+    .none(say("no clock runs", "進行中の時計なし"))
+    .steps(vec![(None, BAD), (Some(900.0), WARNING)])
+    .sized(6, 6)
+}
+
+fn majors() -> Panel {
+    Panel::stat(say("Open majors", "継続中の重大障害"), say("Declared and not resolved.", "宣言済みで未解決のもの。"))
+        .query(format!("sum({EVENTS_OPEN}{{state!=\"pending\"}})"), "")
+        .limits(1.0, 1.0)
+        .sized(6, 5)
+}
+
+fn warnings() -> Panel {
+    Panel::stat(
+        say("On the way", "進行中の事象"),
+        say("Open events that have not filled the hour.", "まだ1時間に達していない事象の数。"),
+    )
+    .query(format!("sum({EVENTS_OPEN}{{state=\"pending\"}})"), "")
+    .limits(1.0, 1_000.0)
+    .sized(6, 5)
+}
+
+fn freshness() -> Panel {
+    Panel::stat(
+        say("Age of the data", "データの古さ"),
+        say(
+            "Since the last report of any device, and since the detector last looked. Old data: nobody knows.",
+            "最後の報告と、検知器の最後の判定からの経過時間。古いデータからは何も言えない。",
+        ),
+    )
+    .query(format!("{CLOCK} - {LAST_REPORT}"), "reports")
+    .query(SNAPSHOT_AGE.to_string(), "detector")
+    .unit("s")
+    .decimals(0)
+    .limits(60.0, 180.0)
+    .sized(6, 5)
+}
+
+fn deadline() -> Panel {
+    Panel::stat(
+        say("Deadline", "期限"),
+        say("When the worst event becomes a major incident.", "最も進んだ事象が重大障害になる時刻。"),
+    )
+    .query(format!("{WORST_DUE} * 1000"), "")
+    .unit("dateTimeAsIso")
+    .none(say("no clock runs", "進行中の時計なし"))
+    .steps(vec![(None, WARNING)])
+    .sized(6, 5)
+}
+
+fn verdicts() -> Panel {
+    Panel::graph(
+        say("Degraded and unknown devices", "劣化・不明の装置"),
+        say("Unknown is not healthy: it says that there is no data.", "不明は正常ではない。データがないことを示す。"),
+    )
+    .query(format!("{FLEET_DEVICES}{{verdict=\"unknown\"}}"), "unknown")
+    .query(format!("{FLEET_DEVICES}{{verdict=\"degraded\"}}"), "degraded")
+    .range(0.0, None)
+    .sized(24, 7)
+}
+
+fn open_majors() -> Panel {
+    let open = format!("{EVENT}{{state!=\"pending\"}}");
+    let shown = format!("topk(10, max by (event) ({EVENT_STREAK}) and on (event) {open})");
+    Panel::table(
+        say("Open majors, as the detector sees them", "継続中の重大障害（検知器）"),
+        say("At most ten, the longest first.", "長い順に10件まで。"),
+    )
+    .query(format!("{open} and on (event) {shown}"), "")
+    .query(shown.clone(), "")
+    .query(format!("max by (event) ({EVENT_MEMBERS}) and on (event) {shown}"), "")
+    .column("event", say("Event", "事象"), "none")
+    .column("incident", say("Incident", "障害番号"), "none")
+    .column("state", say("State", "状態"), "none")
+    .column("scope", say("Scope", "範囲"), "none")
+    .column("cause", say("Suspect", "疑わしい原因"), "none")
+    .column("Value #B", say("Degraded for", "劣化の継続"), "dthms")
+    .column("Value #C", say("Devices", "装置数"), "none")
+    .greatest_first(say("Degraded for", "劣化の継続"))
+    .none(say("none", "なし"))
+    .sized(12, 7)
+}
+
+fn incidents() -> Panel {
+    let shown = format!("topk(10, max by (incident) ({INCIDENT_PROMISE}))");
+    Panel::table(
+        say("Incidents that are not closed", "未クローズの障害"),
+        say("Their state, and when the permanent fix is promised.", "状態と、恒久対処を約束した期限。"),
+    )
+    .query(INCIDENT.to_string(), "")
+    .query(format!("({shown}) * 1000"), "")
+    .column("incident", say("Incident", "障害番号"), "none")
+    .column("state", say("State", "状態"), "none")
+    .column("scope", say("Scope", "範囲"), "none")
+    .column("cause", say("Suspect", "疑わしい原因"), "none")
+    .column("Value #B", say("Promised for", "約束の期限"), "dateTimeAsIso")
+    .link("incident", "incident", say("The incident", "この障害"))
+    .steps(vec![(None, GREY)])
+    .none(say("none", "なし"))
+    .sized(12, 7)
+}
