@@ -142,7 +142,6 @@ impl Variable {
     fn json(&self, lang: Lang) -> Value {
         let mut value = json!({
             "datasource": source(),
-            "definition": self.query,
             "hide": 0,
             "includeAll": self.many,
             "label": self.label.in_lang(lang),

@@ -1,0 +1,271 @@
+//! Debian's Prometheus and Alertmanager, with the sample configurations, on a running demo: every query of every panel,
+//! variable and mark runs and returns data at some time of the story.
+//!
+//! The demo has no incident's life yet, so a relay between it and Prometheus adds one, of the demo's own event and devices.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::names::{exporter, incident};
+use super::process::{Running, are_installed, free_port, get, json, line_of, start, until};
+use super::{all_dashboards, list, read, root, text};
+
+/// Above what any step may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Queries that have nothing to show in a story of two minutes: dashboard, panel, query, why.
+const EMPTY: &[(&str, &str, &str, &str)] = &[("device", "Delay", "D", "there is no day before")];
+
+const PROGRAMS: [(&str, &str); 5] = [
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
+    ("prometheus-alertmanager", "prometheus-alertmanager"),
+    ("amtool", "prometheus-alertmanager"),
+    ("mosquitto_pub", "mosquitto-clients"),
+];
+
+/// Runs a checker over files; fails with what it says.
+fn check(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).current_dir(root()).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&said));
+}
+
+#[test]
+fn rules_and_configurations_have_no_fault_and_every_rule_does_what_it_says() {
+    if !are_installed(&PROGRAMS) {
+        return;
+    }
+    let (recording, alerts) =
+        ("grafana/prometheus/fleetwatch-recording.yml", "grafana/prometheus/fleetwatch-alerts.yml");
+    check("promtool", &["check", "rules", recording, alerts]);
+    let cases = ["recording", "alerts"].map(|name| format!("grafana/prometheus/tests/{name}.test.yml"));
+    check("promtool", &["test", "rules", &cases[0], &cases[1]]);
+    check("promtool", &["check", "config", "deploy/prometheus/prometheus.yml"]);
+    check("amtool", &["check-config", "deploy/alertmanager/alertmanager.yml"]);
+}
+
+/// Everything that runs.
+struct Night {
+    prometheus: String,
+    alertmanager: String,
+    mqtt_port: String,
+    started_s: u64,
+    _place: tempfile::TempDir,
+    _running: Vec<Running>,
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+impl Night {
+    fn start() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_fleetwatch"));
+        demo.args(["demo", "--plain", "--devices", "60", "--speed", "240"]).env_remove("FLEETWATCH_CONFIG");
+        let (demo, lines) = start(demo.env("TMPDIR", place.path()));
+        let address =
+            |line: &str, what: &str| Some(line.trim().strip_prefix(what)?.split_whitespace().next()?.to_owned());
+        let metrics = line_of(&lines, PATIENCE, |line| address(line, "metrics"));
+        let mqtt = line_of(&lines, PATIENCE, |line| address(line, "mqtt"));
+        let target = relay(metrics);
+        let (alertmanager, alertmanager_port) = start_alertmanager(place.path());
+        let (prometheus, prometheus_port) = start_prometheus(place.path(), target, alertmanager_port);
+        Self {
+            prometheus: format!("http://127.0.0.1:{prometheus_port}/api/v1"),
+            alertmanager: format!("http://127.0.0.1:{alertmanager_port}/api/v2"),
+            mqtt_port: mqtt.rsplit(':').next().unwrap().to_owned(),
+            started_s: now_s(),
+            _place: place,
+            _running: vec![demo, alertmanager, prometheus],
+        }
+    }
+
+    /// The series of a query from the start of the story until now.
+    fn series(&self, expr: &str) -> Result<Vec<Value>, String> {
+        let (start, end) = (self.started_s.to_string(), now_s().to_string());
+        let query = [("query", expr), ("start", &start), ("end", &end), ("step", "2")];
+        let answer = json(&format!("{}/query_range", self.prometheus), &query);
+        if answer["status"] != "success" {
+            return Err(format!("{expr}: {answer}"));
+        }
+        Ok(list(&answer, "/data/result").to_vec())
+    }
+
+    /// The values of a variable, `label_values(metric, label)`.
+    fn values(&self, query: &str) -> Vec<String> {
+        let inner = query.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')')).unwrap();
+        let (metric, label) = inner.rsplit_once(", ").unwrap();
+        let answer = json(&format!("{}/label/{label}/values", self.prometheus), &[("match[]", metric)]);
+        list(&answer, "/data").iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// A message that no device would send: something has to be refused.
+    fn send_nonsense(&self) {
+        let arguments = ["-h", "127.0.0.1", "-p", &self.mqtt_port, "-i", "B-9999", "-q", "1", "-m", "nonsense"];
+        let sent = Command::new("mosquitto_pub").args(arguments).args(["-t", "utm/v1/B-9999/report"]).status().unwrap();
+        assert!(sent.success());
+    }
+}
+
+/// Serves the demo's metrics with the life of an incident of the first event behind them.
+fn relay(metrics: String) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut request = [0; 4_096];
+            let _ = stream.read(&mut request);
+            let text = get(&metrics, &[]).map(with_incident).unwrap_or_default();
+            let status = if text.is_empty() { "503 Service Unavailable" } else { "200 OK" };
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\ncontent-type: text/plain; version=0.0.4\r\nconnection: close\r\n\r\n{text}"
+            );
+        }
+    });
+    port
+}
+
+fn with_incident(mut metrics: String) -> String {
+    let label = |line: &str, name: &str| {
+        let (_, rest) = line.split_once(&format!("{name}=\""))?;
+        Some(rest.split_once('"')?.0.to_owned())
+    };
+    let member = metrics.lines().find(|line| line.starts_with("fleetwatch_device_event_info{"));
+    let Some((device, event)) = member.and_then(|line| Some((label(line, "device")?, label(line, "event")?))) else {
+        return metrics;
+    };
+    let own = exporter(incident(&event, &[&device])).render();
+    let is_life = |line: &&str| {
+        let name = line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ");
+        ["fleetwatch_incident_", "fleetwatch_muster_", "fleetwatch_device_ladder_"]
+            .iter()
+            .any(|of| name.starts_with(of))
+    };
+    for line in own.lines().filter(is_life) {
+        metrics.push_str(line);
+        metrics.push('\n');
+    }
+    metrics
+}
+
+fn start_alertmanager(place: &Path) -> (Running, u16) {
+    let port = free_port();
+    let mut command = Command::new("prometheus-alertmanager");
+    command.arg(format!("--config.file={}", root().join("deploy/alertmanager/alertmanager.yml").display()));
+    command.arg(format!("--storage.path={}", place.join("alertmanager").display()));
+    command.args([&format!("--web.listen-address=127.0.0.1:{port}"), "--cluster.listen-address="]);
+    (start(&mut command).0, port)
+}
+
+/// The sample configuration with these addresses, and a second where it has a quarter of a minute.
+fn start_prometheus(place: &Path, target: u16, alertmanager: u16) -> (Running, u16) {
+    let port = free_port();
+    std::fs::create_dir_all(place.join("rules")).unwrap();
+    for name in ["fleetwatch-recording.yml", "fleetwatch-alerts.yml"] {
+        let rules = read(&format!("grafana/prometheus/{name}")).replace("interval: 1m", "interval: 1s");
+        std::fs::write(place.join("rules").join(name), rules).unwrap();
+    }
+    let config = read("deploy/prometheus/prometheus.yml")
+        .replace("127.0.0.1:8080", &format!("127.0.0.1:{target}"))
+        .replace("127.0.0.1:9093", &format!("127.0.0.1:{alertmanager}"))
+        .replace("127.0.0.1:9090", &format!("127.0.0.1:{port}"))
+        .replace("_interval: 15s", "_interval: 1s")
+        .replace("scrape_timeout: 10s", "scrape_timeout: 1s");
+    std::fs::write(place.join("prometheus.yml"), config).unwrap();
+    let mut command = Command::new("prometheus");
+    command.arg(format!("--config.file={}", place.join("prometheus.yml").display()));
+    command.arg(format!("--storage.tsdb.path={}", place.join("data").display()));
+    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    (start(&mut command).0, port)
+}
+
+/// What is chosen at the top of a dashboard: of one value the one that the story is about, of many all.
+fn choices(night: &Night, dashboard: &Value, about: &BTreeMap<&str, String>) -> Vec<(String, String)> {
+    let mut chosen = vec![("$__rate_interval".to_owned(), "15s".to_owned()), ("$__range".to_owned(), "1m".to_owned())];
+    for variable in list(dashboard, "/templating/list").iter().skip(1) {
+        let (name, query) = (text(variable, "/name"), text(variable, "/query/query"));
+        let values = night.values(query);
+        assert!(!values.is_empty(), "{query} has no values");
+        let value = match about.get(name) {
+            _ if variable["multi"] == true => ".*".to_owned(),
+            Some(value) => value.clone(),
+            // The update that is compared with.
+            None => {
+                values.iter().find(|value| Some(*value) != about.get("update") && *value != "other").unwrap().clone()
+            }
+        };
+        assert!(value == ".*" || values.contains(&value), "{query}: {value} is not among {values:?}");
+        chosen.push((format!("${name}"), value));
+    }
+    chosen
+}
+
+#[test]
+fn every_query_runs_and_returns_data_where_it_should() {
+    if !are_installed(&PROGRAMS) {
+        return;
+    }
+    let night = Night::start();
+    until("Prometheus to answer", PATIENCE, || get(&format!("{}/query", night.prometheus), &[("query", "up")]));
+    until("a scrape", PATIENCE, || night.series("fleetwatch_build_info").ok().filter(|found| !found.is_empty()));
+    night.send_nonsense();
+    let switch = until("the dead-man's switch in Alertmanager", PATIENCE, || {
+        let alerts = get(&format!("{}/alerts", night.alertmanager), &[])?;
+        alerts.contains("FleetwatchDeadMansSwitch").then_some(alerts)
+    });
+    assert!(!switch.contains("FleetwatchDown"), "{switch}");
+    until("fifteen seconds of a declared incident", PATIENCE, || {
+        let found = night.series("count_over_time(fleetwatch_event_info{state=\"declared\"}[2m]) > 15").ok()?;
+        night.send_nonsense();
+        (!found.is_empty()).then_some(())
+    });
+
+    let member = night.series("fleetwatch_device_event_info").unwrap().remove(0);
+    let cause = night.series("fleetwatch_event_info{cause_kind=\"update\",state=\"declared\"}").unwrap().remove(0);
+    let about = BTreeMap::from([
+        ("device", text(&member, "/metric/device").to_owned()),
+        ("update", text(&cause, "/metric/cause").to_owned()),
+        ("class", "https".to_owned()),
+        ("incident", "INC-2026-0001".to_owned()),
+    ]);
+    let mut findings = Vec::new();
+    let mut asked = 0;
+    for (path, dashboard) in all_dashboards().into_iter().filter(|(path, _)| path.starts_with("en/")) {
+        let chosen = choices(&night, &dashboard, &about);
+        let filled = |expr: &str| chosen.iter().fold(expr.to_owned(), |expr, (name, value)| expr.replace(name, value));
+        let name = path.trim_start_matches("en/").trim_end_matches(".json");
+        let mut ask = |title: &str, id: &str, expr: &str| {
+            asked += 1;
+            let may_be_empty = EMPTY.iter().any(|(of, panel, query, _)| (*of, *panel, *query) == (name, title, id));
+            match night.series(&filled(expr)) {
+                Err(error) => findings.push(format!("{name}, {title} {id}: {error}")),
+                Ok(series) if series.is_empty() != may_be_empty => {
+                    findings.push(format!("{name}, {title} {id}: {} series: {}", series.len(), filled(expr)));
+                }
+                Ok(series) if series.len() > 120 => {
+                    findings.push(format!("{name}, {title} {id}: {} series", series.len()))
+                }
+                Ok(_) => {}
+            }
+        };
+        for panel in list(&dashboard, "/panels") {
+            for target in list(panel, "/targets") {
+                ask(text(panel, "/title"), text(target, "/refId"), text(target, "/expr"));
+            }
+        }
+        for mark in list(&dashboard, "/annotations/list") {
+            ask(text(mark, "/name"), "", text(mark, "/expr"));
+        }
+    }
+    assert!(findings.is_empty(), "of {asked} queries:\n{}", findings.join("\n"));
+    assert!(asked > 120, "{asked}");
+}

@@ -1,0 +1,46 @@
+//! `deploy/stack/run`: the whole stack from Debian's packages, with TLS, on free ports.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::process::{are_installed, free_port, json, line_of, start, until};
+use super::{list, root};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+const PROGRAMS: [(&str, &str); 4] = [
+    ("mosquitto", "mosquitto"),
+    ("prometheus", "prometheus"),
+    ("prometheus-alertmanager", "prometheus-alertmanager"),
+    ("openssl", "openssl"),
+];
+
+#[test]
+fn the_stack_starts_from_files_and_ends_as_one() {
+    if !are_installed(&PROGRAMS) {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let ports = [free_port(), free_port(), free_port(), free_port()];
+    let mut command = Command::new(root().join("deploy/stack/run"));
+    command.arg(place.path()).env("FLEETWATCH_BINARY", env!("CARGO_BIN_EXE_fleetwatch"));
+    for (name, port) in ["MQTT_PORT", "HTTP_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT"].into_iter().zip(ports) {
+        command.env(name, port.to_string());
+    }
+    let (mut stack, lines) = start(command.env("DEVICES", "B-0001"));
+    line_of(&lines, PATIENCE, |line| line.starts_with("Everything runs").then_some(()));
+    let [_, http, prometheus, _] = ports;
+    until("all three targets to be scraped", PATIENCE, || {
+        let up = json(&format!("http://127.0.0.1:{prometheus}/api/v1/query"), &[("query", "up == 1")]);
+        (list(&up, "/data/result").len() == 3).then_some(())
+    });
+    let ready = json(&format!("http://127.0.0.1:{http}/readyz"), &[]);
+    assert_eq!(ready["ready"], true, "with the broker, over TLS: {ready}");
+    assert!(Command::new("kill").args(["-TERM", &stack.0.id().to_string()]).status().unwrap().success());
+    until("the script to end", PATIENCE, || stack.0.try_wait().unwrap());
+    for port in ports {
+        until("its programs to end", PATIENCE, || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_err().then_some(())
+        });
+    }
+}
