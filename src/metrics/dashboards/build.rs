@@ -105,7 +105,7 @@ pub(super) fn source() -> Value {
 
 fn data_source(lang: Lang) -> Value {
     json!({
-        "current": { "selected": false, "text": DATA_SOURCE, "value": DATA_SOURCE },
+        "current": { "selected": false, "text": "fleetwatch", "value": DATA_SOURCE },
         "hide": 0,
         "includeAll": false,
         "label": say("Data source", "データソース").in_lang(lang),
@@ -164,7 +164,7 @@ impl Variable {
 }
 
 pub(super) fn branches() -> Variable {
-    Variable::many("branch", say("Branch", "拠点"), format!("label_values({}, branch)", names::FLEET_BY_BRANCH))
+    Variable::many("branch", say("Branch", "支店"), format!("label_values({}, branch)", names::FLEET_BY_BRANCH))
 }
 
 pub(super) fn models() -> Variable {
@@ -172,7 +172,7 @@ pub(super) fn models() -> Variable {
 }
 
 pub(super) fn updates() -> Variable {
-    Variable::many("update", say("Update", "アップデート"), format!("label_values({}, update)", names::FLEET_BY_UPDATE))
+    Variable::many("update", say("Update", "更新"), format!("label_values({}, update)", names::FLEET_BY_UPDATE))
 }
 
 /// An instant that is drawn as a vertical line in every graph.
@@ -222,14 +222,14 @@ pub(super) fn marks() -> Vec<Mark> {
     };
     vec![
         Mark {
-            name: say("Update rollout", "アップデート配信"),
+            name: say("Update rollout", "更新配信"),
             instants: UPDATE_ROLLOUT.to_string(),
             title: "{{update}}",
             text: "",
             color: PURPLE,
         },
         change(say("Warning", "早期警告"), "early_warning", ORANGE),
-        change(say("Declared", "重大障害の宣言"), "declared", BAD),
+        change(say("Declared", "重大インシデントの宣言"), "declared", BAD),
         milestone(say("Workaround available", "回避策の提供"), "workaround_available", SKY),
         milestone(say("Fix available", "修正版の提供"), "fix_available", BLUE),
         milestone(say("Closed", "クローズ"), "closed", GREEN),

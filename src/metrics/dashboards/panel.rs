@@ -171,7 +171,7 @@ impl Panel {
         self.word(0.0, say("unknown", "不明"), UNKNOWN)
             .word(1.0, say("undecided", "判定できず"), super::palette::SKY)
             .word(2.0, say("healthy", "正常"), GOOD)
-            .word(3.0, say("degraded", "劣化"), BAD)
+            .word(3.0, say("degraded", "低下"), BAD)
     }
 
     /// What is shown when there is nothing.

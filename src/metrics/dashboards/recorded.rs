@@ -16,6 +16,7 @@ pub(super) const CLASS_P95: &str = "class:fleetwatch_cohort_latency_seconds:p95_
 /// The median of the devices' 95th percentiles, by model.
 pub(super) const MODEL_P95: &str = "model:fleetwatch_device_latency_seconds:p95_median";
 /// Wrongly flagged probes of all in half an hour.
+pub(super) const FLEET_FALSE_POSITIVES: &str = "fleet:fleetwatch_cohort_probes:flagged_ratio30m";
 pub(super) const BRANCH_FALSE_POSITIVES: &str = "branch:fleetwatch_cohort_probes:flagged_ratio30m";
 pub(super) const UPDATE_FALSE_POSITIVES: &str = "class_update:fleetwatch_cohort_probes:flagged_ratio30m";
 /// Flagged flows of all in five minutes.
