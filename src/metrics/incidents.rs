@@ -8,7 +8,7 @@ use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Scope, Severity, Suspect};
 use crate::engine::time::Timestamp;
 
-/// The steps of the ladder, in their order; [`EXCEPTED`](STEPS) stands beside it.
+/// The steps of the ladder, in their order; `excepted` stands beside it.
 pub const STEPS: [&str; 9] = [
     "affected",
     "contacted",

@@ -172,7 +172,7 @@ pub(super) fn models() -> Variable {
 }
 
 pub(super) fn updates() -> Variable {
-    Variable::many("update", say("Update", "更新"), format!("label_values({}, update)", names::FLEET_BY_UPDATE))
+    Variable::many("update", say("Update", "更新版"), format!("label_values({}, update)", names::FLEET_BY_UPDATE))
 }
 
 /// An instant that is drawn as a vertical line in every graph.
@@ -222,14 +222,14 @@ pub(super) fn marks() -> Vec<Mark> {
     };
     vec![
         Mark {
-            name: say("Update rollout", "更新配信"),
+            name: say("Update rollout", "更新版の配信"),
             instants: UPDATE_ROLLOUT.to_string(),
             title: "{{update}}",
             text: "",
             color: PURPLE,
         },
         change(say("Warning", "早期警告"), "early_warning", ORANGE),
-        change(say("Declared", "重大インシデントの宣言"), "declared", BAD),
+        change(say("Declared", "重大障害の宣言"), "declared", BAD),
         milestone(say("Workaround available", "回避策の提供"), "workaround_available", SKY),
         milestone(say("Fix available", "修正版の提供"), "fix_available", BLUE),
         milestone(say("Closed", "クローズ"), "closed", GREEN),

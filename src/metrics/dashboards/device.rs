@@ -14,11 +14,11 @@ use crate::metrics::names::{
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         name: "device",
-        title: say("fleetwatch: device", "fleetwatch: 機器"),
-        question: say("What is it with this device?", "この機器に何が起きているか。"),
+        title: say("fleetwatch: device", "fleetwatch: 装置"),
+        question: say("What is it with this device?", "この装置に何が起きているか。"),
         from: "now-6h",
         refresh: "30s",
-        variables: vec![Variable::one("device", say("Device", "機器"), format!("label_values({DEVICE}, device)"))],
+        variables: vec![Variable::one("device", say("Device", "装置"), format!("label_values({DEVICE}, device)"))],
         marks: marks(),
         panels: vec![
             identity(),
@@ -44,7 +44,7 @@ fn own(metric: impl std::fmt::Display) -> String {
 
 fn identity() -> Panel {
     Panel::stat(
-        say("What it is", "機器の情報"),
+        say("What it is", "装置の情報"),
         say("Model, branch, firmware, update.", "機種、支店、ファームウェア、版。"),
     )
     .query(own(DEVICE), "{{model}}, {{branch}}, {{firmware}}, {{update}}")
@@ -78,7 +78,7 @@ fn heard() -> Panel {
 fn timeline() -> Panel {
     Panel::timeline(
         say("States", "状態の推移"),
-        say("Verdicts of the device and of each traffic class.", "機器全体と通信の種類ごとの判定。"),
+        say("Verdicts of the device and of each traffic class.", "装置全体と通信の種類ごとの判定。"),
     )
     .query(own(DEVICE_VERDICT), "device")
     .query(own(DEVICE_CLASS_VERDICT), "{{class}}")
@@ -89,7 +89,7 @@ fn timeline() -> Panel {
 fn ladder() -> Panel {
     Panel::timeline(
         say("Ladder", "対応の段階"),
-        say("Where the device stands in each open incident.", "未クローズのインシデントで、この機器がどの段階にあるか。"),
+        say("Where the device stands in each open incident.", "未クローズの障害で、この装置がどの段階にあるか。"),
     )
     .query(own(DEVICE_LADDER), "{{incident}}")
     .word(0.0, say("affected", "影響あり"), BAD)
@@ -101,7 +101,7 @@ fn ladder() -> Panel {
     .word(6.0, say("quality verified", "品質確認済み"), GREEN)
     .word(7.0, say("done", "完了"), GOOD)
     .word(8.0, say("excepted", "除外"), super::palette::GREY)
-    .none(say("in no open incident", "未クローズのインシデントなし"))
+    .none(say("in no open incident", "未クローズの障害なし"))
     .sized(24, 4)
 }
 
@@ -162,10 +162,10 @@ fn false_positives() -> Panel {
 fn rules() -> Panel {
     let event = format!("max by (event) ({})", own(DEVICE_EVENT));
     Panel::table(
-        say("Detection rules of its event", "この機器の事象で増えた検知ルール"),
+        say("Detection rules of its event", "この装置の事象で増えた検知ルール"),
         say(
             "Flags an hour over all members, as of the last warning.",
-            "全対象機器での1時間あたりの検知数（最後の警告時点）。",
+            "全対象装置での1時間あたりの検知数（最後の警告時点）。",
         ),
     )
     .query(format!("max by (rule, class) ({EVENT_RULE}{{when=\"during\"}} and on (event) {event}) * 3600"), "")

@@ -13,16 +13,16 @@ use crate::metrics::names::{
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         name: "fleet",
-        title: say("fleetwatch: fleet", "fleetwatch: 全機器"),
+        title: say("fleetwatch: fleet", "fleetwatch: 全装置"),
         question: say("Where is it?", "どこで起きているか。"),
         from: "now-6h",
         refresh: "30s",
         variables: vec![branches(), models(), updates()],
         marks: marks(),
         panels: vec![
-            degraded("branch", say("Degraded by branch", "支店別の低下"), &FLEET_BY_BRANCH),
-            degraded("model", say("Degraded by model", "機種別の低下"), &FLEET_BY_MODEL),
-            degraded("update", say("Degraded by update", "更新別の低下"), &FLEET_BY_UPDATE),
+            degraded("branch", say("Degraded by branch", "支店別の品質低下"), &FLEET_BY_BRANCH),
+            degraded("model", say("Degraded by model", "機種別の品質低下"), &FLEET_BY_MODEL),
+            degraded("update", say("Degraded by update", "更新版別の品質低下"), &FLEET_BY_UPDATE),
             delay_by_branch(),
             delay(),
             false_positives(),
@@ -35,7 +35,7 @@ pub(super) fn dashboard() -> Dashboard {
 fn degraded(label: &'static str, title: Say, metric: &dyn std::fmt::Display) -> Panel {
     Panel::bars(
         title,
-        say("Share of the devices that are degraded; the worst ten.", "低下している機器の割合。上位10件。"),
+        say("Share of the devices that are degraded; the worst ten.", "低下している装置の割合。上位10件。"),
     )
     .query(
         format!(
@@ -55,7 +55,7 @@ fn delay_by_branch() -> Panel {
         say("Delay by branch", "支店別の遅延"),
         say(
             "95th percentile of the delay that the branch's devices add.",
-            "支店の機器が加える遅延の95パーセンタイル。",
+            "支店の装置が加える遅延の95パーセンタイル。",
         ),
     )
     .query(format!("{BRANCH_P95}{{branch=~\"$branch\"}}"), "{{branch}}")
@@ -89,7 +89,7 @@ fn false_positives() -> Panel {
 fn delay_by_model() -> Panel {
     Panel::graph(
         say("Delay by model", "機種別の遅延"),
-        say("Median of the devices' 95th percentiles.", "機器の95パーセンタイルの中央値。"),
+        say("Median of the devices' 95th percentiles.", "装置の95パーセンタイルの中央値。"),
     )
     .query(format!("{MODEL_P95}{{model=~\"$model\"}}"), "{{model}}")
     .unit("s")
@@ -101,7 +101,7 @@ fn worst_devices() -> Panel {
     let worst = format!("topk(20, max by (device) ({DEVICE_STREAK} > 0) and on (device) {chosen})");
     let of = |value: String| format!("max by (device) ({value}) and on (device) ({worst})");
     Panel::table(
-        say("Worst devices", "最も悪い機器"),
+        say("Worst devices", "最も悪い装置"),
         say("The twenty longest one-hour clocks, with where the devices stand.", "1時間時計の長い順に20台。"),
     )
     .query(worst.clone(), "")
@@ -109,15 +109,15 @@ fn worst_devices() -> Panel {
     .query(of(format!("{DEVICE_LATENCY}{{quantile=\"0.95\"}}")), "")
     .query(of(DEVICE_FALSE_POSITIVES.to_string()), "")
     .query(format!("{chosen} and on (device) ({worst})"), "")
-    .column("device", say("Device", "機器"), "none")
+    .column("device", say("Device", "装置"), "none")
     .column("branch", say("Branch", "支店"), "none")
     .column("model", say("Model", "機種"), "none")
-    .column("update", say("Update", "更新"), "none")
+    .column("update", say("Update", "更新版"), "none")
     .column("Value #A", say("Clock", "時計"), "dthms")
     .column("Value #B", say("Verdict (3: degraded)", "判定（3: 低下）"), "none")
     .column("Value #C", say("Delay p95", "遅延 p95"), "s")
     .column("Value #D", say("False positives", "誤検知"), "percentunit")
-    .link("device", "device", say("The device", "この機器"))
+    .link("device", "device", say("The device", "この装置"))
     .greatest_first(say("Clock", "時計"))
-    .none(say("no device has a clock", "時計が進んでいる機器なし"))
+    .none(say("no device has a clock", "時計が進んでいる装置なし"))
 }

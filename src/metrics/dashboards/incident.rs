@@ -3,6 +3,7 @@
 use super::build::{Dashboard, Variable, marks};
 use super::palette::{BAD, GOOD, WARNING};
 use super::panel::Panel;
+use super::recorded::LADDER;
 use super::words::{Say, say};
 use crate::metrics::names::{
     CLOCK, EVENT_CONFIDENCE, EVENT_DAMAGE, EVENT_DAMAGE_DEVICES, EVENT_MEMBERS, EVENT_RULE, EVENT_STARTED, INCIDENT,
@@ -13,13 +14,13 @@ use crate::metrics::names::{
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         name: "incident",
-        title: say("fleetwatch: incident", "fleetwatch: インシデント"),
-        question: say("How far is this incident?", "このインシデントはどこまで進んだか。"),
+        title: say("fleetwatch: incident", "fleetwatch: 障害"),
+        question: say("How far is this incident?", "この障害はどこまで進んだか。"),
         from: "now-3d",
         refresh: "1m",
         variables: vec![Variable::one(
             "incident",
-            say("Incident", "インシデント番号"),
+            say("Incident", "障害番号"),
             format!("label_values({INCIDENT}, incident)"),
         )],
         marks: marks(),
@@ -58,7 +59,7 @@ fn identity() -> Panel {
     Panel::stat(say("State", "状態"), say("State, severity, scope and suspect.", "状態、重大度、範囲、疑わしい原因。"))
         .query(own(INCIDENT), "{{state}}, {{severity}}, {{scope}}: {{cause_kind}} {{cause}}")
         .names_only()
-        .none(say("choose an incident", "インシデントを選んでください"))
+        .none(say("choose an incident", "障害を選んでください"))
 }
 
 fn lasting() -> Panel {
@@ -76,7 +77,7 @@ fn promise() -> Panel {
         say("Time left to the promise", "約束までの残り時間"),
         say(
             "The permanent fix is promised on every device three days after the declaration.",
-            "宣言から3日以内に全機器へ恒久対処を行う約束。",
+            "宣言から3日以内に全装置へ恒久対処を行う約束。",
         ),
     )
     .query(format!("{} - {}", own(INCIDENT_PROMISE), now()), "")
@@ -99,14 +100,14 @@ fn forecast() -> Panel {
 }
 
 fn burn_down() -> Panel {
-    let open = format!("{INCIDENT_LADDER}{{incident=\"$incident\",step!~\"done|excepted\"}}");
-    let all = format!("sum({})", own(INCIDENT_LADDER));
+    let open = format!("{LADDER}{{incident=\"$incident\",step!~\"done|excepted\"}}");
+    let all = format!("sum({})", own(LADDER));
     let (promise, declared) = (own(INCIDENT_PROMISE), own(INCIDENT_DECLARED));
     Panel::graph(
-        say("Burn-down", "残り機器の推移"),
+        say("Burn-down", "残り装置の推移"),
         say(
             "Devices that are not done, and the straight line to the promise.",
-            "完了していない機器と、約束へ向かう直線。",
+            "完了していない装置と、約束へ向かう直線。",
         ),
     )
     .query(format!("sum({open})"), "not done")
@@ -114,7 +115,7 @@ fn burn_down() -> Panel {
         format!("clamp_min(scalar({all}) * ({promise} - {}) / ({promise} - {declared}), 0)", now()),
         "to the promise",
     )
-    .query(format!("sum({INCIDENT_LADDER}{{incident=\"$incident\",step=\"excepted\"}})"), "excepted")
+    .query(format!("sum({LADDER}{{incident=\"$incident\",step=\"excepted\"}})"), "excepted")
     .range(0.0, None)
     .sized(14, 9)
 }
@@ -144,7 +145,7 @@ fn ladder() -> Panel {
     let worst = format!("topk(20, {})", at("step!~\"done|excepted\""));
     let panel = Panel::table(
         say("Ladder by branch", "支店別の対応段階"),
-        say("The twenty branches with the most devices that are not done.", "未完了の機器が多い順に20支店。"),
+        say("The twenty branches with the most devices that are not done.", "未完了の装置が多い順に20支店。"),
     )
     .column("branch", say("Branch", "支店"), "none");
     STEPS
@@ -169,10 +170,10 @@ fn muster() -> Panel {
 
 fn members() -> Panel {
     Panel::graph(
-        say("Affected devices", "影響を受けている機器"),
+        say("Affected devices", "影響を受けている装置"),
         say(
             "Members of the event behind the incident, its confidence in the suspect in percent, and hours since it began.",
-            "インシデントのもとになった事象の対象機器数、原因の確からしさ（%）、開始からの時間。",
+            "障害のもとになった事象の対象装置数、原因の確からしさ（%）、開始からの時間。",
         ),
     )
     .query(of_event(EVENT_MEMBERS), "devices")
@@ -194,7 +195,7 @@ fn damage() -> Panel {
     .query(damage(format!("label_join({EVENT_DAMAGE_DEVICES}, \"what\", \" \", \"class\", \"test\")")), "")
     .column("what", say("Damage", "被害"), "none")
     .column("Value #A", say("Share during", "発生中の割合"), "percentunit")
-    .column("Value #B", say("Devices", "機器数"), "none")
+    .column("Value #B", say("Devices", "装置数"), "none")
     .sized(12, 8)
 }
 
@@ -203,7 +204,7 @@ fn rules() -> Panel {
         say("Detection rules", "検知ルール"),
         say(
             "Flags an hour over all members, as of the declaration; the worst ten.",
-            "全対象機器での1時間あたりの検知数。上位10件。",
+            "全対象装置での1時間あたりの検知数。上位10件。",
         ),
     )
     .query(

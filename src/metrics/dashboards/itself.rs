@@ -65,7 +65,7 @@ fn signals() -> Vec<Panel> {
         ),
         age(
             say("Last report", "最後の報告"),
-            say("Since any device was last heard.", "いずれかの機器の最後の報告から。"),
+            say("Since any device was last heard.", "いずれかの装置の最後の報告から。"),
             format!("{CLOCK} - {LAST_REPORT}"),
             60.0,
             180.0,

@@ -171,7 +171,7 @@ impl Panel {
         self.word(0.0, say("unknown", "不明"), UNKNOWN)
             .word(1.0, say("undecided", "判定できず"), super::palette::SKY)
             .word(2.0, say("healthy", "正常"), GOOD)
-            .word(3.0, say("degraded", "低下"), BAD)
+            .word(3.0, say("degraded", "品質低下"), BAD)
     }
 
     /// What is shown when there is nothing.
@@ -222,6 +222,10 @@ impl Panel {
             "title": self.title.in_lang(lang),
             "type": self.kind.as_str(),
         });
+        if self.kind == Kind::Heatmap {
+            // What is recorded is of five minutes; a finer step would read five times as much and show the same.
+            value["interval"] = json!("5m");
+        }
         if self.kind == Kind::Table {
             value["transformations"] = self.transformations(lang);
         }

@@ -21,5 +21,7 @@ pub(super) const BRANCH_FALSE_POSITIVES: &str = "branch:fleetwatch_cohort_probes
 pub(super) const UPDATE_FALSE_POSITIVES: &str = "class_update:fleetwatch_cohort_probes:flagged_ratio30m";
 /// Flagged flows of all in five minutes.
 pub(super) const UPDATE_FLAGGED: &str = "class_update:fleetwatch_cohort_flows:flagged_ratio5m";
+/// Devices of each incident by the ladder's step, of all branches.
+pub(super) const LADDER: &str = "incident_step:fleetwatch_incident_ladder_devices:sum";
 /// Devices that a rule apart from the detector finds slower than the day before.
 pub(super) const SECOND_OPINION: &str = "class_update:fleetwatch_second_opinion:slow";

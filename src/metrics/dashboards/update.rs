@@ -14,12 +14,12 @@ pub(super) fn dashboard() -> Dashboard {
     let values = || format!("label_values({FLEET_BY_UPDATE}, update)");
     Dashboard {
         name: "update",
-        title: say("fleetwatch: update", "fleetwatch: 更新"),
+        title: say("fleetwatch: update", "fleetwatch: 更新版"),
         question: say("What changed?", "何が変わったか。"),
         from: "now-24h",
         refresh: "1m",
         variables: vec![
-            Variable::one("update", say("Update", "更新"), values()),
+            Variable::one("update", say("Update", "更新版"), values()),
             Variable::one("against", say("Against", "比較する版"), values()),
             Variable::one("class", say("Traffic class", "通信の種類"), format!("label_values({COHORT_FLOWS}, class)")),
         ],
@@ -56,7 +56,7 @@ fn quantile(title: Say, quantile: &str, recorded: &str) -> Panel {
         title,
         say(
             "Of the chosen traffic class: with the update, with the one it is compared with, and without it.",
-            "選んだ通信の種類について。この版、比較する版、この版でない機器。",
+            "選んだ通信の種類について。この版、比較する版、この版でない装置。",
         ),
     )
     .query(format!("{recorded}{{class=\"$class\",update=\"$update\"}}"), "$update")
@@ -88,7 +88,7 @@ fn gate() -> Panel {
 fn rollout() -> Panel {
     Panel::stat(
         say("Rollout began", "配信の開始"),
-        say("When the third device installed it.", "3台目の機器が導入した時刻。"),
+        say("When the third device installed it.", "3台目の装置が導入した時刻。"),
     )
     .query(format!("{UPDATE_ROLLOUT}{{update=\"$update\"}} * 1000"), "")
     .unit("dateTimeAsIso")
@@ -98,7 +98,7 @@ fn rollout() -> Panel {
 fn share() -> Panel {
     Panel::stat(
         say("Degraded with it", "この版での低下"),
-        say("Share of the devices with this update that are degraded.", "この版の機器のうち、低下している割合。"),
+        say("Share of the devices with this update that are degraded.", "この版の装置のうち、低下している割合。"),
     )
     .query(
         format!(
@@ -108,7 +108,7 @@ fn share() -> Panel {
     )
     .unit("percentunit")
     .decimals(1)
-    .none(say("no device has it", "導入した機器なし"))
+    .none(say("no device has it", "導入した装置なし"))
     .steps(vec![(None, GOOD), (Some(0.02), WARNING), (Some(0.1), BAD)])
 }
 
@@ -125,7 +125,7 @@ fn decisions() -> Panel {
 }
 
 fn adoption() -> Panel {
-    Panel::graph(say("Adoption", "導入状況"), say("Devices by the update that they have.", "機器が導入している版。"))
+    Panel::graph(say("Adoption", "導入状況"), say("Devices by the update that they have.", "装置が導入している版。"))
         .query(format!("sum by (update) ({FLEET_BY_UPDATE}) > 0"), "{{update}}")
         .range(0.0, None)
         .stacked()
@@ -133,7 +133,7 @@ fn adoption() -> Panel {
 
 fn classes() -> Panel {
     Panel::graph(
-        say("Delay of each class, whole fleet", "通信の種類別の遅延（全機器）"),
+        say("Delay of each class, whole fleet", "通信の種類別の遅延（全装置）"),
         say("95th percentile: which traffic carries it?", "95パーセンタイル。どの通信に出ているか。"),
     )
     .query(CLASS_P95, "{{class}}")

@@ -36,8 +36,8 @@ pub(super) fn dashboard() -> Dashboard {
 
 fn reporting() -> Panel {
     Panel::stat(
-        say("Reporting", "報告中の機器"),
-        say("Devices that report, of those that should.", "報告すべき機器のうち、報告している割合。"),
+        say("Reporting", "報告中の装置"),
+        say("Devices that report, of those that should.", "報告すべき装置のうち、報告している割合。"),
     )
     .query(format!("{FLEET_REPORTING} / {FLEET_EXPECTED}"), "")
     .unit("percentunit")
@@ -48,8 +48,8 @@ fn reporting() -> Panel {
 
 fn degraded() -> Panel {
     Panel::stat(
-        say("Degraded now", "低下中の機器"),
-        say("Devices whose newest minute is degraded.", "最新の1分が低下と判定された機器の数。"),
+        say("Degraded now", "品質低下中の装置"),
+        say("Devices whose newest minute is degraded.", "最新の1分が低下と判定された装置の数。"),
     )
     .query(format!("{FLEET_DEVICES}{{verdict=\"degraded\"}}"), "")
     .limits(1.0, 3.0)
@@ -61,7 +61,7 @@ fn clock() -> Panel {
         say("One-hour clock", "1時間時計"),
         say(
             "Longest degradation that is proved without a break. At one hour it is a major incident.",
-            "途切れなく続いたと証明できた低下の最長時間。1時間で重大インシデントになる。",
+            "途切れなく続いたと証明できた低下の最長時間。1時間で重大障害になる。",
         ),
     )
     .query(WORST_STREAK.to_string(), "")
@@ -75,7 +75,7 @@ fn left() -> Panel {
         say("Time left", "残り時間"),
         say(
             "Until the worst event becomes a major incident, if nothing changes.",
-            "最も進んだ事象が重大インシデントになるまで。",
+            "最も進んだ事象が重大障害になるまで。",
         ),
     )
     .query(format!("{WORST_DUE} - {CLOCK}"), "")
@@ -86,7 +86,7 @@ fn left() -> Panel {
 }
 
 fn majors() -> Panel {
-    Panel::stat(say("Open majors", "継続中の重大インシデント"), say("Declared and not resolved.", "宣言済みで未解決のもの。"))
+    Panel::stat(say("Open majors", "継続中の重大障害"), say("Declared and not resolved.", "宣言済みで未解決のもの。"))
         .query(format!("sum({EVENTS_OPEN}{{state!=\"pending\"}})"), "")
         .limits(1.0, 1.0)
         .sized(6, 5)
@@ -121,7 +121,7 @@ fn freshness() -> Panel {
 fn deadline() -> Panel {
     Panel::stat(
         say("Deadline", "期限"),
-        say("When the worst event becomes a major incident.", "最も進んだ事象が重大インシデントになる時刻。"),
+        say("When the worst event becomes a major incident.", "最も進んだ事象が重大障害になる時刻。"),
     )
     .query(format!("{WORST_DUE} * 1000"), "")
     .unit("dateTimeAsIso")
@@ -132,7 +132,7 @@ fn deadline() -> Panel {
 
 fn verdicts() -> Panel {
     Panel::graph(
-        say("Degraded and unknown devices", "低下・不明の機器"),
+        say("Degraded and unknown devices", "低下・不明の装置"),
         say("Unknown is not healthy: it says that there is no data.", "不明は正常ではない。データがないことを示す。"),
     )
     .query(format!("{FLEET_DEVICES}{{verdict=\"unknown\"}}"), "unknown")
@@ -145,19 +145,19 @@ fn open_majors() -> Panel {
     let open = format!("{EVENT}{{state!=\"pending\"}}");
     let shown = format!("topk(10, max by (event) ({EVENT_STREAK}) and on (event) {open})");
     Panel::table(
-        say("Open majors, as the detector sees them", "継続中の重大インシデント（検知器）"),
+        say("Open majors, as the detector sees them", "継続中の重大障害（検知器）"),
         say("At most ten, the longest first.", "長い順に10件まで。"),
     )
     .query(format!("{open} and on (event) {shown}"), "")
     .query(shown.clone(), "")
     .query(format!("max by (event) ({EVENT_MEMBERS}) and on (event) {shown}"), "")
     .column("event", say("Event", "事象"), "none")
-    .column("incident", say("Incident", "インシデント番号"), "none")
+    .column("incident", say("Incident", "障害番号"), "none")
     .column("state", say("State", "状態"), "none")
     .column("scope", say("Scope", "範囲"), "none")
     .column("cause", say("Suspect", "疑わしい原因"), "none")
     .column("Value #B", say("Degraded for", "低下の継続"), "dthms")
-    .column("Value #C", say("Devices", "機器数"), "none")
+    .column("Value #C", say("Devices", "装置数"), "none")
     .greatest_first(say("Degraded for", "低下の継続"))
     .none(say("none", "なし"))
     .sized(12, 7)
@@ -166,17 +166,17 @@ fn open_majors() -> Panel {
 fn incidents() -> Panel {
     let shown = format!("topk(10, max by (incident) ({INCIDENT_PROMISE}))");
     Panel::table(
-        say("Incidents that are not closed", "未クローズのインシデント"),
+        say("Incidents that are not closed", "未クローズの障害"),
         say("Their state, and when the permanent fix is promised.", "状態と、恒久対処を約束した期限。"),
     )
     .query(INCIDENT.to_string(), "")
     .query(format!("({shown}) * 1000"), "")
-    .column("incident", say("Incident", "インシデント番号"), "none")
+    .column("incident", say("Incident", "障害番号"), "none")
     .column("state", say("State", "状態"), "none")
     .column("scope", say("Scope", "範囲"), "none")
     .column("cause", say("Suspect", "疑わしい原因"), "none")
     .column("Value #B", say("Promised for", "約束の期限"), "dateTimeAsIso")
-    .link("incident", "incident", say("The incident", "このインシデント"))
+    .link("incident", "incident", say("The incident", "この障害"))
     .steps(vec![(None, GREY)])
     .none(say("none", "なし"))
     .sized(12, 7)
