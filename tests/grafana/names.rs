@@ -60,6 +60,7 @@ pub fn exporter(incident: IncidentSample) -> Exporter {
     };
     let report = Report { classes: vec![counts], buckets: vec![Bucket { index: 100, count: 1 }], ..Report::default() };
     counters.recorded(sample::id(1).as_str(), &report);
+    counters.notifications.open("chat");
     counters.changed(&sample::change(ChangeKind::Declared, NOW, &[3]));
     let clock = Clock::scaled(NOW, 0.000_001);
     Exporter::new(counters, Arc::new(ArcSwap::from_pointee(snapshot)), clock, DeviceSeries::Full)

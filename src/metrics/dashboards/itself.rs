@@ -8,9 +8,9 @@ use crate::metrics::names::{
     ACKS, BUILD, BUSY, CHANGES, CHECKPOINT_AGE, CHECKPOINT_DURATION, CHECKPOINT_FAILURES, CHECKPOINT_SIZE, CLIENTS,
     CLOCK, CONNECTED, CONNECTS, DECISION_LAG, DUPLICATES, GATE_PAUSES, GATE_PUBLISHED, GATE_REFUSED, JOURNAL_BYTES,
     JOURNAL_COMMIT, JOURNAL_FAILURES, JOURNAL_FREE, JOURNAL_HEALTHY, JOURNAL_RECORDS, JOURNAL_SIZE, LAST_REPORT, LATE,
-    MESSAGES, MISSING, PROCESS_CPU, PROCESS_MAX_FDS, PROCESS_MEMORY, PROCESS_OPEN_FDS, PROCESS_START, REFUSALS,
-    REPORTS, RESUBSCRIPTIONS, SLOTS, SNAPSHOT_AGE, STORE_FAILURES, STORE_OVERFLOW, STORE_PENDING, STORE_WRITES,
-    TAKEOVERS, TICK_DURATION, WALL_STEP,
+    MESSAGES, MISSING, NOTIFICATION_DURATION, NOTIFICATIONS, NOTIFICATIONS_OLDEST, NOTIFICATIONS_PENDING, PROCESS_CPU,
+    PROCESS_MAX_FDS, PROCESS_MEMORY, PROCESS_OPEN_FDS, PROCESS_START, REFUSALS, REPORTS, RESUBSCRIPTIONS, SLOTS,
+    SNAPSHOT_AGE, STORE_FAILURES, STORE_OVERFLOW, STORE_PENDING, STORE_WRITES, TAKEOVERS, TICK_DURATION, WALL_STEP,
 };
 
 pub(super) fn dashboard() -> Dashboard {
@@ -22,7 +22,7 @@ pub(super) fn dashboard() -> Dashboard {
         refresh: "30s",
         variables: Vec::new(),
         marks: marks(),
-        panels: [signals(), paths(), decisions(), resources()].into_iter().flatten().collect(),
+        panels: [signals(), paths(), decisions(), resources(), vec![notifications()]].into_iter().flatten().collect(),
     }
 }
 
@@ -232,4 +232,22 @@ fn resources() -> Vec<Panel> {
             .names_only()
             .sized(12, 4),
     ]
+}
+
+fn notifications() -> Panel {
+    graph(
+            say("Messages to people", "通知"),
+            say(
+                "Waiting, seconds since the oldest was due, seconds of an attempt, and attempts a second that were not taken.",
+                "送信待ちの数、最も古いものの遅れ（秒）、送信の所要時間（秒）、受け取られなかった毎秒の試行。",
+            ),
+            "short",
+        )
+        .query(NOTIFICATIONS_PENDING.to_string(), "waiting")
+        .query(NOTIFICATIONS_OLDEST.to_string(), "oldest, s")
+        .query(p95(NOTIFICATION_DURATION), "attempt, s")
+        .query(
+            format!("sum by (channel) (rate({NOTIFICATIONS}{{outcome!=\"sent\"}}[$__rate_interval])) > 0"),
+            "not taken: {{channel}}",
+        )
 }
