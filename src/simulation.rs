@@ -30,6 +30,7 @@ pub mod device;
 pub mod load;
 pub mod mqtt;
 pub mod plan;
+pub mod remedy;
 pub mod scenario;
 pub mod series;
 
@@ -49,6 +50,7 @@ use crate::engine::time::Timestamp;
 pub use background::{CLASSES, DeviceProfile};
 pub use device::{Body, DeviceSim, Message};
 pub use plan::{DevicePlan, Truth};
+pub use remedy::{Remedies, Remedy};
 pub use scenario::Scenario;
 
 use device::Segment;
@@ -88,6 +90,7 @@ pub struct Simulation {
     config: SimulationConfig,
     profiles: Vec<DeviceProfile>,
     story: Story,
+    remedies: Remedies,
     shape: Shape,
     rollout: Timestamp,
 }
@@ -105,7 +108,8 @@ impl Simulation {
         let rollout = next_rollout(config.epoch, utc_offset_ms);
         let author = Author { scenario: config.scenario, seed, profiles: &profiles, rollout, utc_offset_ms };
         let story = author.story();
-        Self { config, profiles, story, shape: Shape::new(), rollout }
+        let remedies = Remedies::new(config.devices);
+        Self { config, profiles, story, remedies, shape: Shape::new(), rollout }
     }
 
     /// As [`Self::new`], with measured delays: device number i has those of piece number i, which must hold the whole time
@@ -140,6 +144,11 @@ impl Simulation {
     /// When the scenario's rollout begins.
     pub fn rollout(&self) -> Timestamp {
         self.rollout
+    }
+
+    /// By what devices are worked on while the fleet lives. The same for every stream of messages, and for clones of this.
+    pub fn remedies(&self) -> &Remedies {
+        &self.remedies
     }
 
     /// What was injected, in the order of the story.
@@ -206,7 +215,8 @@ impl Simulation {
     fn sim(&self, index: u32, segments: Vec<Segment>) -> DeviceSim<'_> {
         let at = index as usize;
         let offset_ms = i64::from(self.config.utc_offset_min) * 60_000;
-        DeviceSim::new(index, &self.profiles[at], &self.story.plans[at], &self.shape, offset_ms, segments)
+        let life = (&self.story.plans[at], self.remedies.clone());
+        DeviceSim::new(index, &self.profiles[at], life, &self.shape, offset_ms, segments)
     }
 
     fn live_segment(&self, index: u32) -> Segment {
@@ -303,6 +313,14 @@ impl<'a> Messages<'a> {
         let order =
             sims.iter().enumerate().filter_map(|(at, sim)| sim.peek().map(|next| Reverse((next, at)))).collect();
         Self { sims, order, to }
+    }
+
+    /// Learns what was done to the devices since this was last called, or the messages were asked for.
+    pub fn take_up(&mut self) {
+        let any = self.sims.iter_mut().fold(false, |any, sim| sim.take_up() | any);
+        if any {
+            *self = Self::new(std::mem::take(&mut self.sims), self.to);
+        }
     }
 
     /// When the next message arrives; `None` when there is none before the end.

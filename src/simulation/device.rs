@@ -1,16 +1,19 @@
 //! One device as a lazy sequence of messages in the order of their arrival.
 
-use crate::engine::device::{Label, Package, Status, Workaround};
+use crate::engine::device::{Label, Package, Status};
 use crate::engine::histogram::{MAX_US, bucket_of};
 use crate::engine::report::{Bucket, ClassReport, Report, RuleCount};
 use crate::engine::time::Timestamp;
 
 use super::background::{CLASSES, DeviceProfile, NATURAL_CANARY_SHARE, Usual};
-use super::plan::{DAY_MS, DevicePlan, Effect, Impact};
+use super::plan::{DAY_MS, DevicePlan, Effect};
 use super::random::Stream;
+use super::remedy::{Applied, Condition, Remedies};
 use super::series::Piece;
 use super::shape::{Counts, Delay, Shape};
 
+/// A device says at once what was changed on it.
+const STATUS_AFTER_MS: i64 = 150;
 /// The will is delivered when the broker has missed the device for one and a half keep-alives of 30 s.
 const WILL_AFTER_MS: i64 = 45_000;
 /// A device that comes back sends what it kept, one report each 20 ms.
@@ -82,6 +85,9 @@ pub struct DeviceSim<'a> {
     index: u32,
     profile: &'a DeviceProfile,
     plan: &'a DevicePlan,
+    /// What is done to all devices, and what of it is known of this one.
+    remedies: Remedies,
+    applied: Vec<Applied>,
     shape: &'a Shape,
     local_offset_ms: i64,
     drift: f64,
@@ -104,7 +110,7 @@ impl<'a> DeviceSim<'a> {
     pub(crate) fn new(
         index: u32,
         profile: &'a DeviceProfile,
-        plan: &'a DevicePlan,
+        (plan, remedies): (&'a DevicePlan, Remedies),
         shape: &'a Shape,
         local_offset_ms: i64,
         segments: Vec<Segment>,
@@ -115,6 +121,8 @@ impl<'a> DeviceSim<'a> {
             index,
             profile,
             plan,
+            remedies,
+            applied: Vec::new(),
             shape,
             local_offset_ms,
             drift,
@@ -131,8 +139,26 @@ impl<'a> DeviceSim<'a> {
             counts: Counts::default(),
             delays: Vec::new(),
         };
+        sim.take_up();
         sim.settle();
         sim
+    }
+
+    /// Learns what was done to the device since this was last called, and plans the statuses that tell of it. Answers whether
+    /// there was anything.
+    pub fn take_up(&mut self) -> bool {
+        let news = self.remedies.since(self.index, self.applied.len());
+        let any = !news.is_empty();
+        for applied in news {
+            if !self.plan.is_cut(applied.at) {
+                let at = applied.at.plus_ms(STATUS_AFTER_MS);
+                let status = PlannedStatus { at, online: true, boot: boot_at(&self.segments, at) };
+                let place = self.statuses.partition_point(|planned| planned.at <= at).max(self.next_status);
+                self.statuses.insert(place, status);
+            }
+            self.applied.push(applied);
+        }
+        any
     }
 
     /// The device's number in the simulation.
@@ -288,7 +314,11 @@ impl<'a> DeviceSim<'a> {
 
     fn write_status(&mut self, planned: PlannedStatus) {
         let wall = |at: Timestamp| at.as_ms() + self.plan.skew_at(at);
-        let install = self.plan.installs.iter().rev().find(|install| install.at <= planned.at);
+        let condition = Condition::of(&self.applied, planned.at);
+        let installs = self.plan.installs.iter().filter(|install| install.at <= planned.at);
+        let installs = installs.map(|install| (&install.version, install.at));
+        let fix = condition.fix.as_ref().map(|(version, at)| (version, *at));
+        let install = installs.chain(fix).max_by_key(|(_, at)| *at);
         // Signatures come every morning at half past three, to everybody.
         let local = planned.at.plus_ms(self.local_offset_ms).as_ms();
         let day = (local - 12_600_000).div_euclid(DAY_MS);
@@ -302,8 +332,8 @@ impl<'a> DeviceSim<'a> {
             branch: Some(Label::clone(&self.profile.branch)),
             customer: Some(Label::clone(&self.profile.customer)),
             firmware: Some(Label::clone(&self.profile.firmware)),
-            update: install.map(|install| Label::clone(&install.version)),
-            update_installed_at: install.map(|install| wall(install.at)),
+            update: install.map(|(version, _)| Label::clone(version)),
+            update_installed_at: install.map(|(_, at)| wall(at)),
             packages: std::iter::once(Package {
                 name: "signatures".into(),
                 version: format!("9.{}.{}", day / 100 % 100, day % 100).into(),
@@ -315,7 +345,7 @@ impl<'a> DeviceSim<'a> {
                 installed_at: Some(wall(package.at)),
             }))
             .collect(),
-            workaround: Some(Workaround { id: None, active: false }),
+            workaround: Some(condition.workaround()),
         };
     }
 
@@ -334,17 +364,23 @@ impl<'a> DeviceSim<'a> {
         let level = self.plan.level(self.profile.seed, start);
         usual.median_us = usual.median_us.map(|us| us * level);
         let classes = if self.profile.measured.is_some() { 1 } else { CLASSES.len() };
-        for class in 0..classes {
-            self.write_class(class, start, &usual, &mut stream);
+        let condition = Condition::of(&self.applied, start);
+        for (class, name) in CLASSES.into_iter().enumerate().take(classes) {
+            let effect = condition.effect(self.plan, name, start);
+            self.write_class(class, (start, effect), &usual, &mut stream);
         }
     }
 
-    fn write_class(&mut self, class: usize, start: Timestamp, usual: &Usual, stream: &mut Stream) {
+    fn write_class(
+        &mut self,
+        class: usize,
+        (start, effect): (Timestamp, Option<Effect>),
+        usual: &Usual,
+        stream: &mut Stream,
+    ) {
         let period_ms = self.report.period_ms;
         let uneven = (0.3 * stream.normal() - 0.045).exp();
-        let impact = self.plan.impacts.iter().find(|impact| impact.covers(class, start));
         let first_bucket = self.report.buckets.len() as u32;
-        let effect = impact.map(|impact| impact.at(start));
         let mean = usual.mean_flows[class] * uneven;
         let flows = match &self.profile.measured {
             Some(piece) => self.draw_measured(piece, start, mean, effect, stream),
@@ -427,44 +463,24 @@ impl<'a> DeviceSim<'a> {
     }
 }
 
-impl Impact {
-    fn covers(&self, class: usize, start: Timestamp) -> bool {
-        self.effect.classes >> CLASSES[class].index() & 1 == 1
-            && start >= self.start
-            && start < self.end
-            && self.effect.is_on(start)
-    }
-
-    /// The effect as of an instant, grown so far as its ramp says.
-    fn at(&self, now: Timestamp) -> Effect {
-        let mut effect = self.effect;
-        if effect.ramp_ms > 0 {
-            let grown = (now.since_ms(self.start) as f64 / effect.ramp_ms as f64).min(1.0);
-            effect.ratio = 1.0 + (effect.ratio - 1.0) * grown;
-            effect.add_us *= grown;
-            effect.false_positives *= grown;
-            effect.attacks *= grown;
-        }
-        effect
-    }
+/// The boot that the device is in at an instant.
+fn boot_at(segments: &[Segment], at: Timestamp) -> u64 {
+    let latest = segments.iter().rev().find(|segment| segment.origin <= at).or(segments.first());
+    latest.map_or(0, |segment| segment.boot)
 }
 
 /// Birth at the start of each boot and after each cut, a new status at each install, the will in a cut and in silence.
 fn planned_statuses(plan: &DevicePlan, segments: &[Segment]) -> Vec<PlannedStatus> {
     let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return Vec::new() };
-    let boot_at = |at: Timestamp| {
-        segments.iter().rev().find(|segment| segment.origin <= at).map_or(first.boot, |segment| segment.boot)
-    };
-    let cut = |at: Timestamp| plan.cuts.iter().any(|span| at >= span.from && at < span.to);
     let mut statuses = Vec::new();
-    let mut say = |at: Timestamp, online| statuses.push(PlannedStatus { at, online, boot: boot_at(at) });
+    let mut say = |at: Timestamp, online| statuses.push(PlannedStatus { at, online, boot: boot_at(segments, at) });
     for segment in segments {
         say(segment.origin.plus_ms(i64::from(segment.period_ms)), true);
     }
     let installs = plan.installs.iter().map(|install| install.at).chain(plan.packages.iter().map(|package| package.at));
     for at in installs.filter(|at| *at > first.origin && *at < last.end) {
-        if !cut(at) {
-            say(at.plus_ms(150), true);
+        if !plan.is_cut(at) {
+            say(at.plus_ms(STATUS_AFTER_MS), true);
         }
     }
     for span in &plan.cuts {

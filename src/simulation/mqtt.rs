@@ -217,6 +217,7 @@ impl<'a> Device<'a> {
                         acked.fetch_add(1, Relaxed);
                     }
                 }) => Wake::Acked(result),
+                () = self.fleet.simulation.remedies().news(self.sim.index()) => Wake::Due,
                 () = tokio::time::sleep(wait) => Wake::Due,
             };
             match wake {
@@ -230,6 +231,7 @@ impl<'a> Device<'a> {
 
     /// Writes the messages whose time has come.
     fn take_due(&mut self) {
+        self.sim.take_up();
         let now = self.fleet.clock.now();
         while self.sim.peek().is_some_and(|at| at <= now) {
             let Some(message) = self.sim.next() else { return };

@@ -61,6 +61,8 @@ pub struct Impact {
     /// Exclusive.
     pub end: Timestamp,
     pub effect: Effect,
+    /// Whether a workaround or a fix takes it away: a defect of what is installed, not a slow line, an attack or a broken box.
+    pub remediable: bool,
 }
 
 /// A stretch of time, end exclusive.
@@ -155,11 +157,36 @@ impl Effect {
     }
 }
 
+impl Impact {
+    /// Whether traffic of the class suffers from it at an instant.
+    pub(crate) fn covers(&self, class: TrafficClass, at: Timestamp) -> bool {
+        self.effect.classes >> class.index() & 1 == 1 && at >= self.start && at < self.end && self.effect.is_on(at)
+    }
+
+    /// The effect as of an instant, grown so far as its ramp says.
+    pub(crate) fn at(&self, now: Timestamp) -> Effect {
+        let mut effect = self.effect;
+        if effect.ramp_ms > 0 {
+            let grown = (now.since_ms(self.start) as f64 / effect.ramp_ms as f64).min(1.0);
+            effect.ratio = 1.0 + (effect.ratio - 1.0) * grown;
+            effect.add_us *= grown;
+            effect.false_positives *= grown;
+            effect.attacks *= grown;
+        }
+        effect
+    }
+}
+
 impl DevicePlan {
     /// Wall clock minus true time at an instant.
     pub(crate) fn skew_at(&self, at: Timestamp) -> i64 {
         let stepped: i64 = self.steps.iter().filter(|(when, _)| *when <= at).map(|(_, by_ms)| by_ms).sum();
         self.skew_ms + stepped
+    }
+
+    /// Whether the device's line is down.
+    pub(crate) fn is_cut(&self, at: Timestamp) -> bool {
+        self.cuts.iter().any(|span| at >= span.from && at < span.to)
     }
 
     /// What the usual level of the delay is multiplied by, apart from any defect.

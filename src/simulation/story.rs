@@ -203,7 +203,10 @@ impl Author<'_> {
     fn impacts(&self, index: usize, installed: Timestamp) -> Vec<Impact> {
         let effect = self.effect(index);
         let onset = installed.plus_ms((unit_at(self.seed ^ purpose::ONSET, index as u64) * 90_000.0) as i64);
-        self.windows(onset).into_iter().map(|span| Impact { start: span.from, end: span.to, effect }).collect()
+        self.windows(onset)
+            .into_iter()
+            .map(|span| Impact { start: span.from, end: span.to, effect, remediable: true })
+            .collect()
     }
 
     fn windows(&self, onset: Timestamp) -> Vec<Span> {
@@ -267,7 +270,7 @@ impl Author<'_> {
         let Some((branch, hit)) = found else { return };
         for &index in &hit {
             let (start, end) = (self.minute(from), self.minute(to));
-            story.plans[index].impacts.push(Impact { start, end, effect: Effect::slow_line() });
+            story.plans[index].impacts.push(Impact { start, end, effect: Effect::slow_line(), remediable: false });
         }
         self.record(&hit, "branch", branch.to_owned(), story);
     }
@@ -275,7 +278,12 @@ impl Author<'_> {
     fn lone(&self, story: &mut Story) {
         let Some(device) = self.profiles.first() else { return };
         let effect = Effect { classes: u8::MAX, ..Effect::on_https(3.0, 0.0) };
-        story.plans[0].impacts.push(Impact { start: self.minute(30), end: self.minute(150), effect });
+        story.plans[0].impacts.push(Impact {
+            start: self.minute(30),
+            end: self.minute(150),
+            effect,
+            remediable: false,
+        });
         self.record(&[0], "device", device.id.to_string(), story);
     }
 
@@ -366,7 +374,7 @@ impl Author<'_> {
         for &index in &hit {
             let start = self.minute(50).plus_ms((60_000.0 * draw(index, 1)) as i64);
             let effect = Effect { attacks: 0.10, ..Effect::on_https(2.0 + 0.5 * draw(index, 2), 0.0) };
-            story.plans[index].impacts.push(Impact { start, end: self.minute(150), effect });
+            story.plans[index].impacts.push(Impact { start, end: self.minute(150), effect, remediable: false });
         }
         self.record(&hit, "fleet", "all".to_owned(), story);
     }

@@ -79,7 +79,10 @@ mod tests {
     fn full(bad: &[(i64, i64)], silent: &[(i64, i64)]) -> Option<i64> {
         let effect = Effect::on_https(2.0, 0.0);
         let plan = DevicePlan {
-            impacts: bad.iter().map(|&(a, b)| Impact { start: minute(a), end: minute(b), effect }).collect(),
+            impacts: bad
+                .iter()
+                .map(|&(a, b)| Impact { start: minute(a), end: minute(b), effect, remediable: true })
+                .collect(),
             silences: silent.iter().map(|&(a, b)| Span { from: minute(a), to: minute(b) }).collect(),
             ..DevicePlan::default()
         };

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::engine::wire::{Decoder, Limits};
-use crate::simulation::{Scenario, SimulationConfig};
+use crate::simulation::{Remedy, Scenario, SimulationConfig};
 
 /// What a broker of a few lines has seen: it takes everything, acknowledges, and may hang up.
 #[derive(Default)]
@@ -17,6 +17,8 @@ struct Seen {
     births: BTreeSet<String>,
     wills: BTreeMap<String, u32>,
     connections: u32,
+    /// What each device said last: its update, and whether a workaround is active.
+    said: BTreeMap<String, (Option<String>, bool)>,
 }
 
 struct TinyBroker {
@@ -84,7 +86,10 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, hang_up_after: Opt
 fn note(seen: &mut Seen, client: &str, publish: &rumqttc::Publish) {
     let mut decoder = Decoder::new(Limits::default());
     if publish.topic == format!("utm/v1/{client}/status") {
-        assert!(publish.retain && decoder.status(client, &publish.payload).unwrap().online);
+        let status = decoder.status(client, &publish.payload).unwrap();
+        assert!(publish.retain && status.online);
+        let active = status.workaround.is_some_and(|workaround| workaround.active);
+        seen.said.insert(client.to_owned(), (status.update.map(|update| update.to_string()), active));
         seen.births.insert(client.to_owned());
     } else {
         assert_eq!(publish.topic, format!("utm/v1/{client}/report"));
@@ -190,4 +195,37 @@ async fn a_broker_that_is_not_there_is_waited_for() {
     stop.send(true).unwrap();
     task.await.unwrap().unwrap();
     assert_eq!((progress.sent.load(Relaxed), progress.connected.load(Relaxed)), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_done_to_a_running_device_is_told_at_once_and_no_other_device_tells_it() {
+    let broker = TinyBroker::start(None).await;
+    // In real time, a report in ten seconds: what is told within two was not waiting for one.
+    let config = SimulationConfig { devices: 12, branches: 10, ..SimulationConfig::new(Scenario::Quiet, EPOCH) };
+    let simulation = Arc::new(Simulation::new(config));
+    let (stop, shutdown) = watch::channel(false);
+    let clock = Clock::scaled(EPOCH, 1.0);
+    let fleet = FleetConfig::new(broker.target());
+    let progress = Arc::new(Progress::default());
+    let task = tokio::spawn(run(Arc::clone(&simulation), fleet, clock, progress, shutdown));
+    let id = simulation.profiles()[4].id.to_string();
+    let until = async |limit_s: u64, holds: &dyn Fn(&Seen) -> bool| {
+        let deadline = clock::monotonic() + Duration::from_secs(limit_s);
+        while !holds(&broker.seen.lock().unwrap()) {
+            assert!(clock::monotonic() < deadline, "{:?}", broker.seen.lock().unwrap().said);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    until(30, &|seen| seen.births.len() == 12).await;
+    let active = |seen: &Seen| seen.said.get(&id).is_some_and(|(_, active)| *active);
+    simulation.remedies().apply(4, Remedy::WorkaroundOn("WA-1".into()), clock.now());
+    until(2, &|seen| active(seen)).await;
+    let fix = Remedy::Fix { version: "2026.11.22".into(), reverts: true };
+    simulation.remedies().apply(4, fix, clock.now());
+    until(2, &|seen| !active(seen)).await;
+    let said = broker.seen.lock().unwrap().said.clone();
+    let fixed: Vec<_> = said.iter().filter(|(_, (update, _))| update.as_deref() == Some("2026.11.22")).collect();
+    assert_eq!(fixed, [(&id, &(Some("2026.11.22".to_owned()), false))]);
+    stop.send(true).unwrap();
+    task.await.unwrap().unwrap();
 }
