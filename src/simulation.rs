@@ -146,6 +146,12 @@ impl Simulation {
         self.rollout
     }
 
+    /// Name of the update that would be rolled out so many nights after the scenario's.
+    pub fn version_built_after(&self, nights: i64) -> String {
+        let utc_offset_ms = i64::from(self.config.utc_offset_min) * 60_000;
+        story::version_of(self.rollout.plus_ms(utc_offset_ms), nights)
+    }
+
     /// By what devices are worked on while the fleet lives. The same for every stream of messages, and for clones of this.
     pub fn remedies(&self) -> &Remedies {
         &self.remedies

@@ -5,6 +5,8 @@
 //! before the nightly rollout, so that the same seed tells the same story. First the two days before are run through the
 //! engine ([`history`]); what it decides on those days is not announced.
 
+mod crew;
+mod follow;
 pub mod history;
 mod place;
 
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
@@ -31,14 +33,18 @@ use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
 use crate::http;
+use crate::record::desk::CaseUpdate;
 use crate::simulation::descriptors::{self, DescriptorError};
 use crate::simulation::mqtt::{self, FleetConfig, Progress, Target};
-use crate::simulation::{Simulation, SimulationConfig};
+use crate::simulation::{Scenario, Simulation, SimulationConfig};
 
 use super::core::{Core, CoreConfig};
+use super::desk::DeskConfig;
 use super::gate::publish_embedded;
 use super::live::{Moment, Scene, View, count, local_time};
 use super::stop::Stop;
+use crew::{Shift, Told};
+use follow::Follower;
 use place::Place;
 
 /// When the story begins: 2026-11-19 01:50 in Japan.
@@ -59,6 +65,8 @@ const RATE_OVER: Duration = Duration::from_secs(3);
 const JOURNAL_BYTES: u64 = 512 << 20;
 /// Longest time that the pages may take to finish what they are at.
 const HTTP_FAREWELL: Duration = Duration::from_secs(1);
+/// Lines of the crew that may wait to be shown.
+const LINES: usize = 64;
 
 /// Runs the demo to its end.
 ///
@@ -81,13 +89,15 @@ struct Demo<'a> {
 }
 
 /// How a demo ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Outcome {
     /// Real time since the fleet began to connect.
     ran: Duration,
     /// Fleet time that passed.
     fleet_ms: i64,
     incidents: BTreeMap<String, Change>,
+    /// Numbers of the incidents that were closed.
+    closed: BTreeSet<String>,
     asked: bool,
 }
 
@@ -115,6 +125,10 @@ impl<'a> Demo<'a> {
         Ok(Self { args, simulation, pages, place, view })
     }
 
+    fn has_crew(&self) -> bool {
+        self.args.scenario == Scenario::Nightly && !self.args.no_crew
+    }
+
     async fn run(mut self) -> anyhow::Result<()> {
         let mut stop = Stop::listen()?;
         self.introduce()?;
@@ -124,10 +138,10 @@ impl<'a> Demo<'a> {
             return Ok(());
         };
         let took = clock::monotonic();
-        let stage = Stage::open(&self, engine).await?;
+        let mut stage = Stage::open(&self, engine).await?;
         tracing::debug!(took_ms = took.elapsed().as_millis(), "the stage is open");
         self.opened(&stage, learnt)?;
-        let outcome = self.watch(&stage, &mut stop).await;
+        let outcome = self.watch(&mut stage, &mut stop).await;
         self.view.end();
         if outcome.is_ok() {
             self.view.line(&self.view.paint().dim("Closing down ..."))?;
@@ -139,6 +153,10 @@ impl<'a> Demo<'a> {
         }
         if self.args.exit_when_declared && outcome.incidents.is_empty() && !outcome.asked {
             let told = format!("no major incident was declared in {}", fleet_span(outcome.fleet_ms));
+            return Err(Failure::NotSeen(told).into());
+        }
+        if self.args.exit_when_closed && outcome.closed.is_empty() && !outcome.asked {
+            let told = format!("no incident was closed in {}", fleet_span(outcome.fleet_ms));
             return Err(Failure::NotSeen(told).into());
         }
         Ok(())
@@ -192,23 +210,26 @@ impl<'a> Demo<'a> {
     }
 
     /// Shows what happens until the end is asked for, is due, or has been waited for.
-    async fn watch(&mut self, stage: &Stage, stop: &mut Stop) -> anyhow::Result<Outcome> {
+    async fn watch(&mut self, stage: &mut Stage, stop: &mut Stop) -> anyhow::Result<Outcome> {
         let began = clock::monotonic();
         let mut changes = stage.changes.resubscribe();
+        let (mut updates, mut follower) = (stage.core.desk().updates(), Follower::default());
         let mut refresh = tokio::time::interval(REFRESH);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let over = tokio::time::sleep(self.args.run_for.unwrap_or(Duration::MAX));
         tokio::pin!(over);
         let mut meter = Meter::default();
         let mut rollout = Some(self.simulation.rollout());
-        let mut outcome = Outcome { ran: Duration::ZERO, fleet_ms: 0, incidents: BTreeMap::new(), asked: false };
+        let mut outcome = Outcome::default();
         loop {
             let seen = tokio::select! {
                 biased;
                 () = stop.asked() => { outcome.asked = true; break }
                 () = &mut over => break,
-                change = changes.recv() => Some(change),
-                _ = refresh.tick() => None,
+                change = changes.recv() => Seen::Change(change),
+                update = updates.recv() => Seen::Update(update),
+                Some(told) = stage.lines.recv() => Seen::Told(told),
+                _ = refresh.tick() => Seen::Time,
             };
             let moment = stage.moment(&mut meter);
             if let Some(at) = rollout.filter(|&at| moment.now >= at) {
@@ -216,24 +237,58 @@ impl<'a> Demo<'a> {
                 self.view.event(&told_rollout(&self.simulation, at))?;
             }
             match seen {
-                None => self.view.refresh(&moment)?,
-                Some(Ok(change)) => {
+                Seen::Time => self.view.refresh(&moment)?,
+                Seen::Told(told) => self.view.told(told.at, told.kind, &told.text)?,
+                Seen::Update(update) => {
+                    // Who was too slow for some sees the state with the next one.
+                    let Ok(update) = update else { continue };
+                    if self.follow(&update, (&mut follower, stage), &mut outcome).await? {
+                        break;
+                    }
+                }
+                Seen::Change(Ok(change)) => {
                     self.view.change(&change, &moment)?;
                     note(&mut outcome.incidents, change);
                     if self.args.exit_when_declared && !outcome.incidents.is_empty() {
                         break;
                     }
                 }
-                Some(Err(RecvError::Lagged(missed))) => {
+                Seen::Change(Err(RecvError::Lagged(missed))) => {
                     self.view.line(&format!("{missed} changes came too fast to be shown; the pages have them all"))?;
                 }
-                Some(Err(RecvError::Closed)) => anyhow::bail!("the decision task has ended"),
+                Seen::Change(Err(RecvError::Closed)) => anyhow::bail!("the decision task has ended"),
             }
         }
         outcome.ran = clock::monotonic().duration_since(began);
         outcome.fleet_ms = stage.core.clock().now().since_ms(EPOCH);
         Ok(outcome)
     }
+
+    /// Tells what an update of an incident means; whether that was what was waited for.
+    async fn follow(
+        &self,
+        update: &CaseUpdate,
+        (follower, stage): (&mut Follower, &Stage),
+        outcome: &mut Outcome,
+    ) -> anyhow::Result<bool> {
+        for told in follower.follow(update, &*stage.core.desk()).await {
+            self.view.told(told.at, told.kind, &told.text)?;
+        }
+        let closed = update.actions.contains(&"closed");
+        if closed {
+            outcome.closed.insert(update.number.clone());
+        }
+        Ok(closed && self.args.exit_when_closed)
+    }
+}
+
+/// What the demo woke up for.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
+enum Seen {
+    Time,
+    Change(Result<Change, RecvError>),
+    Update(Result<CaseUpdate, RecvError>),
+    Told(Told),
 }
 
 /// Everything that runs.
@@ -244,6 +299,9 @@ struct Stage {
     changes: broadcast::Receiver<Change>,
     fleet: JoinHandle<Result<(), DescriptorError>>,
     http: JoinHandle<io::Result<()>>,
+    /// The crew, if there is one, and what it has to say.
+    shift: Option<JoinHandle<()>>,
+    lines: mpsc::Receiver<Told>,
     stop: watch::Sender<bool>,
     pages: SocketAddr,
     mqtt: SocketAddr,
@@ -264,6 +322,8 @@ impl Stage {
         config.settings = engine.settings().clone();
         config.journal.max_bytes = JOURNAL_BYTES;
         config.preload = Some(engine);
+        config.contacts = crew::contacts(&demo.simulation);
+        config.desk = DeskConfig { rota: crew::rota(), ..DeskConfig::default() };
         let core = Core::start(config).await?;
         let changes = core.changes();
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, demo.args.mqtt_port));
@@ -289,9 +349,14 @@ impl Stage {
         let fleet = {
             let settings = FleetConfig { connects_per_s: 1_000, ..FleetConfig::new(target) };
             let (simulation, progress) = (Arc::clone(&demo.simulation), Arc::clone(&progress));
-            tokio::spawn(mqtt::run(simulation, settings, core.clock(), progress, stopped))
+            tokio::spawn(mqtt::run(simulation, settings, core.clock(), progress, stopped.clone()))
         };
-        Ok(Self { core, broker, progress, changes, fleet, http, stop, pages, mqtt })
+        let (sender, lines) = mpsc::channel(LINES);
+        let shift = demo.has_crew().then(|| {
+            let (desk, simulation, clock) = (core.desk(), Arc::clone(&demo.simulation), core.clock());
+            tokio::spawn(Shift { desk, simulation, clock, lines: sender }.run(stopped))
+        });
+        Ok(Self { core, broker, progress, changes, fleet, http, shift, lines, stop, pages, mqtt })
     }
 
     fn moment(&self, meter: &mut Meter) -> Moment {
@@ -303,6 +368,11 @@ impl Stage {
     /// Ends everything, those who give before those who take.
     async fn close(self) -> anyhow::Result<Done> {
         self.stop.send_replace(true);
+        // Its lines are not shown any more, and it must not wait for that.
+        drop(self.lines);
+        if let Some(shift) = self.shift {
+            shift.await.context("the crew ended abnormally")?;
+        }
         self.fleet.await.context("the fleet ended abnormally")??;
         self.broker.shutdown().await;
         if tokio::time::timeout(HTTP_FAREWELL, self.http).await.is_err() {
@@ -406,12 +476,13 @@ fn summary(outcome: &Outcome, done: Done) -> Vec<String> {
         format!("{} messages acknowledged, {} journaled{given_up}.", count(done.acked), count(done.journaled)),
     ];
     lines.extend(outcome.incidents.iter().map(|(number, incident)| {
+        let end = if outcome.closed.contains(number) { ", closed" } else { "" };
         let blame = match &incident.cause {
             Some(cause) => format!("{} {}", cause.suspect.kind, cause.suspect.value),
             None => "no common cause".to_owned(),
         };
         let affected = incident.devices.len() as u64;
-        format!("{number}: {blame}, {} device{}", count(affected), if affected == 1 { "" } else { "s" })
+        format!("{number}: {blame}, {} device{}{end}", count(affected), if affected == 1 { "" } else { "s" })
     }));
     lines
 }

@@ -163,6 +163,20 @@ impl View {
         self.event(&event::line(change, moment, &self.scene, self.paint))
     }
 
+    /// Tells of something that people did, or that became of an incident by it.
+    ///
+    /// # Errors
+    /// When standard output refuses.
+    pub fn told(&self, at: Timestamp, kind: &str, text: &str) -> io::Result<()> {
+        let padded = format!("{kind:<9}");
+        let kind = match kind {
+            "state" => self.paint.name(padded),
+            "refused" | "debt" => self.paint.warn(padded),
+            _ => padded,
+        };
+        self.event(&format!("{}  {kind} {text}", self.paint.dim(local_time(at, self.scene.utc_offset_min))))
+    }
+
     /// Shows the line of an event: broken where a terminal would break it anywhere, as one line elsewhere.
     ///
     /// # Errors

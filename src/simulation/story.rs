@@ -79,9 +79,7 @@ impl Author<'_> {
 
     /// Name of the update that is rolled out so many nights after the scenario's: the day on which it was built.
     fn version(&self, nights: i64) -> String {
-        let local_ms = self.rollout.as_ms() + self.utc_offset_ms + (nights - 1) * DAY_MS;
-        let built = jiff::Timestamp::from_millisecond(local_ms).expect("engine time is within jiff's range");
-        built.strftime("%Y.%m.%d").to_string()
+        version_of(self.rollout.plus_ms(self.utc_offset_ms), nights)
     }
 
     fn nights_before(&self, ranks: &[usize], story: &mut Story) {
@@ -387,6 +385,12 @@ impl Author<'_> {
             }
         }
     }
+}
+
+/// Name of the update that is rolled out so many nights after the one of `rollout`, a local instant.
+pub(crate) fn version_of(rollout: Timestamp, nights: i64) -> String {
+    let built = jiff::Timestamp::from_millisecond(rollout.plus_ms((nights - 1) * DAY_MS).as_ms());
+    built.expect("engine time is within jiff's range").strftime("%Y.%m.%d").to_string()
 }
 
 /// When the device of this rank installs, after the rollout's begin: a first ring of 2 % within a minute, a second up

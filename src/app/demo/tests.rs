@@ -71,7 +71,7 @@ fn the_report_period_keeps_the_rate_within_reason() {
 #[test]
 fn the_summary_tells_what_became_of_the_messages() {
     let ran = Duration::from_secs(92);
-    let outcome = Outcome { ran, fleet_ms: 5_520_000, incidents: BTreeMap::new(), asked: true };
+    let outcome = Outcome { ran, fleet_ms: 5_520_000, asked: true, ..Outcome::default() };
     let done = Done { acked: 184_000, journaled: 184_001, dropped: 0 };
     assert_eq!(
         summary(&outcome, done),

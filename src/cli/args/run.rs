@@ -38,6 +38,10 @@ Scenarios:
   two-updates  two updates roll out, one of them is at fault
   backlog      devices are cut off during the hour and deliver it later
 
+In nightly, simulated people work on the incident from its declaration to its close, some 5 minutes in all: they answer,
+agree on a workaround, call the customers, ship the fix, find a revert that failed, and are refused a close that comes
+too early. --no-crew leaves all of that to you, on the pages.
+
 The story begins at 01:50, Japanese time, ten minutes before the nightly rollout; nightly is declared after some 75 s.
 First the two days before are worked through: the hours of the story whole, eleven minutes of each other hour.
 
@@ -49,7 +53,9 @@ Examples:
   fleetwatch demo
   fleetwatch demo --scenario 59-minutes --speed 120
   fleetwatch demo --http-port 8080 --mqtt-port 1883     fixed ports, for looking at it with other tools
-  fleetwatch demo --exit-when-declared --for 5m --plain  for scripts: exit code 0 once declared, 4 if not")]
+  fleetwatch demo --no-crew                             work on the incident yourself
+  fleetwatch demo --exit-when-declared --for 5m --plain  for scripts: exit code 0 once declared, 4 if not
+  fleetwatch demo --exit-when-closed --speed 120         the whole life of the incident, and no longer")]
 pub struct DemoArgs {
     /// The story to tell.
     #[arg(long, short, default_value_t = Scenario::Nightly, value_name = "NAME")]
@@ -74,6 +80,14 @@ pub struct DemoArgs {
     /// End with code 0 as soon as a major incident is declared; with --for and none declared, with code 4.
     #[arg(long)]
     pub exit_when_declared: bool,
+
+    /// End with code 0 as soon as an incident is closed; with --for and none closed, with code 4.
+    #[arg(long, conflicts_with = "exit_when_declared")]
+    pub exit_when_closed: bool,
+
+    /// Let nobody work on the incidents but you. Only `nightly` has a crew.
+    #[arg(long)]
+    pub no_crew: bool,
 
     /// Port of the pages and metrics on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 0, value_name = "PORT")]

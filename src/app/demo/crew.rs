@@ -1,0 +1,261 @@
+//! The people of the demo: they are called, answer, work out a workaround, talk customers through it, ship the fix, find what
+//! went wrong on the way, and close the incident once it may be closed.
+//!
+//! What they do follows from the incident as it stands and from the time alone ([`Crew::acts`]), so that their whole night can be
+//! lived in a test without a clock. They go through the desk as anybody would, and are refused as anybody would be; the only
+//! thing that is theirs is the hand on the simulated devices, which stands for customers and the updater.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | `calls` | the phone: whom a branch calls next, and what comes of it |
+//! | `cast` | names, rota, contacts and scripts |
+//! | `shift` | the task that carries their acts out and tells of them |
+
+mod calls;
+mod cast;
+mod shift;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::device::{DeviceId, Label};
+use crate::engine::incident::countermeasure::{Fix, WorkaroundPlan};
+use crate::engine::incident::ladder::Proof;
+use crate::engine::incident::{Case, Command, Milestone, State};
+use crate::engine::time::{MINUTE_MS, Timestamp};
+use crate::simulation::Remedy;
+
+use calls::Phones;
+pub use cast::{contacts, rota};
+pub use shift::{Shift, Told};
+
+/// The setting that keeps the defect from being felt.
+const WORKAROUND: &str = "WA-1";
+/// Minutes from a call to the answer of whoever is awake, by place in the alphabet of roles.
+const ANSWERS_MIN: [i64; 4] = [1, 2, 3, 2];
+/// Minutes from the muster to a workaround, from it to development's word, and to the better script.
+const WORKED_OUT_MIN: i64 = 5;
+const AGREED_MIN: i64 = 4;
+const BETTER_SCRIPT_MIN: i64 = 12;
+/// Minutes after the declaration by which development promises the fix.
+const FIX_DUE_MIN: i64 = 150;
+/// Longest that the fix waits for every device to be quiet by its workaround.
+const FIX_AT_LAST_MIN: i64 = 180;
+/// Minutes from the release to the first branch, and in which all branches follow.
+const ROLLOUT_AFTER_MIN: i64 = 5;
+const ROLLOUT_MIN: i64 = 30;
+/// Minutes without news after which the commander speaks.
+const WORD_MIN: i64 = 40;
+/// Minutes for which a review is written, and then read.
+const REVIEW_MIN: i64 = 3;
+
+/// Something that one of them does.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Act {
+    /// Wishes something of the incident.
+    Wish { by: String, command: Command },
+    /// Something happens to a device.
+    Work { device: DeviceId, remedy: Remedy },
+    /// Says something that is worth a line.
+    Tell { kind: &'static str, text: String },
+}
+
+/// Them, and what they remember of one incident.
+#[derive(Debug)]
+pub struct Crew {
+    /// Every device of the fleet, by the branch that looks after it.
+    branches: BTreeMap<Label, Vec<DeviceId>>,
+    /// The update without the defect.
+    fix: String,
+    phones: Phones,
+    /// Branches whose devices have been given the fix.
+    updated: BTreeSet<Label>,
+    tried_to_close: bool,
+    asked_at: Option<Timestamp>,
+}
+
+/// Devices with a fate, so that the story has what real ones have. By their place in the incident's list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Fates {
+    /// Nobody ever answers.
+    silent: Option<DeviceId>,
+    /// The customer believes to have saved the setting.
+    mistaken: Option<DeviceId>,
+    /// The fix leaves the workaround on.
+    stubborn: Option<DeviceId>,
+}
+
+impl Fates {
+    /// Fates for a few of so many devices: none for a handful.
+    fn of(case: &Case) -> Self {
+        let count = case.ladder.len();
+        let nth = |quarter: usize| {
+            let place = (count >= 8).then_some(count * quarter / 4);
+            place.and_then(|place| case.ladder.iter().nth(place)).map(|(device, _)| device.clone())
+        };
+        Self { silent: nth(1), mistaken: nth(2), stubborn: nth(3) }
+    }
+}
+
+fn minutes(since: Timestamp, now: Timestamp) -> i64 {
+    now.since_ms(since) / MINUTE_MS
+}
+
+fn wish(by: &str, command: Command) -> Act {
+    Act::Wish { by: by.to_owned(), command }
+}
+
+fn tell(kind: &'static str, text: impl Into<String>) -> Act {
+    Act::Tell { kind, text: text.into() }
+}
+
+impl Crew {
+    /// Those who look after the branches' devices; `fix` is the update that they will ship.
+    pub fn new(branches: BTreeMap<Label, Vec<DeviceId>>, fix: &str) -> Self {
+        let phones = Phones::default();
+        Self { branches, fix: fix.to_owned(), phones, updated: BTreeSet::new(), tried_to_close: false, asked_at: None }
+    }
+
+    /// What they do now, looking at the incident as it stands. Asked again and again as time goes on.
+    pub fn acts(&mut self, case: &Case, now: Timestamp) -> Vec<Act> {
+        let mut acts = answer(case, now);
+        if case.milestones.get(Milestone::Mustered).is_none() {
+            return acts;
+        }
+        self.find_a_remedy(case, now, &mut acts);
+        if case.countermeasures.workaround().is_some() {
+            self.phones.ring(case, &Fates::of(case), now, &mut acts);
+            self.release(case, now, &mut acts);
+            self.roll_out(case, now, &mut acts);
+            self.speak(case, now, &mut acts);
+            self.finish(case, now, &mut acts);
+        }
+        acts
+    }
+
+    /// Workaround, development's word, and a script that is better than the first.
+    fn find_a_remedy(&self, case: &Case, now: Timestamp, acts: &mut Vec<Act>) {
+        let since = |at: Option<Timestamp>| at.map_or(0, |at| minutes(at, now));
+        match case.countermeasures.versions() {
+            [] if since(case.milestones.get(Milestone::Mustered)) >= WORKED_OUT_MIN => {
+                acts.push(self.register(case, cast::first_script()));
+                acts.push(tell("remedy", format!("{} has found a workaround: {WORKAROUND}", cast::ANALYST)));
+            }
+            [first] if first.agreed.is_some() && since(Some(first.registered_at)) >= BETTER_SCRIPT_MIN => {
+                acts.push(self.register(case, cast::better_script()));
+                acts.push(tell("remedy", "customers miss a step: the script for the phone becomes version 2"));
+            }
+            [.., newest] if newest.agreed.is_none() && since(Some(newest.registered_at)) >= AGREED_MIN => {
+                let version = newest.countermeasure.version;
+                acts.push(wish(cast::DEVELOPER, Command::AgreeCountermeasure { version }));
+                acts.push(tell("remedy", format!("{} agrees to version {version} for development", cast::DEVELOPER)));
+            }
+            _ => {}
+        }
+    }
+
+    fn register(&self, case: &Case, script: crate::engine::incident::Script) -> Act {
+        let command = Command::RegisterCountermeasure {
+            workaround: Some(WorkaroundPlan { id: WORKAROUND.to_owned(), script }),
+            fix: Some(Fix::Update(self.fix.clone())),
+            fix_due_at: Some(case.opening.declared_at.plus_ms(FIX_DUE_MIN * MINUTE_MS)),
+        };
+        wish(cast::ANALYST, command)
+    }
+
+    /// The fix can be had once the workarounds hold; or when that takes too long.
+    fn release(&self, case: &Case, now: Timestamp, acts: &mut Vec<Act>) {
+        let late = minutes(case.opening.declared_at, now) >= FIX_AT_LAST_MIN;
+        let agreed = case.countermeasures.newest().is_some_and(|newest| newest.agreed.is_some());
+        let ready = case.state == State::PendingPermanentFix || late;
+        if case.released.is_none() && agreed && ready && case.state.is_active() {
+            acts.push(wish(cast::DEVELOPER, Command::ReleaseFix));
+            let text = format!("update {} is released: it ends the defect and reverts {WORKAROUND}", self.fix);
+            acts.push(tell("fix", text));
+        }
+    }
+
+    /// The updater gives the fix to one branch after the other, affected or not.
+    fn roll_out(&mut self, case: &Case, now: Timestamp, acts: &mut Vec<Act>) {
+        let Some(released) = case.milestones.get(Milestone::FixAvailable).filter(|_| case.released.is_some()) else {
+            return;
+        };
+        let passed = now.since_ms(released.plus_ms(ROLLOUT_AFTER_MIN * MINUTE_MS));
+        let count = self.branches.len().max(1) as i64;
+        let due = if passed < 0 { 0 } else { 1 + passed * count / (ROLLOUT_MIN * MINUTE_MS) };
+        let before = self.updated.len();
+        let stubborn = Fates::of(case).stubborn;
+        for (branch, devices) in self.branches.iter().take(due as usize) {
+            if !self.updated.insert(Label::clone(branch)) {
+                continue;
+            }
+            for device in devices {
+                let reverts = stubborn.as_ref() != Some(device);
+                let remedy = Remedy::Fix { version: self.fix.as_str().into(), reverts };
+                acts.push(Act::Work { device: device.clone(), remedy });
+            }
+        }
+        if before == 0 && !self.updated.is_empty() {
+            let text = format!("update {} is installed, branch by branch, for {ROLLOUT_MIN} min", self.fix);
+            acts.push(tell("fix", text));
+        }
+    }
+
+    fn is_rolled_out(&self) -> bool {
+        self.updated.len() == self.branches.len()
+    }
+
+    /// The commander tells the staff how it stands, before anybody has to ask.
+    fn speak(&self, case: &Case, now: Timestamp, acts: &mut Vec<Act>) {
+        let Some(commander) = case.muster.holder(crate::engine::incident::Role::Commander) else { return };
+        if !case.state.is_active() || minutes(case.told_at, now) < WORD_MIN {
+            return;
+        }
+        let proved = |proof| case.ladder.iter().filter(|(_, rung)| rung.proves(proof)).count();
+        let settled = case.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
+        let text = format!(
+            "Of {} devices, {} have shown the workaround, {} the fix; {settled} are done. Next word within {WORD_MIN} minutes.",
+            case.ladder.len(),
+            proved(Proof::Workaround),
+            proved(Proof::Fix),
+        );
+        acts.push(wish(commander, Command::Note { text, tell: true }));
+    }
+
+    /// One who wants to go home too early; then the review, and the end.
+    fn finish(&mut self, case: &Case, now: Timestamp, acts: &mut Vec<Act>) {
+        let Some(commander) = case.muster.holder(crate::engine::incident::Role::Commander) else { return };
+        if self.is_rolled_out() && !self.tried_to_close && case.state.is_active() {
+            self.tried_to_close = true;
+            acts.push(tell("close", format!("{commander} would like to close: every device has had the fix")));
+            acts.push(wish(commander, Command::Close));
+        }
+        let resolved = case.milestones.get(Milestone::Resolved).map_or(0, |at| minutes(at, now));
+        // Once a while: what is refused now may be granted later.
+        let again = self.asked_at.is_none_or(|at| minutes(at, now) >= 1);
+        if case.state == State::Resolved && resolved >= REVIEW_MIN && again {
+            self.asked_at = Some(now);
+            acts.push(wish(commander, Command::FileReview { text: cast::review(case) }));
+        } else if case.state == State::Reviewed && again {
+            self.asked_at = Some(now);
+            acts.push(wish(commander, Command::Close));
+        }
+    }
+}
+
+/// Whoever is called and awake answers for the role, and comes.
+fn answer(case: &Case, now: Timestamp) -> Vec<Act> {
+    let mut acts = Vec::new();
+    for ((seat, post), delay_min) in case.muster.posts.iter().zip(ANSWERS_MIN.into_iter().cycle()) {
+        let (None, Some(paged_at)) = (&post.holder, post.paged_at) else { continue };
+        let awake = post.paged.iter().find(|person| *person != cast::ASLEEP);
+        let Some(person) = awake.filter(|_| minutes(paged_at, now) >= delay_min) else { continue };
+        acts.push(wish(person, Command::Acknowledge { seat: seat.clone() }));
+        acts.push(wish(person, Command::Join));
+        let late = if post.step.unwrap_or(0) > 0 { ", as the one called before does not answer" } else { "" };
+        acts.push(tell("muster", format!("{person} answers as {}{late}", seat.to_string().replace('_', " "))));
+    }
+    acts
+}

@@ -1,0 +1,119 @@
+//! What becomes of the incidents after their declaration, as lines: each new state, and now and then how far the devices are.
+
+use std::collections::BTreeMap;
+
+use crate::engine::incident::ladder::Proof;
+use crate::engine::incident::{Case, Milestone, State};
+use crate::engine::time::{MINUTE_MS, Timestamp};
+use crate::record::desk::{CaseDesk, CaseUpdate};
+
+use super::crew::Told;
+
+/// Fleet time between two lines about the devices of an incident.
+const EVERY_MS: i64 = 10 * MINUTE_MS;
+
+/// What was told of each incident.
+#[derive(Debug, Default)]
+pub struct Follower {
+    told: BTreeMap<String, Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    state: State,
+    counts: Counts,
+    counted_at: Timestamp,
+}
+
+/// How many devices have come how far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Counts {
+    workaround: usize,
+    fix: usize,
+    owing: usize,
+    settled: usize,
+}
+
+impl Counts {
+    fn of(case: &Case) -> Self {
+        let proved = |proof| case.ladder.iter().filter(|(_, rung)| rung.proves(proof)).count();
+        Self {
+            workaround: proved(Proof::Workaround),
+            fix: proved(Proof::Fix),
+            owing: case.debts().count(),
+            settled: case.ladder.iter().filter(|(_, rung)| rung.is_settled()).count(),
+        }
+    }
+}
+
+impl Follower {
+    /// What is to be said because of an update.
+    pub async fn follow(&mut self, update: &CaseUpdate, desk: &dyn CaseDesk) -> Vec<Told> {
+        if let Some(case) = desk.board().find(&update.number) {
+            return self.look(case, update.at);
+        }
+        // Closed: only the record has it.
+        match desk.file(&update.number).await {
+            Ok(Some(file)) => self.look(&file.case, update.at),
+            Ok(None) => Vec::new(),
+            Err(error) => {
+                tracing::warn!(%error, number = update.number, "the record of an incident cannot be read");
+                Vec::new()
+            }
+        }
+    }
+
+    fn look(&mut self, case: &Case, at: Timestamp) -> Vec<Told> {
+        let (state, counts) = (case.state, Counts::of(case));
+        let first = Last { state: State::Declared, counts: Counts::default(), counted_at: at };
+        let last = self.told.entry(case.number().to_owned()).or_insert(first);
+        let mut told = Vec::new();
+        let due = at.since_ms(last.counted_at) >= EVERY_MS || state != last.state;
+        if due && counts != last.counts {
+            told.push(Told { at, kind: "ladder", text: ladder(case, counts) });
+            (last.counts, last.counted_at) = (counts, at);
+        }
+        if state != last.state {
+            let text = if state < last.state { fell_back(case) } else { moved(case, counts) };
+            told.push(Told { at, kind: "state", text: format!("{} {text}", case.number()) });
+            last.state = state;
+        }
+        told
+    }
+}
+
+fn ladder(case: &Case, counts: Counts) -> String {
+    let Counts { workaround, fix, owing, settled } = counts;
+    let total = case.ladder.len();
+    if case.released.is_none() {
+        return format!("{workaround} of {total} devices show the workaround");
+    }
+    let owing = if owing > 0 { format!(", {owing} kept the workaround") } else { String::new() };
+    format!("{fix} of {total} devices show the fix{owing}, {settled} are done or signed off")
+}
+
+fn moved(case: &Case, counts: Counts) -> String {
+    let name = case.state.as_str().replace('_', " ");
+    let what = match case.state {
+        State::Declared => String::new(),
+        State::Mustered => "every role that was called has somebody".to_owned(),
+        State::WorkaroundAvailable => "support may talk customers through the agreed workaround".to_owned(),
+        State::PendingPermanentFix => "the quality is back by workarounds alone, so nothing is over".to_owned(),
+        State::Fixing => "the permanent fix can be had".to_owned(),
+        State::Resolved => {
+            format!("{} of {} devices are done or signed off, and quiet", counts.settled, case.ladder.len())
+        }
+        State::Reviewed => "what happened is written down".to_owned(),
+        State::Closed => {
+            let closed = case.milestones.get(Milestone::Closed).unwrap_or(case.updated_at);
+            let minutes = closed.since_ms(case.opening.declared_at) / MINUTE_MS;
+            format!("{} h {} min after its declaration, proved by telemetry", minutes / 60, minutes % 60)
+        }
+    };
+    format!("is {name}: {what}")
+}
+
+fn fell_back(case: &Case) -> String {
+    let relapsed = case.ladder.iter().filter(|(_, rung)| rung.affected && rung.relapses > 0).count();
+    format!("is open again, {}: {relapsed} devices degraded once more", case.state.as_str().replace('_', " "))
+}
