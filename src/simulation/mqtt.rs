@@ -64,6 +64,8 @@ pub struct FleetConfig {
     pub max_kept: usize,
     /// Real seconds after which an idle device pings.
     pub keep_alive_s: u16,
+    /// Reports that arrive before this instant are not sent: whoever listens has had them already.
+    pub from: Option<Timestamp>,
 }
 
 impl FleetConfig {
@@ -76,6 +78,7 @@ impl FleetConfig {
             connects_per_s: 500,
             max_kept: 1_000,
             keep_alive_s: 30,
+            from: None,
         }
     }
 }
@@ -139,7 +142,11 @@ pub async fn run(
                 () = stop_of(&mut shutdown) => true,
             };
             if !stopped {
-                Device::new(&fleet, index).run(shutdown).await;
+                let mut device = Device::new(&fleet, index);
+                if let Some(from) = fleet.config.from {
+                    device.begin_at(from);
+                }
+                device.run(shutdown).await;
             }
         });
     }
@@ -198,6 +205,20 @@ impl<'a> Device<'a> {
             not_before: None,
             last_sent: clock::monotonic(),
             jitter: Stream::new(profile.seed, 401),
+        }
+    }
+
+    /// Leaves the reports before `from` unsent, and is what it had become by then.
+    fn begin_at(&mut self, from: Timestamp) {
+        while self.sim.peek().is_some_and(|at| at < from) {
+            let Some(message) = self.sim.next() else { return };
+            if let Body::Status(status) = message.body {
+                let status = status.clone();
+                self.boot = Some(status.boot);
+                if status.online {
+                    self.say(&status);
+                }
+            }
         }
     }
 
