@@ -78,6 +78,28 @@ fn the_nightly_update_makes_one_major_incident_that_names_it() {
 }
 
 #[test]
+fn the_crew_leads_the_incident_to_its_close_and_finds_what_went_wrong() {
+    let (out, err) = ended_with(0, demo(&["--exit-when-closed", "--for", "85s"]));
+    let states =
+        ["mustered", "workaround available", "pending permanent fix", "fixing", "resolved", "reviewed", "closed"];
+    let told: Vec<_> = out.lines().filter_map(|line| line.split_once("  state     ")).map(|(_, text)| text).collect();
+    assert_eq!(told.len(), states.len(), "{out}\n{err}");
+    for (told, state) in told.iter().zip(states) {
+        assert!(told.contains(&format!(" is {state}: ")), "{told}");
+    }
+    let of_kind = |kind: &str| out.lines().filter(|line| line.get(10..19) == Some(&format!("{kind:<9}"))).count();
+    assert_eq!((of_kind("debt"), of_kind("refused"), of_kind("sign-off")), (1, 1, 1), "{out}");
+    assert!(out.lines().last().is_some_and(|line| line.ends_with(", closed")), "{out}");
+}
+
+#[test]
+fn a_close_that_does_not_come_is_told_by_the_exit_code() {
+    let (out, err) = ended_with(4, demo(&["--no-crew", "--exit-when-closed", "--for", "12s"]));
+    assert!(err.contains("no incident was closed"), "{err}");
+    assert!(out.contains("declared  ") && !out.contains("  state     "), "nobody works on it:\n{out}");
+}
+
+#[test]
 fn what_was_waited_for_and_did_not_happen_is_told_by_the_exit_code() {
     let (out, err) = ended_with(4, demo(&["--scenario", "quiet", "--exit-when-declared", "--for", "3s"]));
     assert!(err.contains("no major incident was declared"), "{err}");

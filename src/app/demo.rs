@@ -3,7 +3,8 @@
 //!
 //! The story is always told on the same night: it begins at 01:50 on Thursday 2026-11-19, Japanese time, ten minutes
 //! before the nightly rollout, so that the same seed tells the same story. First the two days before are run through the
-//! engine ([`history`]); what it decides on those days is not announced.
+//! engine ([`history`]); what it decides on those days is not announced. What is declared in `nightly` is then worked on by
+//! simulated people (`crew`), and what becomes of it is told (`follow`).
 
 mod crew;
 mod follow;
