@@ -3,6 +3,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`core`] | everything between delivery and decision, started, watched and ended as one |
+//! | [`access`] | who may use the operators' listener, from the configuration |
 //! | [`demo`] | `demo`: broker, core, pages and a simulated fleet in one process |
 //! | [`keeper`] | takes a message over: decode, journal, record, count |
 //! | [`decision`] | the engine's ticks at their instants, and what follows from each |
@@ -13,6 +14,7 @@
 //! | [`serve`] | the daemon: configuration, broker or collector, listener, signals |
 //! | [`record`] | what a broker delivers, written as a recording |
 //! | [`replay`] | a recording or a journal, printed change by change |
+//! | [`accounts`], `password` | `user` and `token`: who may, from the command line |
 //! | [`backtest`] | a grid of settings over a recording or a journal, compared |
 //! | [`explain`] | why an incident was declared, a near miss was not, a device was judged as it was |
 //! | [`report`] | what a night amounted to |
@@ -37,6 +39,8 @@
 //! - A checkpoint names the last entry whose effect was complete when its image was begun. Whatever the image holds beyond
 //!   that is dropped as a duplicate when the tail is replayed.
 
+pub mod access;
+pub mod accounts;
 pub mod backtest;
 pub mod checkpoint;
 pub mod core;
@@ -49,6 +53,7 @@ pub mod keeper;
 pub mod live;
 pub mod location;
 pub mod notify;
+mod password;
 pub mod playback;
 pub mod record;
 pub mod recovery;

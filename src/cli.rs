@@ -8,6 +8,7 @@
 //! | [`devices`] | `devices import` and `devices export` |
 //! | [`failure`] | the kinds of failure, their exit codes and how they are printed |
 //! | [`fetch`] | a running instance, over its API |
+//! | [`incident`] | `incident`: the work on incidents, over the API |
 //! | [`gate`] | `gate`: the decisions about updates of a running instance |
 //! | [`logging`] | the subscriber: format, level, colour |
 //!
@@ -30,6 +31,7 @@ pub mod devices;
 pub mod failure;
 pub mod fetch;
 pub mod gate;
+pub mod incident;
 pub mod logging;
 
 #[cfg(test)]
@@ -121,6 +123,18 @@ fn run(cli: Cli) -> Result<(), Failure> {
             log("warn")?;
             let config = load(args.config.as_deref())?;
             app(|| wired::notify_test(&config, &args))
+        }
+        Command::Incident(command) => incident::run(&command, &mut std::io::stdout().lock()),
+        Command::User(command) => {
+            log("warn")?;
+            let config = load(command.config())?;
+            app(|| crate::app::accounts::users(&config, &command, &mut std::io::stdout().lock()))
+        }
+        Command::Token(command) => {
+            log("warn")?;
+            let config = load(command.config())?;
+            let (mut out, mut aside) = (std::io::stdout().lock(), std::io::stderr());
+            app(|| crate::app::accounts::tokens(&config, &command, (&mut out, &mut aside)))
         }
         Command::CheckConfig(args) => check::run(&args, config::process_environment(), &mut std::io::stdout().lock()),
         Command::Dashboards(args) => dashboards::run(&args, &mut std::io::stdout().lock()),

@@ -11,6 +11,7 @@
 //!
 //! | module | what it owns |
 //! |---|---|
+//! | [`access`] | section `access` |
 //! | [`keys`] | the table of all keys: path, kind of value, allowed range |
 //! | [`layer`] | reading a file or the environment into checked values with their places |
 //! | [`rules`] | rules that join several keys |
@@ -34,6 +35,7 @@ use crate::engine::gate::{Policy, ReleaseOn};
 use crate::engine::incident::LifeSettings;
 use crate::engine::settings::Settings;
 
+pub mod access;
 pub mod credentials;
 pub mod database;
 pub mod fault;
@@ -48,6 +50,7 @@ pub mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use access::{AccessConfig, AccessMode};
 pub use credentials::{Credentials, Password};
 pub use fault::{Fault, Place};
 pub use notify::{ChannelConfig, ChannelKind, MailTls, MusterConfig, NotifyConfig};
@@ -75,6 +78,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The operators' listener.
     pub http: HttpConfig,
+    /// Who may use that listener, and for what.
+    pub access: AccessConfig,
     /// The expected fleet.
     pub devices: DevicesConfig,
     /// What the updater is told.
@@ -245,10 +250,10 @@ pub enum DeviceMetrics {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpConfig {
-    /// Where the operators' pages, API and metrics are served. Another address than loopback needs `behind_proxy`.
+    /// Where the operators' pages, API and metrics are served. Another address than loopback needs an `access.mode`.
     pub listen: SocketAddr,
-    /// States that whoever reaches this listener has been authenticated by a proxy in front of it.
-    pub behind_proxy: bool,
+    /// Address under which browsers reach the pages, when a proxy with TLS stands in front.
+    pub public_url: Option<String>,
     /// Time zone of the pages: an IANA name.
     pub time_zone: String,
     /// Per-device series in `/metrics`.
@@ -440,7 +445,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::new(LOOPBACK, 8080),
-            behind_proxy: false,
+            public_url: None,
             time_zone: "Asia/Tokyo".into(),
             device_metrics: DeviceMetrics::Full,
         }

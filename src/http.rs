@@ -15,23 +15,29 @@
 //! | `/api/v1/gates/{version}` | `POST {"gate":"hold"\|"release","by":...,"reason":...}`: a person decides |
 //! | `/api/v1/control-ring` | the devices that are kept out of the first night of an update |
 //! | `/api/v1/report?since&until` | the report as JSON |
+//! | `/api/v1/cases...`, `/api/v1/contacts` | the work on incidents, see [`cases`] |
+//! | `/api/v1/openapi.json` | the API's description |
+//! | `/login`, `/logout`, `/account` | who is there; see [`access`] |
 //! | `/metrics` | Prometheus text format |
 //! | `/livez` | 200 while the process answers |
 //! | `/readyz` | each latch with its reason; 503 while one is closed |
 //!
-//! But for a person's word about an update (`gate`, with its guard against foreign pages), everything is read-only. Pages are rendered here, need no JavaScript, and read the engine's last snapshot, so
-//! they cost the detector nothing. Errors are problem details (RFC 9457), or a page for a browser. What guards the listener is in
+//! Routes stand in groups, each with the action that it takes (`access`); pages are rendered here, need no JavaScript, and read the
+//! engine's last snapshot, so they cost the detector nothing. Errors are problem details (RFC 9457), or a page for a browser. What guards the listener is in
 //! `guard`: a checked `Host` header, a time limit, a body limit, a bounded number of connections, and headers that
 //! let a page load nothing but its own style sheet.
 
+pub mod access;
 mod api;
 mod assets;
+pub mod cases;
 mod filter;
 mod gate;
 mod guard;
 pub mod health;
 mod lang;
 mod listener;
+pub mod openapi;
 mod page;
 mod probe;
 mod problem;
@@ -47,20 +53,34 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use tokio::net::TcpListener;
 use tower_http::limit::RequestBodyLimitLayer;
 
+pub use self::access::{Access, AccessSettings};
+use self::access::{Needed, Peer, login};
+pub use self::cases::CaseAccess;
+use self::cases::idempotency::InFlight;
+use self::cases::{Streams, act, contacts, look};
 pub use self::guard::HostPolicy;
 pub use self::health::Health;
 pub use self::zone::{MomentError, Zone, ZoneError};
 use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
+use crate::record::access::Action;
 use crate::record::{GateDesk, IncidentStore};
 
 /// Largest body of a request. The longest is a form with a reason.
 const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// The same where a script in two languages, or a review, is sent: 4,000 characters each, three bytes a character, and as much
+/// again for JSON's or a form's escapes.
+const MAX_TEXTS_BYTES: usize = 256 * 1024;
+
+/// The same for a list of contacts.
+const MAX_LIST_BYTES: usize = 4 * 1024 * 1024;
 
 /// Makes the text of `/metrics`, with its content type.
 pub type Exposition = Arc<dyn Fn() -> (&'static str, String) + Send + Sync>;
@@ -72,11 +92,30 @@ pub struct HttpState {
     pub health: Arc<Health>,
     pub metrics: Exposition,
     pub store: Arc<dyn IncidentStore>,
+    /// Who may what.
+    pub access: Arc<Access>,
     /// What is decided about updates; `None` when nothing is.
     pub gates: Option<Arc<dyn GateDesk>>,
+    /// Where people work on incidents; `None` where nobody does.
+    pub cases: Option<CaseAccess>,
+    /// Shared by all requests; a default will do.
+    pub shared: Shared,
     pub clock: Clock,
     /// Zone in which people read times.
     pub zone: Zone,
+}
+
+/// What requests share that nobody else needs.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    in_flight: InFlight,
+    streams: Streams,
+}
+
+impl FromRef<HttpState> for Streams {
+    fn from_ref(state: &HttpState) -> Self {
+        state.shared.streams.clone()
+    }
 }
 
 impl fmt::Debug for HttpState {
@@ -112,34 +151,112 @@ impl Default for HttpConfig {
 
 /// All routes, guarded for a listener on `address`.
 pub fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router {
-    let policy = Arc::new(HostPolicy::new(address, &config.allowed_hosts));
+    let mut hosts = config.allowed_hosts.clone();
+    hosts.extend(state.access.public_host().map(str::to_owned));
+    let policy = Arc::new(HostPolicy::new(address, &hosts));
+    let access = Arc::clone(&state.access);
+    let group = |action, routes: Router<HttpState>| {
+        routes.route_layer(from_fn_with_state(Needed { access: Arc::clone(&access), action }, access::require))
+    };
+    // The outermost of the limits on a request is the one that counts, so each stands beside the others.
+    let small = open_routes()
+        .merge(metrics_routes(&access))
+        .merge(group(Some(Action::See), fleet_routes()))
+        .merge(group(Some(Action::SeeOwn), own_routes()))
+        .merge(group(Some(Action::SeeContacts), contact_routes()))
+        .merge(group(Some(Action::DecideGate), gate_routes()))
+        .merge(group(None, account_routes()))
+        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES));
+    let texts = group(None, case_routes()).layer(RequestBodyLimitLayer::new(MAX_TEXTS_BYTES));
+    let lists = group(Some(Action::ImportContacts), import_routes())
+        .layer(DefaultBodyLimit::max(MAX_LIST_BYTES))
+        .layer(RequestBodyLimitLayer::new(MAX_LIST_BYTES));
     Router::new()
-        .route("/", get(page::now))
-        .route("/incidents", get(page::incidents))
-        .route("/incidents/{id}", get(page::incident))
-        .route("/devices", get(page::devices))
-        .route("/gates", get(page::gates).post(gate::submit))
-        .route("/report", get(page::report))
-        .route("/assets/style.css", get(assets::style))
-        .route("/assets/icon.svg", get(assets::icon))
-        .route("/api/v1/incidents", get(api::incidents))
-        .route("/api/v1/incidents/{id}", get(api::incident))
-        .route("/api/v1/devices", get(api::devices))
-        .route("/api/v1/gates", get(gate::gates))
-        .route("/api/v1/gates/{version}", post(gate::decide))
-        .route("/api/v1/control-ring", get(gate::control_ring))
-        .route("/api/v1/report", get(api::report))
-        .route("/metrics", get(probe::metrics))
-        .route("/livez", get(probe::livez))
-        .route("/readyz", get(probe::readyz))
+        .merge(small)
+        .merge(texts)
+        .merge(lists)
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(state)
-        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(Arc::clone(&access), access::identify))
         .layer(from_fn(problem::translate))
         .layer(from_fn_with_state(config.request_timeout, guard::limit_time))
         .layer(from_fn_with_state(policy, guard::check_host))
         .layer(from_fn(guard::set_headers))
+}
+
+/// What needs nobody: to log in, and whether we are alive. No more may stand here than a stranger may see.
+fn open_routes() -> Router<HttpState> {
+    Router::new()
+        .route("/login", get(login::page).post(login::submit))
+        .route("/login/start", get(login::start))
+        .route("/login/callback", get(login::callback))
+        .route("/assets/style.css", get(assets::style))
+        .route("/assets/icon.svg", get(assets::icon))
+        .route("/livez", get(probe::livez))
+        .route("/readyz", get(probe::readyz))
+}
+
+fn metrics_routes(access: &Arc<Access>) -> Router<HttpState> {
+    let guard = from_fn_with_state(Arc::clone(access), access::guard_metrics);
+    Router::new().route("/metrics", get(probe::metrics)).route_layer(guard)
+}
+
+/// What shows the whole fleet.
+fn fleet_routes() -> Router<HttpState> {
+    Router::new()
+        .route("/incidents", get(page::incidents))
+        .route("/incidents/{id}", get(page::incident))
+        .route("/gates", get(page::gates))
+        .route("/report", get(page::report))
+        .route("/api/v1/incidents", get(api::incidents))
+        .route("/api/v1/incidents/{id}", get(api::incident))
+        .route("/api/v1/cases/{id}/record", get(look::record))
+        .route("/api/v1/gates", get(gate::gates))
+        .route("/api/v1/control-ring", get(gate::control_ring))
+        .route("/api/v1/report", get(api::report))
+}
+
+/// What shows everybody their own, and a branch no more than that.
+fn own_routes() -> Router<HttpState> {
+    Router::new()
+        .route("/", get(page::now))
+        .route("/devices", get(page::devices))
+        .route("/api/v1/devices", get(api::devices))
+        .route("/api/v1/cases", get(look::list))
+        .route("/api/v1/cases/stream", get(cases::stream::stream))
+        .route("/api/v1/cases/{id}", get(look::one))
+        .route("/api/v1/cases/{id}/ladder", get(look::ladder))
+        .route("/api/v1/openapi.json", get(openapi::serve))
+}
+
+/// What is for everybody who is known.
+fn account_routes() -> Router<HttpState> {
+    Router::new()
+        .route("/account", get(login::account))
+        .route("/logout", post(login::logout))
+        .route("/logout/everywhere", post(login::logout))
+}
+
+/// What changes an incident. Each wish takes something else, so each handler asks (`cases::wish`).
+fn case_routes() -> Router<HttpState> {
+    Router::new()
+        .route("/api/v1/cases", post(act::declare))
+        .route("/api/v1/cases/{id}/commands", post(act::command))
+        .route("/api/v1/cases/{id}/merge", post(act::merge))
+        .route("/api/v1/cases/{id}/split", post(act::split))
+}
+
+fn contact_routes() -> Router<HttpState> {
+    Router::new().route("/api/v1/contacts", get(contacts::find)).route("/api/v1/contacts/{device}", get(contacts::one))
+}
+
+fn import_routes() -> Router<HttpState> {
+    Router::new().route("/api/v1/contacts", put(contacts::import))
+}
+
+fn gate_routes() -> Router<HttpState> {
+    Router::new().route("/gates", post(gate::submit)).route("/api/v1/gates/{version}", post(gate::decide))
 }
 
 /// Answers on `listener` until `shutdown` is done; then finishes what it has begun.
@@ -155,5 +272,6 @@ pub async fn serve(
     let address = listener.local_addr()?;
     let router = router(state, &config, address);
     let bounded = listener::Bounded::new(listener, config.max_connections, config.idle_timeout);
-    axum::serve(bounded, router).with_graceful_shutdown(shutdown).await
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    axum::serve(bounded, service).with_graceful_shutdown(shutdown).await
 }

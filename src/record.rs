@@ -7,6 +7,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`case`] | an incident's life on record, the contacts of customers, and the repository of both |
+//! | [`access`] | who may do what: people, sessions, tokens |
 //! | [`mod@derive`] | records derived in memory from a replay's changes |
 //! | [`desk`] | where people see and work on incidents, as an interface |
 //! | [`directory`] | people who can be called, and how a channel finds them |
@@ -16,6 +17,7 @@
 //! | [`report`] | what a night amounted to |
 //! | [`sheet`] | text on its way into a spreadsheet |
 
+pub mod access;
 pub mod case;
 pub mod derive;
 pub mod desk;

@@ -15,6 +15,7 @@
 //! | [`incidents`] | the incidents: appending, deriving, reading |
 //! | [`cases`] | the lives of incidents: appending to them, finding them |
 //! | [`contacts`] | whom to call about a device |
+//! | [`access`] | people, sessions, tokens |
 //! | [`answers`] | answers to repeated writes |
 //! | [`outbox`] | what is to be said, and what came of it |
 //! | [`rows`] | rows to values and back |
@@ -22,6 +23,7 @@
 //! | [`postgres`] | the server: reaching it, its errors |
 //! | [`writer`] | the task that writes what the detector decides |
 
+mod access;
 mod answers;
 mod cases;
 mod contacts;
@@ -45,13 +47,14 @@ pub use writer::{Failure, Submitted, Writer, WriterConfig, WriterState};
 
 use crate::engine::effect::Change;
 use crate::engine::gate::Decision;
+use crate::record::access::AccessStore;
 use crate::record::case::CaseStore;
 use crate::record::outbox::Outbox;
 use crate::record::{IncidentStore, StoreError};
 
 /// Everything that is kept in one database.
 #[async_trait]
-pub trait Store: IncidentStore + CaseStore + Outbox {
+pub trait Store: IncidentStore + CaseStore + Outbox + AccessStore {
     /// Derives the tables to read from anew, from the event table alone.
     ///
     /// # Errors

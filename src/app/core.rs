@@ -18,9 +18,10 @@ use crate::engine::effect::Change;
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::wire::Limits;
-use crate::http::{Health, HttpState, Zone};
+use crate::http::{Access, AccessSettings, CaseAccess, Health, HttpState, Shared, Zone};
 use crate::journal::{CheckpointStore, Journal, JournalConfig};
 use crate::metrics::{self, Counters, DeviceSeries, Exporter};
+use crate::record::access::AccessStore;
 use crate::record::case::{CaseStore, ContactEntry};
 use crate::record::desk::CaseDesk;
 use crate::record::outbox::Outbox;
@@ -73,6 +74,8 @@ pub struct CoreConfig {
     pub device_series: DeviceSeries,
     /// Zone in which people read times.
     pub zone: Zone,
+    /// Who may use the operators' listener, and for what.
+    pub access: AccessSettings,
     /// An engine that has been fed already. It is taken as it is, whatever state the directories hold: that is for the
     /// demo, whose directories are new.
     pub preload: Option<Engine>,
@@ -97,6 +100,7 @@ impl CoreConfig {
             gate: Some(GateConfig::default()),
             device_series: DeviceSeries::default(),
             zone: Zone::default(),
+            access: AccessSettings::default(),
             preload: None,
         }
     }
@@ -167,6 +171,8 @@ impl Core {
         let seen = (Arc::clone(&snapshot), statuses.clone());
         let settings = DeskConfig { hold_min: config.settings.hold_min, ..config.desk.clone() };
         let desk = Desk::open(settings, clock, stores, seen).await.context("cannot read the open incidents")?;
+        let access = Access::new(Arc::clone(&store) as Arc<dyn AccessStore>, config.access.clone(), clock);
+        let access = Arc::new(access.context("access to the operators' listener cannot be guarded")?);
         let parts = Parts {
             config: &config,
             clock,
@@ -180,7 +186,7 @@ impl Core {
             statuses,
             desk,
         };
-        Ok(parts.start(playback, changes))
+        Ok(parts.start((playback, changes), access))
     }
 
     /// Where messages are delivered to.
@@ -333,7 +339,7 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn start(self, playback: Playback, changes: Vec<Change>) -> Core {
+    fn start(self, (playback, changes): (Playback, Vec<Change>), access: Arc<Access>) -> Core {
         let Self { config, clock, counters, store, journal, checkpoints, order, gates, snapshot, statuses, desk } =
             self;
         let (journal, checkpoints) = (Arc::new(journal), Arc::new(checkpoints));
@@ -382,8 +388,8 @@ impl Parts<'_> {
         let exporter = Exporter::new(Arc::clone(&counters), Arc::clone(&snapshot), clock, config.device_series)
             .with_gates(board.clone());
         let zone = config.zone.clone();
-        let http =
-            http(exporter, (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store)), board, (clock, zone));
+        let shown = (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store));
+        let http = http(exporter, shown, (board, access, &desk), (clock, zone));
         let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
         let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), record);
@@ -423,11 +429,23 @@ fn spawn_watch(
 fn http(
     exporter: Exporter,
     (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<dyn Store>),
-    gates: Option<Arc<dyn GateDesk>>,
+    (gates, access, desk): (Option<Arc<dyn GateDesk>>, Arc<Access>, &Desk),
     (clock, zone): (Clock, Zone),
 ) -> HttpState {
     let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));
-    HttpState { snapshot, health, metrics, store, gates, clock, zone }
+    let cases = CaseAccess { desk: Arc::new(desk.clone()), store: Arc::clone(&store) as Arc<dyn CaseStore> };
+    HttpState {
+        snapshot,
+        health,
+        metrics,
+        store,
+        access,
+        gates,
+        cases: Some(cases),
+        shared: Shared::default(),
+        clock,
+        zone,
+    }
 }
 
 /// Runs the decision task on a thread of its own, so that no busy transport can keep it from its tick.

@@ -246,6 +246,7 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
             DeviceMetrics::Off => DeviceSeries::Off,
         },
         zone: Zone::named(&config.http.time_zone)?,
+        access: super::access::settings(config)?,
         preload: None,
     })
 }

@@ -1,10 +1,12 @@
 //! The subcommands and their options. Doc comments here are what `--help` says.
 
+mod access;
 mod backtest;
 mod broker;
 mod devices;
 mod explain;
 mod gate;
+pub mod incident;
 mod notify;
 mod replay;
 mod report;
@@ -18,6 +20,10 @@ use clap::{Parser, Subcommand};
 
 use crate::config::LogFormat;
 
+pub use access::{
+    RecordArgs as AccessRecordArgs, TokenCommand, TokenCreateArgs, TokenRevokeArgs, UserAddArgs, UserCommand,
+    UserListArgs, UserNameArgs, UserRoleArgs,
+};
 pub use backtest::BacktestArgs;
 pub use broker::{
     BrokerArgs, Encoding, HostPort, LatencyForm, RecordArgs, SimulateArgs, SimulateFleetArgs, SimulateLoadArgs,
@@ -25,6 +31,7 @@ pub use broker::{
 pub use devices::{DevicesCommand, ExportArgs, ImportArgs};
 pub use explain::ExplainArgs;
 pub use gate::{GateCommand, GateListArgs, GateServer, GateSetArgs};
+pub use incident::IncidentCommand;
 pub use notify::{NotifyCommand, NotifyTestArgs};
 pub use replay::ReplayArgs;
 pub use report::ReportArgs;
@@ -98,6 +105,15 @@ pub enum Command {
     /// Try the channels over which people and programs are told.
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// See incidents and work on them.
+    #[command(subcommand)]
+    Incident(IncidentCommand),
+    /// Say who may log in, and as what.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Give programs access to the API.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Tell everything that is wrong with a configuration.
     CheckConfig(CheckConfigArgs),
     /// Write the Grafana dashboards of this version's metrics.

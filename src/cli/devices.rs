@@ -33,7 +33,7 @@ pub fn import(args: &ImportArgs, out: &mut dyn Write) -> Result<(), Failure> {
 /// As [`import`], and when the instance does not answer.
 pub fn export(args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let rows = match &args.from {
-        from if from.starts_with("http://") => fetch::devices(from)?,
+        from if from.starts_with("http://") || from.starts_with("https://") => fetch::devices(from)?,
         from => read_list(Path::new(from))?,
     };
     match &args.output {

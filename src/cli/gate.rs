@@ -44,7 +44,11 @@ fn list(args: &GateListArgs, out: &mut dyn Write) -> Result<(), Failure> {
 
 fn set(args: &GateSetArgs, gate: Gate, out: &mut dyn Write) -> Result<(), Failure> {
     let server = Server::parse(&args.server.server)?;
-    let body = json!({ "gate": gate, "by": args.by, "reason": args.reason }).to_string();
+    let mut body = json!({ "gate": gate, "reason": args.reason });
+    if let Some(by) = &args.by {
+        body["by"] = by.as_str().into();
+    }
+    let body = body.to_string();
     let path = format!("/api/v1/gates/{}", encoded(&args.update));
     let answer = server.post(&path, &body).context("the decision was not taken")?;
     let decision: Decision =
@@ -62,7 +66,7 @@ fn line(decision: &Decision) -> String {
 }
 
 /// A path segment.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {

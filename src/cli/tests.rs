@@ -263,7 +263,7 @@ fn devices_of_a_running_instance_are_exported_page_by_page() {
     devices::export(&ExportArgs { from: url, output: None }, &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), "device,branch,model,customer\r\nB-1,'=x,,\r\nB-2,,B200,\r\n");
     let asked = thread.join().unwrap();
-    assert_eq!(asked[1], "GET /api/v1/devices?limit=1000&after=B-1 HTTP/1.0");
+    assert_eq!(asked[1], "GET /api/v1/devices?limit=1000&after=B-1 HTTP/1.1");
 }
 
 #[test]

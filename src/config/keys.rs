@@ -60,6 +60,12 @@ pub enum Kind {
     List(usize, &'static Kind),
     /// List of tables.
     Tables(&'static Table),
+    /// List of networks or addresses: `10.0.0.0/8`, `::1`. None of them is everywhere.
+    Networks,
+    /// List of texts.
+    Words,
+    /// Name of an HTTP header.
+    Header,
 }
 
 /// Every key, in the order of the sample file.
@@ -114,9 +120,31 @@ pub const KEYS: &[Key] = &[
     Key { path: "store.url", kind: Kind::DatabaseUrl },
     Key { path: "store.password_file", kind: Kind::SecretFile },
     Key { path: "http.listen", kind: Kind::Address },
-    Key { path: "http.behind_proxy", kind: Kind::Flag },
+    Key { path: "http.public_url", kind: Kind::WebAddress },
     Key { path: "http.time_zone", kind: Kind::Zone },
     Key { path: "http.device_metrics", kind: Kind::Choice(&["full", "affected", "off"]) },
+    Key { path: "access.mode", kind: Kind::Choice(&["none", "users", "oidc", "proxy"]) },
+    Key { path: "access.session_idle_min", kind: Kind::Whole(5, 1_440) },
+    Key { path: "access.session_max_h", kind: Kind::Whole(1, 168) },
+    Key { path: "access.metrics_from", kind: Kind::Networks },
+    Key { path: "access.roles.viewer", kind: Kind::Words },
+    Key { path: "access.roles.noc", kind: Kind::Words },
+    Key { path: "access.roles.support", kind: Kind::Words },
+    Key { path: "access.roles.branch", kind: Kind::Words },
+    Key { path: "access.roles.commander", kind: Kind::Words },
+    Key { path: "access.roles.admin", kind: Kind::Words },
+    Key { path: "access.proxy.networks", kind: Kind::Networks },
+    Key { path: "access.proxy.user_header", kind: Kind::Header },
+    Key { path: "access.proxy.groups_header", kind: Kind::Header },
+    Key { path: "access.proxy.branches_header", kind: Kind::Header },
+    Key { path: "access.oidc.issuer", kind: Kind::WebAddress },
+    Key { path: "access.oidc.client_id", kind: Kind::Text(256) },
+    Key { path: "access.oidc.client_secret_file", kind: Kind::SecretFile },
+    Key { path: "access.oidc.scopes", kind: Kind::Words },
+    Key { path: "access.oidc.name_claim", kind: Kind::Text(128) },
+    Key { path: "access.oidc.groups_claim", kind: Kind::Text(128) },
+    Key { path: "access.oidc.branches_claim", kind: Kind::Text(128) },
+    Key { path: "access.oidc.ca_file", kind: Kind::ExistingFile },
     Key { path: "devices.expected", kind: Kind::ExistingFile },
     Key { path: "gate.enabled", kind: Kind::Flag },
     Key { path: "gate.min_confidence", kind: Kind::Above(0.5, 1.0) },
@@ -140,6 +168,21 @@ pub const KEYS: &[Key] = &[
     Key { path: "log.format", kind: Kind::Choice(&["auto", "json", "text"]) },
     Key { path: "log.level", kind: Kind::Levels },
 ];
+
+/// Keys that were there once, each with what to write now.
+const GONE: &[(&str, &str)] = &[(
+    "http.behind_proxy",
+    "say with access.mode who asks people who they are: \"proxy\", with access.proxy.networks, for a proxy that does",
+)];
+
+/// What to write in place of a key that is gone.
+pub fn successor(path: &str) -> Option<&'static str> {
+    GONE.iter().find(|(key, _)| *key == path).map(|(_, instead)| *instead)
+}
+
+/// Most texts or networks in a list, and the longest of them in characters.
+const MAX_ITEMS: usize = 64;
+const MAX_ITEM: usize = 256;
 
 /// Most marks in a list of minutes.
 const MAX_MARKS: usize = 16;
@@ -215,6 +258,11 @@ impl Kind {
             Self::Zone => "must be an IANA time zone known to this machine, such as Asia/Tokyo".into(),
             Self::Levels => format!("must be a level ({}), then optional ,target=level pairs", LEVELS.join(", ")),
             Self::Topic => "must be 1 to 64 of A-Z a-z 0-9 _ -".into(),
+            Self::Networks => format!(
+                "must be a list of at most {MAX_ITEMS} networks or addresses, such as [\"10.0.0.0/8\", \"::1\"], none of them /0"
+            ),
+            Self::Words => format!("must be a list of at most {MAX_ITEMS} texts of 1 to {MAX_ITEM} characters"),
+            Self::Header => "must be the name of an HTTP header, such as x-remote-user".into(),
             Self::Marks => format!("must be a list of at most {MAX_MARKS} ascending minutes from 1 to 1440"),
             Self::WebAddress => {
                 "must be an address that begins with https:// or http://, without user name and password".into()
@@ -260,6 +308,9 @@ impl Kind {
             }),
             // Tables are read, and their keys checked, in `tables`; what comes here is none.
             Self::Tables(_) => false,
+            Self::Networks => are_texts(value, is_network),
+            Self::Words => are_texts(value, |word| !word.trim().is_empty() && !word.chars().any(char::is_control)),
+            Self::Header => text.is_some_and(is_header),
         };
         if good { Ok(()) } else { Err(self.rule()) }
     }
@@ -272,6 +323,11 @@ impl Kind {
             Self::Signed(..) => text.replace('_', "").parse::<i64>().map_or_else(|_| as_text(), Value::from),
             Self::Above(..) => text.parse::<f64>().map_or_else(|_| as_text(), Value::from),
             Self::Flag => text.parse::<bool>().map_or_else(|_| as_text(), Value::from),
+            Self::Networks | Self::Words => {
+                let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
+                let items = inner.split(',').map(|item| item.trim().trim_matches('"')).filter(|item| !item.is_empty());
+                items.map(Value::from).collect()
+            }
             Self::Marks => {
                 let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
                 let marks: Result<Vec<u64>, _> =
@@ -324,6 +380,27 @@ fn is_web_address(text: &str) -> bool {
             && url.username().is_empty()
             && url.password().is_none()
     })
+}
+
+/// A list of texts, each of which is sound.
+fn are_texts(value: &Value, is_sound: fn(&str) -> bool) -> bool {
+    let sound = |item: &Value| item.as_str().is_some_and(|text| text.chars().count() <= MAX_ITEM && is_sound(text));
+    value.as_array().is_some_and(|items| items.len() <= MAX_ITEMS && items.iter().all(sound))
+}
+
+/// A network, or an address as a network of one.
+pub fn network(text: &str) -> Option<ipnet::IpNet> {
+    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
+}
+
+/// A network that is not everywhere: whoever believes a header from everywhere believes everybody.
+fn is_network(text: &str) -> bool {
+    network(text).is_some_and(|network| network.prefix_len() > 0)
+}
+
+/// A token in the sense of HTTP.
+fn is_header(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
 /// Ascending minutes, bounded in number and size.

@@ -181,6 +181,10 @@ pub(super) fn repeated(kind: &Kind, shown: String) -> Option<String> {
 
 /// The fault of a key that does not exist. Its value is not repeated: it may be a secret that has no business here.
 fn unknown(path: &str, place: Place) -> Fault {
+    if let Some(instead) = keys::successor(path) {
+        let hint = Some(instead.to_string());
+        return Fault { place, key: path.into(), value: None, rule: "is no key any more".into(), hint };
+    }
     let secret = path.contains("password") || path.contains("secret");
     let hint = match keys::nearest(path) {
         _ if secret => Some("secrets are read from files, see the keys that end in _file".into()),

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 
 use super::fault::{Fault, Place, shown};
 use super::layer::Entry;
-use super::{BrokerMode, Config};
+use super::{BrokerMode, Config, access};
 
 /// A rule that joins keys: the keys (the first one that was set is shown as the place) and what is wrong, if it is.
-struct Rule {
+pub(super) struct Rule {
     keys: &'static [&'static str],
     broken: bool,
     rule: String,
@@ -23,6 +23,7 @@ pub fn check(config: &Config, entries: &[Entry], refused: &BTreeSet<String>, fau
         detector(config),
         storage(config),
         http(config),
+        access::rules(config),
         gate(config),
         incident(config),
     ] {
@@ -44,7 +45,7 @@ fn located(rule: Rule, entries: &[Entry]) -> Fault {
     Fault { place, key: key.into(), value, rule: rule.rule, hint: None }
 }
 
-fn rule(keys: &'static [&'static str], broken: bool, text: impl Into<String>) -> Rule {
+pub(super) fn rule(keys: &'static [&'static str], broken: bool, text: impl Into<String>) -> Rule {
     Rule { keys, broken, rule: text.into() }
 }
 
@@ -189,19 +190,11 @@ fn storage(config: &Config) -> Vec<Rule> {
 
 fn http(config: &Config) -> Vec<Rule> {
     let (http, embedded) = (&config.http, &config.broker.embedded);
-    vec![
-        rule(
-            &["http.listen", "http.behind_proxy"],
-            !http.listen.ip().is_loopback() && !http.behind_proxy,
-            "is not a loopback address, and this listener does not authenticate: put a proxy that does in front and \
-             say so with http.behind_proxy = true",
-        ),
-        rule(
-            &["http.listen", "broker.embedded.listen"],
-            config.broker.mode == BrokerMode::Embedded && http.listen == embedded.listen && http.listen.port() != 0,
-            "http.listen and broker.embedded.listen must differ",
-        ),
-    ]
+    vec![rule(
+        &["http.listen", "broker.embedded.listen"],
+        config.broker.mode == BrokerMode::Embedded && http.listen == embedded.listen && http.listen.port() != 0,
+        "http.listen and broker.embedded.listen must differ",
+    )]
 }
 
 fn gate(config: &Config) -> Vec<Rule> {

@@ -211,6 +211,14 @@ fn rules_that_join_keys_are_checked_and_placed() {
         ("[store]\nurl = \"postgres://f@db.example/f\"", "store.url"),
         ("[http]\nlisten = \"[::]:80\"", "http.listen"),
         ("[http]\nlisten = \"127.0.0.1:1883\"", "http.listen"),
+        ("[http]\nlisten = \"0.0.0.0:80\"\n[access]\nmode = \"users\"", "http.listen"),
+        ("[http]\npublic_url = \"http://noc.example\"", "http.public_url"),
+        ("[http]\npublic_url = \"https://noc.example/fleet\"", "http.public_url"),
+        ("[access]\nmode = \"proxy\"\nroles.noc = [\"*\"]", "access.mode"),
+        ("[access]\nmode = \"proxy\"\nproxy.networks = [\"::1\"]", "access.mode"),
+        ("[access]\nmode = \"oidc\"\nroles.noc = [\"*\"]\noidc.client_id = \"x\"", "access.mode"),
+        ("[access.oidc]\nissuer = \"http://id.example\"", "access.oidc.issuer"),
+        ("[access]\nsession_idle_min = 61\nsession_max_h = 1", "access.session_idle_min"),
         (
             concat!(
                 "[gate]\ncontrol_ring_percent = 5\ncontrol_ring_file = \"",
@@ -230,7 +238,10 @@ fn rules_that_join_keys_are_checked_and_placed() {
 #[test]
 fn each_joined_rule_is_met_by_the_value_at_its_limit() {
     for text in [
-        "[http]\nlisten = \"0.0.0.0:80\"\nbehind_proxy = true",
+        "[http]\nlisten = \"0.0.0.0:80\"\n[access]\nmode = \"proxy\"\nproxy.networks = [\"10.0.0.0/8\"]\nroles.noc = [\"*\"]",
+        "[http]\nlisten = \"0.0.0.0:80\"\npublic_url = \"https://noc.example\"\n[access]\nmode = \"users\"",
+        "[http]\npublic_url = \"http://127.0.0.1:8080\"\n[access]\nsession_idle_min = 60\nsession_max_h = 1",
+        "[access.oidc]\nissuer = \"http://[::1]:9000/realms/x\"",
         "[broker]\nmode = \"external\"\n[broker.external]\nhost = \"broker.example\"\nallow_plaintext = true",
         "[broker]\nmode = \"external\"\n[broker.external]\nhost = \"::1\"",
         "[broker.embedded]\nmax_packet_bytes = 66_560",

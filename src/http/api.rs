@@ -1,16 +1,21 @@
 //! The API: the same as the pages show, as JSON.
+// The macro that describes a handler writes paths in full.
+#![allow(unused_qualifications)]
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::HttpState;
 use super::filter::DeviceParams;
+use super::openapi::{AnyObject, ProblemBody};
 use super::problem::Problem;
 use super::report::{ReportError, ReportParams};
 use crate::engine::snapshot::{DeviceView, EventView};
 use crate::engine::time::Timestamp;
+use crate::record::access::Principal;
 use crate::record::report::MorningReport;
 use crate::record::{Incident, IncidentQuery, IncidentRecord};
 
@@ -24,8 +29,9 @@ const MAX_INCIDENTS: u32 = 500;
 /// A query string that cannot be read is the client's mistake, and told as one.
 type Params<T> = Result<Query<T>, QueryRejection>;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct IncidentParams {
     open: bool,
     warnings: bool,
@@ -39,17 +45,22 @@ impl Default for IncidentParams {
     }
 }
 
-#[derive(Serialize)]
+/// Events on record.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Incidents {
+    #[schema(value_type = Vec<Object>)]
     incidents: Vec<Incident>,
 }
 
-#[derive(Serialize)]
+/// A page of devices.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Devices {
     /// The tick that the figures are of.
+    #[schema(value_type = i64)]
     at: Timestamp,
     /// How many match, on all pages.
     total: usize,
+    #[schema(value_type = Vec<Object>)]
     devices: Vec<DeviceView>,
     /// The `after` of the next page; `null` on the last.
     next: Option<String>,
@@ -63,6 +74,12 @@ pub(super) struct OneIncident {
     record: IncidentRecord,
 }
 
+/// What the detector warned of and declared, the latest impact first.
+#[utoipa::path(get, path = "/api/v1/incidents", tag = "fleet", params(IncidentParams), responses(
+    (status = 200, body = Incidents),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn incidents(
     State(state): State<HttpState>,
     params: Params<IncidentParams>,
@@ -82,6 +99,13 @@ pub(super) async fn incidents(
     Ok(Json(Incidents { incidents }))
 }
 
+/// One event of the detector with its whole history.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "fleet",
+    params(("id" = String, Path, description = "Incident number or event id")), responses(
+    (status = 200, body = AnyObject),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn incident(
     State(state): State<HttpState>,
     Path(id): Path<String>,
@@ -93,13 +117,20 @@ pub(super) async fn incident(
     Ok(Json(OneIncident { live, record }))
 }
 
+/// Devices as of the last tick, a page at a time.
+#[utoipa::path(get, path = "/api/v1/devices", tag = "fleet", params(DeviceParams), responses(
+    (status = 200, body = Devices),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn devices(
     State(state): State<HttpState>,
+    principal: Principal,
     params: Params<DeviceParams>,
 ) -> Result<Json<Devices>, Problem> {
     let Query(params) = params.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let snapshot = state.snapshot.load();
-    let page = params.page(&snapshot, DEVICES, MAX_DEVICES).map_err(Problem::bad_request)?;
+    let page = params.page(&snapshot, Some(&principal), (DEVICES, MAX_DEVICES)).map_err(Problem::bad_request)?;
     Ok(Json(Devices {
         at: snapshot.at,
         total: page.total,
@@ -108,6 +139,12 @@ pub(super) async fn devices(
     }))
 }
 
+/// What a night amounted to.
+#[utoipa::path(get, path = "/api/v1/report", tag = "fleet", params(ReportParams), responses(
+    (status = 200, body = AnyObject),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn report(
     State(state): State<HttpState>,
     params: Params<ReportParams>,

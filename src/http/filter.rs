@@ -1,13 +1,16 @@
 //! Which devices to show, and a page of them.
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::engine::effect::Verdict;
 use crate::engine::snapshot::{DeviceView, Snapshot};
+use crate::record::access::Principal;
 
 /// Parameters of a device list. An empty text is no filter, because that is what an untouched form sends.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct DeviceParams {
     pub(super) branch: String,
     pub(super) update: String,
@@ -35,15 +38,16 @@ pub(super) fn verdict_named(name: &str) -> Option<Verdict> {
 }
 
 impl DeviceParams {
-    /// The page that these parameters ask for, of at most `max` devices and by default `default` ones.
+    /// The page that these parameters ask for, of at most `max` devices and by default `default` ones; of those that the principal
+    /// may see.
     ///
     /// # Errors
     /// When a parameter has a value that cannot be; says which.
     pub(super) fn page<'a>(
         &self,
         snapshot: &'a Snapshot,
-        default: usize,
-        max: usize,
+        principal: Option<&Principal>,
+        (default, max): (usize, usize),
     ) -> Result<DevicePage<'a>, String> {
         let verdict = match &*self.verdict {
             "" => None,
@@ -54,7 +58,8 @@ impl DeviceParams {
             return Err(format!("limit is 1 to {max}"));
         }
         let matches = |device: &&DeviceView| {
-            is(&self.branch, device.branch.as_deref())
+            principal.is_some_and(|principal| principal.sees_branch(device.branch.as_deref()))
+                && is(&self.branch, device.branch.as_deref())
                 && is(&self.update, device.update.as_deref())
                 && verdict.is_none_or(|verdict| device.verdict == verdict)
         };

@@ -1,33 +1,41 @@
 //! What is decided about updates: read by programs, decided by people through the API or the form of the page.
 //!
-//! These are the only requests that change something. A page of another origin in a browser that reaches this listener must not
-//! make them, so the form answers to a browser that says that it comes from here, and the API to a body of JSON, which
-//! no foreign page can send without asking first.
+//! Who decides is who is logged in. Only where nobody is asked (`access.mode = "none"`) the name is what the request says.
 
 use axum::body::Bytes;
 use axum::extract::rejection::{FormRejection, JsonRejection};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::access::Visit;
+use super::openapi::{AnyObject, ProblemBody};
 use super::problem::Problem;
-use super::{HttpState, guard, page};
+use super::{HttpState, page};
 use crate::engine::gate::{Decision, Gate};
+use crate::record::access::Principal;
 use crate::record::{GateDesk, GateError};
 
-#[derive(Serialize)]
+/// What the updater is told.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Gates {
+    #[schema(value_type = Vec<Object>)]
     gates: Vec<Decision>,
 }
 
 /// What a person sends to the API. Other fields are refused: a misspelt one would be a decision without it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = GateWish)]
 pub(super) struct Wish {
+    /// `hold` or `release`.
+    #[schema(value_type = String)]
     gate: Gate,
-    by: String,
+    /// Needed only where nobody is asked who this is.
+    by: Option<String>,
     reason: String,
 }
 
@@ -36,7 +44,7 @@ pub(super) struct Wish {
 pub(super) struct Filled {
     version: String,
     gate: Gate,
-    by: String,
+    by: Option<String>,
     reason: String,
 }
 
@@ -58,55 +66,77 @@ fn problem(error: &GateError) -> Problem {
     }
 }
 
+/// What the updater is told about each version.
+#[utoipa::path(get, path = "/api/v1/gates", tag = "gates", responses(
+    (status = 200, body = Gates),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn gates(State(state): State<HttpState>) -> Result<Json<Gates>, Problem> {
     Ok(Json(Gates { gates: desk(&state)?.board().decisions.clone() }))
 }
 
+/// The devices that are kept out of the first night of an update.
+#[utoipa::path(get, path = "/api/v1/control-ring", tag = "gates", responses(
+    (status = 200, body = AnyObject),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn control_ring(State(state): State<HttpState>) -> Result<Response, Problem> {
     let ring = desk(&state)?.board().ring.message();
     Ok(([(header::CONTENT_TYPE, "application/json")], Bytes::from(ring)).into_response())
 }
 
+/// A person holds or releases an update.
+#[utoipa::path(post, path = "/api/v1/gates/{version}", tag = "gates", request_body = Wish,
+    params(("version" = String, Path, description = "The update's version, as devices send it")), responses(
+    (status = 200, body = AnyObject),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn decide(
     State(state): State<HttpState>,
     Path(version): Path<String>,
-    headers: HeaderMap,
+    principal: Principal,
     wish: Result<Json<Wish>, JsonRejection>,
 ) -> Result<Json<Decision>, Problem> {
-    if !guard::may_come_from_here(&headers) {
-        return Err(foreign());
-    }
     let Json(wish) = wish.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    let decided = desk(&state)?.decide(&version, wish.gate, &wish.by, &wish.reason).await;
+    let by = who(&principal, wish.by)?;
+    let decided = desk(&state)?.decide(&version, wish.gate, &by, &wish.reason).await;
     decided.map(Json).map_err(|error| problem(&error))
 }
 
 pub(super) async fn submit(
     State(state): State<HttpState>,
-    uri: Uri,
-    headers: HeaderMap,
+    principal: Principal,
+    visit: Visit,
     filled: Result<Form<Filled>, FormRejection>,
 ) -> Response {
-    if !guard::comes_from_here(&headers) {
-        return page::gates_refused(&state, &uri, &headers, &foreign());
-    }
-    let decided = match (desk(&state), filled) {
-        (Err(problem), _) => Err(problem),
-        (_, Err(rejection)) => Err(Problem::new(rejection.status(), rejection.body_text())),
-        (Ok(desk), Ok(Form(Filled { version, gate, by, reason }))) => {
-            desk.decide(&version, gate, &by, &reason).await.map_err(|error| problem(&error))
-        }
-    };
-    match decided {
+    match decide_filled(&state, &principal, filled).await {
         // The language of the page, when it was chosen, is in the query.
         Ok(_) => {
-            let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            let query = visit.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
             (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/gates{query}"))]).into_response()
         }
-        Err(problem) => page::gates_refused(&state, &uri, &headers, &problem),
+        Err(problem) => page::gates_refused(&state, &visit, &problem),
     }
 }
 
-fn foreign() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "the request does not come from this listener's own page")
+async fn decide_filled(
+    state: &HttpState,
+    principal: &Principal,
+    filled: Result<Form<Filled>, FormRejection>,
+) -> Result<Decision, Problem> {
+    let desk = desk(state)?;
+    let Form(filled) = filled.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let Filled { version, gate, by, reason } = filled;
+    let by = who(principal, by)?;
+    desk.decide(&version, gate, &by, &reason).await.map_err(|error| problem(&error))
+}
+
+/// Whose decision it is. Nobody decides in another's name.
+fn who(principal: &Principal, said: Option<String>) -> Result<String, Problem> {
+    match said {
+        None => Ok(principal.name.clone()),
+        Some(said) if !principal.is_proved() || said == principal.name => Ok(said),
+        Some(_) => Err(Problem::bad_request(format!("leave out \"by\": this is decided by {}", principal.name))),
+    }
 }

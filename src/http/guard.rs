@@ -53,10 +53,18 @@ impl HostPolicy {
     /// Whether a `Host` header (`name` or `name:port`) may be answered.
     pub fn allows(&self, host: &str) -> bool {
         let Some(names) = &self.names else { return true };
-        let name = name_of(host).to_ascii_lowercase();
-        let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        literal.is_ok_and(|ip| ip.is_loopback()) || names.contains(&name)
+        is_loopback_address(host) || names.contains(&name_of(host).to_ascii_lowercase())
     }
+}
+
+/// Whether a `Host` header names this machine as only itself can reach it.
+pub(super) fn is_loopback_name(host: &str) -> bool {
+    name_of(host).eq_ignore_ascii_case("localhost") || is_loopback_address(host)
+}
+
+fn is_loopback_address(host: &str) -> bool {
+    let literal = name_of(host).trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    literal.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The name without its port. An IPv6 address keeps its brackets.

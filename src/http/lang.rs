@@ -1,11 +1,13 @@
 //! The reader's language, and every word of the pages in both.
 
+mod access;
 mod gate;
 mod night;
 mod text;
 
 use axum::http::{HeaderMap, header};
 
+pub(super) use self::access::AccessText;
 pub(super) use self::night::NightText;
 pub(super) use self::text::Text;
 
@@ -30,6 +32,14 @@ impl Lang {
         match self {
             Self::En => &text::EN,
             Self::Ja => &text::JA,
+        }
+    }
+
+    /// The words about logging in, in this language.
+    pub(super) const fn access(self) -> &'static AccessText {
+        match self {
+            Self::En => &access::EN,
+            Self::Ja => &access::JA,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The pages. Server-rendered, no JavaScript; a state is always told by a word and a shape, never by colour alone.
 
+pub(super) mod access;
 mod devices;
 mod evidence;
 mod frame;
@@ -12,17 +13,21 @@ mod strip;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use self::access::{Notice, Way};
 use self::frame::View;
+pub(super) use self::parts::encode;
 use super::HttpState;
+use super::access::Visit;
 use super::filter::DeviceParams;
 use super::lang::Lang;
 use super::problem::Problem;
 use super::report::{ReportError, ReportParams};
 use crate::record::IncidentQuery;
+use crate::record::access::{Principal, Role, Session};
 
 /// Incidents on the page of now.
 const RECENT: u32 = 10;
@@ -40,45 +45,46 @@ pub(super) struct PageParams {
 }
 
 /// The common parameters, read from the query string; what cannot be read is as if absent.
-fn view<'a>(state: &'a HttpState, uri: &'a Uri, headers: &HeaderMap) -> View<'a> {
-    let params = Query::<PageParams>::try_from_uri(uri).map(|Query(params)| params).unwrap_or_default();
+fn view<'a>(state: &'a HttpState, visit: &'a Visit) -> View<'a> {
+    let params = Query::<PageParams>::try_from_uri(&visit.uri).map(|Query(params)| params).unwrap_or_default();
     let chosen = Lang::from_code(&params.lang);
     View {
-        lang: chosen.unwrap_or_else(|| Lang::accepted(headers)),
+        lang: chosen.unwrap_or_else(|| Lang::accepted(&visit.headers)),
         lang_chosen: chosen.is_some(),
         refresh: params.refresh != "off",
-        uri,
+        uri: &visit.uri,
+        principal: visit.principal.as_ref(),
+        form_token: &visit.form_token,
         zone: &state.zone,
         now: state.clock.now(),
         speed: state.clock.speed(),
     }
 }
 
-pub(super) async fn now(State(state): State<HttpState>, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) async fn now(State(state): State<HttpState>, visit: Visit) -> Response {
+    // A branch has the devices of its own, not the fleet.
+    if visit.principal.as_ref().is_some_and(|principal| principal.role == Role::Branch) {
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, "/devices")]).into_response();
+    }
     let recent = state.store.incidents(IncidentQuery { limit: RECENT, ..IncidentQuery::default() }).await;
     let snapshot = state.snapshot.load();
-    let view = view(&state, &uri, &headers);
+    let view = view(&state, &visit);
     let board = state.gates.as_ref().map(|gates| gates.board());
     let page = now::page(&view, &snapshot, &state.health.latches(), (recent, board.as_deref()));
     frame::respond(StatusCode::OK, view.lang, &page)
 }
 
-pub(super) async fn incidents(State(state): State<HttpState>, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) async fn incidents(State(state): State<HttpState>, visit: Visit) -> Response {
     let query = IncidentQuery { limit: LISTED, with_warnings: true, ..IncidentQuery::default() };
     let listed = state.store.incidents(query).await;
-    let view = view(&state, &uri, &headers);
+    let view = view(&state, &visit);
     frame::respond(StatusCode::OK, view.lang, &incident::list(&view, listed))
 }
 
-pub(super) async fn incident(
-    State(state): State<HttpState>,
-    Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn incident(State(state): State<HttpState>, Path(id): Path<String>, visit: Visit) -> Response {
     let record = state.store.incident(&id).await;
     let snapshot = state.snapshot.load();
-    let view = view(&state, &uri, &headers);
+    let view = view(&state, &visit);
     match incident::page(&view, &snapshot, &id, record) {
         Some(markup) => frame::respond(StatusCode::OK, view.lang, &markup),
         None => frame::respond(StatusCode::NOT_FOUND, view.lang, &frame::not_found(&view)),
@@ -88,11 +94,10 @@ pub(super) async fn incident(
 pub(super) async fn devices(
     State(state): State<HttpState>,
     params: Result<Query<DeviceParams>, QueryRejection>,
-    uri: Uri,
-    headers: HeaderMap,
+    visit: Visit,
 ) -> Response {
     let snapshot = state.snapshot.load();
-    let view = view(&state, &uri, &headers);
+    let view = view(&state, &visit);
     let page = match params {
         Ok(Query(params)) => devices::page(&view, &snapshot, &params),
         Err(rejection) => Err(rejection.body_text()),
@@ -103,15 +108,15 @@ pub(super) async fn devices(
     }
 }
 
-pub(super) async fn gates(State(state): State<HttpState>, uri: Uri, headers: HeaderMap) -> Response {
-    let view = view(&state, &uri, &headers);
+pub(super) async fn gates(State(state): State<HttpState>, visit: Visit) -> Response {
+    let view = view(&state, &visit);
     let board = state.gates.as_ref().map(|gates| gates.board());
     frame::respond(StatusCode::OK, view.lang, &gate::page(&view, board.as_deref(), None))
 }
 
 /// The page of the gates with why a decision was not taken.
-pub(super) fn gates_refused(state: &HttpState, uri: &Uri, headers: &HeaderMap, problem: &Problem) -> Response {
-    let view = view(state, uri, headers);
+pub(super) fn gates_refused(state: &HttpState, visit: &Visit, problem: &Problem) -> Response {
+    let view = view(state, visit);
     let board = state.gates.as_ref().map(|gates| gates.board());
     frame::respond(problem.status, view.lang, &gate::page(&view, board.as_deref(), Some(&problem.detail)))
 }
@@ -119,10 +124,9 @@ pub(super) fn gates_refused(state: &HttpState, uri: &Uri, headers: &HeaderMap, p
 pub(super) async fn report(
     State(state): State<HttpState>,
     params: Result<Query<ReportParams>, QueryRejection>,
-    uri: Uri,
-    headers: HeaderMap,
+    visit: Visit,
 ) -> Response {
-    let view = view(&state, &uri, &headers);
+    let view = view(&state, &visit);
     let params = match params {
         Ok(Query(params)) => params,
         Err(rejection) => {
@@ -141,5 +145,25 @@ pub(super) async fn report(
 /// For a browser that asked for a path that is not there.
 pub(super) fn not_found(uri: &Uri, headers: &HeaderMap) -> Response {
     let lang = Lang::accepted(headers);
-    frame::respond(StatusCode::NOT_FOUND, lang, &frame::plain_not_found(lang, uri)).into_response()
+    frame::respond(StatusCode::NOT_FOUND, lang, &frame::plain(lang, uri, frame::not_found)).into_response()
+}
+
+/// For a browser whose request was refused.
+pub(super) fn refused(uri: &Uri, headers: &HeaderMap, problem: &Problem) -> Response {
+    let lang = Lang::accepted(headers);
+    let page = frame::plain(lang, uri, |view| access::refused(view, &problem.detail));
+    frame::respond(problem.status, lang, &page)
+}
+
+/// The login page.
+pub(super) fn login(state: &HttpState, visit: &Visit, way: Way, next: &str, notice: Option<Notice>) -> Response {
+    let view = view(state, visit);
+    let status = if notice.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+    frame::respond(status, view.lang, &access::login(&view, way, next, notice))
+}
+
+/// The own account.
+pub(super) fn account(state: &HttpState, visit: &Visit, principal: &Principal, sessions: &[Session]) -> Response {
+    let view = view(state, visit);
+    frame::respond(StatusCode::OK, view.lang, &access::account(&view, principal, sessions))
 }

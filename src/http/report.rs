@@ -1,6 +1,7 @@
 //! The morning report of a request: which time it asks for, and what the record and the last snapshot know of it.
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::HttpState;
 use crate::engine::time::Timestamp;
@@ -14,8 +15,9 @@ const EVENING: &str = "18:00";
 const MAX_TEXT: usize = 64;
 
 /// Parameters of page and API.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ReportParams {
     /// A time as [`super::Zone::moment`] reads it; empty: the last 18:00 before the end.
     pub(super) since: String,

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 pub struct Answer {
     pub status: u16,
-    /// By name in lower case.
+    /// By name in lower case; of several with one name the first.
     pub headers: BTreeMap<String, String>,
     pub body: String,
 }
@@ -46,6 +46,12 @@ pub async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&st
     parse(&answer.await.expect("an answer in time"))
 }
 
+/// The token in the first form of a page.
+pub fn form_token(page: &str) -> String {
+    let (_, rest) = page.split_once("name=\"form_token\" value=\"").expect("the page has a form");
+    rest.split('"').next().unwrap().to_owned()
+}
+
 async fn exchange(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -58,9 +64,9 @@ fn parse(answer: &str) -> Answer {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let headers: BTreeMap<String, String> = lines
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-        .collect();
+    let mut headers = BTreeMap::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        headers.entry(name.to_ascii_lowercase()).or_insert_with(|| value.to_owned());
+    }
     Answer { status, headers, body: body.to_owned() }
 }

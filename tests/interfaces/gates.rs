@@ -7,7 +7,7 @@ use fleetwatch::engine::gate::{Decision, Gate, Gates, Policy};
 use fleetwatch::http::HttpConfig;
 use fleetwatch::record::{GateBoard, GateDesk, GateError};
 
-use crate::client::{Answer, get, send};
+use crate::client::{Answer, form_token, get, send};
 use crate::sample::{self, NOW, Stage};
 use crate::server::Server;
 
@@ -100,9 +100,10 @@ async fn a_person_decides_with_the_form_and_no_foreign_page_can() {
     assert_eq!(page.status, 200);
     assert!(page.body.contains("更新の停止と再開") && page.body.contains("停止中") && !page.body.contains("<script"));
     assert!(page.body.contains("method=\"post\"") && page.body.contains("action=\"/gates?lang=ja\""), "{}", page.body);
+    let token = form_token(&page.body);
     let filled = "version=2026.11.21&gate=release&by=%E4%BD%90%E8%97%A4&reason=the+line%27s+fault";
-    let submit = |headers: &'static [(&'static str, &'static str)], body: &'static str| {
-        send(server.address, "POST", "/gates?lang=ja", headers, body)
+    let submit = async |headers: &[(&str, &str)], body: &str| {
+        send(server.address, "POST", "/gates?lang=ja", headers, &format!("{body}&form_token={token}")).await
     };
     for foreign in [
         &[HOST, FORM][..],
@@ -112,6 +113,10 @@ async fn a_person_decides_with_the_form_and_no_foreign_page_can() {
         &[HOST, FORM, ("Origin", "null")],
     ] {
         assert_eq!(submit(foreign, filled).await.status, 403, "{foreign:?}");
+    }
+    for untold in [filled.to_owned(), format!("{filled}&form_token="), format!("{filled}&form_token=x{token}")] {
+        let answer = send(server.address, "POST", "/gates", &[HOST, FORM, HERE], &untold).await;
+        assert_eq!(answer.status, 403, "{untold}");
     }
     assert_eq!(standing(&desk).0, Gate::Hold, "nothing of that had an effect");
 

@@ -2,10 +2,13 @@
 #![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used)]
 
+mod access;
+mod cases;
 mod client;
 mod gates;
 mod metrics;
 mod pages;
 mod report;
 mod sample;
+mod schemathesis;
 mod server;

@@ -9,9 +9,10 @@ use arc_swap::ArcSwap;
 use fleetwatch::clock::Clock;
 use fleetwatch::engine::effect::Change;
 use fleetwatch::engine::snapshot::Snapshot;
-use fleetwatch::http::{self, Health, HttpConfig, HttpState, Zone};
+use fleetwatch::http::{self, Access, AccessSettings, Health, HttpConfig, HttpState, Shared, Zone};
 use fleetwatch::metrics::{self, Counters, DeviceSeries, Exporter};
 use fleetwatch::record::IncidentStore;
+use fleetwatch::record::access::AccessStore;
 use fleetwatch::store::Sqlite;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -60,12 +61,16 @@ impl Server {
         }
         let counters = Arc::new(Counters::new(&["not_json", "duplicate"]));
         let exporter = Exporter::new(counters, Arc::clone(&snapshot), clock, DeviceSeries::Full);
+        let access = Access::new(Arc::clone(&store) as Arc<dyn AccessStore>, AccessSettings::default(), clock).unwrap();
         let mut state = HttpState {
             snapshot: Arc::clone(&snapshot),
             health: Arc::clone(&health),
             metrics: Arc::new(move || (metrics::CONTENT_TYPE, exporter.render())),
             store: Arc::clone(&store) as Arc<dyn IncidentStore>,
+            access: Arc::new(access),
             gates: None,
+            cases: None,
+            shared: Shared::default(),
             clock,
             zone: Zone::default(),
         };

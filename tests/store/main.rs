@@ -2,6 +2,7 @@
 #![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod cases;
 mod command;
 #[path = "../common/mod.rs"]

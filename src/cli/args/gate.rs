@@ -43,7 +43,7 @@ pub struct GateListArgs {
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 The decision is recorded with name and reason, and stands until a person changes it: the detector no longer decides about
-this version. Name and reason are what you say they are; the listener is on loopback, or behind a proxy that knows more.
+this version. Where people log in, a token with the scope gate is needed: FLEETWATCH_TOKEN_FILE names its file.
 
 Examples:
   fleetwatch gate hold 2026.11.21 --by Sato --reason withdrawn
@@ -53,9 +53,9 @@ pub struct GateSetArgs {
     #[arg(value_name = "VERSION")]
     pub update: String,
 
-    /// Who decides.
+    /// Who decides, where nobody is asked to log in (access.mode = "none"); elsewhere it is the token's name.
     #[arg(long, value_name = "NAME")]
-    pub by: String,
+    pub by: Option<String>,
 
     /// Why; people read it in the incident's record.
     #[arg(long, value_name = "TEXT")]

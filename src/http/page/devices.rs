@@ -19,7 +19,7 @@ const CHOICES: usize = 200;
 
 pub(super) fn page(view: &View<'_>, snapshot: &Snapshot, params: &DeviceParams) -> Result<Markup, String> {
     let text = view.text();
-    let found = params.page(snapshot, PAGE, PAGE)?;
+    let found = params.page(snapshot, view.principal, (PAGE, PAGE))?;
     let body = html! {
         h1 { (text.nav_devices) }
         (form(view, snapshot, params))
@@ -51,8 +51,9 @@ fn query(params: &DeviceParams, after: Option<&str>) -> String {
 
 fn form(view: &View<'_>, snapshot: &Snapshot, params: &DeviceParams) -> Markup {
     let text = view.text();
-    let branches = choices(snapshot, |device| device.branch.as_ref());
-    let updates = choices(snapshot, |device| device.update.as_ref());
+    let seen = |device: &&DeviceView| view.principal.is_some_and(|who| who.sees_branch(device.branch.as_deref()));
+    let branches = choices(snapshot, seen, |device| device.branch.as_ref());
+    let updates = choices(snapshot, seen, |device| device.update.as_ref());
     html! {
         form.filter method="get" action="/devices" {
             @if view.lang_chosen { input type="hidden" name="lang" value=(view.lang.code()); }
@@ -74,8 +75,12 @@ fn form(view: &View<'_>, snapshot: &Snapshot, params: &DeviceParams) -> Markup {
     }
 }
 
-fn choices(snapshot: &Snapshot, field: fn(&DeviceView) -> Option<&Label>) -> Vec<&str> {
-    let all: BTreeSet<&str> = snapshot.devices.iter().filter_map(field).map(|label| &**label).collect();
+fn choices(
+    snapshot: &Snapshot,
+    seen: impl Fn(&&DeviceView) -> bool,
+    field: fn(&DeviceView) -> Option<&Label>,
+) -> Vec<&str> {
+    let all: BTreeSet<&str> = snapshot.devices.iter().filter(seen).filter_map(field).map(|label| &**label).collect();
     all.into_iter().take(CHOICES).collect()
 }
 

@@ -5,9 +5,11 @@ use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::engine::time::Timestamp;
+use crate::http::access::FORM_FIELD;
 use crate::http::assets::STYLE_PATH;
 use crate::http::lang::{Lang, NightText, Text};
 use crate::http::zone::{Zone, rfc3339};
+use crate::record::access::Principal;
 
 const HALF_A_DAY_MS: i64 = 12 * 3_600_000;
 
@@ -18,6 +20,10 @@ pub(super) struct View<'a> {
     pub(super) lang_chosen: bool,
     pub(super) refresh: bool,
     pub(super) uri: &'a Uri,
+    /// Who looks; `None` where everybody may.
+    pub(super) principal: Option<&'a Principal>,
+    /// What every form with `method="post"` carries: see [`form_token`].
+    pub(super) form_token: &'a str,
     pub(super) zone: &'a Zone,
     pub(super) now: Timestamp,
     /// Engine seconds a real second.
@@ -110,6 +116,9 @@ pub(super) fn page(view: &View<'_>, title: &str, place: Place, refresh_s: Option
                         (entry(view, "/gates", text.gate.title, place == Place::Gates))
                         (entry(view, "/report", view.night().report, place == Place::Report))
                     }
+                    @if let Some(principal) = view.principal {
+                        a.account href=(view.link("/account", "")) { (principal.name) }
+                    }
                     a.language href=(view.this_with("lang", Some(other.code()))) lang=(other.code())
                         hreflang=(other.code()) { (other.text().language_name) }
                 }
@@ -156,11 +165,26 @@ pub(super) fn not_found(view: &View<'_>) -> Markup {
     page(view, text.not_found, Place::None, None, &body)
 }
 
-/// The same where no state is at hand.
-pub(super) fn plain_not_found(lang: Lang, uri: &Uri) -> Markup {
-    let zone = Zone::default();
-    let now = Timestamp::default();
-    not_found(&View { lang, lang_chosen: false, refresh: false, uri, zone: &zone, now, speed: 1.0 })
+/// A page where no state is at hand.
+pub(super) fn plain(lang: Lang, uri: &Uri, page: impl FnOnce(&View<'_>) -> Markup) -> Markup {
+    let (zone, now) = (Zone::default(), Timestamp::default());
+    let view = View {
+        lang,
+        lang_chosen: false,
+        refresh: false,
+        uri,
+        principal: None,
+        form_token: "",
+        zone: &zone,
+        now,
+        speed: 1.0,
+    };
+    page(&view)
+}
+
+/// The hidden field without which a form is refused.
+pub(super) fn form_token(view: &View<'_>) -> Markup {
+    html! { input type="hidden" name=(FORM_FIELD) value=(view.form_token); }
 }
 
 pub(super) fn bad_request(view: &View<'_>, why: &str) -> Markup {

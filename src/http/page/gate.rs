@@ -2,9 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::frame::{Place, View, page as framed};
+use super::frame::{Place, View, form_token, page as framed};
 use super::parts::{Tone, badge, encode};
 use crate::engine::gate::{Decision, Gate, MAX_NAME, MAX_REASON};
+use crate::record::access::Principal;
 use crate::record::{GateBoard, RecordedGate};
 
 /// The page. `problem`: why a decision was not taken, in English.
@@ -78,11 +79,15 @@ fn form(view: &View<'_>, decision: Option<&Decision>) -> Markup {
     let text = words.gate;
     html! {
         form.filter.screen method="post" action=(view.link("/gates", "")) {
+            (form_token(view))
             @match decision {
                 Some(decision) => input type="hidden" name="version" value=(decision.version);,
                 None => label { (words.update) input name="version" required maxlength="64" autocomplete="off"; },
             }
-            label { (text.by) input name="by" required maxlength=(MAX_NAME) autocomplete="name"; }
+            // Who is logged in is not asked again.
+            @if !view.principal.is_some_and(Principal::is_proved) {
+                label { (text.by) input name="by" required maxlength=(MAX_NAME) autocomplete="name"; }
+            }
             label { (text.reason) input name="reason" required maxlength=(MAX_REASON) autocomplete="off"; }
             @if decision.is_none_or(|decision| decision.gate == Gate::Release || !decision.is_by_person()) {
                 button name="gate" value="hold" { (text.do_hold) }

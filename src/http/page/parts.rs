@@ -218,7 +218,7 @@ pub(super) fn incident_table(view: &View<'_>, incidents: &[Incident]) -> Markup 
 }
 
 /// Percent-encodes a text for a path segment or a query value.
-pub(super) fn encode(text: &str) -> String {
+pub(in crate::http) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {

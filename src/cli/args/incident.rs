@@ -1,0 +1,536 @@
+//! `incident`: seeing incidents and working on them, from a terminal or a script.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// Which running instance, and who asks.
+#[derive(Clone, Debug, Args)]
+pub struct ApiServer {
+    /// Address of a running instance.
+    #[arg(long, env = "FLEETWATCH_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub server: String,
+
+    /// File with an API token; without it FLEETWATCH_TOKEN_FILE, or the token itself in FLEETWATCH_TOKEN.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Your name, where nobody is asked to log in (access.mode = "none"); elsewhere it is the token's.
+    #[arg(long, env = "FLEETWATCH_BY", value_name = "NAME")]
+    pub by: Option<String>,
+
+    /// Print the API's JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is to be done about incidents.
+#[derive(Clone, Debug, Subcommand)]
+#[command(after_long_help = "\
+An incident is named as people say it: INC-2026-0007. What you do stands in its record with your name.
+
+A night in commands:
+  fleetwatch incident ls
+  fleetwatch incident show INC-2026-0007
+  fleetwatch incident ack INC-2026-0007 commander
+  fleetwatch incident note INC-2026-0007 --tell the-night-update-is-suspected
+  fleetwatch incident ladder INC-2026-0007 --open
+  fleetwatch incident call INC-2026-0007 B-0042 reached --progress mail
+  fleetwatch incident claim INC-2026-0007 workaround B-0042
+  fleetwatch incident close INC-2026-0007")]
+pub enum IncidentCommand {
+    /// List incidents.
+    Ls(ListArgs),
+    /// Show one incident: state, people, ladder, promise, and what is still open.
+    Show(OneArgs),
+    /// Print its record, entry by entry.
+    Log(OneArgs),
+    /// List its devices and how far each has come.
+    Ladder(LadderArgs),
+    /// Answer for a role: commander, development_lead, support_lead, communications_lead, or ROLE@BRANCH.
+    Ack(SeatArgs),
+    /// Say that you are there.
+    Join(OneArgs),
+    /// Give a role to somebody else.
+    HandOver(HandOverArgs),
+    /// Write something into the record; --tell says it to the staff too.
+    Note(NoteArgs),
+    /// Record a call to a device's customer.
+    Call(CallArgs),
+    /// Claim that a step was done on devices; telemetry has to show it.
+    Claim(ClaimArgs),
+    /// Sign off a device that is never going to be done.
+    SignOff(SignOffArgs),
+    /// Take a sign-off back.
+    Lift(DeviceReasonArgs),
+    /// Register what is to be done: a workaround, a fix, or both.
+    Propose(ProposeArgs),
+    /// Agree to a version of the countermeasure, as development.
+    Agree(VersionArgs),
+    /// Say that you have read a version of the script.
+    Read(VersionArgs),
+    /// Say that the agreed fix can be had.
+    ReleaseFix(OneArgs),
+    /// Make an isolated incident one of the whole fleet.
+    Promote(ReasonArgs),
+    /// Say that it was no major incident.
+    Demote(ReasonArgs),
+    /// Join an incident into another one, which goes on.
+    Merge(MergeArgs),
+    /// Give devices an incident of their own.
+    Split(SplitArgs),
+    /// Declare an event that was only warned of.
+    Declare(ReasonArgs),
+    /// File the review.
+    Review(ReviewArgs),
+    /// Close the incident; refused until everything is done.
+    Close(OneArgs),
+}
+
+/// Options of `incident ls`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+One line an incident: number, state, scope, settled of all devices, commander, declared (UTC), suspect.
+
+Examples:
+  fleetwatch incident ls
+  fleetwatch incident ls --all --json
+  fleetwatch incident ls --device B-0042")]
+pub struct ListArgs {
+    /// Also those that are closed.
+    #[arg(long)]
+    pub all: bool,
+
+    /// Only incidents that this device is part of.
+    #[arg(long, value_name = "SERIAL")]
+    pub device: Option<String>,
+
+    /// Where to ask.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// An incident.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident show INC-2026-0007
+  fleetwatch incident log INC-2026-0007
+  fleetwatch incident join INC-2026-0007
+  fleetwatch incident close INC-2026-0007")]
+pub struct OneArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// Where to ask.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// Options of `incident ladder`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+One line a device: serial, step, branch, customer, calls, and what is owed.
+
+Examples:
+  fleetwatch incident ladder INC-2026-0007
+  fleetwatch incident ladder INC-2026-0007 --open --branch sapporo-03")]
+pub struct LadderArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// Only devices that are neither done nor signed off.
+    #[arg(long)]
+    pub open: bool,
+
+    /// Only devices on this step: affected, contacted, workaround_claimed, ...
+    #[arg(long, value_name = "STEP")]
+    pub step: Option<String>,
+
+    /// Only devices of this branch.
+    #[arg(long, value_name = "BRANCH")]
+    pub branch: Option<String>,
+
+    /// Where to ask.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// Options of `incident ack`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident ack INC-2026-0007 commander
+  fleetwatch incident ack INC-2026-0007 support_lead@sapporo-03")]
+pub struct SeatArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// The role.
+    #[arg(value_name = "ROLE")]
+    pub seat: String,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// Options of `incident hand-over`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident hand-over INC-2026-0007 commander Ito --reason shift-ends")]
+pub struct HandOverArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// The role.
+    #[arg(value_name = "ROLE")]
+    pub seat: String,
+
+    /// Who answers for it from now on.
+    #[arg(value_name = "NAME")]
+    pub to: String,
+
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// Options of `incident note`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident note INC-2026-0007 vendor-was-called
+  fleetwatch incident note INC-2026-0007 --tell the-fix-is-expected-tomorrow")]
+pub struct NoteArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// What there is to say.
+    #[arg(value_name = "TEXT")]
+    pub text: String,
+
+    /// Say it to the staff, too.
+    #[arg(long)]
+    pub tell: bool,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// What came of a call.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum OutcomeArg {
+    /// Somebody was reached.
+    Reached,
+    /// Nobody answered.
+    NoAnswer,
+    /// They want to be called again.
+    CallBack,
+    /// They do not want it.
+    Refused,
+}
+
+/// How a customer wants to hear of the progress.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ProgressArg {
+    /// Not at all.
+    Unwanted,
+    /// By telephone.
+    Phone,
+    /// By mail.
+    Mail,
+}
+
+/// Options of `incident call`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident call INC-2026-0007 B-0042 no_answer
+  fleetwatch incident call INC-2026-0007 B-0042 reached --progress phone --script 2")]
+pub struct CallArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// Serial of the device.
+    #[arg(value_name = "SERIAL")]
+    pub device: String,
+
+    /// What came of it.
+    #[arg(value_enum, value_name = "OUTCOME")]
+    pub outcome: OutcomeArg,
+
+    /// How the customer wants to hear of the progress, when that was asked.
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub progress: Option<ProgressArg>,
+
+    /// What else was said.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub note: String,
+
+    /// Version of the script that was used.
+    #[arg(long, value_name = "VERSION")]
+    pub script: Option<u32>,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// A step that people can claim.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ClaimArg {
+    /// The workaround is on.
+    Workaround,
+    /// The fix is installed.
+    Fix,
+    /// The workaround is off again.
+    Revert,
+}
+
+/// Options of `incident claim`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident claim INC-2026-0007 workaround B-0042
+  fleetwatch incident claim INC-2026-0007 revert B-0042 B-0043")]
+pub struct ClaimArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// What was done.
+    #[arg(value_enum, value_name = "STEP")]
+    pub claim: ClaimArg,
+
+    /// Serials of the devices.
+    #[arg(required = true, value_name = "SERIAL")]
+    pub devices: Vec<String>,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// Why a device is never going to be done.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ExceptionArg {
+    /// Nobody answers, as recorded calls show.
+    Unreachable,
+    /// The customer does not want it.
+    Refused,
+    /// Another device stands in its place.
+    Replaced,
+    /// Taken out of service.
+    Decommissioned,
+}
+
+/// Options of `incident sign-off`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident sign-off INC-2026-0007 B-0042 replaced --evidence new-serial-B-1042")]
+pub struct SignOffArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// Serial of the device.
+    #[arg(value_name = "SERIAL")]
+    pub device: String,
+
+    /// Why it is never going to be done.
+    #[arg(value_enum, value_name = "WHY")]
+    pub kind: ExceptionArg,
+
+    /// What was tried, or how it is known.
+    #[arg(long, value_name = "TEXT")]
+    pub evidence: String,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// Options of `incident lift`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident lift INC-2026-0007 B-0042 --reason they-called-back")]
+pub struct DeviceReasonArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// Serial of the device.
+    #[arg(value_name = "SERIAL")]
+    pub device: String,
+
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// Options of `incident propose`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Scripts are read from files: they are what the support desk says and does. A new version has to be agreed before support sees it.
+
+Examples:
+  fleetwatch incident propose INC-2026-0007 --workaround WA-1 --script-ja steps.ja.txt --fix-update 2026.11.24
+  fleetwatch incident propose INC-2026-0007 --fix-elsewhere the-line-is-repaired")]
+pub struct ProposeArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// What a device's status calls the workaround.
+    #[arg(long, value_name = "ID", requires = "script")]
+    pub workaround: Option<String>,
+
+    /// File with the script in Japanese.
+    #[arg(long, value_name = "FILE", group = "script")]
+    pub script_ja: Option<PathBuf>,
+
+    /// File with the script in English.
+    #[arg(long, value_name = "FILE", group = "script")]
+    pub script_en: Option<PathBuf>,
+
+    /// Update that is the fix.
+    #[arg(long, value_name = "VERSION", group = "fix")]
+    pub fix_update: Option<String>,
+
+    /// What outside the devices is the fix.
+    #[arg(long, value_name = "TEXT", group = "fix")]
+    pub fix_elsewhere: Option<String>,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// A version of the countermeasure.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident agree INC-2026-0007 1
+  fleetwatch incident read INC-2026-0007 1")]
+pub struct VersionArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// Its version.
+    #[arg(value_name = "VERSION")]
+    pub version: u32,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// An incident, or for `declare` an event, and why.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident promote INC-2026-0007 --reason three-branches-call
+  fleetwatch incident demote INC-2026-0007 --reason a-test
+  fleetwatch incident declare ev-1795305600000-1 --reason customers-call-already")]
+pub struct ReasonArgs {
+    /// The incident; for `declare` the detector's id of the event.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// Options of `incident merge`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident merge INC-2026-0008 INC-2026-0007 --reason the-same-update")]
+pub struct MergeArgs {
+    /// The incident that ends.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// The incident that goes on.
+    #[arg(value_name = "INTO")]
+    pub into: String,
+
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// Options of `incident split`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident split INC-2026-0007 B-0042 B-0043 --reason another-line")]
+pub struct SplitArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// Serials of the devices.
+    #[arg(required = true, value_name = "SERIAL")]
+    pub devices: Vec<String>,
+
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// Options of `incident review`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  fleetwatch incident review INC-2026-0007 review.md")]
+pub struct ReviewArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// File with the text.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Where to say it.
+    #[command(flatten)]
+    pub api: ApiServer,
+}

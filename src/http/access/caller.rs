@@ -1,0 +1,320 @@
+//! The person or program behind a request.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::connect_info::ConnectInfo;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::cookie::Jar;
+use super::origin::{Origin, Peer};
+use super::{Access, Mode, ProxySettings, secret, unauthorized};
+use crate::http::problem::Problem;
+use crate::record::StoreError;
+use crate::record::access::{Principal, Role, Via, check_name};
+
+/// Sessions and tokens are noted as used at most this often.
+const TOUCH_MS: i64 = 60_000;
+
+/// Who somebody is that says no name where nobody is asked.
+const OPERATOR: &str = "operator";
+
+/// With this header a program says its name where nobody is asked; of no effect elsewhere.
+const BY: HeaderName = HeaderName::from_static("x-fleetwatch-by");
+
+/// Why it cannot be said who this is.
+#[derive(Clone, Debug)]
+pub(in crate::http) enum Refusal {
+    /// A token that opens nothing.
+    Token(&'static str),
+    Other(Problem),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Token(why) => unauthorized(why),
+            Self::Other(problem) => problem.into_response(),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Other(Problem::record(&error))
+    }
+}
+
+/// Who asks, as far as it is known. Stands in the extensions of every request.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct Caller {
+    /// `None`: the router is not served over a connection.
+    pub(super) origin: Option<Origin>,
+    pub(in crate::http) identity: Result<Option<Principal>, Refusal>,
+    /// Key of the forms that are shown to this caller.
+    pub(super) form_key: Vec<u8>,
+}
+
+impl Caller {
+    /// What a form for this caller has to carry.
+    pub(in crate::http) fn form_token(&self) -> String {
+        secret::form_token(&self.form_key, self.name())
+    }
+
+    pub(super) fn is_form_token(&self, token: &str) -> bool {
+        secret::is_form_token(&self.form_key, self.name(), token)
+    }
+
+    fn name(&self) -> &str {
+        self.identity.as_ref().ok().and_then(Option::as_ref).map_or("", |principal| &principal.name)
+    }
+}
+
+/// Puts the [`Caller`] into the extensions of each request.
+pub(in crate::http) async fn identify(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(peer))| peer.ip());
+    let caller = access.caller(peer, request.headers()).await;
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+impl Access {
+    async fn caller(&self, peer: Option<std::net::IpAddr>, headers: &HeaderMap) -> Caller {
+        let origin = peer.map(|peer| Origin::of(peer, headers, &self.settings.proxies));
+        let mut form_key = self.form_key.to_vec();
+        let identity = match bearer(headers) {
+            Some(token) => self.by_token(token).await.map(Some),
+            None => match &self.settings.mode {
+                Mode::Open => Ok(Some(self.unasked(headers))),
+                Mode::Proxy(proxy) => by_proxy(proxy, origin, headers),
+                Mode::Users | Mode::Oidc(_) => match self.cookies.read(Jar::Session, headers) {
+                    Some(cookie) => {
+                        form_key = cookie.as_bytes().to_vec();
+                        self.by_session(&cookie).await
+                    }
+                    None => Ok(None),
+                },
+            },
+        };
+        Caller { origin, identity, form_key }
+    }
+
+    async fn by_token(&self, text: Option<&str>) -> Result<Principal, Refusal> {
+        let text = text.ok_or(Refusal::Token("the Authorization header must be: Bearer fw_..."))?;
+        let token = self.store.token(&secret::fingerprint(text)).await?;
+        let token = token.ok_or(Refusal::Token("there is no such token"))?;
+        let now = self.clock.now();
+        if !token.is_alive(now) {
+            let why = if token.revoked_at.is_some() { "the token was revoked" } else { "the token has expired" };
+            return Err(Refusal::Token(why));
+        }
+        if token.used_at.is_none_or(|used| now.since_ms(used) >= TOUCH_MS)
+            && let Err(error) = self.store.touch_token(&token.id, now).await
+        {
+            tracing::warn!(reason = error.reason(), "the use of a token could not be noted");
+        }
+        Ok(Principal::from(&token))
+    }
+
+    async fn by_session(&self, cookie: &str) -> Result<Option<Principal>, Refusal> {
+        let fingerprint = secret::fingerprint(cookie);
+        let Some(session) = self.store.session(&fingerprint).await? else { return Ok(None) };
+        let now = self.clock.now();
+        if !session.is_alive(self.idle_ms(), now) {
+            return Ok(None);
+        }
+        if now.since_ms(session.seen_at) >= TOUCH_MS
+            && let Err(error) = self.store.touch_session(&fingerprint, now).await
+        {
+            tracing::warn!(reason = error.reason(), "the use of a session could not be noted");
+        }
+        Ok(Some(Principal::from(&session)))
+    }
+
+    /// Whoever reaches an open listener: the administrator, under the name that the person says.
+    fn unasked(&self, headers: &HeaderMap) -> Principal {
+        let said = headers.get(BY).and_then(|value| std::str::from_utf8(value.as_bytes()).ok()).map(str::to_owned);
+        let kept = || self.cookies.read(Jar::Name, headers).and_then(|value| decode_name(&value));
+        let name = said.or_else(kept).filter(|name| check_name(name).is_ok());
+        let name = name.unwrap_or_else(|| OPERATOR.to_owned());
+        Principal { name, role: Role::Admin, branches: Vec::new(), via: Via::Open }
+    }
+}
+
+/// A name as a cookie's value.
+pub(super) fn encode_name(name: &str) -> String {
+    URL_SAFE_NO_PAD.encode(name)
+}
+
+fn decode_name(value: &str) -> Option<String> {
+    URL_SAFE_NO_PAD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok())
+}
+
+/// `None`: no Authorization header; `Some(None)`: one that is no bearer token.
+fn bearer(headers: &HeaderMap) -> Option<Option<&str>> {
+    let value = headers.get(header::AUTHORIZATION)?;
+    let text = value.to_str().ok().and_then(|text| text.split_once(' '));
+    Some(text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim()))
+}
+
+/// Whoever a trusted proxy says it is.
+fn by_proxy(proxy: &ProxySettings, origin: Option<Origin>, headers: &HeaderMap) -> Result<Option<Principal>, Refusal> {
+    let problem = |status, why: &str| Refusal::Other(Problem::new(status, why));
+    let sent = |name: &HeaderName| headers.contains_key(name);
+    let trusted = origin.is_some_and(|origin| origin.by_proxy);
+    if !trusted {
+        // Somebody goes round the proxy. With the header it is an attempt, and told apart from ignorance.
+        let any = [&proxy.user_header, &proxy.groups_header, &proxy.branches_header].into_iter().any(sent);
+        let why = "this address is not one of the proxies that may say who is there (access.proxy.networks)";
+        return if any { Err(problem(StatusCode::FORBIDDEN, why)) } else { Ok(None) };
+    }
+    let name = match single(headers, &proxy.user_header) {
+        Ok(None) => return Ok(None),
+        Ok(Some(name)) => name,
+        Err(()) => {
+            return Err(problem(
+                StatusCode::BAD_REQUEST,
+                "the proxy's header with the name stands twice or is no UTF-8",
+            ));
+        }
+    };
+    if check_name(&name).is_err() {
+        return Err(problem(StatusCode::FORBIDDEN, "the name that the proxy says cannot stand in a record"));
+    }
+    let list = |header: &HeaderName| -> Vec<String> {
+        let text = single(headers, header).ok().flatten().unwrap_or_default();
+        text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let role = proxy.roles.role_of(&list(&proxy.groups_header));
+    let role = role.ok_or_else(|| {
+        problem(StatusCode::FORBIDDEN, "none of the groups that the proxy says has a role here (access.roles)")
+    })?;
+    Ok(Some(Principal { name, role, branches: list(&proxy.branches_header), via: Via::Proxy }))
+}
+
+/// The value of a header that may stand once.
+fn single(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => match std::str::from_utf8(value.as_bytes()) {
+            Ok(text) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
+            Ok(_) => Ok(None),
+            Err(_) => Err(()),
+        },
+        (Some(_), Some(_)) => Err(()),
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Principal {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
+        match parts.extensions.get::<Caller>().map(|caller| &caller.identity) {
+            Some(Ok(Some(principal))) => Ok(principal.clone()),
+            Some(Err(refusal)) => Err(refusal.clone().into_response()),
+            Some(Ok(None)) | None => Err(unauthorized("nobody is known here")),
+        }
+    }
+}
+
+/// What a page needs to know of its request: the address, the headers, and who looks.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct Visit {
+    pub(in crate::http) uri: Uri,
+    pub(in crate::http) headers: HeaderMap,
+    /// `None` on pages that everybody may see.
+    pub(in crate::http) principal: Option<Principal>,
+    /// What every form on the page has to carry.
+    pub(in crate::http) form_token: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let caller = parts.extensions.get::<Caller>();
+        Ok(Self {
+            uri: parts.uri.clone(),
+            headers: parts.headers.clone(),
+            principal: caller.and_then(|caller| caller.identity.clone().ok().flatten()),
+            form_token: caller.map(Caller::form_token).unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+    use crate::http::access::RoleMap;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            // Not `from_static`, which takes ASCII only.
+            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        headers
+    }
+
+    fn proxied(peer: &str, pairs: &[(&'static str, &'static str)]) -> Result<Option<Principal>, StatusCode> {
+        let settings = ProxySettings {
+            user_header: HeaderName::from_static("x-remote-user"),
+            groups_header: HeaderName::from_static("x-remote-groups"),
+            branches_header: HeaderName::from_static("x-remote-branches"),
+            roles: RoleMap(vec![(Role::Branch, vec!["branch".into()]), (Role::Noc, vec!["night shift".into()])]),
+        };
+        let headers = headers(pairs);
+        let origin = Origin::of(peer.parse().unwrap(), &headers, &["10.0.0.0/8".parse().unwrap()]);
+        by_proxy(&settings, Some(origin), &headers).map_err(|refusal| refusal.into_response().status())
+    }
+
+    #[test]
+    fn a_proxys_word_counts_and_nobody_elses() {
+        let sato = [("x-remote-user", "佐藤 花子"), ("x-remote-groups", "all, night shift")];
+        let principal = proxied("10.1.2.3", &sato).unwrap().unwrap();
+        assert_eq!((&*principal.name, principal.role, principal.via), ("佐藤 花子", Role::Noc, Via::Proxy));
+        let branch =
+            [("x-remote-user", "Abe"), ("x-remote-groups", "branch"), ("x-remote-branches", "sapporo-03, sapporo-04,")];
+        assert_eq!(proxied("10.1.2.3", &branch).unwrap().unwrap().branches, ["sapporo-03", "sapporo-04"]);
+        assert_eq!(proxied("192.0.2.1", &sato), Err(StatusCode::FORBIDDEN), "a header from elsewhere");
+        assert_eq!(proxied("192.0.2.1", &[("x-remote-groups", "branch")]), Err(StatusCode::FORBIDDEN));
+        assert_eq!(proxied("127.0.0.1", &sato), Err(StatusCode::FORBIDDEN), "this machine is elsewhere, too");
+        assert_eq!(proxied("192.0.2.1", &[]), Ok(None));
+        assert_eq!(proxied("10.1.2.3", &[("x-remote-groups", "branch")]), Ok(None), "nobody was named");
+        assert_eq!(proxied("10.1.2.3", &[("x-remote-user", " ")]), Ok(None));
+        let twice = [("x-remote-user", "Abe"), ("x-remote-user", "root"), ("x-remote-groups", "branch")];
+        assert_eq!(proxied("10.1.2.3", &twice), Err(StatusCode::BAD_REQUEST));
+        assert_eq!(proxied("10.1.2.3", &[("x-remote-user", "Abe")]), Err(StatusCode::FORBIDDEN), "no group, no role");
+        let own = [("x-remote-user", "detector"), ("x-remote-groups", "branch")];
+        assert_eq!(proxied("10.1.2.3", &own), Err(StatusCode::FORBIDDEN));
+    }
+
+    #[test]
+    fn only_a_bearer_token_is_one() {
+        for (value, token) in [
+            ("Bearer fw_x", Some(Some("fw_x"))),
+            ("bearer  fw_x ", Some(Some("fw_x"))),
+            ("Basic eDp5", Some(None)),
+            ("Bearer", Some(None)),
+            ("", Some(None)),
+        ] {
+            assert_eq!(bearer(&headers(&[("authorization", value)])), token, "{value}");
+        }
+        assert_eq!(bearer(&headers(&[])), None);
+    }
+
+    #[test]
+    fn a_name_survives_its_cookie() {
+        assert_eq!(decode_name(&encode_name("佐藤 花子; Path=/")), Some("佐藤 花子; Path=/".into()));
+        assert_eq!(decode_name("!"), None);
+    }
+}

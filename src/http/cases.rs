@@ -1,0 +1,113 @@
+//! The API of an incident's life: everything that a page does, for programs.
+//!
+//! | path | what |
+//! |---|---|
+//! | `GET /api/v1/cases?open&device&limit&offset` | incidents in short |
+//! | `POST /api/v1/cases` | declare an event that was only warned of |
+//! | `GET /api/v1/cases/{id}` | one incident as it stands |
+//! | `GET /api/v1/cases/{id}/ladder?step&branch&settled&after&limit` | its devices, a page at a time |
+//! | `GET /api/v1/cases/{id}/record?after&limit` | its record, entry by entry |
+//! | `POST /api/v1/cases/{id}/commands` | a person's wish: acknowledge, claim, call, agree, sign off, close, ... |
+//! | `POST /api/v1/cases/{id}/merge`, `/split` | wishes that concern two incidents |
+//! | `GET /api/v1/cases/stream` | what changes, as server-sent events |
+//! | `GET /api/v1/contacts?q`, `GET`, `PUT /api/v1/contacts` | whom to call |
+//!
+//! `{id}` is the number that people say (`INC-2026-0007`), an alias, or the detector's event id. An answer with one incident has its
+//! version as `ETag`; a write with `If-Match` is refused with 412 when the incident has changed since. A write with
+//! `Idempotency-Key` is carried out once, see `idempotency`.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | `act` | the writes |
+//! | `contacts` | whom to call |
+//! | `idempotency` | the same write twice is one |
+//! | `look` | the reads |
+//! | `stream` | server-sent events |
+//! | `view` | an incident as JSON |
+//! | `wish` | commands as JSON, and who may which |
+
+pub(super) mod act;
+pub(super) mod contacts;
+pub(super) mod idempotency;
+pub(super) mod look;
+pub(super) mod stream;
+pub(super) mod view;
+pub(super) mod wish;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use axum::http::StatusCode;
+
+pub(super) use self::stream::Streams;
+
+use super::HttpState;
+use super::problem::Problem;
+use crate::engine::incident::Case;
+use crate::record::access::{Principal, Role};
+use crate::record::case::CaseStore;
+use crate::record::desk::{CaseDesk, DeskError};
+
+/// Where people work on incidents, and what is kept beside it.
+#[derive(Clone, Debug)]
+pub struct CaseAccess {
+    pub desk: Arc<dyn CaseDesk>,
+    pub store: Arc<dyn CaseStore>,
+}
+
+/// What the handlers of cases take: the state's part, or a clear word that there is none.
+#[derive(Clone)]
+pub(super) struct Cases {
+    access: Option<CaseAccess>,
+}
+
+impl FromRef<HttpState> for Cases {
+    fn from_ref(state: &HttpState) -> Self {
+        Self { access: state.cases.clone() }
+    }
+}
+
+impl Cases {
+    fn desk(&self) -> Result<&dyn CaseDesk, Problem> {
+        self.access.as_ref().map(|access| &*access.desk).ok_or_else(none)
+    }
+
+    fn store(&self) -> Result<&dyn CaseStore, Problem> {
+        self.access.as_ref().map(|access| &*access.store).ok_or_else(none)
+    }
+
+    /// The incident, open or not, if it is any of the principal's business.
+    async fn seen(&self, id: &str, principal: &Principal) -> Result<Arc<Case>, Problem> {
+        let found = match self.desk()?.board().find(id) {
+            Some(case) => Some(Arc::clone(case)),
+            None => self.desk()?.file(id).await.map_err(|error| Problem::record(&error))?.map(|file| file.case),
+        };
+        found.filter(|case| sees(principal, case)).ok_or_else(|| unknown(id))
+    }
+}
+
+fn none() -> Problem {
+    Problem::missing("incidents are not worked on here: this instance has no desk")
+}
+
+/// The same for one that is not there and one that is not the principal's to see.
+fn unknown(id: &str) -> Problem {
+    Problem::missing(format!("there is no incident {id:?}"))
+}
+
+/// Whether the incident has a device that the principal may see. Who is bound to no branch sees every incident.
+fn sees(principal: &Principal, case: &Case) -> bool {
+    principal.role != Role::Branch || case.ladder.iter().any(|(_, rung)| principal.sees_branch(rung.branch.as_deref()))
+}
+
+/// Why a wish was not carried out, as an answer.
+fn problem(error: &DeskError) -> Problem {
+    let status = match error {
+        DeskError::Unknown(_) => StatusCode::NOT_FOUND,
+        DeskError::Stale { .. } => StatusCode::PRECONDITION_FAILED,
+        // The wish is well formed; as the incident stands it cannot be granted.
+        DeskError::Refused(_) => StatusCode::CONFLICT,
+        DeskError::Store(error) => return Problem::record(error),
+    };
+    Problem::new(status, error.to_string())
+}

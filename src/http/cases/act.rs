@@ -1,0 +1,237 @@
+//! The writes.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use super::idempotency::{Answer, Request, once};
+use super::look::shown;
+use super::view::CaseView;
+use super::wish::{Wish, is_own, needed};
+use super::{Cases, problem};
+use crate::engine::device::DeviceId;
+use crate::engine::incident::{Case, Command};
+use crate::http::HttpState;
+use crate::http::access::forbidden;
+use crate::http::openapi::ProblemBody;
+use crate::http::problem::Problem;
+use crate::record::access::{Action, Principal};
+use crate::record::desk::Reshape;
+
+/// A write as it came.
+pub(in crate::http) struct Sent {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl axum::extract::FromRequest<HttpState> for Sent {
+    type Rejection = Problem;
+
+    async fn from_request(request: axum::extract::Request, state: &HttpState) -> Result<Self, Problem> {
+        let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
+        let body = Bytes::from_request(request, state).await;
+        let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+        Ok(Self { method, uri, headers, body })
+    }
+}
+
+impl Sent {
+    fn request(&self) -> Request<'_> {
+        Request { method: &self.method, uri: &self.uri, headers: &self.headers, body: &self.body }
+    }
+
+    /// The body as JSON.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if kind.split(';').next().map(str::trim) != Some("application/json") {
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json"));
+        }
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+            Problem::new(status, error.to_string())
+        })
+    }
+
+    /// The version that the sender has looked at, by `If-Match`.
+    fn seen(&self) -> Result<Option<u64>, Problem> {
+        let Some(value) = self.headers.get(header::IF_MATCH) else { return Ok(None) };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(None);
+        }
+        let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+        version.map(Some).ok_or_else(|| Problem::bad_request("If-Match is the ETag that you got, such as \"12\""))
+    }
+}
+
+fn answer(status: StatusCode, case: &Case, view: &CaseView) -> Answer {
+    let body = serde_json::to_string(view).unwrap_or_default();
+    Answer { status, body, etag: Some(case.version) }
+}
+
+/// Refuses what the principal may not do with this incident.
+pub(in crate::http) fn allow(command: &Command, principal: &Principal, case: &Case) -> Result<(), Problem> {
+    let action = needed(command, principal, case);
+    if !principal.may(action) {
+        return Err(forbidden(principal, action));
+    }
+    if !is_own(command, principal, case) {
+        let why =
+            format!("{} may do this for the own branches only: {}", principal.name, principal.branches.join(", "));
+        return Err(Problem::new(StatusCode::FORBIDDEN, why));
+    }
+    Ok(())
+}
+
+/// Does to one incident what is wished: acknowledge, join, claim, call, agree, sign off, close, ...
+///
+/// `If-Match` refuses with 412 when the incident has changed since; `Idempotency-Key` carries the wish out once.
+#[utoipa::path(post, path = "/api/v1/cases/{id}/commands", tag = "incidents", request_body = Wish,
+    params(("id" = String, Path, description = "Number, alias, or event id"),
+           ("If-Match" = Option<String>, Header, description = "The ETag that you looked at"),
+           ("Idempotency-Key" = Option<String>, Header, description = "Of your choice, new for each wish")), responses(
+    (status = 200, body = CaseView, description = "The incident as it stands afterwards"),
+    (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "As it stands, it cannot be"),
+    (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "It has changed since"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::http) async fn command(
+    State(state): State<HttpState>,
+    State(cases): State<Cases>,
+    principal: Principal,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Response {
+    let write = async {
+        let granted = grant(&state, &cases, (&principal, &id), &sent).await;
+        granted.unwrap_or_else(Answer::from)
+    };
+    once(&cases, &state.shared.in_flight, (&principal, sent.request(), state.clock.now()), write).await
+}
+
+async fn grant(
+    state: &HttpState,
+    cases: &Cases,
+    (principal, id): (&Principal, &str),
+    sent: &Sent,
+) -> Result<Answer, Problem> {
+    let command = Command::from(sent.json::<Wish>()?);
+    let seen = sent.seen()?;
+    let case = cases.seen(id, principal).await?;
+    allow(&command, principal, &case)?;
+    let wished = cases.desk()?.wish(case.number(), seen, command, &principal.name).await;
+    let case = wished.map_err(|error| problem(&error))?;
+    Ok(answer(StatusCode::OK, &case, &shown(state, cases, &case, principal)?))
+}
+
+/// Joins an incident into another one.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct MergeWish {
+    /// Number of the incident that goes on.
+    into: String,
+    reason: String,
+}
+
+/// Gives devices an incident of their own.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct SplitWish {
+    #[schema(value_type = Vec<String>)]
+    devices: Vec<DeviceId>,
+    reason: String,
+}
+
+/// Declares an event that was only warned of.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct DeclareWish {
+    /// The detector's id of the event.
+    event_id: String,
+    reason: String,
+}
+
+/// Merges the incident into another one, which goes on and takes over its devices.
+#[utoipa::path(post, path = "/api/v1/cases/{id}/merge", tag = "incidents", request_body = MergeWish,
+    params(("id" = String, Path, description = "The incident that ends"),
+           ("Idempotency-Key" = Option<String>, Header, description = "Of your choice, new for each wish")), responses(
+    (status = 200, body = CaseView, description = "The incident that goes on"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::http) async fn merge(
+    State(state): State<HttpState>,
+    State(cases): State<Cases>,
+    principal: Principal,
+    Path(from): Path<String>,
+    sent: Sent,
+) -> Response {
+    let wish = sent.json::<MergeWish>().map(|MergeWish { into, reason }| (Reshape::Merge { from, into }, reason));
+    reshape(&state, &cases, &principal, (&sent, wish, StatusCode::OK)).await
+}
+
+/// Splits devices off into an incident of their own.
+#[utoipa::path(post, path = "/api/v1/cases/{id}/split", tag = "incidents", request_body = SplitWish,
+    params(("id" = String, Path, description = "Number, alias, or event id"),
+           ("Idempotency-Key" = Option<String>, Header, description = "Of your choice, new for each wish")), responses(
+    (status = 201, body = CaseView, description = "The new incident"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::http) async fn split(
+    State(state): State<HttpState>,
+    State(cases): State<Cases>,
+    principal: Principal,
+    Path(from): Path<String>,
+    sent: Sent,
+) -> Response {
+    let wish = sent.json::<SplitWish>().map(|SplitWish { devices, reason }| (Reshape::Split { from, devices }, reason));
+    reshape(&state, &cases, &principal, (&sent, wish, StatusCode::CREATED)).await
+}
+
+/// Declares a major incident before the clock does.
+#[utoipa::path(post, path = "/api/v1/cases", tag = "incidents", request_body = DeclareWish,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Of your choice, new for each wish")), responses(
+    (status = 201, body = CaseView, description = "The new incident"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::http) async fn declare(
+    State(state): State<HttpState>,
+    State(cases): State<Cases>,
+    principal: Principal,
+    sent: Sent,
+) -> Response {
+    let wish = sent.json::<DeclareWish>();
+    let wish = wish.map(|DeclareWish { event_id, reason }| (Reshape::Declare { event_id }, reason));
+    reshape(&state, &cases, &principal, (&sent, wish, StatusCode::CREATED)).await
+}
+
+/// Whoever may lead incidents may do it to two of them.
+async fn reshape(
+    state: &HttpState,
+    cases: &Cases,
+    principal: &Principal,
+    (sent, wish, done): (&Sent, Result<(Reshape, String), Problem>, StatusCode),
+) -> Response {
+    let write = async {
+        let granted = async {
+            let (wish, reason) = wish?;
+            if !principal.may(Action::Lead) {
+                return Err(forbidden(principal, Action::Lead));
+            }
+            let reshaped = cases.desk()?.reshape(wish, &reason, &principal.name).await;
+            let case = reshaped.map_err(|error| problem(&error))?;
+            Ok(answer(done, &case, &shown(state, cases, &case, principal)?))
+        };
+        granted.await.unwrap_or_else(Answer::from)
+    };
+    once(cases, &state.shared.in_flight, (principal, sent.request(), state.clock.now()), write).await
+}

@@ -1,0 +1,152 @@
+//! Whom to call. Names, numbers and addresses are for those who talk with customers, and stay out of logs and of the record.
+// The macro that describes a handler writes paths in full.
+#![allow(unused_qualifications)]
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Cases;
+use crate::engine::device::DeviceId;
+use crate::http::HttpState;
+use crate::http::openapi::ProblemBody;
+use crate::http::problem::Problem;
+use crate::record::access::Principal;
+use crate::record::case::{Contact, ContactEntry};
+
+/// Most contacts in one answer, and taken over at a time.
+const MAX_FOUND: u32 = 50;
+const MAX_TAKEN: usize = 5_000;
+
+/// Longest text of a field in characters.
+const MAX_FIELD: usize = 200;
+
+/// A device with its customer and whom to call.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ContactView {
+    device: String,
+    #[serde(default)]
+    customer: Option<String>,
+    #[serde(default)]
+    branch: Option<String>,
+    /// Whom to call.
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    phone: Option<String>,
+    #[serde(default)]
+    mail: Option<String>,
+    /// Numbers of the open incidents that the device is part of; not taken over.
+    #[serde(default, skip_deserializing)]
+    incidents: Vec<String>,
+}
+
+/// Contacts.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Contacts {
+    contacts: Vec<ContactView>,
+}
+
+/// What was taken over.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Taken {
+    taken: usize,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct Search {
+    /// Part of a serial, customer, name or telephone number; at least two characters.
+    #[param(min_length = 2, max_length = 64)]
+    q: String,
+}
+
+fn view(cases: &Cases, entry: ContactEntry) -> Result<ContactView, Problem> {
+    let ContactEntry { device, customer, branch, contact: Contact { name, phone, mail } } = entry;
+    let board = cases.desk()?.board();
+    let incidents = board.of_device(&device).map(|case| case.number().to_owned()).collect();
+    Ok(ContactView { device: device.to_string(), customer, branch, name, phone, mail, incidents })
+}
+
+/// Finds whom to call by what a caller says.
+#[utoipa::path(get, path = "/api/v1/contacts", tag = "contacts", params(Search), responses(
+    (status = 200, body = Contacts, description = "At most 50, sorted by device"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::http) async fn find(
+    State(cases): State<Cases>,
+    principal: Principal,
+    query: Result<Query<Search>, QueryRejection>,
+) -> Result<Json<Contacts>, Problem> {
+    let Query(Search { q }) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let text = q.trim();
+    if !(2..=64).contains(&text.chars().count()) {
+        return Err(Problem::bad_request("q has 2 to 64 characters"));
+    }
+    // One of a branch might find only others' among the first: those are asked for in larger number, and left out.
+    let limit = if principal.branches.is_empty() { MAX_FOUND } else { MAX_TAKEN as u32 };
+    let found = cases.store()?.find_contacts(text, limit).await.map_err(|error| Problem::record(&error))?;
+    let own = found.into_iter().filter(|entry| principal.sees_branch(entry.branch.as_deref()));
+    let contacts = own.take(MAX_FOUND as usize).map(|entry| view(&cases, entry)).collect::<Result<_, _>>()?;
+    Ok(Json(Contacts { contacts }))
+}
+
+/// Whom to call about one device.
+#[utoipa::path(get, path = "/api/v1/contacts/{device}", tag = "contacts",
+    params(("device" = String, Path, description = "Serial of the device")), responses(
+    (status = 200, body = ContactView),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::http) async fn one(
+    State(cases): State<Cases>,
+    principal: Principal,
+    Path(device): Path<String>,
+) -> Result<Json<ContactView>, Problem> {
+    let device = DeviceId::parse(&device).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let found = cases.store()?.contact(&device).await.map_err(|error| Problem::record(&error))?;
+    let own = found.filter(|entry| principal.sees_branch(entry.branch.as_deref()));
+    let entry = own.ok_or_else(|| Problem::missing(format!("there is no contact for {device}")))?;
+    view(&cases, entry).map(Json)
+}
+
+/// Takes over contacts: those of the given devices are replaced, others left as they are.
+#[utoipa::path(put, path = "/api/v1/contacts", tag = "contacts", request_body = Contacts, responses(
+    (status = 200, body = Taken),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::http) async fn import(
+    State(state): State<HttpState>,
+    State(cases): State<Cases>,
+    principal: Principal,
+    sent: super::act::Sent,
+) -> Result<Json<Taken>, Problem> {
+    let Contacts { contacts } = sent.json()?;
+    if contacts.len() > MAX_TAKEN {
+        return Err(Problem::bad_request(format!("at most {MAX_TAKEN} contacts at a time")));
+    }
+    let entries: Vec<ContactEntry> = contacts.into_iter().map(entry).collect::<Result<_, _>>()?;
+    cases.store()?.put_contacts(&entries, state.clock.now()).await.map_err(|error| Problem::record(&error))?;
+    // How many, and by whom; never which.
+    tracing::info!(by = %principal.name, contacts = entries.len(), "contacts were taken over");
+    Ok(Json(Taken { taken: entries.len() }))
+}
+
+fn entry(view: ContactView) -> Result<ContactEntry, Problem> {
+    let ContactView { device, customer, branch, name, phone, mail, .. } = view;
+    let id = DeviceId::parse(&device).map_err(|error| Problem::bad_request(format!("{device:?}: {error}")))?;
+    for field in [&customer, &branch, &name, &phone, &mail].into_iter().flatten() {
+        if field.chars().count() > MAX_FIELD || field.chars().any(char::is_control) {
+            let why = format!("{device}: a field has at most {MAX_FIELD} characters, and no control characters");
+            return Err(Problem::bad_request(why));
+        }
+    }
+    Ok(ContactEntry { device: id, customer, branch, contact: Contact { name, phone, mail } })
+}

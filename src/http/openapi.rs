@@ -1,0 +1,77 @@
+//! The API's description in OpenAPI 3.1, made from the handlers; `deploy/openapi.json` is a copy that a test keeps current.
+
+use axum::Json;
+use serde::Serialize;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+use super::cases::{act, contacts, look, stream, view, wish};
+
+/// An error (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProblemBody {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    r#type: String,
+    /// The status in words.
+    title: String,
+    status: u16,
+    /// What is wrong, and what would be right.
+    detail: String,
+}
+
+/// An object whose fields are told in the README.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AnyObject {
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    fields: serde_json::Value,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "fleetwatch",
+        description = "Major incidents of a fleet, and the work on them. Instants are milliseconds since the Unix epoch (UTC).",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    paths(
+        look::list, look::one, look::ladder, look::record, act::declare, act::command, act::merge, act::split,
+        stream::stream, contacts::find, contacts::one, contacts::import,
+        super::api::incidents, super::api::incident, super::api::devices, super::api::report,
+        super::gate::gates, super::gate::decide, super::gate::control_ring,
+    ),
+    components(schemas(ProblemBody, view::CaseView, wish::Wish)),
+    tags(
+        (name = "incidents", description = "Major incidents from declaration to close, and the work on them"),
+        (name = "contacts", description = "Whom to call"),
+        (name = "fleet", description = "What the detector sees, and has on record"),
+        (name = "gates", description = "Which updates the updater may install"),
+    ),
+    modifiers(&Security),
+    security(("token" = []), ("session" = [])),
+)]
+struct Description;
+
+/// How callers prove who they are.
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_with(Default::default);
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token: fw_...")).build();
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+        let cookie = ApiKeyValue::with_description("fleetwatch", "A browser's session; `__Host-fleetwatch` over HTTPS");
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    }
+}
+
+/// The description as JSON.
+pub fn description() -> String {
+    let mut text = Description::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
+    Json(Description::openapi())
+}

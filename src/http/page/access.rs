@@ -1,0 +1,134 @@
+//! Logging in, and the own account.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use super::frame::{Place, View, form_token, page as framed};
+use super::parts::encode;
+use crate::engine::gate::MAX_NAME;
+use crate::http::lang::AccessText;
+use crate::record::access::{Principal, Role, Session, Via};
+
+/// How one logs in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::http) enum Way {
+    /// Only the name is said.
+    Name,
+    Password,
+    Provider,
+    Proxy,
+}
+
+/// Why a login did not come about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::http) enum Notice {
+    Wrong,
+    TooMany(Duration),
+    BadName,
+    ProviderAway,
+    ProviderRefused,
+    BeginAgain,
+    NoRole,
+}
+
+impl Notice {
+    fn told(self, view: &View<'_>) -> String {
+        let text = view.lang.access();
+        match self {
+            Self::Wrong => text.wrong.to_owned(),
+            Self::TooMany(wait) => (text.too_many)(&view.duration(wait.as_secs().saturating_add(1))),
+            Self::BadName => text.bad_name.to_owned(),
+            Self::ProviderAway => text.provider_away.to_owned(),
+            Self::ProviderRefused => text.provider_refused.to_owned(),
+            Self::BeginAgain => text.begin_again.to_owned(),
+            Self::NoRole => text.no_role.to_owned(),
+        }
+    }
+}
+
+/// The login page. `next`: where the person wants to go.
+pub(super) fn login(view: &View<'_>, way: Way, next: &str, notice: Option<Notice>) -> Markup {
+    let text = view.lang.access();
+    let title = if way == Way::Name { text.say_name } else { text.log_in };
+    let body = html! {
+        h1 { (title) }
+        @if let Some(notice) = notice {
+            div.banner.bad role="alert" { div { p { (notice.told(view)) } } }
+        }
+        @match way {
+            Way::Name => { p { (text.say_name_detail) } (form(view, next, false)) },
+            Way::Password => (form(view, next, true)),
+            Way::Provider => p { a.button href=(view.link("/login/start", &format!("next={}", encode(next)))) { (text.to_provider) } },
+            Way::Proxy => p { (text.by_proxy) },
+        }
+    };
+    framed(view, title, Place::None, None, &body)
+}
+
+fn form(view: &View<'_>, next: &str, password: bool) -> Markup {
+    let text = view.lang.access();
+    html! {
+        form.filter method="post" action=(view.link("/login", "")) {
+            input type="hidden" name="next" value=(next);
+            label { (text.name) input type="text" name="name" required maxlength=(MAX_NAME) autocomplete="username" autofocus; }
+            @if password {
+                label { (text.password) input type="password" name="password" required autocomplete="current-password"; }
+            }
+            button { (if password { text.log_in } else { text.keep_name }) }
+        }
+    }
+}
+
+/// The role's name as people say it.
+pub(super) fn role_name(text: &AccessText, role: Role) -> &'static str {
+    Role::ALL.iter().position(|other| *other == role).map_or("", |index| text.roles[index])
+}
+
+/// The own account: who one is here, where one is logged in, and out.
+pub(super) fn account(view: &View<'_>, principal: &Principal, sessions: &[Session]) -> Markup {
+    let text = view.lang.access();
+    let own = match &principal.via {
+        Via::Session(fingerprint) => Some(*fingerprint),
+        Via::Open | Via::Proxy | Via::Token { .. } => None,
+    };
+    let body = html! {
+        h1 { (text.account) }
+        dl.facts {
+            dt { (text.name) } dd { (principal.name) }
+            dt { (text.role) } dd { (role_name(text, principal.role)) }
+            @if principal.role == Role::Branch { dt { (text.branches) } dd { (principal.branches.join(", ")) } }
+        }
+        @if principal.via == Via::Open { p { (text.say_name_detail) } (form(view, "/account", false)) }
+        @if own.is_some() {
+            section aria-labelledby="sessions" {
+                h2 id="sessions" { (text.sessions) }
+                ul { @for session in sessions { li {
+                    (text.from) " " (session.address) ", " (text.begun) " " (view.date_time(session.begun_at)) ", "
+                    (text.last_seen) " " (view.date_time(session.seen_at))
+                    @if own == Some(session.fingerprint) { " (" (text.this_one) ")" }
+                } } }
+            }
+            form.filter.screen method="post" action=(view.link("/logout", "")) {
+                (form_token(view))
+                button { (text.log_out) }
+            }
+            form.filter.screen method="post" action=(view.link("/logout/everywhere", "")) {
+                (form_token(view))
+                button { (text.everywhere) }
+            }
+        }
+    };
+    framed(view, text.account, Place::None, None, &body)
+}
+
+/// For a browser whose request was refused.
+pub(super) fn refused(view: &View<'_>, why: &str) -> Markup {
+    let text = view.lang.access();
+    let body = html! {
+        h1 { (text.refused) }
+        p lang="en" { (why) }
+        p { a href=(view.link("/", "")) { (view.text().back) } }
+    };
+    framed(view, text.refused, Place::None, None, &body)
+}
