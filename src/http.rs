@@ -5,6 +5,13 @@
 //! | `/` | is anything wrong now? state of the fleet, the one-hour clock, open events |
 //! | `/incidents` | incidents on record |
 //! | `/incidents/{id}` | one event by number or event id: suspect, devices, timeline, continuity proof |
+//! | `/incidents/{id}/record`, `/incidents/{id}/review` | the whole record of an incident; its review, also as `review.md` |
+//! | `/incidents/{id}/do/{act}` | the form of one act on an incident (`POST`: it is done) |
+//! | `/support?q` | is this customer affected, what to do and say; calls are recorded by `POST` to `/support/call`, `/support/claim` |
+//! | `/branches`, `/branches/{branch}` | what each branch has to do |
+//! | `/devices/{device}` | one device |
+//! | `/settings` | what is in force, to read |
+//! | `/events` | what changes, as server-sent events |
 //! | `/gates` | what the updater is told, and a form to decide (`POST`) |
 //! | `/devices?branch&update&verdict&after` | every device, a page at a time |
 //! | `/report?since&until` | what the night amounted to: incidents, near misses and why, suspects, silent devices |
@@ -31,6 +38,7 @@ pub mod access;
 mod api;
 mod assets;
 pub mod cases;
+mod events;
 mod filter;
 mod gate;
 mod guard;
@@ -42,6 +50,7 @@ mod page;
 mod probe;
 mod problem;
 mod report;
+mod work;
 mod zone;
 
 use std::fmt;
@@ -52,11 +61,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post, put};
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tower_http::limit::RequestBodyLimitLayer;
 
 pub use self::access::{Access, AccessSettings};
@@ -70,6 +80,9 @@ pub use self::zone::{MomentError, Zone, ZoneError};
 use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
 use crate::record::access::Action;
+use crate::record::case::CaseStore;
+use crate::record::desk::CaseDesk;
+use crate::record::outbox::Outbox;
 use crate::record::{GateDesk, IncidentStore};
 
 /// Largest body of a request. The longest is a form with a reason.
@@ -96,8 +109,14 @@ pub struct HttpState {
     pub access: Arc<Access>,
     /// What is decided about updates; `None` when nothing is.
     pub gates: Option<Arc<dyn GateDesk>>,
-    /// Where people work on incidents; `None` where nobody does.
-    pub cases: Option<CaseAccess>,
+    /// Where incidents are worked on; `None` where nobody can.
+    pub desk: Option<Arc<dyn CaseDesk>>,
+    /// Incidents in short, open or not, and the contacts of customers.
+    pub cases: Option<Arc<dyn CaseStore>>,
+    /// What was sent; `None` where nothing is.
+    pub outbox: Option<Arc<dyn Outbox>>,
+    /// The configuration in force, as it is shown to people.
+    pub settings: Arc<serde_json::Value>,
     /// Shared by all requests; a default will do.
     pub shared: Shared,
     pub clock: Clock,
@@ -149,11 +168,12 @@ impl Default for HttpConfig {
     }
 }
 
-/// All routes, guarded for a listener on `address`.
-pub fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router {
+/// All routes, guarded for a listener on `address`. Streams end once `closing` is true.
+fn router(state: HttpState, config: &HttpConfig, address: SocketAddr, closing: watch::Receiver<bool>) -> Router {
     let mut hosts = config.allowed_hosts.clone();
     hosts.extend(state.access.public_host().map(str::to_owned));
     let policy = Arc::new(HostPolicy::new(address, &hosts));
+    let streams = events::Streams::new(config.max_connections / 2, closing);
     let access = Arc::clone(&state.access);
     let group = |action, routes: Router<HttpState>| {
         routes.route_layer(from_fn_with_state(Needed { access: Arc::clone(&access), action }, access::require))
@@ -164,6 +184,7 @@ pub fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Rou
         .merge(group(Some(Action::See), fleet_routes()))
         .merge(group(Some(Action::SeeOwn), own_routes()))
         .merge(group(Some(Action::SeeContacts), contact_routes()))
+        .merge(group(Some(Action::Work), support_routes()))
         .merge(group(Some(Action::DecideGate), gate_routes()))
         .merge(group(None, account_routes()))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES));
@@ -178,6 +199,7 @@ pub fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Rou
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(state)
+        .layer(Extension(streams))
         .layer(from_fn_with_state(Arc::clone(&access), access::identify))
         .layer(from_fn(problem::translate))
         .layer(from_fn_with_state(config.request_timeout, guard::limit_time))
@@ -192,6 +214,7 @@ fn open_routes() -> Router<HttpState> {
         .route("/login/start", get(login::start))
         .route("/login/callback", get(login::callback))
         .route("/assets/style.css", get(assets::style))
+        .route("/assets/live.js", get(assets::script))
         .route("/assets/icon.svg", get(assets::icon))
         .route("/livez", get(probe::livez))
         .route("/readyz", get(probe::readyz))
@@ -206,9 +229,13 @@ fn metrics_routes(access: &Arc<Access>) -> Router<HttpState> {
 fn fleet_routes() -> Router<HttpState> {
     Router::new()
         .route("/incidents", get(page::incidents))
-        .route("/incidents/{id}", get(page::incident))
+        .route("/incidents/{id}", get(page::work::incident))
+        .route("/incidents/{id}/record", get(page::work::record))
+        .route("/incidents/{id}/review", get(page::work::review))
+        .route("/incidents/{id}/review.md", get(page::work::review_markdown))
         .route("/gates", get(page::gates))
         .route("/report", get(page::report))
+        .route("/settings", get(page::work::settings))
         .route("/api/v1/incidents", get(api::incidents))
         .route("/api/v1/incidents/{id}", get(api::incident))
         .route("/api/v1/cases/{id}/record", get(look::record))
@@ -222,6 +249,10 @@ fn own_routes() -> Router<HttpState> {
     Router::new()
         .route("/", get(page::now))
         .route("/devices", get(page::devices))
+        .route("/devices/{device}", get(page::work::device))
+        .route("/branches", get(page::work::branches))
+        .route("/branches/{branch}", get(page::work::branch))
+        .route("/events", get(events::stream))
         .route("/api/v1/devices", get(api::devices))
         .route("/api/v1/cases", get(look::list))
         .route("/api/v1/cases/stream", get(cases::stream::stream))
@@ -241,6 +272,7 @@ fn account_routes() -> Router<HttpState> {
 /// What changes an incident. Each wish takes something else, so each handler asks (`cases::wish`).
 fn case_routes() -> Router<HttpState> {
     Router::new()
+        .route("/incidents/{id}/do/{act}", get(work::incident::form).post(work::incident::submit))
         .route("/api/v1/cases", post(act::declare))
         .route("/api/v1/cases/{id}/commands", post(act::command))
         .route("/api/v1/cases/{id}/merge", post(act::merge))
@@ -253,6 +285,14 @@ fn contact_routes() -> Router<HttpState> {
 
 fn import_routes() -> Router<HttpState> {
     Router::new().route("/api/v1/contacts", put(contacts::import))
+}
+
+/// Where customers are talked with.
+fn support_routes() -> Router<HttpState> {
+    Router::new()
+        .route("/support", get(work::support::page))
+        .route("/support/call", post(work::support::call))
+        .route("/support/claim", post(work::support::claim))
 }
 
 fn gate_routes() -> Router<HttpState> {
@@ -270,8 +310,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    let router = router(state, &config, address);
+    let (close, closing) = watch::channel(false);
+    let router = router(state, &config, address, closing);
     let bounded = listener::Bounded::new(listener, config.max_connections, config.idle_timeout);
     let service = router.into_make_service_with_connect_info::<Peer>();
+    let shutdown = async move {
+        shutdown.await;
+        let _ = close.send(true);
+    };
     axum::serve(bounded, service).with_graceful_shutdown(shutdown).await
 }

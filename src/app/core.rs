@@ -18,7 +18,7 @@ use crate::engine::effect::Change;
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::wire::Limits;
-use crate::http::{Access, AccessSettings, CaseAccess, Health, HttpState, Shared, Zone};
+use crate::http::{Access, AccessSettings, Health, HttpState, Shared, Zone};
 use crate::journal::{CheckpointStore, Journal, JournalConfig};
 use crate::metrics::{self, Counters, DeviceSeries, Exporter};
 use crate::record::access::AccessStore;
@@ -433,15 +433,17 @@ fn http(
     (clock, zone): (Clock, Zone),
 ) -> HttpState {
     let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));
-    let cases = CaseAccess { desk: Arc::new(desk.clone()), store: Arc::clone(&store) as Arc<dyn CaseStore> };
     HttpState {
         snapshot,
         health,
         metrics,
+        desk: Some(Arc::new(desk.clone())),
+        cases: Some(Arc::clone(&store) as Arc<dyn CaseStore>),
+        outbox: Some(Arc::clone(&store) as Arc<dyn Outbox>),
         store,
         access,
         gates,
-        cases: Some(cases),
+        settings: Arc::default(),
         shared: Shared::default(),
         clock,
         zone,

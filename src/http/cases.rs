@@ -63,7 +63,8 @@ pub(super) struct Cases {
 
 impl FromRef<HttpState> for Cases {
     fn from_ref(state: &HttpState) -> Self {
-        Self { access: state.cases.clone() }
+        let both = state.desk.clone().zip(state.cases.clone());
+        Self { access: both.map(|(desk, store)| CaseAccess { desk, store }) }
     }
 }
 

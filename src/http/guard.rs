@@ -14,9 +14,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 
-/// A page may load this listener's style sheet and icon, send its filter form back here, and nothing else.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-                      frame-ancestors 'none'";
+/// A page may load this listener's style sheet, script and icon, listen to its events, send its forms back here, and nothing else.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const HEADERS: [(HeaderName, &str); 6] = [
     (CONTENT_SECURITY_POLICY, POLICY),

@@ -1,14 +1,22 @@
 //! The reader's language, and every word of the pages in both.
 
 mod access;
+mod act;
+mod case;
 mod gate;
 mod night;
+pub(super) mod refusal;
+pub(super) mod story;
+mod support;
 mod text;
 
 use axum::http::{HeaderMap, header};
 
 pub(super) use self::access::AccessText;
+pub(super) use self::act::ActText;
+pub(super) use self::case::CaseText;
 pub(super) use self::night::NightText;
+pub(super) use self::support::SupportText;
 pub(super) use self::text::Text;
 
 /// A language of the pages.
@@ -48,6 +56,30 @@ impl Lang {
         match self {
             Self::En => &night::EN,
             Self::Ja => &night::JA,
+        }
+    }
+
+    /// The words of an incident's life in this language.
+    pub(super) const fn case(self) -> &'static CaseText {
+        match self {
+            Self::En => &case::EN,
+            Self::Ja => &case::JA,
+        }
+    }
+
+    /// The words of the forms in this language.
+    pub(super) const fn act(self) -> &'static ActText {
+        match self {
+            Self::En => &act::EN,
+            Self::Ja => &act::JA,
+        }
+    }
+
+    /// The words of the support desk, branches and devices in this language.
+    pub(super) const fn support(self) -> &'static SupportText {
+        match self {
+            Self::En => &support::EN,
+            Self::Ja => &support::JA,
         }
     }
 

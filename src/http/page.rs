@@ -1,18 +1,53 @@
-//! The pages. Server-rendered, no JavaScript; a state is always told by a word and a shape, never by colour alone.
+//! The pages. Server-rendered, and whole without JavaScript; a state is always told by a word and a shape, never by colour alone.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | `access` | logging in, and the own account |
+//! | `act` | the forms of an incident, one page each |
+//! | `branch` | a branch, and the list of them |
+//! | `burndown`, `chart` | the promise as a drawing, and the arithmetic of axes |
+//! | `case` | an incident as people work on it |
+//! | `device`, `devices` | one device, and the list of them |
+//! | `evidence`, `strip` | what a suspect rests on; the continuity proof |
+//! | `form` | pieces of forms |
+//! | `frame`, `parts` | what surrounds every page, and pieces that several use |
+//! | `gate`, `report`, `settings` | updates, the night, what is in force |
+//! | `incident` | an event that nobody works on (yet), and the list of incidents |
+//! | `ladder`, `owed`, `people`, `remedy`, `story` | the parts of an incident's page |
+//! | `now` | is anything wrong? |
+//! | `review` | the review of an incident |
+//! | `support` | the support desk |
+//! | `work` | what those pages read before they are drawn |
 
 pub(super) mod access;
+pub(super) mod act;
+mod branch;
+mod burndown;
+pub(super) mod case;
+mod chart;
+mod device;
 mod devices;
 mod evidence;
+mod form;
 mod frame;
 mod gate;
 mod incident;
+mod ladder;
 mod now;
+mod owed;
 mod parts;
+mod people;
+mod remedy;
 mod report;
+pub(super) mod review;
+mod settings;
+mod story;
 mod strip;
+pub(super) mod support;
+pub(super) mod work;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -28,6 +63,7 @@ use super::problem::Problem;
 use super::report::{ReportError, ReportParams};
 use crate::record::IncidentQuery;
 use crate::record::access::{Principal, Role, Session};
+use crate::record::case::CaseQuery;
 
 /// Incidents on the page of now.
 const RECENT: u32 = 10;
@@ -62,33 +98,28 @@ fn view<'a>(state: &'a HttpState, visit: &'a Visit) -> View<'a> {
 }
 
 pub(super) async fn now(State(state): State<HttpState>, visit: Visit) -> Response {
-    // A branch has the devices of its own, not the fleet.
+    // A branch has what is its own, not the fleet.
     if visit.principal.as_ref().is_some_and(|principal| principal.role == Role::Branch) {
-        return (StatusCode::SEE_OTHER, [(header::LOCATION, "/devices")]).into_response();
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, "/branches")]).into_response();
     }
     let recent = state.store.incidents(IncidentQuery { limit: RECENT, ..IncidentQuery::default() }).await;
     let snapshot = state.snapshot.load();
     let view = view(&state, &visit);
     let board = state.gates.as_ref().map(|gates| gates.board());
-    let page = now::page(&view, &snapshot, &state.health.latches(), (recent, board.as_deref()));
+    let cases = work::board(&state);
+    let page = now::page(&view, &snapshot, &state.health.latches(), (recent, board.as_deref()), &cases);
     frame::respond(StatusCode::OK, view.lang, &page)
 }
 
 pub(super) async fn incidents(State(state): State<HttpState>, visit: Visit) -> Response {
     let query = IncidentQuery { limit: LISTED, with_warnings: true, ..IncidentQuery::default() };
     let listed = state.store.incidents(query).await;
+    let lives = match &state.cases {
+        Some(cases) => cases.cases(&CaseQuery { limit: LISTED, ..CaseQuery::default() }).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
     let view = view(&state, &visit);
-    frame::respond(StatusCode::OK, view.lang, &incident::list(&view, listed))
-}
-
-pub(super) async fn incident(State(state): State<HttpState>, Path(id): Path<String>, visit: Visit) -> Response {
-    let record = state.store.incident(&id).await;
-    let snapshot = state.snapshot.load();
-    let view = view(&state, &visit);
-    match incident::page(&view, &snapshot, &id, record) {
-        Some(markup) => frame::respond(StatusCode::OK, view.lang, &markup),
-        None => frame::respond(StatusCode::NOT_FOUND, view.lang, &frame::not_found(&view)),
-    }
+    frame::respond(StatusCode::OK, view.lang, &incident::list(&view, listed, &lives))
 }
 
 pub(super) async fn devices(

@@ -68,6 +68,17 @@ impl Zone {
         self.format(at, "%H:%M")
     }
 
+    /// Day of the month, for the axis of a chart.
+    pub(super) fn day(&self, at: Timestamp, lang: Lang) -> String {
+        self.format(at, if lang == Lang::Ja { "%-m/%-d" } else { "%-d %b" })
+    }
+
+    /// How far local time is ahead of UTC at this instant, in milliseconds.
+    pub(super) fn ahead_ms(&self, at: Timestamp) -> i64 {
+        let instant = Instant::from_millisecond(at.as_ms());
+        instant.map_or(0, |instant| i64::from(self.zone.to_offset(instant).seconds()) * 1_000)
+    }
+
     /// Time of day to the second, for people.
     pub(super) fn time_s(&self, at: Timestamp) -> String {
         self.format(at, "%H:%M:%S")

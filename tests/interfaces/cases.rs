@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::http::access::{Mode, secret};
-use fleetwatch::http::{Access, AccessSettings, CaseAccess, HttpConfig};
+use fleetwatch::http::{Access, AccessSettings, HttpConfig};
 use fleetwatch::record::access::{AccessStore, ApiToken, Deed, Role, Scope};
 use fleetwatch::record::desk::CaseDesk;
 use serde_json::{Value, json};
@@ -28,13 +28,13 @@ pub struct Site {
 /// A server with one open incident of six devices, three of each of two branches.
 async fn site() -> Site {
     let desk = Arc::new(Desk::with_incident());
-    let access = CaseAccess { desk: desk.clone(), store: desk.clone() };
+    let work = desk.clone();
     let snapshot = sample::snapshot(10, Stage::Quiet);
     let server = Server::start_with("127.0.0.1:0", snapshot, &[], HttpConfig::default(), |state| {
         let store = state.access.store();
         let settings = AccessSettings { mode: Mode::Users, ..AccessSettings::default() };
         state.access = Arc::new(Access::new(store, settings, state.clock).unwrap());
-        state.cases = Some(access);
+        (state.desk, state.cases) = (Some(work.clone()), Some(work));
     })
     .await;
     Site { server, desk }

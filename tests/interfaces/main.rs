@@ -5,10 +5,13 @@
 mod access;
 mod cases;
 mod client;
+mod desk;
 mod gates;
+mod life;
 mod metrics;
 mod pages;
 mod report;
 mod sample;
 mod schemathesis;
 mod server;
+mod work;

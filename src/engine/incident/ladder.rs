@@ -369,6 +369,13 @@ impl Ladder {
         self.0.iter()
     }
 
+    /// A ladder of those devices alone.
+    pub fn only(&self, keep: impl Fn(&Rung) -> bool) -> Self {
+        Self(
+            self.0.iter().filter(|(_, rung)| keep(rung)).map(|(device, rung)| (device.clone(), rung.clone())).collect(),
+        )
+    }
+
     /// How many devices there are.
     pub fn len(&self) -> usize {
         self.0.len()

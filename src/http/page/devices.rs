@@ -114,7 +114,7 @@ fn row(view: &View<'_>, device: &DeviceView) -> Markup {
     let text = view.text();
     html! {
         tr {
-            th scope="row" { (device.id)
+            th scope="row" { a href=(view.link(&format!("/devices/{}", device.id), "")) { (device.id) }
                 @if device.online == Some(false) { " " span.note { (text.offline) } }
                 @if device.workaround_active == Some(true) { " " span.note { (text.workaround) } }
             }

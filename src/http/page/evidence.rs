@@ -93,7 +93,7 @@ fn rules(view: &View<'_>, pair: &Damage) -> Markup {
     }
 }
 
-fn distributions(view: &View<'_>, pair: &Damage) -> Markup {
+pub(super) fn distributions(view: &View<'_>, pair: &Damage) -> Markup {
     let text = view.night();
     let read = |text: &Option<String>| text.as_deref().and_then(Distribution::decode);
     let (before, during) = (read(&pair.latency_before), read(&pair.latency_during));
@@ -183,7 +183,7 @@ fn share(ratio: Option<f64>) -> String {
 }
 
 /// Microseconds in the unit that reads best.
-fn delay(us: u64) -> String {
+pub(super) fn delay(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} µs"),
         1_000..10_000 => format!("{:.1} ms", us as f64 / 1e3),

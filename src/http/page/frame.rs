@@ -6,15 +6,15 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::engine::time::Timestamp;
 use crate::http::access::FORM_FIELD;
-use crate::http::assets::STYLE_PATH;
+use crate::http::assets::{SCRIPT_PATH, STYLE_PATH};
 use crate::http::lang::{Lang, NightText, Text};
 use crate::http::zone::{Zone, rfc3339};
-use crate::record::access::Principal;
+use crate::record::access::{Action, Principal, Role};
 
 const HALF_A_DAY_MS: i64 = 12 * 3_600_000;
 
 /// How a page is looked at: by whom, when, from which address.
-pub(super) struct View<'a> {
+pub(in crate::http) struct View<'a> {
     pub(super) lang: Lang,
     /// Whether the address says the language: then links keep it.
     pub(super) lang_chosen: bool,
@@ -36,8 +36,11 @@ pub(super) enum Place {
     Now,
     Incidents,
     Devices,
+    Support,
+    Branches,
     Gates,
     Report,
+    Settings,
     None,
 }
 
@@ -48,6 +51,16 @@ impl View<'_> {
 
     pub(super) fn night(&self) -> &'static NightText {
         self.lang.night()
+    }
+
+    /// Whether the reader may do this; what a reader may not is not offered.
+    pub(super) fn may(&self, action: Action) -> bool {
+        self.principal.is_some_and(|principal| principal.may(action))
+    }
+
+    /// Whether a device of this branch is any of the reader's business.
+    pub(super) fn sees_branch(&self, branch: Option<&str>) -> bool {
+        self.principal.is_some_and(|principal| principal.sees_branch(branch))
     }
 
     /// The address of another page, in the same language when it was chosen. `query` is encoded already.
@@ -96,57 +109,104 @@ impl View<'_> {
     }
 }
 
-/// A whole page. `refresh_s`: the page reloads after so many seconds, unless the reader has stopped it.
+/// A whole page. `refresh_s`: it reloads after so many seconds, unless the reader has stopped it.
 pub(super) fn page(view: &View<'_>, title: &str, place: Place, refresh_s: Option<u32>, body: &Markup) -> Markup {
-    let text = view.text();
-    let other = view.lang.other();
+    framed(view, title, place, (refresh_s, None), body)
+}
+
+/// The same. `watch`: with JavaScript the page does not reload but takes over the parts marked `data-live` whenever the incident
+/// of this number changes (`*`: any, and the fleet's picture); reloading is then for those without.
+pub(super) fn framed(
+    view: &View<'_>,
+    title: &str,
+    place: Place,
+    (refresh_s, watch): (Option<u32>, Option<&str>),
+    body: &Markup,
+) -> Markup {
     let refresh = refresh_s.filter(|_| view.refresh);
     html! {
         (DOCTYPE)
         html lang=(view.lang.code()) {
-            (head(title, refresh))
+            (head(title, refresh, watch.is_some()))
             body {
-                a.skip href="#content" { (text.skip) }
-                header.top {
-                    a.brand href=(view.link("/", "")) { "fleetwatch" }
-                    nav aria-label=(text.nav_label) {
-                        (entry(view, "/", text.nav_now, place == Place::Now))
-                        (entry(view, "/incidents", text.nav_incidents, place == Place::Incidents))
-                        (entry(view, "/devices", text.nav_devices, place == Place::Devices))
-                        (entry(view, "/gates", text.gate.title, place == Place::Gates))
-                        (entry(view, "/report", view.night().report, place == Place::Report))
-                    }
-                    @if let Some(principal) = view.principal {
-                        a.account href=(view.link("/account", "")) { (principal.name) }
-                    }
-                    a.language href=(view.this_with("lang", Some(other.code()))) lang=(other.code())
-                        hreflang=(other.code()) { (other.text().language_name) }
-                }
-                main id="content" { (body) }
-                footer {
-                    p { ((text.zone)(view.zone.name())) " fleetwatch " (env!("CARGO_PKG_VERSION")) }
-                    @if let Some(seconds) = refresh {
-                        p.screen { ((text.refreshes)(seconds)) " "
-                            a href=(view.this_with("refresh", Some("off"))) { (text.refresh_stop) } }
-                    } @else if refresh_s.is_some() {
-                        p.screen { a href=(view.this_with("refresh", None)) { (text.refresh_start) } }
-                    }
-                }
+                a.skip href="#content" { (view.text().skip) }
+                (top(view, place))
+                main id="content" data-watch=[watch] { (body) }
+                (foot(view, (refresh_s, refresh), watch))
             }
         }
     }
 }
 
-fn head(title: &str, refresh: Option<u32>) -> Markup {
+fn top(view: &View<'_>, place: Place) -> Markup {
+    let text = view.text();
+    let other = view.lang.other();
+    let own = view.principal.is_some_and(|principal| principal.role == Role::Branch);
+    let support = view.lang.support();
+    // What somebody with branches of the own may not see is not offered.
+    let entries = [
+        (!own, "/", text.nav_now, Place::Now),
+        (!own, "/incidents", text.nav_incidents, Place::Incidents),
+        (view.may(Action::Work), "/support", support.title, Place::Support),
+        (true, "/branches", support.branches, Place::Branches),
+        (true, "/devices", text.nav_devices, Place::Devices),
+        (!own, "/gates", text.gate.title, Place::Gates),
+        (!own, "/report", view.night().report, Place::Report),
+        (!own, "/settings", support.settings, Place::Settings),
+    ];
+    html! {
+        header.top {
+            a.brand href=(view.link("/", "")) { "fleetwatch" }
+            nav aria-label=(text.nav_label) {
+                @for (_, path, label, own) in entries.into_iter().filter(|(shown, ..)| *shown) {
+                    (entry(view, path, label, place == own))
+                }
+            }
+            @if let Some(principal) = view.principal {
+                a.account href=(view.link("/account", "")) { (principal.name) }
+            }
+            a.language href=(view.this_with("lang", Some(other.code()))) lang=(other.code())
+                hreflang=(other.code()) { (other.text().language_name) }
+        }
+    }
+}
+
+fn foot(view: &View<'_>, (refresh_s, refresh): (Option<u32>, Option<u32>), watch: Option<&str>) -> Markup {
+    let text = view.text();
+    let words = view.lang.case();
+    let reload = html! {
+        @if let Some(seconds) = refresh {
+            p.screen { ((text.refreshes)(seconds)) " "
+                a href=(view.this_with("refresh", Some("off"))) { (text.refresh_stop) } }
+        } @else if refresh_s.is_some() {
+            p.screen { a href=(view.this_with("refresh", None)) { (text.refresh_start) } }
+        }
+    };
+    html! {
+        footer {
+            p { ((text.zone)(view.zone.name())) " fleetwatch " (env!("CARGO_PKG_VERSION")) }
+            @if watch.is_some() {
+                p.screen id="live" role="status" data-on=(words.live_on) data-off=(words.live_off) {}
+                noscript { (reload) }
+            } @else { (reload) }
+        }
+    }
+}
+
+fn head(title: &str, refresh: Option<u32>, live: bool) -> Markup {
     html! {
         head {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
             meta name="color-scheme" content="light dark";
-            @if let Some(seconds) = refresh { meta http-equiv="refresh" content=(seconds); }
+            @if let Some(seconds) = refresh {
+                @if live { noscript { meta http-equiv="refresh" content=(seconds); } }
+                @else { meta http-equiv="refresh" content=(seconds); }
+            }
             title { (title) " - fleetwatch" }
             link rel="stylesheet" href=(*STYLE_PATH);
             link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+            @if live { script src=(*SCRIPT_PATH) defer {} }
         }
     }
 }

@@ -12,7 +12,9 @@ use super::parts::{self, event_name, incident_table, state_badge};
 use super::strip;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Change, ChangeKind};
+use crate::engine::incident::CaseSummary;
 use crate::engine::snapshot::{EventView, Snapshot};
+use crate::http::work::Act;
 use crate::record::{Incident, IncidentRecord, IncidentState, Membership, RecordedChange, StoreError};
 
 /// Seconds after which the page of an open event reloads.
@@ -24,13 +26,13 @@ const WRITTEN_LATE_MS: i64 = 120_000;
 /// Most lines of the timeline, the newest; the API has all.
 const TIMELINE: usize = 500;
 
-pub(super) fn list(view: &View<'_>, listed: Result<Vec<Incident>, StoreError>) -> Markup {
+pub(super) fn list(view: &View<'_>, listed: Result<Vec<Incident>, StoreError>, lives: &[CaseSummary]) -> Markup {
     let text = view.text();
     let body = html! {
         h1 { (text.nav_incidents) }
         @match &listed {
             Ok(incidents) if incidents.is_empty() => p { (text.no_incidents) },
-            Ok(incidents) => (incident_table(view, incidents)),
+            Ok(incidents) => (incident_table(view, incidents, lives)),
             Err(error) => p { (unreadable(view, error)) },
         }
     };
@@ -38,11 +40,11 @@ pub(super) fn list(view: &View<'_>, listed: Result<Vec<Incident>, StoreError>) -
 }
 
 /// The page of the event with this number or event id, from the record and from the last snapshot; `None` when
-/// neither has it.
+/// neither has it. `can_declare`: somebody may make it a major incident by hand.
 pub(super) fn page(
     view: &View<'_>,
     snapshot: &Snapshot,
-    id: &str,
+    (id, can_declare): (&str, bool),
     record: Result<Option<IncidentRecord>, StoreError>,
 ) -> Option<Markup> {
     let text = view.text();
@@ -66,6 +68,10 @@ pub(super) fn page(
         @else if record.is_none() { p.note { (text.not_recorded) } }
         @if let Some(event) = live { (parts::clock(view, event)) }
         (summary(view, &facts))
+        @if can_declare && live.is_some_and(|event| event.incident.is_none()) && view.may(Act::Declare.needs()) {
+            p.screen { a.button href=(view.link(&format!("/incidents/{}/do/declare", parts::encode(event_id)), "")) {
+                ((view.lang.act().act)(Act::Declare)) } }
+        }
         (evidence::suspect(view, record.as_ref().and_then(IncidentRecord::blamed).or_else(|| facts.cause())))
         @if let Some(record) = &record {
             @if !facts.is_near_miss() {
@@ -164,7 +170,7 @@ fn summary(view: &View<'_>, facts: &Facts<'_>) -> Markup {
 }
 
 /// The minutes of the newest declaration.
-fn proof_of(record: &IncidentRecord) -> &[crate::engine::effect::ProofMinute] {
+pub(super) fn proof_of(record: &IncidentRecord) -> &[crate::engine::effect::ProofMinute] {
     record.changes.iter().rev().map(|entry| &*entry.change.proof).find(|proof| !proof.is_empty()).unwrap_or_default()
 }
 
@@ -212,7 +218,7 @@ fn chip(view: &View<'_>, membership: &Membership) -> Markup {
     }
 }
 
-fn timeline(view: &View<'_>, changes: &[RecordedChange]) -> Markup {
+pub(super) fn timeline(view: &View<'_>, changes: &[RecordedChange]) -> Markup {
     let text = view.text();
     let newest = &changes[changes.len().saturating_sub(TIMELINE)..];
     html! {

@@ -2,11 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::frame::{Place, View, page as framed};
-use super::gate;
-use super::parts::{self, Tone, encode, event_name, incident_table, state_badge};
+use super::frame::{Place, View, framed};
+use super::parts::{self, Tone, banner, encode, event_name, incident_table, state_badge};
+use super::{case, gate, people};
 use crate::engine::snapshot::{EventState, EventView, Snapshot};
 use crate::http::health::Latch;
+use crate::http::lang::story;
+use crate::record::desk::CaseBoard;
 use crate::record::{GateBoard, Incident, StoreError};
 
 /// Seconds after which the page reloads.
@@ -26,33 +28,37 @@ pub(super) fn page(
     snapshot: &Snapshot,
     latches: &[Latch],
     (recent, board): (Result<Vec<Incident>, StoreError>, Option<&GateBoard>),
+    cases: &CaseBoard,
 ) -> Markup {
     let text = view.text();
     let mut events: Vec<&EventView> = snapshot.events.iter().collect();
     events.sort_by_key(|event| std::cmp::Reverse((rank(event.state), event.streak_s, event.members.len())));
+    // An event that people work on is told as their incident.
+    let worked_on = |event: &&&EventView| cases.cases.iter().any(|case| case.event_ids.contains(&event.event_id));
+    let others: Vec<&EventView> = events.iter().filter(|event| !worked_on(event)).copied().collect();
     let body = html! {
-        (banners(view, snapshot, latches, &events))
-        (gate::held(view, board))
+        div id="banners" data-live="" { (banners(view, snapshot, latches, &events)) (gate::held(view, board)) }
         (figures(view, snapshot))
-        section aria-labelledby="events" {
+        (open_cases(view, cases))
+        section id="open" data-live="" aria-labelledby="events" {
             h2 id="events" { (text.open_events) }
-            @if events.is_empty() { p { (text.no_open_events) } }
-            @for event in events.iter().take(SHOWN) { (event_card(view, event)) }
-            @if events.len() > SHOWN { p { ((text.more_events)(events.len() - SHOWN)) } }
+            @if others.is_empty() { p { (text.no_open_events) } }
+            @for event in others.iter().take(SHOWN) { (event_card(view, event)) }
+            @if others.len() > SHOWN { p { ((text.more_events)(others.len() - SHOWN)) } }
         }
         section aria-labelledby="recent" {
             h2 id="recent" { (text.recent_incidents) }
             @match &recent {
                 Ok(list) if list.is_empty() => p { (text.no_incidents) },
                 Ok(list) => {
-                    (incident_table(view, list))
+                    (incident_table(view, list, &[]))
                     p.screen { a href=(view.link("/incidents", "")) { (text.all_incidents) } }
                 }
                 Err(error) => p { (unreadable(view, error)) },
             }
         }
     };
-    framed(view, &title(view, &events), Place::Now, Some(REFRESH_S), &body)
+    framed(view, &title(view, &events), Place::Now, (Some(REFRESH_S), Some("*")), &body)
 }
 
 /// Tells the reader in short; the log tells why.
@@ -96,25 +102,16 @@ fn banners(view: &View<'_>, snapshot: &Snapshot, latches: &[Latch], events: &[&E
     let blind = blindness(view, snapshot, latches);
     html! {
         @if snapshot.at.as_ms() == 0 {
-            (banner(Tone::Unknown, text.starting, &html! { p { (text.starting_detail) } }))
+            (banner(Tone::Unknown, "h1", text.starting, &html! { p { (text.starting_detail) } }))
         } @else if let Some(why) = &blind {
-            (banner(Tone::Unknown, text.blind, why))
+            (banner(Tone::Unknown, "h1", text.blind, why))
         }
         @if let Some(worst) = events.first() {
             @let count = events.iter().filter(|event| event.state == worst.state).count();
             @let (tone, word, detail) = standing(view, worst.state, count);
-            (banner(tone, word, &html! { p { (detail) } }))
+            (banner(tone, "h1", word, &html! { p { (detail) } }))
         } @else if blind.is_none() && snapshot.at.as_ms() != 0 {
-            (banner(Tone::Good, text.all_well, &html! { p { (text.all_well_detail) } }))
-        }
-    }
-}
-
-fn banner(tone: Tone, word: &str, detail: &Markup) -> Markup {
-    html! {
-        div class=(format!("banner {}", tone.class())) role="status" {
-            span.mark aria-hidden="true" { (tone.mark()) }
-            div { h1 { (word) } (detail) }
+            (banner(Tone::Good, "h1", text.all_well, &html! { p { (text.all_well_detail) } }))
         }
     }
 }
@@ -145,7 +142,7 @@ fn figures(view: &View<'_>, snapshot: &Snapshot) -> Markup {
     let totals = &snapshot.totals;
     let age = u64::try_from(view.now.since_ms(snapshot.at)).unwrap_or(0) / 1_000;
     html! {
-        section aria-labelledby="fleet" {
+        section id="figures" data-live="" aria-labelledby="fleet" {
             h2 id="fleet" { (text.fleet) }
             dl.figures {
                 (figure(text.reporting, totals.reporting, &(text.of_expected)(totals.expected), None))
@@ -165,6 +162,30 @@ fn figure(label: &str, value: u64, note: &str, tone: Option<Tone>) -> Markup {
         div class=(tone.map_or("figure", |_| "figure bad")) {
             dt { @if let Some(tone) = tone { span aria-hidden="true" { (tone.mark()) } " " } (label) }
             dd { b { (value) } @if !note.is_empty() { " " span.note { (note) } } }
+        }
+    }
+}
+
+/// Incidents that are not closed: where they stand, and who is wanted for them.
+fn open_cases(view: &View<'_>, board: &CaseBoard) -> Markup {
+    let text = view.lang.case();
+    html! {
+        div id="cases" data-live="" {
+            @if !board.cases.is_empty() { h2 { (view.lang.support().incidents_open) } }
+            @for case in &board.cases {
+                @let burndown = case.burndown(&board.settings, view.now);
+                article.event {
+                    h3 { a href=(view.link(&case::path_of(case), "")) { (case.number()) } " " (case::state_badge(view, case.state)) }
+                    p { (parts::scope_word(view.text(), case.scope)) ", " (parts::cause(view, case.cause.as_ref())) }
+                    p { ((text.left)(burndown.left, burndown.devices)) ". "
+                        (text.promised) " " (view.date_time(burndown.promised_at)) " "
+                        @if burndown.missed { (parts::badge(Tone::Bad, text.promise_missed)) } }
+                    @for (seat, post) in people::wanted(case) {
+                        p { (parts::badge(Tone::Bad, text.wanted)) " " b { (story::seat(view.lang, seat)) }
+                            " (" (post.paged.join(", ")) @if let Some(at) = post.paged_at { ", " (view.time_s(at)) } ")" }
+                    }
+                }
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::frame::View;
 use crate::engine::effect::{Cause, Scope, Suspect, Verdict};
+use crate::engine::incident::CaseSummary;
 use crate::engine::snapshot::{EventState, EventView};
 use crate::engine::verdict::Test;
 use crate::http::lang::Text;
@@ -43,6 +44,19 @@ impl Tone {
 /// A word with its mark.
 pub(super) fn badge(tone: Tone, word: &str) -> Markup {
     html! { span class=(format!("badge {}", tone.class())) { span aria-hidden="true" { (tone.mark()) } " " (word) } }
+}
+
+/// A word in large with what it means. The heading is one of `h1` (the page has no other), `h2`, `h3`.
+pub(super) fn banner(tone: Tone, heading: &str, word: &str, detail: &Markup) -> Markup {
+    html! {
+        div class=(format!("banner {}", tone.class())) role="status" {
+            span.mark aria-hidden="true" { (tone.mark()) }
+            div {
+                @match heading { "h1" => h1 { (word) }, "h2" => h2 { (word) }, _ => h3 { (word) } }
+                (detail)
+            }
+        }
+    }
 }
 
 pub(super) fn verdict_word(text: &Text, verdict: Verdict) -> &'static str {
@@ -190,8 +204,8 @@ pub(super) fn clock(view: &View<'_>, event: &EventView) -> Markup {
     }
 }
 
-/// Incidents as a table; on a phone each row becomes a card.
-pub(super) fn incident_table(view: &View<'_>, incidents: &[Incident]) -> Markup {
+/// Incidents as a table; on a phone each row becomes a card. `lives`: how far people have come with them.
+pub(super) fn incident_table(view: &View<'_>, incidents: &[Incident], lives: &[CaseSummary]) -> Markup {
     let text = view.text();
     html! {
         table.cards {
@@ -204,7 +218,12 @@ pub(super) fn incident_table(view: &View<'_>, incidents: &[Incident]) -> Markup 
                 @let name = event_name(incident.number.as_deref(), &incident.event_id);
                 tr {
                     th scope="row" { a href=(view.link(&format!("/incidents/{}", encode(name)), "")) { (name) } }
-                    td data-label=(text.state) { (incident_badge(view, incident)) }
+                    td data-label=(text.state) {
+                        @match lives.iter().find(|life| life.event_ids.contains(&incident.event_id)) {
+                            Some(life) => (super::case::state_badge(view, life.state)),
+                            None => (incident_badge(view, incident)),
+                        }
+                    }
                     td data-label=(text.impact_start) { (view.date_time(incident.impact_started_at)) }
                     td data-label=(text.duration) { (view.duration(incident.streak_s)) }
                     td data-label=(text.affected) { ((text.devices_count)(incident.affected)) }

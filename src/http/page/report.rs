@@ -62,7 +62,7 @@ fn incidents(view: &View<'_>, id: &str, title: &str, incidents: &[Incident]) -> 
     html! {
         section aria-labelledby=(id) {
             h2 id=(id) { (title) }
-            @if incidents.is_empty() { p { (view.text().no_incidents) } } @else { (incident_table(view, incidents)) }
+            @if incidents.is_empty() { p { (view.text().no_incidents) } } @else { (incident_table(view, incidents, &[])) }
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::effect::{Scope, Verdict};
+use crate::engine::effect::Scope;
 use crate::engine::incident::event::{Joining, Opening};
 use crate::engine::incident::{Action, CaseEvent, DETECTOR, LifeSettings, Observation, Refusal, Rota, Sighting};
 
@@ -83,7 +83,8 @@ impl World {
     fn sighting<'a>(id: &'a DeviceId, device: &'a Device, now: Timestamp) -> Sighting<'a> {
         Sighting {
             device: id,
-            verdict: if device.well_since.is_some() { Verdict::Healthy } else { Verdict::Degraded },
+            streak_min: if device.well_since.is_some() { 0 } else { 60 },
+            quiet_since: device.well_since,
             quiet_min: device.well_since.map_or(0, |since| minutes(since, now)) as u32,
             is_known: true,
             in_event: device.well_since.is_none(),

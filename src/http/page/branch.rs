@@ -1,0 +1,150 @@
+//! A branch: its devices in open incidents, what is owed to them, and whom to call.
+
+use std::collections::{BTreeMap, HashMap};
+
+use maud::{Markup, html};
+
+use super::case::{path_of, state_badge};
+use super::frame::{Place, View, framed};
+use super::ladder::{self, LadderParams};
+use super::parts::encode;
+use super::{owed, remedy, support};
+use crate::engine::device::DeviceId;
+use crate::engine::effect::Verdict;
+use crate::engine::incident::Case;
+use crate::engine::snapshot::Snapshot;
+use crate::record::access::{Action, Role};
+use crate::record::case::ContactEntry;
+use crate::record::desk::CaseBoard;
+
+/// Seconds after which a page reloads where it cannot be kept live.
+const REFRESH_S: u32 = 30;
+
+/// What is counted of a branch.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    devices: u32,
+    degraded: u32,
+    /// In open incidents, and not done.
+    open: u32,
+    debts: u32,
+}
+
+fn counts<'a>(snapshot: &'a Snapshot, board: &'a CaseBoard) -> BTreeMap<&'a str, Counts> {
+    let mut branches: BTreeMap<&str, Counts> = BTreeMap::new();
+    for device in &snapshot.devices {
+        let Some(branch) = device.branch.as_deref() else { continue };
+        let counts = branches.entry(branch).or_default();
+        counts.devices += 1;
+        counts.degraded += u32::from(device.verdict == Verdict::Degraded);
+    }
+    for (_, rung) in board.cases.iter().flat_map(|case| case.ladder.iter()) {
+        let Some(branch) = rung.branch.as_deref() else { continue };
+        let counts = branches.entry(branch).or_default();
+        counts.open += u32::from(!rung.is_settled());
+        counts.debts += u32::from(rung.debt_since().is_some());
+    }
+    branches
+}
+
+/// Every branch that the reader may see, those with most to do first.
+pub(in crate::http) fn list(view: &View<'_>, snapshot: &Snapshot, board: &CaseBoard) -> Markup {
+    let text = view.lang.support();
+    let mut branches: Vec<(&str, Counts)> =
+        counts(snapshot, board).into_iter().filter(|(name, _)| view.sees_branch(Some(name))).collect();
+    branches.sort_by_key(|(name, counts)| (std::cmp::Reverse((counts.open, counts.debts, counts.degraded)), *name));
+    let own = view.principal.is_some_and(|who| who.role == Role::Branch);
+    let body = html! {
+        h1 { (text.branches) }
+        @if own { p.note { (text.own_branches) } }
+        div id="branches" data-live="" {
+            @if branches.is_empty() { p { (text.no_branches) } } @else {
+                table.cards {
+                    thead { tr {
+                        th scope="col" { (view.text().branch) } th.number scope="col" { (text.devices) }
+                        th.number scope="col" { (text.degraded) } th.number scope="col" { (text.not_done) }
+                        th.number scope="col" { (view.lang.case().debts) }
+                    } }
+                    tbody { @for (name, counts) in branches { tr {
+                        th scope="row" { a href=(view.link(&format!("/branches/{}", encode(name)), "")) { (name) } }
+                        td.number data-label=(text.devices) { (counts.devices) }
+                        td.number data-label=(text.degraded) { (counts.degraded) }
+                        td.number data-label=(text.not_done) { (counts.open) }
+                        td.number data-label=(view.lang.case().debts) { (counts.debts) }
+                    } } }
+                }
+            }
+        }
+    };
+    framed(view, text.branches, Place::Branches, (Some(REFRESH_S), Some("*")), &body)
+}
+
+/// The page of one branch. `contacts`: of the devices that are not done, for who may see them.
+pub(in crate::http) fn page(
+    view: &View<'_>,
+    (name, snapshot, board): (&str, &Snapshot, &CaseBoard),
+    contacts: &HashMap<DeviceId, ContactEntry>,
+    params: &LadderParams,
+) -> Markup {
+    let text = view.lang.support();
+    let path = format!("/branches/{}", encode(name));
+    let own = |branch: Option<&str>| branch == Some(name);
+    let cases = || board.cases.iter().filter(|case| case.ladder.iter().any(|(_, rung)| own(rung.branch.as_deref())));
+    let known = counts(snapshot, board).get(name).copied().unwrap_or_default();
+    let title = (text.branch_of)(name);
+    let body = html! {
+        h1 { (title) }
+        p { ((view.text().devices_count)(u64::from(known.devices))) ", " (text.degraded) ": " (known.degraded) }
+        @if cases().next().is_none() { p { (text.branch_quiet) } }
+        @for case in cases() {
+            @let only = params_of(params, name);
+            section.incident aria-label=(case.number()) {
+                h2 { @if view.may(Action::See) { a href=(view.link(&path_of(case), "")) { (case.number()) } } @else { (case.number()) }
+                    " " (state_badge(view, case.state)) }
+                p { ((view.lang.case().state_meaning)(case.state)) }
+                @let part = part_of(case, name);
+                (ladder::section(view, &part, &path))
+                (owed::section(view, &part, &board.settings, &path_of(case)))
+                (to_call(view, &part, contacts))
+                @if let Some(plan) = case.countermeasures.workaround() {
+                    h3 { (view.lang.case().script) " " (plan.id) }
+                    (remedy::script(view, &plan.script))
+                }
+                (ladder::devices(view, &part, (&path, &only), true))
+            }
+        }
+    };
+    framed(view, &title, Place::Branches, (Some(REFRESH_S), Some("*")), &body)
+}
+
+/// The list's filter, bound to the branch.
+fn params_of(params: &LadderParams, branch: &str) -> LadderParams {
+    LadderParams { branch: branch.to_owned(), ..params.clone() }
+}
+
+/// The incident as far as it is of the branch.
+fn part_of(case: &Case, branch: &str) -> Case {
+    let mut part = case.clone();
+    part.ladder = case.ladder.only(|rung| rung.branch.as_deref() == Some(branch));
+    part
+}
+
+/// Customers of devices that are not done, with whom to call.
+fn to_call(view: &View<'_>, part: &Case, contacts: &HashMap<DeviceId, ContactEntry>) -> Markup {
+    let text = view.lang.support();
+    let open: Vec<_> =
+        part.open_devices().filter_map(|(device, rung)| Some((device, rung, contacts.get(device)?))).collect();
+    html! {
+        @if !open.is_empty() {
+            h3 { (text.contact) }
+            table.cards {
+                thead { tr { th scope="col" { (view.text().device) } th scope="col" { (text.customer) } th scope="col" { (text.contact) } } }
+                tbody { @for (device, rung, entry) in open { tr {
+                    th scope="row" { a href=(view.link("/support", &format!("q={device}"))) { (device) } }
+                    td data-label=(text.customer) { (rung.customer.as_deref().or(entry.customer.as_deref()).unwrap_or("-")) }
+                    td data-label=(text.contact) { (support::contact(view, Some(entry), true)) }
+                } } }
+            }
+        }
+    }
+}

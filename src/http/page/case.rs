@@ -1,0 +1,245 @@
+//! An incident as people work on it: where it stands, who does what, what is left.
+
+use maud::{Markup, html};
+
+use super::frame::{Place, View, framed};
+use super::ladder::{self, LadderParams};
+use super::parts::{self, Tone, badge, encode};
+use super::{burndown, evidence, gate, incident, owed, people, remedy, story, strip};
+use crate::engine::incident::case::Ended;
+use crate::engine::incident::closure::Obstacles;
+use crate::engine::incident::{Case, Milestone, State};
+use crate::engine::snapshot::Snapshot;
+use crate::http::work::Act;
+use crate::record::case::RecordedCase;
+use crate::record::desk::CaseBoard;
+use crate::record::outbox::Attempt;
+use crate::record::{IncidentRecord, StoreError};
+
+/// Seconds after which the page reloads where it cannot be kept live.
+const REFRESH_S: u32 = 30;
+
+/// Everything that the page shows.
+pub(in crate::http) struct Shown<'a> {
+    pub(in crate::http) case: &'a Case,
+    pub(in crate::http) record: &'a RecordedCase,
+    pub(in crate::http) board: &'a CaseBoard,
+    /// `None` once it is over.
+    pub(in crate::http) obstacles: Option<&'a Obstacles>,
+    /// `None` where nothing is sent.
+    pub(in crate::http) attempts: Option<&'a Result<Vec<Attempt>, StoreError>>,
+    /// What the detector wrote about it.
+    pub(in crate::http) detected: Result<Option<&'a IncidentRecord>, &'a StoreError>,
+    pub(in crate::http) snapshot: &'a Snapshot,
+    pub(in crate::http) params: &'a LadderParams,
+}
+
+/// Where the incident's pages are.
+pub(in crate::http) fn path_of(case: &Case) -> String {
+    format!("/incidents/{}", encode(case.number()))
+}
+
+/// The page of an incident.
+pub(in crate::http) fn page(view: &View<'_>, shown: &Shown<'_>) -> Markup {
+    let Shown { case, board, snapshot, .. } = *shown;
+    let path = path_of(case);
+    let live = snapshot.events.iter().find(|event| case.event_ids.contains(&event.event_id));
+    let body = html! {
+        (head(view, case))
+        @if let Some(event) = live.filter(|_| case.is_open()) { div id="clock" data-live="" { (parts::clock(view, event)) } }
+        (standing(view, shown, &path))
+        (people::section(view, case, Some(&board.rota), &path))
+        (burndown::section(view, case, &board.settings))
+        (ladder::section(view, case, &path))
+        (owed::section(view, case, &board.settings, &path))
+        (remedy::section(view, case, &path))
+        (milestones(view, case, &path))
+        (story::section(view, shown.record, &path))
+        (story::delivery(view, shown.attempts))
+        (ladder::devices(view, case, (&path, shown.params), false))
+        (detected(view, shown))
+        (exports(view, &path))
+    };
+    let title = format!("{} {}", case.number(), (view.lang.case().state)(case.state));
+    let refresh = case.is_open().then_some(REFRESH_S);
+    framed(view, &title, Place::Incidents, (refresh, Some(case.number())), &body)
+}
+
+fn head(view: &View<'_>, case: &Case) -> Markup {
+    let text = view.lang.case();
+    let link = |number: &str| html! { a href=(view.link(&format!("/incidents/{}", encode(number)), "")) { (number) } };
+    html! {
+        div id="head" data-live="" {
+            h1 { (case.number()) " " (state_badge(view, case.state)) }
+            p { (parts::scope_word(view.text(), case.scope)) ", " (parts::cause(view, case.cause.as_ref())) }
+            @match &case.ended {
+                Some(Ended::Demoted { reason }) => p { (badge(Tone::Unknown, &(text.demoted)(reason))) },
+                Some(Ended::Merged { into }) => p { (badge(Tone::Unknown, text.merged_into)) " " (link(into)) },
+                None => {}
+            }
+            @if !case.aliases.is_empty() {
+                p.note { (view.night().aliases) ": " (case.aliases.iter().cloned().collect::<Vec<_>>().join(", ")) }
+            }
+            @if let Some(before) = &case.opening.follows { p.note { (text.follows) " " (link(before)) } }
+            @for after in &case.followed_by { p { (text.followed_by) " " (link(after)) } }
+            (states(view, case))
+        }
+    }
+}
+
+/// The state of an incident as a badge.
+pub(super) fn state_badge(view: &View<'_>, state: State) -> Markup {
+    let tone = match state {
+        State::Declared | State::Mustered => Tone::Bad,
+        State::WorkaroundAvailable | State::PendingPermanentFix | State::Fixing => Tone::Warn,
+        State::Resolved | State::Reviewed | State::Closed => Tone::Good,
+    };
+    badge(tone, (view.lang.case().state)(state))
+}
+
+/// The instant at which a state was reached.
+const fn milestone_of(state: State) -> Milestone {
+    match state {
+        State::Declared => Milestone::Declared,
+        State::Mustered => Milestone::Mustered,
+        State::WorkaroundAvailable => Milestone::WorkaroundAvailable,
+        State::PendingPermanentFix => Milestone::Mitigated,
+        State::Fixing => Milestone::FixAvailable,
+        State::Resolved => Milestone::Resolved,
+        State::Reviewed => Milestone::Reviewed,
+        State::Closed => Milestone::Closed,
+    }
+}
+
+/// The eight states in their order: which are behind, which is now, which are to come. Steps may be skipped.
+fn states(view: &View<'_>, case: &Case) -> Markup {
+    let text = view.lang.case();
+    html! {
+        ol.states aria-label=(text.states) { @for state in State::ALL {
+            @let (class, mark, word) = match state.cmp(&case.state) {
+                std::cmp::Ordering::Less => ("behind", "\u{2713}", text.state_done),
+                std::cmp::Ordering::Equal => ("here", "\u{25cf}", text.state_now),
+                std::cmp::Ordering::Greater => ("ahead", "\u{25cb}", text.state_ahead),
+            };
+            @let reached = case.milestones.get(milestone_of(state)).filter(|_| class != "ahead");
+            @let mark = if class == "behind" && reached.is_none() { "\u{2013}" } else { mark };
+            li class=(class) aria-current=[(class == "here").then_some("step")] {
+                span.mark aria-hidden="true" { (mark) } span.hidden { (word) ": " }
+                b { ((text.state)(state)) }
+                @if let Some(at) = reached { span.note { (view.time_s(at)) } }
+            }
+        } }
+        p { ((text.state_meaning)(case.state)) }
+    }
+}
+
+/// What is in the way, and what can be done.
+fn standing(view: &View<'_>, shown: &Shown<'_>, path: &str) -> Markup {
+    let text = view.lang.case();
+    let case = shown.case;
+    let due = case.review_due_at(&shown.board.settings).filter(|_| case.state == State::Resolved);
+    html! {
+        section id="standing" data-live="" aria-labelledby="standing-title" {
+            @if let Some(obstacles) = shown.obstacles {
+                h2 id="standing-title" { (text.obstacles) }
+                (owed::obstacles(view, case, obstacles))
+                @if let Some(due) = due { p { ((text.review_due)(&view.zone.date_time(due, view.lang))) } }
+            } @else { h2 id="standing-title" { (text.review) } }
+            (actions(view, case, path))
+        }
+    }
+}
+
+/// Links to the forms. Who may not is not shown them.
+fn actions(view: &View<'_>, case: &Case, path: &str) -> Markup {
+    let text = view.lang.act();
+    let possible = |act: &Act| match act {
+        Act::Promote => case.scope == crate::engine::effect::Scope::Isolated,
+        Act::Close => !case.state.is_active(),
+        _ => true,
+    };
+    let acts = [
+        Act::Note,
+        Act::Claim,
+        Act::SignOff,
+        Act::CorrectTime,
+        Act::Promote,
+        Act::Merge,
+        Act::Split,
+        Act::Demote,
+        Act::Close,
+    ];
+    html! {
+        nav.taps.screen aria-label=(text.actions) {
+            @if case.is_open() {
+                @for act in acts.into_iter().filter(possible).filter(|act| view.may(act.needs())) {
+                    a.button href=(view.link(&format!("{path}/do/{}", act.as_str()), "")) { ((text.act)(act)) }
+                }
+            }
+            a.button href=(view.link(&format!("{path}/review"), "")) { (view.lang.case().review) }
+        }
+    }
+}
+
+fn milestones(view: &View<'_>, case: &Case, path: &str) -> Markup {
+    let text = view.lang.case();
+    let declared = case.opening.declared_at;
+    let hours = |seconds: u64| view.duration(seconds);
+    html! {
+        section id="milestones" data-live="" aria-labelledby="milestones-title" {
+            h2 id="milestones-title" { (text.milestones) }
+            dl.facts { @for milestone in Milestone::ALL {
+                dt { ((text.milestone)(milestone)) }
+                dd { @match case.milestones.get(milestone) {
+                    None => span.note { (view.text().not_yet) },
+                    Some(at) => {
+                        (view.date_time(at)) " "
+                        @let apart = at.since_ms(declared) / 1_000;
+                        @if milestone == Milestone::Declared {
+                            span.note { ((text.criterion)(&hours(case.opening.criterion_s), &hours(case.opening.measured_s))) }
+                        } @else if apart > 0 { span.note { ((text.after_declaration)(&hours(apart.unsigned_abs()))) } }
+                        @else { span.note { ((text.before_declaration)(&hours(apart.unsigned_abs()))) } }
+                    }
+                } }
+            } }
+            p.note { (text.milestones_note)
+                @if case.is_open() && view.may(Act::CorrectTime.needs()) {
+                    " " a.screen href=(view.link(&format!("{path}/do/correct_time"), "")) { ((view.lang.act().act)(Act::CorrectTime)) }
+                }
+            }
+        }
+    }
+}
+
+/// What the detector wrote: evidence, proof, damage, its decisions, those about updates.
+fn detected(view: &View<'_>, shown: &Shown<'_>) -> Markup {
+    let text = view.lang.case();
+    let record = match shown.detected {
+        Ok(Some(record)) => record,
+        Ok(None) => return html! {},
+        Err(error) => return html! { p { (super::now::unreadable(view, error)) } },
+    };
+    html! {
+        (evidence::suspect(view, record.blamed()))
+        section aria-labelledby="proof" {
+            h2 id="proof" { (view.text().proof) }
+            (strip::proof(view, incident::proof_of(record)))
+        }
+        (evidence::damage(view, evidence::newest_damage(record.changes.iter().map(|entry| &entry.change))))
+        (gate::recorded(view, &record.gates))
+        details {
+            summary { (text.detector_record) " (" (record.changes.len()) ")" }
+            (incident::timeline(view, &record.changes))
+        }
+    }
+}
+
+/// Where programs read the same.
+fn exports(view: &View<'_>, path: &str) -> Markup {
+    html! {
+        p.screen { (view.lang.case().export) ": "
+            a href=(format!("/api/v1{path}/export?format=json")) { "JSON" } ", "
+            a href=(format!("/api/v1{path}/export?format=csv")) { "CSV" }
+        }
+    }
+}

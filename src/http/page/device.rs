@@ -1,0 +1,156 @@
+//! One device: what it is, how it is, which incidents it is and was part of, who called about it.
+
+use maud::{Markup, html};
+
+use super::case::{path_of, state_badge};
+use super::evidence;
+use super::frame::{Place, View, framed};
+use super::ladder::step_badge;
+use super::parts::{self, badge, verdict_badge};
+use super::strip;
+use crate::engine::device::DeviceId;
+use crate::engine::incident::{Action, Case, Rung};
+use crate::engine::snapshot::DeviceView;
+use crate::http::lang::story;
+use crate::record::access::Action as Right;
+use crate::record::case::{ContactEntry, RecordedCaseEvent};
+use crate::record::desk::CaseFile;
+use crate::record::{IncidentRecord, StoreError};
+
+/// Seconds after which the page reloads where it cannot be kept live.
+const REFRESH_S: u32 = 30;
+
+/// What is known of a device.
+pub(in crate::http) struct Known<'a> {
+    pub(in crate::http) device: &'a DeviceId,
+    pub(in crate::http) branch: Option<&'a str>,
+    pub(in crate::http) seen: Option<&'a DeviceView>,
+    pub(in crate::http) contact: Option<&'a ContactEntry>,
+    /// Incidents that it is or was part of, the latest first.
+    pub(in crate::http) files: &'a [CaseFile],
+    /// What the detector wrote about the latest of them.
+    pub(in crate::http) detected: Option<&'a Result<Option<IncidentRecord>, StoreError>>,
+}
+
+/// The page of a device.
+pub(in crate::http) fn page(view: &View<'_>, known: &Known<'_>) -> Markup {
+    let text = view.lang.support();
+    let may = view.principal.is_some_and(|who| who.may_on_branch(Right::SeeContacts, known.branch));
+    let body = html! {
+        div id="device" data-live="" {
+            h1 { (known.device) " " @if let Some(seen) = known.seen { (verdict_badge(view.text(), seen.verdict)) } }
+            @if view.may(Right::Work) {
+                p.screen { a.button href=(view.link("/support", &format!("q={}", known.device))) { (text.title) } }
+            }
+            (facts(view, known, may))
+        }
+        section id="incidents" data-live="" aria-labelledby="incidents-title" {
+            h2 id="incidents-title" { (text.incidents) }
+            @if known.files.is_empty() { p { (text.no_incidents) } }
+            @for file in known.files {
+                @if let Some(rung) = file.case.ladder.get(known.device) { (part(view, file, known.device, rung)) }
+            }
+        }
+        @match known.detected {
+            Some(Ok(Some(record))) => (measured(view, record)),
+            Some(Err(error)) => p { (super::now::unreadable(view, error)) },
+            _ => {}
+        }
+    };
+    framed(view, known.device.as_str(), Place::Devices, (Some(REFRESH_S), Some("*")), &body)
+}
+
+fn facts(view: &View<'_>, known: &Known<'_>, may: bool) -> Markup {
+    let text = view.lang.support();
+    let words = view.text();
+    let seen = known.seen;
+    let label = |of: fn(&DeviceView) -> Option<&str>| seen.and_then(of).unwrap_or("-").to_owned();
+    html! {
+        dl.facts {
+            dt { (words.branch) } dd { @match known.branch {
+                Some(branch) => a href=(view.link(&format!("/branches/{}", parts::encode(branch)), "")) { (branch) },
+                None => (words.no_branch),
+            } }
+            dt { (text.contact) } dd { (super::support::contact(view, known.contact, may)) }
+            dt { (words.model) } dd { (label(|d| d.model.as_deref())) }
+            dt { (text.firmware) } dd { (label(|d| d.firmware.as_deref())) }
+            dt { (words.update) } dd { (label(|d| d.update.as_deref())) }
+            @if let Some(device) = seen {
+                dt { (text.setting) } dd { (match device.workaround_active {
+                    Some(true) => text.setting_on, Some(false) => text.setting_off, None => text.setting_unknown,
+                }) }
+                dt { (words.latency) } dd { @match device.latency_us {
+                    Some(q) => { (evidence::delay(u64::from(q.p50))) " / " (evidence::delay(u64::from(q.p95))) } None => "-" } }
+                dt { (words.false_positives) } dd { @match device.false_positive_ratio {
+                    Some(ratio) => (format!("{:.1} %", ratio * 100.0)), None => "-" } }
+                dt { (words.streak) } dd { @if device.streak_s > 0 { (view.duration(device.streak_s)) } @else { "-" } }
+                @if !device.evidence.is_empty() { dt { (words.evidence) } dd { (parts::evidence(words, &device.evidence)) } }
+                dt { (words.last_report) } dd { @match device.last_report_at { Some(at) => (view.time_s(at)), None => "-" } }
+            }
+        }
+    }
+}
+
+/// The device's way in one incident, and the calls about it.
+fn part(view: &View<'_>, file: &CaseFile, device: &DeviceId, rung: &Rung) -> Markup {
+    let case: &Case = &file.case;
+    let own = |entry: &&RecordedCaseEvent| match &entry.event.action {
+        Action::Called { device: called, .. } => called == device,
+        Action::Excepted { device: of, .. } | Action::ExceptionLifted { device: of, .. } => of == device,
+        Action::Claimed { devices, .. }
+        | Action::Proved { devices, .. }
+        | Action::Disproved { devices, .. }
+        | Action::Relapsed { devices }
+        | Action::WorkaroundSeen { devices, .. } => devices.contains(device),
+        _ => false,
+    };
+    let at = |instant| view.zone.date_time(instant, view.lang);
+    html! {
+        article.event {
+            h3 { @if view.may(Right::See) { a href=(view.link(&path_of(case), "")) { (case.number()) } } @else { (case.number()) }
+                " " (state_badge(view, case.state)) " " (step_badge(view, rung))
+                @if rung.relapses > 0 { " " (badge(parts::Tone::Bad, &(view.lang.case().relapsed)(rung.relapses))) }
+            }
+            ol.timeline {
+                li { div.when { (view.date_time(rung.joined_at)) } div.what { p { b { (view.lang.support().affected) } } } }
+                @for entry in file.record.events.iter().filter(own) { li {
+                    div.when { (view.date_time(entry.event.at)) }
+                    div.what {
+                        p { b { (sentence(view, &entry.event.action, &at)) } " " span.note { (entry.event.by) } }
+                        @if let Some(words) = story::words(&entry.event.action) { p.said { (super::remedy::lines(words)) } }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+/// What an entry says of this one device: not of how many it spoke.
+fn sentence(view: &View<'_>, action: &Action, at: story::Instants<'_>) -> String {
+    let text = view.lang.case();
+    match action {
+        Action::Claimed { claim, .. } => (text.claimed)((text.claim)(*claim)),
+        Action::Proved { proof, .. } => (text.proof)(*proof).to_owned(),
+        action => story::tell(view.lang, action, at),
+    }
+}
+
+/// Delay before and during, and the minutes of the hour, as the incident's record has them.
+fn measured(view: &View<'_>, record: &IncidentRecord) -> Markup {
+    let text = view.lang.support();
+    let damage = evidence::newest_damage(record.changes.iter().map(|entry| &entry.change));
+    html! {
+        @if damage.iter().any(|pair| pair.latency_during.is_some()) {
+            section aria-labelledby="distribution" {
+                h2 id="distribution" { (text.distribution) }
+                p.note { (text.distribution_note) }
+                @for pair in damage { (evidence::distributions(view, pair)) }
+            }
+        }
+        section aria-labelledby="verdicts" {
+            h2 id="verdicts" { (text.verdicts) }
+            p.note { (text.verdicts_note) }
+            (strip::proof(view, super::incident::proof_of(record)))
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What is still owed to customers and devices, and what stands between an incident and its end.
+
+use maud::{Markup, html};
+
+use super::frame::View;
+use super::parts::{Tone, badge};
+use crate::engine::device::DeviceId;
+use crate::engine::incident::closure::Obstacles;
+use crate::engine::incident::ladder::Stamp;
+use crate::engine::incident::{Case, LifeSettings, Rung, State};
+use crate::http::work::Act;
+use crate::record::access::Action;
+
+/// Most devices that are listed of one kind; their counts are whole.
+const NAMED: usize = 12;
+
+/// Follow-ups, debts, words and exceptions.
+pub(super) fn section(view: &View<'_>, case: &Case, settings: &LifeSettings, path: &str) -> Markup {
+    let text = view.lang.case();
+    let sees = |device: &DeviceId| case.ladder.get(device).is_some_and(|rung| view.sees_branch(rung.branch.as_deref()));
+    let mut follow_ups = case.follow_ups(settings.claim_min, view.now);
+    follow_ups.retain(|(device, ..)| sees(device));
+    let mut debts: Vec<_> = case.debts().filter(|(device, _)| sees(device)).collect();
+    debts.sort_by_key(|(_, since)| *since);
+    let words: Vec<_> = case.ladder.iter().filter(|(device, rung)| rung.owes_word() && sees(device)).collect();
+    let exceptions: Vec<_> = case
+        .ladder
+        .iter()
+        .filter_map(|(device, rung)| Some((device, rung.exception.as_ref()?)))
+        .filter(|(device, _)| sees(device))
+        .collect();
+    let nothing = follow_ups.is_empty() && debts.is_empty() && words.is_empty() && exceptions.is_empty();
+    html! {
+        section id=(format!("owed-{}", case.number())) data-live="" {
+            h2 { (text.owed) }
+            @if nothing { p { (text.owed_none) } }
+            (list(view, (text.follow_ups, text.follow_ups_note), follow_ups.len(), follow_ups.iter().map(|(device, claim, stamp)| {
+                (*device, html! { ((text.claim)(*claim)) ", " ((text.claimed_by)(&stamp.by)) " " (ago(view, stamp)) })
+            })))
+            (list(view, (text.debts, text.debts_note), debts.len(), debts.iter().map(|(device, since)| {
+                (*device, html! { (text.since) " " (view.date_time(*since)) })
+            })))
+            (list(view, (text.words_owed, ""), words.len(), words.iter().map(|(device, rung)| {
+                (*device, html! { @if let Some(progress) = rung.progress { ((text.progress)(progress)) } })
+            })))
+            (list(view, (text.exceptions, ""), exceptions.len(), exceptions.iter().map(|(device, exception)| {
+                (*device, html! {
+                    ((text.exception)(exception.kind)) ": " (exception.evidence) " "
+                    span.note { (text.signed_by) " " (exception.signed_by) ", " (view.date_time(exception.at)) }
+                    @if case.is_open() && view.may(Act::Lift.needs()) {
+                        " " a.screen href=(view.link(&format!("{path}/do/lift"), &format!("device={device}"))) {
+                            ((view.lang.act().act)(Act::Lift)) }
+                    }
+                })
+            })))
+        }
+    }
+}
+
+fn ago(view: &View<'_>, stamp: &Stamp) -> Markup {
+    html! { span.note { (view.date_time(stamp.at)) } }
+}
+
+/// Devices with a word each.
+fn list<'a>(
+    view: &View<'_>,
+    (title, note): (&str, &str),
+    count: usize,
+    devices: impl Iterator<Item = (&'a DeviceId, Markup)>,
+) -> Markup {
+    let page = if view.may(Action::Work) { "/support?q=" } else { "/devices/" };
+    let link = |device: &DeviceId| match page.strip_suffix("?q=") {
+        Some(support) => view.link(support, &format!("q={device}")),
+        None => view.link(&format!("{page}{device}"), ""),
+    };
+    html! {
+        @if count > 0 {
+            h3 { (title) " (" (count) ")" @if !note.is_empty() { " " span.note { (note) } } }
+            ul.owed {
+                @for (device, word) in devices.take(NAMED) { li { a href=(link(device)) { (device) } " " (word) } }
+                @if count > NAMED { li.note { ((view.lang.case().and_more)(count - NAMED)) } }
+            }
+        }
+    }
+}
+
+/// Why somebody should call the customer of this device now; `None` when nobody has to.
+pub(super) fn why_call(view: &View<'_>, case: &Case, rung: &Rung, settings: &LifeSettings) -> Option<&'static str> {
+    let text = view.lang.case();
+    let old =
+        |stamp: &Stamp| view.now.since_ms(stamp.at) >= i64::from(settings.claim_min) * crate::engine::time::MINUTE_MS;
+    let unproved = crate::engine::incident::ladder::Claim::ALL.into_iter().filter_map(|claim| rung.only_claims(claim));
+    if rung.owes_word() {
+        return Some(text.words_owed);
+    }
+    if rung.is_settled() {
+        return None;
+    }
+    if rung.debt_since().is_some() {
+        return Some(text.debts);
+    }
+    if unproved.into_iter().any(old) {
+        return Some(text.follow_ups);
+    }
+    let remedy = case.countermeasures.workaround().is_some() || case.released.is_some();
+    (rung.contacted.is_none() && remedy).then_some(view.lang.support().to_call)
+}
+
+/// What stands between the incident and its end, as computed.
+pub(super) fn obstacles(view: &View<'_>, case: &Case, obstacles: &Obstacles) -> Markup {
+    let text = view.lang.case();
+    html! {
+        @if obstacles.is_empty() { p { (badge(Tone::Good, text.obstacles_none)) } }
+        @else {
+            p.note { (text.obstacles_note) }
+            ul.obstacles {
+                @if obstacles.unseen { li { (badge(Tone::Unknown, text.obstacle_unseen)) } }
+                @if obstacles.open > 0 { li {
+                    (badge(Tone::Bad, &(text.obstacle_open)(obstacles.open))) " "
+                    span.note { (named(view, obstacles.open_devices.iter().map(|(device, _)| device), obstacles.open)) }
+                } }
+                @if obstacles.degraded > 0 { li {
+                    (badge(Tone::Bad, &(text.obstacle_degraded)(obstacles.degraded))) " "
+                    span.note { (named(view, obstacles.degraded_devices.iter(), obstacles.degraded)) }
+                } }
+                @if obstacles.unknown > 0 { li {
+                    (badge(Tone::Unknown, &(text.obstacle_unknown)(obstacles.unknown))) " "
+                    span.note { (named(view, obstacles.unknown_devices.iter(), obstacles.unknown)) }
+                } }
+                @if obstacles.unquiet > 0 { li { (badge(Tone::Warn, &(text.obstacle_unquiet)(obstacles.unquiet))) } }
+            }
+        }
+        @if matches!(case.state, State::Resolved) { p { (badge(Tone::Warn, text.obstacle_review)) } }
+    }
+}
+
+/// A few of the devices, and how many more there are.
+fn named<'a>(view: &View<'_>, devices: impl Iterator<Item = &'a DeviceId>, count: u32) -> Markup {
+    let shown: Vec<&DeviceId> = devices.take(8).collect();
+    let more = (count as usize).saturating_sub(shown.len());
+    html! {
+        @for (index, device) in shown.iter().enumerate() {
+            @if index > 0 { ", " } a href=(view.link(&format!("/devices/{device}"), "")) { (device) }
+        }
+        @if more > 0 { " " ((view.lang.case().and_more)(more)) }
+    }
+}

@@ -1,0 +1,70 @@
+//! The review of an incident: written once it is over, read ever after.
+
+use maud::{Markup, html};
+
+use super::case::{path_of, state_badge};
+use super::form::Form;
+use super::frame::{Place, View, framed};
+use super::parts::{Tone, badge};
+use super::remedy::lines;
+use crate::engine::incident::{Case, LifeSettings};
+use crate::http::work::{Act, Fault, Fields};
+
+/// The page. `draft`: what is known from the record, in the form's beginning.
+pub(in crate::http) fn page(
+    view: &View<'_>,
+    (case, settings): (&Case, &LifeSettings),
+    fields: &Fields,
+    faults: &[Fault],
+) -> Markup {
+    let text = view.lang.act();
+    let words = view.lang.case();
+    let path = path_of(case);
+    let form = Form { view, fields, faults };
+    let title = format!("{}: {}", words.review, case.number());
+    let body = html! {
+        h1 { (title) " " (state_badge(view, case.state)) }
+        p.screen { a href=(view.link(&path, "")) { (text.cancel) } " | "
+            a href=(view.link(&format!("{path}/review.md"), "")) { (text.review_markdown) } }
+        (form.summary())
+        @if let Some((review, stamp)) = &case.review {
+            p.note { ((text.review_filed)(&stamp.by, &view.zone.date_time(stamp.at, view.lang))) }
+            div.script { (lines(review)) }
+        }
+        @if case.state.is_active() { p { (badge(Tone::Unknown, text.review_early)) } }
+        @else if case.is_open() {
+            @if let Some(due) = case.review_due_at(settings) {
+                p { ((words.review_due)(&view.zone.date_time(due, view.lang))) }
+            }
+            @if view.may(Act::Review.needs()) {
+                form.act.screen method="post" action=(view.link(&format!("{path}/do/review"), "")) {
+                    (form.identity())
+                    (form.area("text", text.text, "", (20, true)))
+                    p.taps { button type="submit" { ((text.act)(Act::Review)) } }
+                }
+            }
+        }
+        (super::burndown::section(view, case, settings))
+    };
+    framed(view, &title, Place::Incidents, (None, None), &body)
+}
+
+/// The same as a text that can be mailed and filed.
+pub(in crate::http) fn markdown(view: &View<'_>, case: &Case) -> String {
+    let words = view.lang.case();
+    let mut out = format!("# {} {}\n\n", words.review, case.number());
+    for (milestone, at) in case.milestones.iter() {
+        out.push_str(&format!("- {}: {}\n", (words.milestone)(milestone), view.zone.date_time(at, view.lang)));
+    }
+    if let Some((review, stamp)) = &case.review {
+        let filed = (view.lang.act().review_filed)(&stamp.by, &view.zone.date_time(stamp.at, view.lang));
+        out.push_str(&format!("\n{}\n\n{filed}\n", review.trim()));
+    }
+    out
+}
+
+/// What the form begins with: what was filed before, to be changed.
+pub(in crate::http) fn beginning(case: &Case) -> Fields {
+    let filed = case.review.as_ref().map_or("", |(text, _)| text);
+    Fields::default().with("text", filed)
+}

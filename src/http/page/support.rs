@@ -1,0 +1,409 @@
+//! The support desk: is this customer affected, what is to be done and said, and what came of the call.
+
+use maud::{Markup, html};
+
+use super::form::{Form, tap};
+use super::frame::{Place, View, framed};
+use super::ladder::step_badge;
+use super::parts::{Tone, badge, banner, encode};
+use super::{owed, remedy};
+use crate::engine::device::DeviceId;
+use crate::engine::effect::{Scope, Verdict};
+use crate::engine::incident::ladder::{CallOutcome, Claim, Progress};
+use crate::engine::incident::{Case, Rung, Step};
+use crate::engine::snapshot::DeviceView;
+use crate::http::work::{Act, Fault, Fields};
+use crate::record::access::Action;
+use crate::record::case::ContactEntry;
+use crate::record::desk::CaseBoard;
+
+/// Seconds after which the page of a device that is being watched reloads where it cannot be kept live.
+const WATCH_S: u32 = 2;
+
+/// Most devices in the queue of one incident.
+const QUEUE: usize = 50;
+
+/// A device that may be the one that was asked for.
+pub(in crate::http) struct Candidate {
+    pub(in crate::http) device: DeviceId,
+    pub(in crate::http) customer: Option<String>,
+    pub(in crate::http) branch: Option<String>,
+}
+
+/// What a look-up has found.
+pub(in crate::http) enum Found<'a> {
+    /// Nothing was asked.
+    Unasked,
+    Nobody,
+    /// Several match; whether there are more than these.
+    Several(Vec<Candidate>, bool),
+    One(Box<Looked<'a>>),
+}
+
+/// One device, with what the person may know of it.
+pub(in crate::http) struct Looked<'a> {
+    pub(in crate::http) device: DeviceId,
+    pub(in crate::http) branch: Option<String>,
+    pub(in crate::http) customer: Option<String>,
+    pub(in crate::http) seen: Option<&'a DeviceView>,
+    /// `None`: nobody is on file, or the person may not see it.
+    pub(in crate::http) contact: Option<ContactEntry>,
+}
+
+/// What the page is asked for.
+pub(in crate::http) struct Desk<'a> {
+    pub(in crate::http) q: &'a str,
+    /// Without JavaScript, the page reloads so often that a setting is seen to flip.
+    pub(in crate::http) watched: bool,
+    /// What has just been done: `call` or `claim`.
+    pub(in crate::http) done: &'a str,
+    pub(in crate::http) board: &'a CaseBoard,
+    pub(in crate::http) found: Found<'a>,
+}
+
+/// The page, with what was typed into the form of a call and what was wrong with it.
+pub(in crate::http) fn page(view: &View<'_>, desk: &Desk<'_>, fields: &Fields, faults: &[Fault]) -> Markup {
+    let text = view.lang.support();
+    let body = html! {
+        h1 { (text.title) }
+        (search(view, desk.q))
+        @match desk.done {
+            "call" => p role="status" { (badge(Tone::Good, text.call_recorded)) },
+            "claim" => p role="status" { (badge(Tone::Good, text.claim_recorded)) },
+            _ => {}
+        }
+        @match &desk.found {
+            Found::Unasked => { (scripts(view, desk.board)) (queue(view, desk.board)) }
+            Found::Nobody => {
+                (banner(Tone::Unknown, "h2", &(text.nothing_found)(desk.q), &html! { p { (text.nothing_found_note) } }))
+            }
+            Found::Several(candidates, more) => (several(view, desk.board, candidates, *more)),
+            Found::One(looked) => (one(view, (desk, looked), fields, faults)),
+        }
+    };
+    let refresh = desk.watched.then_some(WATCH_S);
+    framed(view, text.title, Place::Support, (refresh, Some("*")), &body)
+}
+
+fn search(view: &View<'_>, q: &str) -> Markup {
+    let text = view.lang.support();
+    html! {
+        form.search method="get" action="/support" role="search" {
+            @if view.lang_chosen { input type="hidden" name="lang" value=(view.lang.code()); }
+            label for="q" { (text.search) }
+            div { input #q type="search" name="q" value=(q) placeholder=(text.search_hint) maxlength="64" autocomplete="off" autofocus[q.is_empty()];
+                button type="submit" { (text.search_button) } }
+        }
+    }
+}
+
+fn several(view: &View<'_>, board: &CaseBoard, candidates: &[Candidate], more: bool) -> Markup {
+    let text = view.lang.support();
+    html! {
+        h2 { ((text.several)(candidates.len())) }
+        ul.owed { @for candidate in candidates { li {
+            a href=(view.link("/support", &format!("q={}", candidate.device))) { (candidate.device) } " "
+            @if let Some(customer) = &candidate.customer { (customer) " " }
+            @if let Some(branch) = &candidate.branch { span.note { (branch) } " " }
+            @if board.of_device(&candidate.device).next().is_some() { (badge(Tone::Bad, text.affected)) }
+        } } }
+        @if more { p.note { (text.several_more) } }
+    }
+}
+
+/// How the device stands, in one word.
+fn standing(view: &View<'_>, board: &CaseBoard, looked: &Looked<'_>) -> Markup {
+    let text = view.lang.support();
+    let at = |instant| view.zone.date_time(instant, view.lang);
+    let open = board.of_device(&looked.device).find(|case| case.open_devices().any(|(open, _)| *open == looked.device));
+    if let Some((case, rung)) = open.and_then(|case| Some((case, case.ladder.get(&looked.device)?))) {
+        let detail = (text.affected_detail)(case.number(), &at(rung.relapsed_at.unwrap_or(rung.joined_at)));
+        return banner(Tone::Bad, "h2", text.affected, &html! { p { (detail) " " (step_badge(view, rung)) } });
+    }
+    if let Some((case, rung)) =
+        board.of_device(&looked.device).find_map(|case| Some((case, case.ladder.get(&looked.device)?)))
+    {
+        let since = rung.done_at.or(rung.exception.as_ref().map(|exception| exception.at));
+        let detail = (text.settled_detail)(case.number(), &since.map(at).unwrap_or_default());
+        return banner(Tone::Good, "h2", text.settled, &html! { p { (detail) " " (step_badge(view, rung)) } });
+    }
+    match looked.seen.map(|seen| seen.verdict) {
+        Some(Verdict::Healthy) => {
+            banner(Tone::Good, "h2", text.not_affected, &html! { p { (text.not_affected_detail) } })
+        }
+        Some(Verdict::Degraded) => banner(Tone::Warn, "h2", text.suspicious, &html! { p { (text.suspicious_detail) } }),
+        _ => banner(Tone::Unknown, "h2", text.cannot_say, &html! { p { (text.cannot_say_detail) } }),
+    }
+}
+
+fn one(view: &View<'_>, (desk, looked): (&Desk<'_>, &Looked<'_>), fields: &Fields, faults: &[Fault]) -> Markup {
+    html! {
+        div id="who" {
+            h2 { a href=(view.link(&format!("/devices/{}", looked.device), "")) { (looked.device) } }
+            (who(view, looked))
+        }
+        div id="state" data-live="" { (standing(view, desk.board, looked)) (setting(view, desk, looked)) }
+        @for case in desk.board.of_device(&looked.device) {
+            @if let Some(rung) = case.ladder.get(&looked.device) {
+                (work(view, (case, rung), (desk, looked), fields, faults))
+            }
+        }
+    }
+}
+
+fn who(view: &View<'_>, looked: &Looked<'_>) -> Markup {
+    let text = view.lang.support();
+    let may = view.principal.is_some_and(|who| who.may_on_branch(Action::SeeContacts, looked.branch.as_deref()));
+    html! {
+        dl.facts {
+            dt { (text.customer) } dd { (looked.customer.as_deref().unwrap_or("-")) }
+            dt { (view.text().branch) } dd { (looked.branch.as_deref().unwrap_or(view.text().no_branch)) }
+            dt { (text.contact) } dd { (contact(view, looked.contact.as_ref(), may)) }
+        }
+    }
+}
+
+/// Whom to call, for who may know.
+pub(super) fn contact(view: &View<'_>, entry: Option<&ContactEntry>, may: bool) -> Markup {
+    let text = view.lang.support();
+    let Some(contact) = entry.filter(|_| may).map(|entry| &entry.contact) else {
+        return html! { span.note { (if may { text.contact_none } else { text.contact_hidden }) } };
+    };
+    html! {
+        @if let Some(name) = &contact.name { (name) " " }
+        @if let Some(phone) = &contact.phone { a href=(format!("tel:{}", encode(phone))) { (phone) } " " }
+        @if let Some(mail) = &contact.mail { a href=(format!("mailto:{}", encode(mail))) { (mail) } }
+    }
+}
+
+/// What the device says of its workaround, in large: it is watched while the customer is on the line.
+fn setting(view: &View<'_>, desk: &Desk<'_>, looked: &Looked<'_>) -> Markup {
+    let text = view.lang.support();
+    // The record hears of a status before the next picture of the fleet does.
+    let recorded = desk.board.of_device(&looked.device).find_map(|case| case.ladder.get(&looked.device));
+    let recorded = recorded.filter(|rung| rung.workaround_active).map(|_| true);
+    let (class, mark, word) = match recorded.or(looked.seen.and_then(|seen| seen.workaround_active)) {
+        Some(true) => ("setting on", "\u{25cf}", text.setting_on),
+        Some(false) => ("setting off", "\u{25cb}", text.setting_off),
+        None => ("setting none", "\u{25c7}", text.setting_unknown),
+    };
+    let heard = looked.seen.and_then(|seen| seen.last_report_at);
+    let (query, link) =
+        if desk.watched { (String::new(), text.watch_stop) } else { ("&watch=on".to_owned(), text.watch) };
+    html! {
+        p class=(class) role="status" {
+            span.note { (text.setting) } " " b { span aria-hidden="true" { (mark) } " " (word) }
+            @if let Some(at) = heard { " " span.note { (view.text().last_report) " " (view.time_s(at)) } }
+        }
+        noscript { p { a href=(view.link("/support", &format!("q={}{query}", looked.device))) { (link) } } }
+    }
+}
+
+/// What is to be done for this device in this incident.
+fn advice(view: &View<'_>, case: &Case, rung: &Rung) -> (Tone, String) {
+    let text = view.lang.support();
+    let workaround = case.countermeasures.workaround().is_some();
+    let (tone, words) = match rung.step() {
+        _ if rung.owes_word() => (Tone::Warn, text.do_tell),
+        Step::Done => (Tone::Good, text.do_nothing),
+        _ if rung.exception.is_some() => (Tone::Good, text.do_signed),
+        _ if rung.debt_since().is_some() => (Tone::Bad, text.do_revert),
+        Step::FixInstalled | Step::WorkaroundReverted | Step::QualityVerified => (Tone::Good, text.do_quiet),
+        _ if case.released.is_some() => {
+            return (Tone::Warn, (text.do_fix)(case.released.as_deref().unwrap_or_default()));
+        }
+        Step::WorkaroundVerified => (Tone::Warn, text.do_hold),
+        Step::WorkaroundClaimed if workaround => (Tone::Bad, text.do_verify),
+        _ if workaround => (Tone::Bad, text.do_script),
+        _ => (Tone::Unknown, text.do_wait),
+    };
+    (tone, words.to_owned())
+}
+
+fn work(
+    view: &View<'_>,
+    (case, rung): (&Case, &Rung),
+    (desk, looked): (&Desk<'_>, &Looked<'_>),
+    fields: &Fields,
+    faults: &[Fault],
+) -> Markup {
+    let text = view.lang.support();
+    let path = super::case::path_of(case);
+    let (tone, words) = advice(view, case, rung);
+    let id = format!("todo-{}", case.number());
+    let may = view.principal.is_some_and(|who| who.may_on_branch(Action::Work, rung.branch.as_deref()));
+    html! {
+        section aria-labelledby=(id) {
+            div id=(format!("live-{id}")) data-live="" {
+                h2 id=(id) { (text.what_to_do) " " a.note href=(view.link(&path, "")) { (case.number()) } }
+                p.advice { span class=(tone.class()) aria-hidden="true" { (tone.mark()) } " " (words) }
+                @if rung.debt_since().is_some() {
+                    // It says how to switch on what has to be switched off here.
+                    details { summary { (view.lang.case().script) } (script(view, case)) }
+                } @else if rung.step() < Step::FixInstalled { (script(view, case)) }
+            }
+            @if may {
+                (call(view, (case, rung), (desk, looked), fields, faults))
+                (claims(view, case, looked))
+            }
+            (calls(view, (case, rung), &looked.device, desk.board.settings.unreachable_calls))
+        }
+    }
+}
+
+/// The script that is in force, with a word where it is new to this person.
+fn script(view: &View<'_>, case: &Case) -> Markup {
+    let text = view.lang.support();
+    let Some(standing) = case.countermeasures.current() else { return html! {} };
+    let Some(plan) = &standing.countermeasure.workaround else { return html! {} };
+    let version = standing.countermeasure.version;
+    let is_new = view.principal.is_some_and(|who| !standing.acknowledged.contains_key(&who.name));
+    html! {
+        @if is_new && view.may(Action::TakePart) {
+            (banner(Tone::Warn, "h3", &(text.new_script)(version), &html! { p { (text.new_script_note) } }))
+        }
+        h3 { (view.lang.case().script) " " (plan.id) ", " ((view.lang.case().version)(version)) }
+        (remedy::script(view, &plan.script))
+        @if view.may(Action::TakePart) { (remedy::acknowledge(view, standing, &super::case::path_of(case))) }
+    }
+}
+
+/// One tap records the call; what else there is to say stands above the buttons.
+fn call(
+    view: &View<'_>,
+    (case, rung): (&Case, &Rung),
+    (desk, looked): (&Desk<'_>, &Looked<'_>),
+    fields: &Fields,
+    faults: &[Fault],
+) -> Markup {
+    let text = view.lang.support();
+    let words = view.lang.case();
+    // A form that was refused belongs to one incident; another one of the same device begins empty.
+    let nothing = Fields::default();
+    let own = fields.get("incident") == case.number();
+    let form = Form { view, fields: if own { fields } else { &nothing }, faults: if own { faults } else { &[] } };
+    let script = case.countermeasures.current().map(|standing| standing.countermeasure.version.to_string());
+    let wishes = Progress::ALL.map(|progress| (progress.as_str(), (words.progress)(progress)));
+    let wishes: Vec<(&str, &str)> = std::iter::once(("", text.progress_not_asked)).chain(wishes).collect();
+    html! {
+        (form.summary())
+        form.act.call id="call" method="post" action=(view.link("/support/call", "")) {
+            h3 { (text.record_call) }
+            (form.identity())
+            input type="hidden" name="device" value=(looked.device);
+            input type="hidden" name="incident" value=(case.number());
+            input type="hidden" name="calls" value=(rung.calls);
+            input type="hidden" name="q" value=(desk.q);
+            @if let Some(script) = script { input type="hidden" name="script" value=(script); }
+            (form.radios("progress", text.progress_question, &wishes))
+            (form.line("note", text.note, view.lang.act().optional, false))
+            p.note { (text.record_call_note) }
+            div.taps { @for outcome in CallOutcome::ALL {
+                button type="submit" name="outcome" value=(outcome.as_str()) { ((words.outcome)(outcome)) }
+            } }
+        }
+    }
+}
+
+/// What can have been done on the phone and is not seen yet.
+fn claims(view: &View<'_>, case: &Case, looked: &Looked<'_>) -> Markup {
+    let text = view.lang.support();
+    let possible = |claim: &Claim| match claim {
+        Claim::Workaround => case.countermeasures.workaround().is_some(),
+        Claim::Fix | Claim::Revert => case.released.is_some(),
+    };
+    let claims: Vec<Claim> = Claim::ALL.into_iter().filter(possible).collect();
+    html! {
+        @if !claims.is_empty() {
+            div.taps { @for claim in claims {
+                (tap(view, "/support/claim", &[("device", looked.device.as_str()), ("incident", case.number()), ("claim", claim.as_str())],
+                    (view.lang.case().claim)(claim)))
+            } span.note { (text.claim_note) } }
+        }
+    }
+}
+
+fn calls(view: &View<'_>, (case, rung): (&Case, &Rung), device: &DeviceId, needed: u32) -> Markup {
+    let text = view.lang.support();
+    let path = super::case::path_of(case);
+    html! {
+        div.calls {
+            h3 { (text.calls_so_far) }
+            p { @if rung.calls == 0 { (text.no_calls) } @else { (rung.calls) } }
+            @if rung.unanswered > 0 { p { ((text.unanswered_calls)(rung.unanswered, needed)) } }
+            @if view.may(Act::SignOff.needs()) && !rung.is_settled() {
+                p { a.button href=(view.link(&format!("{path}/do/sign_off"), &format!("device={device}"))) {
+                    ((view.lang.act().act)(Act::SignOff)) } }
+            }
+        }
+    }
+}
+
+/// Scripts that this person has not read, before any call.
+fn scripts(view: &View<'_>, board: &CaseBoard) -> Markup {
+    let unread = |case: &Case| {
+        let standing = case.countermeasures.current();
+        standing.is_some_and(|standing| {
+            let own = view.principal.is_some_and(|who| standing.acknowledged.contains_key(&who.name));
+            standing.countermeasure.workaround.is_some() && !own
+        })
+    };
+    html! {
+        div id="scripts" data-live="" {
+            @if view.may(Action::TakePart) {
+                @for case in board.cases.iter().filter(|case| unread(case)) {
+                    section { h2 { (case.number()) } (script(view, case)) }
+                }
+            }
+        }
+    }
+}
+
+/// Whom to call, by incident, the most urgent reason first.
+fn queue(view: &View<'_>, board: &CaseBoard) -> Markup {
+    let text = view.lang.support();
+    let rows = board.cases.iter().map(|case| (case, waiting(view, case, board))).filter(|(_, rows)| !rows.is_empty());
+    let rows: Vec<_> = rows.collect();
+    html! {
+        div id="queue" data-live="" {
+            h2 { (text.queue) }
+            @if rows.is_empty() { p { (text.queue_empty) } }
+            @for (case, waiting) in &rows {
+                h3 { a href=(view.link(&super::case::path_of(case), "")) { (case.number()) } " "
+                    @if case.scope == Scope::Isolated { span.note { (text.isolated) } " " }
+                    span.note { ((view.text().devices_count)(waiting.len() as u64)) } }
+                (people(view, waiting))
+            }
+        }
+    }
+}
+
+fn waiting<'a>(view: &View<'_>, case: &'a Case, board: &CaseBoard) -> Vec<(&'a DeviceId, &'a Rung, &'static str)> {
+    let all = case.ladder.iter().filter(|(_, rung)| view.sees_branch(rung.branch.as_deref()));
+    let due = all.filter_map(|(device, rung)| Some((device, rung, owed::why_call(view, case, rung, &board.settings)?)));
+    let mut due: Vec<_> = due.collect();
+    // Whoever nobody has called yet comes after those that somebody owes something.
+    due.sort_by_key(|(device, rung, why)| (*why == view.lang.support().to_call, rung.unanswered, (*device).clone()));
+    due
+}
+
+fn people(view: &View<'_>, waiting: &[(&DeviceId, &Rung, &'static str)]) -> Markup {
+    let text = view.lang.support();
+    let words = view.lang.case();
+    html! {
+        table.cards {
+            thead { tr {
+                th scope="col" { (view.text().device) } th scope="col" { (text.queue_why) } th scope="col" { (text.customer) }
+                th scope="col" { (view.text().branch) } th.number scope="col" { (words.calls) }
+            } }
+            tbody { @for (device, rung, why) in waiting.iter().take(QUEUE) { tr {
+                th scope="row" { a href=(view.link("/support", &format!("q={device}"))) { (device) } }
+                td data-label=(text.queue_why) { (why) }
+                td data-label=(text.customer) { (rung.customer.as_deref().unwrap_or("-")) }
+                td data-label=(view.text().branch) { (rung.branch.as_deref().unwrap_or("-")) }
+                td.number data-label=(words.calls) { (rung.calls) }
+            } } }
+        }
+        @if waiting.len() > QUEUE { p.note { ((words.and_more)(waiting.len() - QUEUE)) } }
+    }
+}

@@ -1,0 +1,341 @@
+//! What the pages of people's work read before they are drawn.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::ladder::LadderParams;
+use super::{branch, case, device, frame, incident, review, settings, story, view};
+use crate::engine::device::DeviceId;
+use crate::http::HttpState;
+use crate::http::access::Visit;
+use crate::http::events::branch_of;
+use crate::http::work::Fields;
+use crate::record::access::Action;
+use crate::record::case::{CaseQuery, ContactEntry};
+use crate::record::desk::{CaseBoard, CaseFile};
+use crate::record::{IncidentRecord, StoreError};
+
+/// Attempts of delivery on an incident's page.
+const ATTEMPTS: u32 = 30;
+
+/// Incidents on a device's page.
+const OF_DEVICE: u32 = 10;
+
+/// Most contacts that a branch's page reads: what is not done, and not more than people can call.
+const CONTACTS: usize = 200;
+
+/// The open incidents; none where nobody can work on them.
+pub(in crate::http) fn board(state: &HttpState) -> Arc<CaseBoard> {
+    state.desk.as_ref().map(|desk| desk.board()).unwrap_or_default()
+}
+
+/// The incident with its record, if there is one of this number that people work on.
+async fn file(state: &HttpState, id: &str) -> Result<Option<CaseFile>, StoreError> {
+    match &state.desk {
+        Some(desk) => desk.file(id).await,
+        None => Ok(None),
+    }
+}
+
+/// Tells a browser that there is nothing, or that it cannot be read.
+fn nothing(view: &frame::View<'_>, error: Option<&StoreError>) -> Response {
+    let page = match error {
+        None => return frame::respond(StatusCode::NOT_FOUND, view.lang, &frame::not_found(view)),
+        Some(error) => super::now::unreadable(view, error),
+    };
+    let page = frame::framed(view, "", frame::Place::None, (None, None), &page);
+    frame::respond(StatusCode::SERVICE_UNAVAILABLE, view.lang, &page)
+}
+
+/// One incident, or an event that is none (yet).
+pub(in crate::http) async fn incident(
+    State(state): State<HttpState>,
+    Path(id): Path<String>,
+    params: Result<Query<LadderParams>, QueryRejection>,
+    visit: Visit,
+) -> Response {
+    let view = view(&state, &visit);
+    let params = match params {
+        Ok(Query(params)) => params,
+        Err(rejection) => {
+            let page = frame::bad_request(&view, &rejection.body_text());
+            return frame::respond(StatusCode::BAD_REQUEST, view.lang, &page);
+        }
+    };
+    let file = match file(&state, &id).await {
+        Ok(Some(file)) => file,
+        Ok(None) => return event(&state, &view, &id).await,
+        Err(error) => return nothing(&view, Some(&error)),
+    };
+    let event_id = file.case.id().to_owned();
+    let attempts = async {
+        match &state.outbox {
+            Some(outbox) => Some(outbox.attempts(Some(file.case.number()), ATTEMPTS).await),
+            None => None,
+        }
+    };
+    let (attempts, detected) = tokio::join!(attempts, state.store.incident(&event_id));
+    let obstacles = state.desk.as_ref().and_then(|desk| desk.obstacles(&id));
+    let shown = case::Shown {
+        case: &file.case,
+        record: &file.record,
+        board: &board(&state),
+        obstacles: obstacles.as_ref().filter(|_| file.case.is_open()),
+        attempts: attempts.as_ref(),
+        detected: detected.as_ref().map(Option::as_ref),
+        snapshot: &state.snapshot.load(),
+        params: &params,
+    };
+    frame::respond(StatusCode::OK, view.lang, &case::page(&view, &shown))
+}
+
+async fn event(state: &HttpState, view: &frame::View<'_>, id: &str) -> Response {
+    let record = state.store.incident(id).await;
+    let snapshot = state.snapshot.load();
+    match incident::page(view, &snapshot, (id, state.desk.is_some()), record) {
+        Some(markup) => frame::respond(StatusCode::OK, view.lang, &markup),
+        None => nothing(view, None),
+    }
+}
+
+/// Where a page of the record begins, and whose entries it has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::http) struct RecordParams {
+    before: Option<i64>,
+    by: String,
+}
+
+/// The whole record of an incident, a page at a time.
+pub(in crate::http) async fn record(
+    State(state): State<HttpState>,
+    Path(id): Path<String>,
+    params: Result<Query<RecordParams>, QueryRejection>,
+    visit: Visit,
+) -> Response {
+    let view = view(&state, &visit);
+    let params = params.map(|Query(params)| params).unwrap_or_default();
+    match file(&state, &id).await {
+        Ok(Some(file)) => {
+            let path = case::path_of(&file.case);
+            let text = view.lang.case();
+            let title = format!("{}: {}", text.record, file.case.number());
+            let body = maud::html! {
+                h1 { (title) }
+                p.screen { a href=(view.link(&path, "")) { (file.case.number()) } }
+                (story::page(&view, &file.record, &path, (params.before, params.by == "people")))
+            };
+            let page = frame::framed(&view, &title, frame::Place::Incidents, (None, None), &body);
+            frame::respond(StatusCode::OK, view.lang, &page)
+        }
+        other => nothing(&view, other.err().as_ref()),
+    }
+}
+
+/// The review of an incident.
+pub(in crate::http) async fn review(State(state): State<HttpState>, Path(id): Path<String>, visit: Visit) -> Response {
+    let view = view(&state, &visit);
+    match file(&state, &id).await {
+        Ok(Some(file)) => {
+            let board = board(&state);
+            let fields = review::beginning(&file.case);
+            let page = review::page(&view, (&file.case, &board.settings), &fields, &[]);
+            frame::respond(StatusCode::OK, view.lang, &page)
+        }
+        other => nothing(&view, other.err().as_ref()),
+    }
+}
+
+/// The same as Markdown, to file and to mail.
+pub(in crate::http) async fn review_markdown(
+    State(state): State<HttpState>,
+    Path(id): Path<String>,
+    visit: Visit,
+) -> Response {
+    let view = view(&state, &visit);
+    match file(&state, &id).await {
+        Ok(Some(file)) => {
+            let name = format!("attachment; filename=\"{}.md\"", file.case.number());
+            let headers = [
+                (header::CONTENT_TYPE, "text/markdown; charset=utf-8".to_owned()),
+                (header::CONTENT_DISPOSITION, name),
+            ];
+            (headers, review::markdown(&view, &file.case)).into_response()
+        }
+        other => nothing(&view, other.err().as_ref()),
+    }
+}
+
+/// Every branch.
+pub(in crate::http) async fn branches(State(state): State<HttpState>, visit: Visit) -> Response {
+    let view = view(&state, &visit);
+    let page = branch::list(&view, &state.snapshot.load(), &board(&state));
+    frame::respond(StatusCode::OK, view.lang, &page)
+}
+
+/// One branch. Somebody else's is told like one that does not exist.
+pub(in crate::http) async fn branch(
+    State(state): State<HttpState>,
+    Path(name): Path<String>,
+    params: Result<Query<LadderParams>, QueryRejection>,
+    visit: Visit,
+) -> Response {
+    let view = view(&state, &visit);
+    let params = params.map(|Query(params)| params).unwrap_or_default();
+    let (snapshot, board) = (state.snapshot.load(), board(&state));
+    let known = snapshot.devices.iter().any(|device| device.branch.as_deref() == Some(&*name))
+        || board.cases.iter().any(|case| case.ladder.iter().any(|(_, rung)| rung.branch.as_deref() == Some(&*name)));
+    if !known || !view.sees_branch(Some(&name)) {
+        return nothing(&view, None);
+    }
+    let may = visit.principal.as_ref().is_some_and(|who| who.may_on_branch(Action::SeeContacts, Some(&name)));
+    let contacts = if may { contacts(&state, &board, &name).await } else { HashMap::new() };
+    let page = branch::page(&view, (&name, &snapshot, &board), &contacts, &params);
+    frame::respond(StatusCode::OK, view.lang, &page)
+}
+
+/// Whom to call about the branch's devices that are not done.
+async fn contacts(state: &HttpState, board: &CaseBoard, branch: &str) -> HashMap<DeviceId, ContactEntry> {
+    let Some(cases) = &state.cases else { return HashMap::new() };
+    let open = board.cases.iter().flat_map(|case| case.open_devices());
+    let own = open.filter(|(_, rung)| rung.branch.as_deref() == Some(branch)).map(|(device, _)| device);
+    let mut found = HashMap::new();
+    for device in own.take(CONTACTS) {
+        match cases.contact(device).await {
+            Ok(Some(entry)) => {
+                found.insert(device.clone(), entry);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(reason = error.reason(), %error, "contacts cannot be read");
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// One device. Somebody else's is told like one that does not exist.
+pub(in crate::http) async fn device(State(state): State<HttpState>, Path(id): Path<String>, visit: Visit) -> Response {
+    let view = view(&state, &visit);
+    let Ok(id) = DeviceId::parse(&id) else { return nothing(&view, None) };
+    let snapshot = state.snapshot.load();
+    let seen =
+        snapshot.devices.binary_search_by(|device| device.id.cmp(&id)).ok().map(|index| &snapshot.devices[index]);
+    let files = files(&state, &id).await;
+    let rung = || files.iter().find_map(|file| file.case.ladder.get(&id));
+    let branch = branch_of(&snapshot, &id).or_else(|| rung().and_then(|rung| rung.branch.as_deref()));
+    if (seen.is_none() && files.is_empty()) || !view.sees_branch(branch) {
+        return nothing(&view, None);
+    }
+    let may = visit.principal.as_ref().is_some_and(|who| who.may_on_branch(Action::SeeContacts, branch));
+    let contact = match state.cases.as_ref().filter(|_| may) {
+        Some(cases) => cases.contact(&id).await.ok().flatten(),
+        None => None,
+    };
+    let detected = detected(&state, &files).await;
+    let known = device::Known {
+        device: &id,
+        branch,
+        seen,
+        contact: contact.as_ref(),
+        files: &files,
+        detected: detected.as_ref(),
+    };
+    frame::respond(StatusCode::OK, view.lang, &device::page(&view, &known))
+}
+
+/// What the detector wrote about the latest incident of a device.
+async fn detected(state: &HttpState, files: &[CaseFile]) -> Option<Result<Option<IncidentRecord>, StoreError>> {
+    Some(state.store.incident(files.first()?.case.id()).await)
+}
+
+/// The device's incidents, the latest first. One that cannot be read is left out and told in the log.
+async fn files(state: &HttpState, device: &DeviceId) -> Vec<CaseFile> {
+    let mut numbers: Vec<String> = board(state).of_device(device).map(|case| case.number().to_owned()).collect();
+    if let Some(cases) = &state.cases {
+        let query = CaseQuery { device: Some(device.clone()), limit: OF_DEVICE, ..CaseQuery::default() };
+        match cases.cases(&query).await {
+            Ok(found) => numbers.extend(found.into_iter().map(|summary| summary.number)),
+            Err(error) => tracing::error!(reason = error.reason(), %error, "a device's incidents cannot be read"),
+        }
+    }
+    let mut files: Vec<CaseFile> = Vec::new();
+    for number in numbers {
+        if files.iter().any(|file| file.case.number() == number) {
+            continue;
+        }
+        match file(state, &number).await {
+            Ok(found) => files.extend(found),
+            Err(error) => tracing::error!(reason = error.reason(), %error, %number, "an incident cannot be read"),
+        }
+    }
+    files.sort_by_key(|file| std::cmp::Reverse(file.case.opening.declared_at));
+    files
+}
+
+/// What is in force.
+pub(in crate::http) async fn settings(State(state): State<HttpState>, visit: Visit) -> Response {
+    let view = view(&state, &visit);
+    let board = board(&state);
+    let life = state.desk.as_ref().map(|_| (&*board.settings, &*board.rota));
+    frame::respond(StatusCode::OK, view.lang, &settings::page(&view, &state.settings, life))
+}
+
+/// The page of an act, with what was typed and what was wrong with it.
+pub(in crate::http) fn act(
+    (state, visit): (&HttpState, &Visit),
+    subject: &super::act::Subject<'_>,
+    filled: Option<&Fields>,
+    (status, faults): (StatusCode, &[crate::http::work::Fault]),
+) -> Response {
+    let view = view(state, visit);
+    let beginning;
+    let fields = match filled {
+        Some(fields) => fields,
+        None => {
+            beginning = super::act::beginning(subject.act, subject.case, &view);
+            &beginning
+        }
+    };
+    // The review has a page of its own, with its form.
+    let page = match (subject.act, subject.case) {
+        (crate::http::work::Act::Review, Some(case)) => {
+            review::page(&view, (case, &subject.board.settings), fields, faults)
+        }
+        _ => super::act::page(&view, subject, fields, faults),
+    };
+    frame::respond(status, view.lang, &page)
+}
+
+/// The page of the support desk.
+pub(in crate::http) fn support(
+    (state, visit): (&HttpState, &Visit),
+    desk: &super::support::Desk<'_>,
+    fields: &Fields,
+    (status, faults): (StatusCode, &[crate::http::work::Fault]),
+) -> Response {
+    let view = view(state, visit);
+    frame::respond(status, view.lang, &super::support::page(&view, desk, fields, faults))
+}
+
+/// There is nothing at this address.
+pub(in crate::http) fn missing(state: &HttpState, visit: &Visit) -> Response {
+    nothing(&view(state, visit), None)
+}
+
+/// The reader's language.
+pub(in crate::http) fn lang(state: &HttpState, visit: &Visit) -> crate::http::lang::Lang {
+    view(state, visit).lang
+}
+
+/// The address of another page, in the language that was chosen.
+pub(in crate::http) fn address(state: &HttpState, visit: &Visit, path: &str, query: &str) -> String {
+    view(state, visit).link(path, query)
+}

@@ -1,0 +1,156 @@
+//! The forms of an incident: shown, filled in, done or refused.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::wish::{Reader, Wish};
+use super::{Act, ActPath, Fault, Fields, Filled, status_of};
+use crate::engine::incident::Case;
+use crate::http::HttpState;
+use crate::http::access::Visit;
+use crate::http::page::act::Subject;
+use crate::http::page::work as page;
+use crate::record::access::{Action, Principal};
+use crate::record::desk::{CaseBoard, CaseDesk, DeskError};
+
+/// The incident of an address, and all that its forms need.
+struct Place<'a> {
+    act: Act,
+    id: &'a str,
+    case: Option<Arc<Case>>,
+    board: Arc<CaseBoard>,
+    desk: &'a dyn CaseDesk,
+}
+
+/// What somebody may do who does not see the whole incident: what concerns nobody's devices.
+const OF_BRANCH: [Act; 2] = [Act::Join, Act::Script];
+
+impl<'a> Place<'a> {
+    /// `None`: there is no such act, or nobody works on such an incident. An event that is none yet can only be declared.
+    async fn find(state: &'a HttpState, visit: &Visit, (id, act): (&'a str, &str)) -> Option<Self> {
+        let sees_all = visit.principal.as_ref().is_some_and(|who| who.may(Action::See));
+        let act = Act::from_name(act).filter(|act| sees_all || OF_BRANCH.contains(act))?;
+        let desk = state.desk.as_deref()?;
+        let board = desk.board();
+        let case = match board.find(id) {
+            Some(case) => Some(Arc::clone(case)),
+            // One that cannot be read is told by whatever is tried with it.
+            None => desk.file(id).await.ok().flatten().map(|file| file.case),
+        };
+        (case.is_some() != (act == Act::Declare)).then_some(Self { act, id, case, board, desk })
+    }
+
+    fn show(
+        &self,
+        (state, visit): (&HttpState, &Visit),
+        fields: Option<&Fields>,
+        told: (StatusCode, &[Fault]),
+    ) -> Response {
+        let obstacles = self.desk.obstacles(self.id);
+        let subject = Subject {
+            act: self.act,
+            id: self.case.as_ref().map_or(self.id, |case| case.number()),
+            case: self.case.as_deref(),
+            board: &self.board,
+            obstacles: obstacles.as_ref(),
+        };
+        page::act((state, visit), &subject, fields, told)
+    }
+}
+
+/// The empty form, with what the address says of it.
+pub(in crate::http) async fn form(State(state): State<HttpState>, Path((id, act)): ActPath, visit: Visit) -> Response {
+    let Some(place) = Place::find(&state, &visit, (&id, &act)).await else { return page::missing(&state, &visit) };
+    let said = Query::<Vec<(String, String)>>::try_from_uri(&visit.uri).map(|Query(pairs)| Fields::from(pairs));
+    let said = said
+        .ok()
+        .filter(|fields| ["seat", "device", "devices", "version"].iter().any(|name| !fields.get(name).is_empty()));
+    place.show((&state, &visit), said.as_ref(), (StatusCode::OK, &[]))
+}
+
+/// The filled form.
+pub(in crate::http) async fn submit(
+    State(state): State<HttpState>,
+    Path((id, act)): ActPath,
+    visit: Visit,
+    filled: Filled,
+) -> Response {
+    let Some(place) = Place::find(&state, &visit, (&id, &act)).await else { return page::missing(&state, &visit) };
+    let refuse =
+        |status, fields: &Fields, faults: &[Fault]| place.show((&state, &visit), Some(fields), (status, faults));
+    let fields = match filled {
+        Ok(Form(pairs)) => Fields::from(pairs),
+        Err(rejection) => {
+            let fault = Fault::new("", rejection.body_text());
+            return refuse(rejection.status(), &Fields::default(), &[fault]);
+        }
+    };
+    let lang = page::lang(&state, &visit);
+    let principal = visit.principal.as_ref();
+    let may_not = || [Fault::new("", (lang.act().may_not)(principal.map_or("-", |who| who.role.as_str())))];
+    if !may(&place, principal, &fields) {
+        return refuse(StatusCode::FORBIDDEN, &fields, &may_not());
+    }
+    let reader = Reader { lang, zone: &state.zone, now: state.clock.now() };
+    let wish = match reader.read(place.act, place.id, &fields, place.case.as_deref()) {
+        Ok(wish) => wish,
+        Err(faults) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, &fields, &faults),
+    };
+    if !sees_all(&place, principal, &wish) {
+        return refuse(StatusCode::FORBIDDEN, &fields, &may_not());
+    }
+    match carry_out(&place, wish, &fields.by(principal)).await {
+        Ok(case) => {
+            let sees_all = principal.is_some_and(|who| who.may(Action::See));
+            let path = if sees_all { crate::http::page::case::path_of(&case) } else { "/support".to_owned() };
+            see_other(&page::address(&state, &visit, &path, ""))
+        }
+        Err(error) => {
+            log(&error);
+            refuse(status_of(&error), &fields, &[Fault::of(lang, &error)])
+        }
+    }
+}
+
+async fn carry_out(place: &Place<'_>, wish: Wish, by: &str) -> Result<Arc<Case>, DeskError> {
+    match wish {
+        // What telemetry adds to the incident meanwhile is no reason to refuse what a person wants.
+        Wish::Command(command) => place.desk.wish(place.id, None, command, by).await,
+        Wish::Reshape { reshape, reason } => place.desk.reshape(reshape, &reason, by).await,
+    }
+}
+
+/// Whether the person may do this at all. A role is handed over by who holds it, and by who leads.
+fn may(place: &Place<'_>, principal: Option<&Principal>, fields: &Fields) -> bool {
+    let Some(who) = principal.filter(|who| who.may(place.act.needs())) else { return false };
+    if place.act != Act::HandOver || who.may(Action::Lead) {
+        return true;
+    }
+    let posts = place.case.iter().flat_map(|case| &case.muster.posts);
+    let holder =
+        posts.filter(|(seat, _)| seat.to_string() == fields.get("seat")).find_map(|(_, post)| post.holder.as_deref());
+    holder.is_none_or(|holder| holder == who.name)
+}
+
+/// Whether every device of a wish is any of the person's business.
+fn sees_all(place: &Place<'_>, principal: Option<&Principal>, wish: &Wish) -> bool {
+    let Wish::Command(command) = wish else { return true };
+    let branch =
+        |device| place.case.as_ref().and_then(|case| case.ladder.get(device)).and_then(|rung| rung.branch.as_deref());
+    command.devices().iter().all(|device| principal.is_some_and(|who| who.sees_branch(branch(device))))
+}
+
+/// What the reader is told in short stands in full in the log.
+pub(super) fn log(error: &DeskError) {
+    if let DeskError::Store(error) = error {
+        tracing::error!(reason = error.reason(), %error, "a wish could not be recorded");
+    }
+}
+
+pub(super) fn see_other(address: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, address.to_owned())]).into_response()
+}

@@ -1,0 +1,372 @@
+//! People work on an incident: the pages they see, the forms they fill in, and what is refused.
+
+mod branch;
+mod forms;
+mod live;
+mod support;
+
+use std::sync::Arc;
+
+use fleetwatch::clock::Clock;
+use fleetwatch::http::access::{Mode, ProxySettings, RoleMap};
+use fleetwatch::http::{Access, AccessSettings, HttpConfig};
+use fleetwatch::record::access::{AccessStore, Role};
+
+use crate::client::{Answer, ask, send};
+use crate::desk::{Desk, Told};
+use crate::life::{self, LATER, NUMBER};
+use crate::pages::{assert_well_formed, words};
+use crate::server::Server;
+
+/// A listener with a desk behind it, and a proxy's word for who is there.
+pub struct Site {
+    pub server: Server,
+    pub desk: Arc<Desk>,
+}
+
+/// Somebody with a browser.
+#[derive(Clone, Copy)]
+pub struct Person {
+    pub name: &'static str,
+    pub role: &'static str,
+    pub branches: &'static str,
+    pub language: &'static str,
+}
+
+pub const SATO: Person = Person { name: "Sato", role: "commander", branches: "", language: "en" };
+pub const ENDO: Person = Person { name: "Endo", role: "support", branches: "", language: "en" };
+pub const NODA: Person = Person { name: "Noda", role: "noc", branches: "", language: "en" };
+pub const YAGI: Person = Person { name: "Yagi", role: "viewer", branches: "", language: "en" };
+pub const ABE: Person = Person { name: "Abe", role: "branch", branches: "branch-03", language: "en" };
+
+fn access(server: Arc<dyn AccessStore>, clock: Clock) -> Access {
+    let roles = Role::ALL.into_iter().map(|role| (role, vec![role.as_str().to_owned()])).collect();
+    let header = |name| axum::http::HeaderName::from_static(name);
+    let proxy = ProxySettings {
+        user_header: header("x-remote-user"),
+        groups_header: header("x-remote-groups"),
+        branches_header: header("x-remote-branches"),
+        roles: RoleMap(roles),
+    };
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let settings = AccessSettings { mode: Mode::Proxy(proxy), proxies, ..AccessSettings::default() };
+    Access::new(server, settings, clock).unwrap()
+}
+
+pub async fn site_of(told: Vec<Told>, minutes: i64) -> Site {
+    site_with(told, minutes, HttpConfig::default()).await
+}
+
+pub async fn site_with(told: Vec<Told>, minutes: i64, config: HttpConfig) -> Site {
+    let desk = life::desk(told, minutes);
+    let shared = Arc::clone(&desk);
+    let dir = tempfile::tempdir().unwrap();
+    let users = Arc::new(fleetwatch::store::Sqlite::open(&dir.path().join("users.db")).await.unwrap());
+    let snapshot = life::snapshot(1_000, minutes);
+    let changes = crate::sample::history();
+    let server = Server::start_with("127.0.0.1:0", snapshot, &changes, config, |state| {
+        life::behind(&shared, state);
+        state.access = Arc::new(access(users, state.clock));
+    })
+    .await;
+    Site { server, desk }
+}
+
+/// The sample's incident on its second day, with another one beside it.
+pub async fn site() -> Site {
+    let told = vec![life::later(NUMBER, &life::hit(1_000)), life::mustered("INC-2026-0008", &[100, 200, 400, 500])];
+    site_of(told, LATER).await
+}
+
+impl Person {
+    fn headers<'a>(&self, extra: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let mut headers = vec![
+            ("Host", "localhost"),
+            ("Accept", "text/html"),
+            ("Sec-Fetch-Site", "same-origin"),
+            ("X-Remote-User", self.name),
+            ("X-Remote-Groups", self.role),
+            ("X-Remote-Branches", self.branches),
+            ("Accept-Language", self.language),
+        ];
+        headers.extend_from_slice(extra);
+        headers
+    }
+
+    pub fn japanese(self) -> Self {
+        Self { language: "ja", ..self }
+    }
+
+    pub async fn look(&self, site: &Site, path: &str) -> Answer {
+        ask(site.server.address, "GET", path, &self.headers(&[])).await
+    }
+
+    /// What the reader sees of a page that is there.
+    pub async fn read(&self, site: &Site, path: &str) -> String {
+        let answer = self.look(site, path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", words(&answer.body));
+        assert_well_formed(&answer.body);
+        words(&answer.body)
+    }
+
+    /// Sends a form with the token of some page that the person has open.
+    pub async fn send(&self, site: &Site, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let page = self.look(site, "/account").await;
+        let token = page.body.split("name=\"form_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        self.send_with(site, path, fields, token.unwrap_or_default()).await
+    }
+
+    pub async fn send_with(&self, site: &Site, path: &str, fields: &[(&str, &str)], token: &str) -> Answer {
+        let mut body = format!("form_token={token}");
+        for (name, value) in fields {
+            body.push_str(&format!("&{name}={}", encoded(value)));
+        }
+        let form = ("Content-Type", "application/x-www-form-urlencoded");
+        send(site.server.address, "POST", path, &self.headers(&[form]), &body).await
+    }
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { (b as char).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+pub fn path(rest: &str) -> String {
+    format!("/incidents/{NUMBER}{rest}")
+}
+
+#[tokio::test]
+async fn the_page_of_an_incident_says_where_it_stands_and_what_is_left() {
+    let site = site().await;
+    let page = SATO.read(&site, &path("")).await;
+    for expected in [
+        "INC-2026-0007 \u{25b2} fixing",
+        "\u{2713} done: declared 22 Nov 2026 03:25",
+        "\u{25cf} now: fixing",
+        "\u{25cb} to come: resolved",
+        "The permanent fix is being installed",
+        "neither done nor signed off",
+        "Promised by 25 Nov 2026 03:25",
+        "of 330 devices left",
+        "communications lead \u{25a0} called, no answer yet nobody yet",
+        "commander \u{25cf} is there Sato",
+        "workaround claimed 20",
+        "claimed by a person, and not shown by telemetry",
+        "the fix is there, and the workaround is still on",
+        "Version 2 \u{25cf} in force",
+        "2026.11.23",
+        "Sato Replaced on 23 Nov, order 4711",
+        "given up 404 Not Found",
+        "connection refused",
+        "65 minutes: 59 degraded, 1 healthy, 5 not known",
+        "What the detector decided",
+    ] {
+        assert!(page.contains(expected), "{expected:?} is not in {page}");
+    }
+    // By its event's id it is the same page.
+    let same = SATO.look(&site, &format!("/incidents/{}", crate::sample::EVENT)).await;
+    assert!(same.body.contains("INC-2026-0007"));
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn the_page_lists_devices_in_pages_and_by_what_is_asked_for() {
+    let site = site().await;
+    let rows = |body: &str| body.matches("<th scope=\"row\"><a href=\"/devices/").count();
+    let first = SATO.look(&site, &path("")).await;
+    assert!(words(&first.body).contains("50 of 230 devices"));
+    assert_eq!(rows(&first.body), 50);
+    let next = first.body.split("rel=\"next\" href=\"").nth(1).and_then(|rest| rest.split('#').next()).unwrap();
+    let second = SATO.look(&site, next).await;
+    assert_eq!(rows(&second.body), 50);
+    assert!(!second.body.contains("/devices/B-0006\">B-0006</a></th>"));
+    let claimed = SATO.read(&site, &path("?step=workaround_claimed&branch=branch-10")).await;
+    assert!(claimed.contains("of 1 devices") && claimed.contains("B-0660"), "{claimed}");
+    let customer = SATO.read(&site, &path("?step=all&q=c-00999")).await;
+    assert!(customer.contains("1 of 1 devices") && customer.contains("signed off: replaced"), "{customer}");
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn every_page_is_whole_without_javascript_and_loads_nothing_foreign() {
+    let site = site().await;
+    for path in [
+        "/",
+        "/incidents",
+        &path(""),
+        &path("/record"),
+        &path("/review"),
+        &path("/do/note"),
+        "/support",
+        "/support?q=B-0441",
+        "/branches",
+        "/branches/branch-03",
+        "/devices/B-0441",
+        "/settings",
+    ] {
+        for person in [SATO, SATO.japanese()] {
+            let answer = person.look(&site, path).await;
+            assert_eq!(answer.status, 200, "{path}");
+            assert_well_formed(&answer.body);
+            let policy = answer.header("content-security-policy");
+            assert!(policy.contains("script-src 'self'") && policy.contains("connect-src 'self'"), "{policy}");
+            assert!(!answer.body.contains(" style=") && !answer.body.contains("onclick"), "{path}");
+            for script in answer.body.split("<script").skip(1) {
+                assert!(script.starts_with(" src=\"/assets/live.js?v="), "{path}");
+            }
+            // Whoever has no script is served by reloading, and is the only one who is.
+            let reload = answer.body.find("http-equiv=\"refresh\"");
+            if answer.body.contains("<script") && reload.is_some() {
+                assert!(answer.body.contains("<noscript><meta http-equiv=\"refresh\""), "{path}");
+            }
+        }
+    }
+    let script = SATO.look(&site, "/assets/live.js").await;
+    assert_eq!((script.status, script.header("content-type")), (200, "text/javascript; charset=utf-8"));
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn the_japanese_pages_speak_japanese_only() {
+    let site = site().await;
+    for place in [
+        "/",
+        &path(""),
+        &path("/do/sign_off"),
+        "/support?q=B-0441",
+        "/branches/branch-03",
+        "/devices/B-0441",
+        "/settings",
+    ] {
+        let page = SATO.japanese().read(&site, place).await;
+        for english in [
+            "fixing",
+            "declared",
+            "affected",
+            "commander",
+            "acknowledged",
+            "workaround",
+            "device",
+            "Promise",
+            "Script",
+            "review",
+            "reached",
+            "Record",
+            "Reason",
+            "call back",
+            "seat",
+        ] {
+            let told = page.replace("support_lead", "").replace("unreachable_calls", "").replace("review_days", "");
+            let found = told.split(|c: char| !c.is_ascii_alphabetic()).any(|word| word == english);
+            // What people typed, and names of messages and keys, are as they are.
+            assert!(!found || place == path("") && english == "declared", "{english} is in {place}: {page}");
+        }
+    }
+    let page = SATO.japanese().read(&site, &path("")).await;
+    for expected in [
+        "恒久対策中",
+        "約束の期限",
+        "330台中 残り230台",
+        "指揮者",
+        "広報責任者",
+        "招集中(応答なし)",
+        "解除が必要な回避策",
+        "第2版",
+    ] {
+        assert!(page.contains(expected), "{expected} is not in {page}");
+    }
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn the_drawing_of_the_promise_tells_its_story_in_words_too() {
+    let site = site().await;
+    let page = SATO.look(&site, &path("")).await.body;
+    let drawing = page.split("<svg class=\"burndown\"").nth(1).and_then(|rest| rest.split("</svg>").next()).unwrap();
+    assert!(drawing.contains("<title id=\"burndown-title\">Devices left of INC-2026-0007</title>"));
+    assert!(drawing.contains("230 of 330 devices left. Promised by 25 Nov 2026 03:25. At the rate of the last day"));
+    assert!(
+        drawing.contains("class=\"promise-line\"")
+            && drawing.contains("class=\"cone\"")
+            && drawing.contains("class=\"left\"")
+    );
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn the_first_page_says_who_is_wanted() {
+    let site = site().await;
+    let page = SATO.read(&site, "/").await;
+    assert!(page.contains("Open incidents INC-2026-0007 \u{25b2} fixing"), "{page}");
+    assert!(page.contains("Wanted communications lead ( Ito, Mori"), "{page}");
+    // The event of an incident is not told twice; one that is none is.
+    assert!(page.contains("E-77aa0f10") && !page.contains("INC-0001 \u{25a0} declared One-hour clock"), "{page}");
+    let list = SATO.read(&site, "/incidents").await;
+    assert!(list.contains("\u{25b2} fixing"), "the list tells how far people have come: {list}");
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn the_record_is_read_in_pages_and_by_who_wrote_it() {
+    let site = site().await;
+    let all = SATO.look(&site, &path("/record")).await.body;
+    assert_eq!(all.matches("<div class=\"when\">").count(), 200);
+    let older =
+        all.split("rel=\"next\" href=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().replace("&amp;", "&");
+    let second = SATO.read(&site, &older).await;
+    assert!(second.contains("Opened with 330 devices") && second.contains("Called as commander: Sato"), "{second}");
+    let people = SATO.read(&site, &path("/record?by=people")).await;
+    assert!(people.contains("Word to the staff") || people.contains("Call about"), "{people}");
+    assert!(!people.contains("telemetry"), "{people}");
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_has_its_way_its_calls_and_its_distribution() {
+    let site = site().await;
+    let answer = SATO.look(&site, "/devices/B-0441").await;
+    assert_well_formed(&answer.body);
+    assert!(answer.body.contains("<svg class=\"histogram\""), "before and during");
+    let page = words(&answer.body);
+    for expected in [
+        "B-0441 \u{25a0} degraded",
+        "Customer 441 0120-00-0441 c441@example.jp",
+        "INC-2026-0007 \u{25b2} fixing \u{25b2} fix installed",
+        "Call about B-0441: reached",
+        "claimed: workaround on Endo",
+        "the fix is installed telemetry",
+        "Delay before and during",
+    ] {
+        assert!(page.contains(expected), "{expected:?} is not in {page}");
+    }
+    assert!(SATO.read(&site, "/devices/B-0001").await.contains("never part of one on record"));
+    for missing in ["/devices/B-9999", "/devices/a%2Fb", "/devices/%00"] {
+        assert_eq!(SATO.look(&site, missing).await.status, 404, "{missing}");
+    }
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn the_settings_are_read_without_their_secrets() {
+    let site = site().await;
+    let page = YAGI.read(&site, "/settings").await;
+    assert!(page.contains("detector.hold_min 60") && page.contains("1. Sato; after 10 min"), "{page}");
+    assert!(page.contains("promise_h 72") && page.contains("https://hooks.example/..."), "{page}");
+    assert!(!page.contains("T0/secret"), "{page}");
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn an_incident_that_is_over_offers_nothing() {
+    let site = site().await;
+    let moved = SATO.send(&site, &path("/do/merge"), &[("into", "INC-2026-0008"), ("reason", "same update")]).await;
+    assert_eq!((moved.status, moved.header("location")), (303, "/incidents/INC-2026-0008"));
+    let page = SATO.read(&site, "/incidents/INC-2026-0008").await;
+    assert!(page.contains("of 334 devices left") && page.contains("INC-2026-0007"), "{page}");
+    let gone = SATO.look(&site, &path("")).await;
+    assert!(words(&gone.body).contains("It is part of INC-2026-0008"), "{}", words(&gone.body));
+    assert!(!gone.body.contains("method=\"post\"") && !gone.body.contains("/do/"), "nothing can be done to it");
+    assert_eq!(SATO.send(&site, &path("/do/note"), &[("text", "x"), ("tell", "no")]).await.status, 422);
+    site.server.stop().await;
+}
