@@ -386,7 +386,8 @@ impl Parts<'_> {
         let working = tokio::spawn(work.run(stopped.clone()));
         let board = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateDesk>);
         let exporter = Exporter::new(Arc::clone(&counters), Arc::clone(&snapshot), clock, config.device_series)
-            .with_gates(board.clone());
+            .with_gates(board.clone())
+            .with_incidents(desk.samples());
         let zone = config.zone.clone();
         let shown = (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store));
         let http = http(exporter, shown, (board, access, &desk), (clock, zone));

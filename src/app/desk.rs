@@ -9,12 +9,14 @@
 //! |---|---|
 //! | `directory` | which channel reaches whom |
 //! | `intake` | from the detector's events to incidents |
+//! | `samples` | the incidents as metrics show them |
 //! | `sight` | the fleet as the incidents see it |
 //! | `text` | the words of a notice |
 //! | `work` | the task that keeps all of it going |
 
 mod directory;
 mod intake;
+mod samples;
 mod sight;
 mod text;
 mod work;
@@ -22,7 +24,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -39,6 +41,8 @@ use crate::engine::device::DeviceId;
 use crate::engine::incident::closure::Obstacles;
 use crate::engine::incident::{Action, Case, CaseEvent, Command, LifeSettings, Observation, Refusal, Rota};
 use crate::engine::snapshot::Snapshot;
+use crate::engine::time::Timestamp;
+use crate::metrics::incidents::IncidentSample;
 use crate::record::case::{CaseAppend, CaseQuery, CaseStore};
 use crate::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Reshape, is_called};
 use crate::record::outbox::NewDispatch;
@@ -54,6 +58,9 @@ const NAMED: usize = 300;
 
 /// Most closed incidents that a new one is compared with, to say which it follows.
 const CLOSED_LOOKED_AT: u32 = 20;
+
+/// Closed incidents whose metrics are still shown, so that the close itself can be seen.
+const CLOSED_SHOWN: usize = 5;
 
 /// How incidents are to run.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +93,9 @@ struct Inner {
     /// Open cases by id.
     cases: Mutex<BTreeMap<String, Arc<Case>>>,
     board: ArcSwap<CaseBoard>,
+    /// Closed since the start, the latest last.
+    closed: Mutex<VecDeque<Arc<Case>>>,
+    samples: Arc<ArcSwap<Vec<IncidentSample>>>,
     updates: broadcast::Sender<CaseUpdate>,
 }
 
@@ -129,14 +139,30 @@ impl Desk {
             writing: tokio::sync::Mutex::new(()),
             cases: Mutex::new(cases),
             board: ArcSwap::default(),
+            closed: Mutex::default(),
+            samples: Arc::default(),
             updates: broadcast::Sender::new(UPDATE_ROOM),
         };
         inner.show();
         Ok(Self(Arc::new(inner)))
     }
+
+    /// The incidents as metrics show them, now and from now on.
+    pub fn samples(&self) -> Arc<ArcSwap<Vec<IncidentSample>>> {
+        Arc::clone(&self.0.samples)
+    }
 }
 
 impl Inner {
+    /// Draws what metrics show: the open incidents, then those closed last.
+    fn sample(&self, now: Timestamp) {
+        let closed = lock(&self.closed);
+        let board = self.board.load();
+        let shown = board.cases.iter().chain(closed.iter().rev());
+        let samples = shown.map(|case| samples::sample(case, &self.settings, now)).collect();
+        self.samples.store(Arc::new(samples));
+    }
+
     /// The open case with this id, number or alias.
     fn find(&self, id: &str) -> Option<Arc<Case>> {
         lock(&self.cases).values().find(|case| is_called(case, id)).cloned()
@@ -215,6 +241,12 @@ impl Inner {
             cases.insert(case.id().to_owned(), Arc::clone(case));
         } else {
             cases.remove(case.id());
+            let mut closed = lock(&self.closed);
+            closed.retain(|known| known.id() != case.id());
+            closed.push_back(Arc::clone(case));
+            if closed.len() > CLOSED_SHOWN {
+                closed.pop_front();
+            }
         }
         drop(cases);
         for event in events {

@@ -117,6 +117,7 @@ impl Inner {
         for case in &self.board.load_full().cases {
             self.attend(case, now).await?;
         }
+        self.sample(now);
         self.statuses.forget_before(snapshot.at);
         Ok(())
     }
