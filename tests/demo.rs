@@ -69,7 +69,7 @@ fn the_nightly_update_makes_one_major_incident_that_names_it() {
     let (out, _) = ended_with(0, demo(&["--exit-when-declared", "--for", "60s"]));
     let declared: Vec<_> = out.lines().filter(|line| line.contains("declared  ")).collect();
     let [declared] = declared[..] else { panic!("not one declared line:\n{out}") };
-    assert!(declared.contains("INC-0001") && declared.contains("suspect update 2026.11.18 ("), "{declared}");
+    assert!(declared.contains("INC-2026-0001") && declared.contains("suspect update 2026.11.18 ("), "{declared}");
     assert!(declared.contains("fleet") && declared.contains(" 0 without knowledge"), "{declared}");
     assert!(out.contains("warning"), "an hour is warned of before it is full:\n{out}");
     assert!(!out.contains('\u{1b}'), "plain means plain:\n{out}");

@@ -97,7 +97,7 @@ fn a_recording_replays_to_the_same_bytes_in_the_form_of_the_contract() {
     let declared: Vec<_> = lines.iter().filter(|line| line["event"] == "declared").collect();
     assert_eq!(declared.len(), 1, "{lines:#?}");
     assert_eq!(declared[0]["cause"]["kind"], "update");
-    assert_eq!(declared[0]["incident"], "INC-0001");
+    assert_eq!(declared[0]["incident"], "INC-2026-0001");
     let keys = [
         "at",
         "cause",
@@ -301,6 +301,6 @@ async fn a_night_recorded_from_mosquitto_replays_to_the_incident_that_was_lived(
     let output = replayed(&[whole.to_str().unwrap()]);
     let replayed: Vec<Change> =
         String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(told(&changes).contains("INC-0001"), "{}", told(&changes));
+    assert!(told(&changes).contains("INC-2026-0001"), "{}", told(&changes));
     assert_eq!(told(&replayed), told(&changes));
 }

@@ -55,5 +55,8 @@ pub fn run(config: &Config, args: &ExplainArgs) -> anyhow::Result<()> {
 /// Whether this is an incident's number or an event's id, and not a device's.
 fn is_event(what: &str) -> bool {
     let digits = what.strip_prefix("INC-").or_else(|| what.strip_prefix("E-"));
-    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    digits.is_some_and(|digits| {
+        digits.starts_with(|c: char| c.is_ascii_digit())
+            && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+    })
 }

@@ -15,6 +15,7 @@ mod grouping;
 mod groups;
 mod image;
 mod membership;
+mod number;
 mod pool;
 mod shown;
 mod tide;

@@ -128,7 +128,7 @@ pub struct Change {
     /// Why an event that people had been warned of was not declared, with its `recovered`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near_miss: Option<NearMiss>,
-    /// Ids of events (`E-0007`) and numbers of incidents (`INC-0002`) that proved to be this one, all that there ever were. Whoever
+    /// Ids of events (`E-0007`) and numbers of incidents (`INC-2026-0002`) that proved to be this one, all that there ever were. Whoever
     /// was told of one of them has been told of this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,

@@ -114,7 +114,7 @@ impl<D: Database> IncidentStore for D {
     }
 }
 
-/// The count in an incident's number: 12 of `INC-0012`; 0 where there is none.
+/// The count in an incident's number: 12 of `INC-2026-0012` and of `INC-0012`, as it was before; 0 where there is none.
 fn counted(number: &str) -> u64 {
     let (_, count) = number.rsplit_once('-').unwrap_or_default();
     let digits = count.len() - count.trim_start_matches(|c: char| c.is_ascii_digit()).len();

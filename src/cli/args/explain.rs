@@ -7,7 +7,7 @@ use clap::Args;
 /// Options of `explain`.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
-Of an incident or a near miss (INC-0012, or E-0034 as warnings name it) it is told how the hour is proved, minute by minute,
+Of an incident or a near miss (INC-2026-0012, or E-0034 as warnings name it) it is told how the hour is proved, minute by minute,
 who is suspected and on which counts, what carries the damage, and who was hit when; of one that was not declared, why not.
 Of a device, how each of its last minutes was judged and why.
 
@@ -16,9 +16,9 @@ recording or a journal, whose numbers may differ from those that were lived. A d
 configured journal, unless --from names another source.
 
 Examples:
-  fleetwatch explain INC-0012
+  fleetwatch explain INC-2026-0012
   fleetwatch explain E-0034 --from http://127.0.0.1:8080        why was it not declared?
-  fleetwatch explain INC-0001 --from night.jsonl --minutes
+  fleetwatch explain INC-2026-0001 --from night.jsonl --minutes
   fleetwatch explain B-0042 --at 03:30                          from the journal
   fleetwatch explain B-0042 --at 2026-11-22T03:30:00+09:00 --from night.jsonl")]
 pub struct ExplainArgs {

@@ -47,7 +47,7 @@ this version. Where people log in, a token with the scope gate is needed: FLEETW
 
 Examples:
   fleetwatch gate hold 2026.11.21 --by Sato --reason withdrawn
-  fleetwatch gate release 2026.11.21 --by Sato --reason see-INC-0001")]
+  fleetwatch gate release 2026.11.21 --by Sato --reason see-INC-2026-0001")]
 pub struct GateSetArgs {
     /// The update's version, as devices send it.
     #[arg(value_name = "VERSION")]

@@ -14,6 +14,7 @@ use crate::engine::suspect::{self, AttributeKey, Attributes, Candidate};
 use crate::engine::time::{Minute, Timestamp};
 use crate::engine::verdict::{Signature, Test};
 
+use super::number::IncidentNumber;
 use super::pool::{self, Part};
 use super::tide::Tide;
 use super::tracked::Tracked;
@@ -69,7 +70,7 @@ pub struct Event {
     /// Number of the event; stable whatever becomes of it.
     pub number: u32,
     /// Number of the incident, from the declaration on.
-    pub incident: Option<u32>,
+    pub incident: Option<IncidentNumber>,
     pub scope: Scope,
     pub state: EventState,
     /// By device index. Those who left stay, with their time.
@@ -138,7 +139,7 @@ impl Event {
 
     /// The incident's id, once declared.
     pub fn incident_id(&self) -> Option<String> {
-        self.incident.map(|number| format!("INC-{number:04}"))
+        self.incident.map(|number| number.to_string())
     }
 
     /// Whether people have been told of it.

@@ -438,7 +438,7 @@ fn a_device_that_was_told_of_gives_its_number_to_the_group_it_proves_to_be_of() 
     assert_eq!(declared.len(), 1, "nobody is told twice: {:#?}", bench.changes);
     let joined = bench.of(ChangeKind::Joined);
     let taken = joined.iter().find(|change| !change.aliases.is_empty()).expect("the group names what it took in");
-    assert_eq!((taken.scope, taken.incident.as_deref()), (Scope::Fleet, Some("INC-0001")));
+    assert_eq!((taken.scope, taken.incident.as_deref()), (Scope::Fleet, Some("INC-2026-0001")));
     assert_eq!(taken.aliases, [declared[0].event_id.clone()]);
     assert_ne!(taken.event_id, declared[0].event_id);
 }
@@ -447,7 +447,8 @@ fn a_device_that_was_told_of_gives_its_number_to_the_group_it_proves_to_be_of() 
 fn of_two_majors_that_prove_to_be_one_the_older_number_stays_and_the_other_is_its_alias() {
     let event = |number: u32, incident: Option<u32>| {
         let mut event = event::Event::new(number, Scope::Fleet, Minute(1_000 + number));
-        event.incident = incident;
+        let at = Timestamp::from_ms(T0);
+        event.incident = incident.map(|count| number::IncidentNumber::new(count, at, 0));
         event.declared_at = incident.map(|_| Timestamp::from_ms(5_000));
         event.warned_min = 15;
         event
@@ -459,18 +460,18 @@ fn of_two_majors_that_prove_to_be_one_the_older_number_stays_and_the_other_is_it
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(
         merged(event(3, Some(1)), event(5, Some(2))),
-        (some("INC-0001"), vec!["E-0005".into(), "INC-0002".into()])
+        (some("INC-2026-0001"), vec!["E-0005".into(), "INC-2026-0002".into()])
     );
     assert_eq!(
         merged(event(3, Some(2)), event(5, Some(1))),
-        (some("INC-0001"), vec!["E-0005".into(), "INC-0002".into()])
+        (some("INC-2026-0001"), vec!["E-0005".into(), "INC-2026-0002".into()])
     );
-    assert_eq!(merged(event(3, None), event(5, Some(1))), (some("INC-0001"), vec!["E-0005".into()]));
-    assert_eq!(merged(event(3, Some(1)), event(5, None)), (some("INC-0001"), vec!["E-0005".into()]));
+    assert_eq!(merged(event(3, None), event(5, Some(1))), (some("INC-2026-0001"), vec!["E-0005".into()]));
+    assert_eq!(merged(event(3, Some(1)), event(5, None)), (some("INC-2026-0001"), vec!["E-0005".into()]));
     // What the other had taken in before comes along.
     let mut other = event(5, Some(2));
     other.take_over(&event(6, Some(4)));
-    assert_eq!(merged(event(3, Some(1)), other).1, ["E-0005", "E-0006", "INC-0004", "INC-0002"]);
+    assert_eq!(merged(event(3, Some(1)), other).1, ["E-0005", "E-0006", "INC-2026-0004", "INC-2026-0002"]);
 }
 
 /// What was decided, apart from the numbers of events.

@@ -9,6 +9,7 @@ use crate::engine::time::Minute;
 use super::attributes;
 use super::event::{Clock, Event, RELAPSE_MIN};
 use super::events::Round;
+use super::number::IncidentNumber;
 use super::tracked::Tracked;
 
 /// Chance that a streak of so many minutes fills the hour. Up to 45 min it was measured by the method's prototype on
@@ -94,7 +95,7 @@ fn chance_of_the_hour(length_min: u32, hold_min: u32) -> f64 {
 
 fn declare(event: &mut Event, next_incident: &mut u32, round: &mut Round<'_>) {
     *next_incident += 1;
-    event.incident = Some(*next_incident);
+    event.incident = Some(IncidentNumber::new(*next_incident, round.now, round.settings.utc_offset_min));
     event.declared_at = Some(round.now);
     event.state = EventState::Declared;
     for index in event.members.keys() {

@@ -317,7 +317,7 @@ fn messages_are_as_the_updater_knows_them() {
     let mut gates = Gates::new(Policy::default());
     gates.observe(&[Observation { event: "E-0003", affected: Some(332), ..warned(15, &blamed) }]);
     let confirmed =
-        Observation { event: "E-0003", incident: Some("INC-0001"), affected: Some(332), ..declared(61, &blamed) };
+        Observation { event: "E-0003", incident: Some("INC-2026-0001"), affected: Some(332), ..declared(61, &blamed) };
     let hold = gates.observe(&[confirmed]).decisions.remove(0);
     assert_eq!(text(hold.message()), golden("gate-hold"));
     let by = ("佐藤", "the defect was in the test bed only");
