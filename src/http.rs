@@ -239,6 +239,7 @@ fn fleet_routes() -> Router<HttpState> {
         .route("/api/v1/incidents", get(api::incidents))
         .route("/api/v1/incidents/{id}", get(api::incident))
         .route("/api/v1/cases/{id}/record", get(look::record))
+        .route("/api/v1/cases/{id}/export", get(look::export))
         .route("/api/v1/gates", get(gate::gates))
         .route("/api/v1/control-ring", get(gate::control_ring))
         .route("/api/v1/report", get(api::report))

@@ -386,11 +386,9 @@ impl Parts<'_> {
         let working = tokio::spawn(work.run(stopped.clone()));
         let board = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateDesk>);
         let exporter = Exporter::new(Arc::clone(&counters), Arc::clone(&snapshot), clock, config.device_series)
-            .with_gates(board.clone())
             .with_incidents(desk.samples());
-        let zone = config.zone.clone();
         let shown = (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store));
-        let http = http(exporter, shown, (board, access, &desk), (clock, zone));
+        let http = http(exporter, shown, (board, access, &desk), (clock, config.zone.clone()));
         let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
         let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), record);
@@ -433,6 +431,7 @@ fn http(
     (gates, access, desk): (Option<Arc<dyn GateDesk>>, Arc<Access>, &Desk),
     (clock, zone): (Clock, Zone),
 ) -> HttpState {
+    let exporter = exporter.with_gates(gates.clone());
     let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));
     HttpState {
         snapshot,

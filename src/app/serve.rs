@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use crate::broker::{self, BrokerCounters, Embedded, RetainedLimits, Users};
 use crate::cli::Failure;
 use crate::clock::Clock;
-use crate::config::{BrokerMode, Config, Credentials, DeviceMetrics};
+use crate::config::{AccessMode, BrokerMode, Config, Credentials, DeviceMetrics};
 use crate::engine::device::DeviceId;
 use crate::engine::gate::Policy;
 use crate::engine::wire::Limits;
@@ -120,6 +120,7 @@ impl Service {
         };
         let shutdown = wait_for(stopped);
         let http = tokio::spawn(http::serve(listener, core.http_state(), HttpConfig::default(), shutdown));
+        warn_without_users(&config, &core).await;
         let broker = transport.address().map_or_else(|| "external".to_owned(), |address| address.to_string());
         tracing::info!(pages = %format!("http://{http_address}/"), broker, "watching");
         Ok(Self { core, transport, delivery, http_address, http, stop, gauges })
@@ -202,6 +203,14 @@ impl Transport {
             Self::Embedded(broker) => Some(broker.local_addr()),
             Self::External(_) => None,
         }
+    }
+}
+
+/// Somebody has to be the first.
+async fn warn_without_users(config: &Config, core: &Core) {
+    let store = core.http_state().access.store();
+    if config.access.mode == AccessMode::Users && store.users().await.is_ok_and(|users| users.is_empty()) {
+        tracing::warn!("nobody can log in yet: fleetwatch user add NAME --role admin --config FILE");
     }
 }
 

@@ -29,6 +29,12 @@ pub fn run(command: &IncidentCommand, out: &mut dyn Write) -> Result<(), Failure
         IncidentCommand::Ls(args) => list(args, out),
         IncidentCommand::Show(args) => show(args, out),
         IncidentCommand::Log(args) => log(args, out),
+        IncidentCommand::Export(args) => {
+            let format = if args.csv { "csv" } else { "json" };
+            let path = format!("{}/export?format={format}", path_of(&args.id));
+            let body = server(&args.api)?.get(&path).context("cannot get the export")?;
+            out.write_all(&body).map_err(|error| Failure::write("-".into(), error))
+        }
         IncidentCommand::Ladder(args) => ladder(args, out),
         IncidentCommand::Merge(args) => {
             let body = json!({ "into": args.into, "reason": args.reason });
@@ -86,7 +92,7 @@ fn wished(command: &IncidentCommand) -> Result<(&str, &ApiServer, Value), Failur
             (id, api, json!({ "command": "file_review", "text": text_in(file)? }))
         }
         C::Close(args) => (&args.id, &args.api, json!({ "command": "close" })),
-        C::Ls(_) | C::Show(_) | C::Log(_) | C::Ladder(_) | C::Merge(_) | C::Split(_) | C::Declare(_) => {
+        C::Ls(_) | C::Show(_) | C::Log(_) | C::Ladder(_) | C::Export(_) | C::Merge(_) | C::Split(_) | C::Declare(_) => {
             return Err(Failure::Usage("this is no command on one incident".into()));
         }
     };

@@ -7,6 +7,7 @@
 //! | `GET /api/v1/cases/{id}` | one incident as it stands |
 //! | `GET /api/v1/cases/{id}/ladder?step&branch&settled&after&limit` | its devices, a page at a time |
 //! | `GET /api/v1/cases/{id}/record?after&limit` | its record, entry by entry |
+//! | `GET /api/v1/cases/{id}/export?format` | everything on record about it, as JSON or CSV |
 //! | `POST /api/v1/cases/{id}/commands` | a person's wish: acknowledge, claim, call, agree, sign off, close, ... |
 //! | `POST /api/v1/cases/{id}/merge`, `/split` | wishes that concern two incidents |
 //! | `GET /api/v1/cases/stream` | what changes, as server-sent events |
@@ -47,12 +48,15 @@ use crate::engine::incident::Case;
 use crate::record::access::{Principal, Role};
 use crate::record::case::CaseStore;
 use crate::record::desk::{CaseDesk, DeskError};
+use crate::record::outbox::Outbox;
 
 /// Where people work on incidents, and what is kept beside it.
 #[derive(Clone, Debug)]
-pub struct CaseAccess {
-    pub desk: Arc<dyn CaseDesk>,
-    pub store: Arc<dyn CaseStore>,
+struct CaseAccess {
+    desk: Arc<dyn CaseDesk>,
+    store: Arc<dyn CaseStore>,
+    /// For what was told to whom.
+    outbox: Arc<dyn Outbox>,
 }
 
 /// What the handlers of cases take: the state's part, or a clear word that there is none.
@@ -63,8 +67,8 @@ pub(super) struct Cases {
 
 impl FromRef<HttpState> for Cases {
     fn from_ref(state: &HttpState) -> Self {
-        let both = state.desk.clone().zip(state.cases.clone());
-        Self { access: both.map(|(desk, store)| CaseAccess { desk, store }) }
+        let all = state.desk.clone().zip(state.cases.clone()).zip(state.outbox.clone());
+        Self { access: all.map(|((desk, store), outbox)| CaseAccess { desk, store, outbox }) }
     }
 }
 
@@ -75,6 +79,10 @@ impl Cases {
 
     fn store(&self) -> Result<&dyn CaseStore, Problem> {
         self.access.as_ref().map(|access| &*access.store).ok_or_else(none)
+    }
+
+    fn outbox(&self) -> Result<&dyn Outbox, Problem> {
+        self.access.as_ref().map(|access| &*access.outbox).ok_or_else(none)
     }
 
     /// The incident, open or not, if it is any of the principal's business.

@@ -35,7 +35,7 @@ pub(super) struct AnyObject {
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     paths(
-        look::list, look::one, look::ladder, look::record, act::declare, act::command, act::merge, act::split,
+        look::list, look::one, look::ladder, look::record, look::export, act::declare, act::command, act::merge, act::split,
         stream::stream, contacts::find, contacts::one, contacts::import,
         super::api::incidents, super::api::incident, super::api::devices, super::api::report,
         super::gate::gates, super::gate::decide, super::gate::control_ring,

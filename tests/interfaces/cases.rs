@@ -9,6 +9,7 @@ use fleetwatch::http::access::{Mode, secret};
 use fleetwatch::http::{Access, AccessSettings, HttpConfig};
 use fleetwatch::record::access::{AccessStore, ApiToken, Deed, Role, Scope};
 use fleetwatch::record::desk::CaseDesk;
+use fleetwatch::store::Sqlite;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -23,21 +24,24 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 pub struct Site {
     pub server: Server,
     desk: Arc<Desk>,
+    _dir: tempfile::TempDir,
 }
 
 /// A server with one open incident of six devices, three of each of two branches.
 async fn site() -> Site {
     let desk = Arc::new(Desk::with_incident());
     let work = desk.clone();
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Arc::new(Sqlite::open(&dir.path().join("outbox.db")).await.unwrap());
     let snapshot = sample::snapshot(10, Stage::Quiet);
     let server = Server::start_with("127.0.0.1:0", snapshot, &[], HttpConfig::default(), |state| {
         let store = state.access.store();
         let settings = AccessSettings { mode: Mode::Users, ..AccessSettings::default() };
         state.access = Arc::new(Access::new(store, settings, state.clock).unwrap());
-        (state.desk, state.cases) = (Some(work.clone()), Some(work));
+        (state.desk, state.cases, state.outbox) = (Some(work.clone()), Some(work), Some(outbox));
     })
     .await;
-    Site { server, desk }
+    Site { server, desk, _dir: dir }
 }
 
 impl Site {
@@ -356,6 +360,10 @@ async fn the_command_line_works_on_incidents() {
     assert!(logged.contains("  Sato  noted  {") && logged.lines().count() >= 8, "{logged}");
     let ladder = run("fleetwatch incident ladder NR --open --branch sapporo").await.unwrap();
     assert!(ladder.lines().count() == 3 && ladder.starts_with("B-0001  contacted  sapporo  -  1 calls\n"), "{ladder}");
+    let csv = run("fleetwatch incident export NR --csv").await.unwrap();
+    assert!(csv.starts_with("at,recorded_at,who,what,detail\r\n") && csv.contains(",Sato,noted,"), "{csv}");
+    let export: Value = serde_json::from_str(&run("fleetwatch incident export NR").await.unwrap()).unwrap();
+    assert_eq!(export["case"]["summary"]["number"], NUMBER);
     let json = run("fleetwatch incident ladder NR --json").await.unwrap();
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["devices"].as_array().unwrap().len(), 6);
     for (line, told) in [

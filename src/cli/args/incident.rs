@@ -45,6 +45,8 @@ pub enum IncidentCommand {
     Show(OneArgs),
     /// Print its record, entry by entry.
     Log(OneArgs),
+    /// Write everything on record about it, to hand it on.
+    Export(ExportIncidentArgs),
     /// List its devices and how far each has come.
     Ladder(LadderArgs),
     /// Answer for a role: commander, development_lead, support_lead, communications_lead, or ROLE@BRANCH.
@@ -122,6 +124,29 @@ pub struct OneArgs {
     /// The incident.
     #[arg(value_name = "INCIDENT")]
     pub id: String,
+
+    /// Where to ask.
+    #[command(flatten)]
+    pub api: ApiServer,
+}
+
+/// Options of `incident export`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+JSON has the whole of it; CSV its story for a spreadsheet, with the columns at, recorded_at, who, what, detail. Contacts of
+customers are in neither.
+
+Examples:
+  fleetwatch incident export INC-2026-0007 > incident.json
+  fleetwatch incident export INC-2026-0007 --csv > incident.csv")]
+pub struct ExportIncidentArgs {
+    /// The incident.
+    #[arg(value_name = "INCIDENT")]
+    pub id: String,
+
+    /// CSV in place of JSON.
+    #[arg(long)]
+    pub csv: bool,
 
     /// Where to ask.
     #[command(flatten)]

@@ -17,10 +17,11 @@ use super::{Cases, sees, unknown};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::{Case, Step};
 use crate::http::HttpState;
-use crate::http::openapi::ProblemBody;
+use crate::http::openapi::{AnyObject, ProblemBody};
 use crate::http::problem::Problem;
 use crate::record::access::{Principal, Role};
 use crate::record::case::{CaseQuery, RecordedCaseEvent};
+use crate::record::export::Export;
 
 /// Most incidents, devices and entries in one answer.
 const MAX_CASES: u32 = 500;
@@ -287,4 +288,58 @@ pub(in crate::http) async fn record(
     let entries: Vec<Entry> = later.by_ref().take(limit).map(Entry::from).collect();
     let next = later.next().and(entries.last()).map(|entry| entry.seq);
     Ok(Json(Entries { entries, next }))
+}
+
+/// How an incident is handed on.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::http) enum Format {
+    /// The whole of it.
+    #[default]
+    Json,
+    /// Its story, a line an entry; formulas defused.
+    Csv,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct ExportParams {
+    #[param(inline)]
+    format: Format,
+}
+
+/// Everything that is on record about an incident or an event, to be handed on. Contacts are not part of it.
+#[utoipa::path(get, path = "/api/v1/cases/{id}/export", tag = "incidents",
+    params(("id" = String, Path, description = "Number, alias, or event id"), ExportParams), responses(
+    (status = 200, description = "JSON, or CSV with the columns at, recorded_at, who, what, detail", content(
+        (AnyObject = "application/json"), (String = "text/csv"))),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::http) async fn export(
+    State(state): State<HttpState>,
+    State(cases): State<Cases>,
+    Path(id): Path<String>,
+    query: Result<Query<ExportParams>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let ExportParams { format } = params(query)?;
+    let stores = (&*state.store, cases.store()?, cases.outbox()?);
+    let found = Export::read(stores, &id, state.clock.now()).await.map_err(|error| Problem::record(&error))?;
+    let export = found.ok_or_else(|| unknown(&id))?;
+    let failed = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "an export could not be made");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the export could not be made")
+    };
+    let (kind, ending, body) = match format {
+        Format::Json => ("application/json", "json", serde_json::to_vec(&export).map_err(|error| failed(&error))?),
+        Format::Csv => {
+            let mut csv = Vec::new();
+            export.write_csv(&mut csv).map_err(|error| failed(&error))?;
+            ("text/csv; charset=utf-8", "csv", csv)
+        }
+    };
+    // A name of our own making: what was asked for may hold anything.
+    let disposition = format!("attachment; filename=\"incident.{ending}\"");
+    Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
 }
