@@ -79,9 +79,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
             app(|| wired::serve(config))
         }
         Command::Demo(args) => {
-            // The demo tells of a declared incident by itself, and log lines would tear its panel.
+            // The demo tells of what becomes of an incident by itself, and log lines would tear its panel.
             let panel = !args.plain && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-            log(if panel { "error" } else { "warn,fleetwatch::app::decision=error" })?;
+            log(if panel { "error" } else { "warn,fleetwatch::app::decision=error,fleetwatch::app::desk=error" })?;
             app(|| wired::demo(args))
         }
         Command::Simulate(args) => {

@@ -37,7 +37,7 @@
 pub mod access;
 mod api;
 mod assets;
-pub mod cases;
+mod cases;
 mod events;
 mod filter;
 mod gate;
@@ -71,7 +71,6 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 pub use self::access::{Access, AccessSettings};
 use self::access::{Needed, Peer, login};
-pub use self::cases::CaseAccess;
 use self::cases::idempotency::InFlight;
 use self::cases::{Streams, act, contacts, look};
 pub use self::guard::HostPolicy;

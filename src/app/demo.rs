@@ -9,9 +9,10 @@
 mod crew;
 mod follow;
 pub mod history;
+mod outcome;
 mod place;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -30,7 +31,8 @@ use crate::cli::args::DemoArgs;
 use crate::clock::{self, Clock};
 use crate::engine::detector::Engine;
 use crate::engine::device::Label;
-use crate::engine::effect::{Change, ChangeKind};
+use crate::engine::effect::Change;
+use crate::engine::incident::LifeSettings;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
 use crate::http;
@@ -46,6 +48,7 @@ use super::live::{Moment, Scene, View, count, local_time};
 use super::stop::Stop;
 use crew::{Shift, Told};
 use follow::Follower;
+use outcome::{Done, Outcome, fleet_span, note, summary};
 use place::Place;
 
 /// When the story begins: 2026-11-19 01:50 in Japan.
@@ -66,6 +69,9 @@ const RATE_OVER: Duration = Duration::from_secs(3);
 const JOURNAL_BYTES: u64 = 512 << 20;
 /// Longest time that the pages may take to finish what they are at.
 const HTTP_FAREWELL: Duration = Duration::from_secs(1);
+/// Quiet minutes that verify a device. An hour is the rule; of 600 devices the last one has it some hours later, because a
+/// healthy device has a degraded minute now and then, and nobody wants to look at a demo for so long.
+const CLEAR_MIN: u32 = 20;
 /// Lines of the crew that may wait to be shown.
 const LINES: usize = 64;
 
@@ -87,19 +93,6 @@ struct Demo<'a> {
     pages: TcpListener,
     place: Place,
     view: View,
-}
-
-/// How a demo ended.
-#[derive(Debug, Default)]
-struct Outcome {
-    /// Real time since the fleet began to connect.
-    ran: Duration,
-    /// Fleet time that passed.
-    fleet_ms: i64,
-    incidents: BTreeMap<String, Change>,
-    /// Numbers of the incidents that were closed.
-    closed: BTreeSet<String>,
-    asked: bool,
 }
 
 impl<'a> Demo<'a> {
@@ -308,14 +301,6 @@ struct Stage {
     mqtt: SocketAddr,
 }
 
-/// Messages at the end.
-#[derive(Clone, Copy, Debug)]
-struct Done {
-    acked: u64,
-    journaled: u64,
-    dropped: u64,
-}
-
 impl Stage {
     async fn open(demo: &Demo<'_>, engine: Engine) -> anyhow::Result<Self> {
         let clock = Clock::scaled(EPOCH, demo.args.speed);
@@ -324,7 +309,8 @@ impl Stage {
         config.journal.max_bytes = JOURNAL_BYTES;
         config.preload = Some(engine);
         config.contacts = crew::contacts(&demo.simulation);
-        config.desk = DeskConfig { rota: crew::rota(), ..DeskConfig::default() };
+        let life = LifeSettings { clear_min: CLEAR_MIN, ..LifeSettings::default() };
+        config.desk = DeskConfig { settings: life, rota: crew::rota(), ..DeskConfig::default() };
         let core = Core::start(config).await?;
         let changes = core.changes();
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, demo.args.mqtt_port));
@@ -444,58 +430,6 @@ fn told_rollout(simulation: &Simulation, at: Timestamp) -> String {
     let time = local_time(at, simulation.config().utc_offset_min);
     let names: Vec<String> = updates(simulation).iter().map(ToString::to_string).collect();
     format!("{time}  {:<9} {} begins to roll out, ring by ring", "rollout", names.join(" and "))
-}
-
-/// Keeps the last word on each declared incident.
-fn note(incidents: &mut BTreeMap<String, Change>, change: Change) {
-    let Some(number) = change.incident.clone() else { return };
-    match change.kind {
-        ChangeKind::Declared => drop(incidents.insert(number, change)),
-        ChangeKind::CauseChanged => {
-            if let Some(incident) = incidents.get_mut(&number) {
-                incident.cause = change.cause;
-            }
-        }
-        _ => {}
-    }
-}
-
-fn summary(outcome: &Outcome, done: Done) -> Vec<String> {
-    let asked = if outcome.asked { " on request" } else { "" };
-    let incidents = match outcome.incidents.len() {
-        0 => "no major incident".to_owned(),
-        1 => "1 major incident".to_owned(),
-        many => format!("{many} major incidents"),
-    };
-    let given_up = if done.dropped > 0 { format!(", {} given up", count(done.dropped)) } else { String::new() };
-    let mut lines = vec![
-        format!(
-            "Ended{asked} after {:.0} s, {}: {incidents}.",
-            outcome.ran.as_secs_f64(),
-            fleet_span(outcome.fleet_ms)
-        ),
-        format!("{} messages acknowledged, {} journaled{given_up}.", count(done.acked), count(done.journaled)),
-    ];
-    lines.extend(outcome.incidents.iter().map(|(number, incident)| {
-        let end = if outcome.closed.contains(number) { ", closed" } else { "" };
-        let blame = match &incident.cause {
-            Some(cause) => format!("{} {}", cause.suspect.kind, cause.suspect.value),
-            None => "no common cause".to_owned(),
-        };
-        let affected = incident.devices.len() as u64;
-        format!("{number}: {blame}, {} device{}{end}", count(affected), if affected == 1 { "" } else { "s" })
-    }));
-    lines
-}
-
-/// `1 h 32 min of the fleet's time`.
-fn fleet_span(ms: i64) -> String {
-    let minutes = ms / 60_000;
-    if minutes < 60 {
-        format!("{minutes} min of the fleet's time")
-    } else {
-        format!("{} h {} min of the fleet's time", minutes / 60, minutes % 60)
-    }
 }
 
 #[cfg(test)]

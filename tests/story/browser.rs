@@ -122,13 +122,6 @@ impl Page {
     }
 
     /// The texts of all elements.
-    pub async fn texts(&self, css: &str) -> Vec<String> {
-        let mut texts = Vec::new();
-        for element in self.driver.find_all(By::Css(css)).await.unwrap_or_default() {
-            texts.extend(element.text().await.ok());
-        }
-        texts
-    }
 
     pub async fn has(&self, css: &str) -> bool {
         self.driver.find(By::Css(css)).await.is_ok()

@@ -52,7 +52,7 @@ fn sentence(change: &Change, moment: &Moment, scene: &Scene, paint: Paint) -> St
         ChangeKind::Recovered => {
             format!("{name}: the quality is back after {}, {members}", length(change.streak_s))
         }
-        ChangeKind::Resolved => format!("{name}: closed, quiet with data since it recovered"),
+        ChangeKind::Resolved => format!("{name}: the detector is done with it, quiet with data since it recovered"),
         ChangeKind::Joined | ChangeKind::Left => format!("{name}: {members}"),
     }
 }

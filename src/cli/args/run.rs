@@ -40,7 +40,7 @@ Scenarios:
 
 In nightly, simulated people work on the incident from its declaration to its close, some 5 minutes in all: they answer,
 agree on a workaround, call the customers, ship the fix, find a revert that failed, and are refused a close that comes
-too early. --no-crew leaves all of that to you, on the pages.
+too early. A device is verified after 20 quiet minutes there, instead of the hour that is the rule. --no-crew leaves all of that to you, on the pages.
 
 The story begins at 01:50, Japanese time, ten minutes before the nightly rollout; nightly is declared after some 75 s.
 First the two days before are worked through: the hours of the story whole, eleven minutes of each other hour.

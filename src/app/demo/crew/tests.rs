@@ -86,6 +86,7 @@ impl World {
             streak_min: if device.well_since.is_some() { 0 } else { 60 },
             quiet_since: device.well_since,
             quiet_min: device.well_since.map_or(0, |since| minutes(since, now)) as u32,
+            quiet_since: device.well_since,
             is_known: true,
             in_event: device.well_since.is_none(),
             workaround: Some(device.workaround.as_ref().map_or((None, false), |(id, on)| (Some(id.as_str()), *on))),
