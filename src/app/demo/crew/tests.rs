@@ -84,7 +84,6 @@ impl World {
         Sighting {
             device: id,
             streak_min: if device.well_since.is_some() { 0 } else { 60 },
-            quiet_since: device.well_since,
             quiet_min: device.well_since.map_or(0, |since| minutes(since, now)) as u32,
             quiet_since: device.well_since,
             is_known: true,
