@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::engine::device::DeviceId;
 use crate::engine::effect::Verdict;
 use crate::engine::snapshot::{DeviceView, Snapshot};
 use crate::record::access::Principal;
@@ -75,4 +76,15 @@ impl DeviceParams {
 
 fn is(wanted: &str, value: Option<&str>) -> bool {
     wanted.is_empty() || value == Some(wanted)
+}
+
+/// The branch of a device, as the picture of the fleet has it.
+pub(super) fn branch_of<'a>(snapshot: &'a Snapshot, device: &DeviceId) -> Option<&'a str> {
+    seen(snapshot, device)?.branch.as_deref()
+}
+
+/// A device in the picture of the fleet.
+pub(super) fn seen<'a>(snapshot: &'a Snapshot, device: &DeviceId) -> Option<&'a DeviceView> {
+    let index = snapshot.devices.binary_search_by(|view| view.id.cmp(device)).ok()?;
+    snapshot.devices.get(index)
 }

@@ -59,7 +59,7 @@
 
   const listen = () => {
     if (source) return;
-    source = new EventSource("/events");
+    source = new EventSource("/api/v1/cases/stream");
     source.onopen = () => { say("on"); };
     source.onerror = () => {
       say("off");

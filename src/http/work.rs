@@ -101,15 +101,14 @@ impl Act {
         Self::ALL.into_iter().find(|act| act.as_str() == name)
     }
 
-    /// What somebody has to be allowed for it.
+    /// What somebody has to be allowed for it, at the least.
     pub(super) const fn needs(self) -> Action {
         match self {
             Self::Acknowledge | Self::Join | Self::HandOver | Self::Note | Self::Script => Action::TakePart,
-            Self::Countermeasure | Self::Agree => Action::Countermeasure,
+            Self::Countermeasure | Self::Agree | Self::ReleaseFix => Action::Countermeasure,
             Self::Claim => Action::Work,
             Self::SignOff | Self::Lift => Action::SignOff,
             Self::CorrectTime
-            | Self::ReleaseFix
             | Self::Promote
             | Self::Demote
             | Self::Merge
@@ -186,7 +185,7 @@ const fn field_of(refusal: &Refusal) -> &'static str {
         Refusal::Reason => "reason",
         Refusal::Text => "text",
         Refusal::Name | Refusal::Held { .. } => "to",
-        Refusal::NotADevice(_) | Refusal::NoDevice => "devices",
+        Refusal::NotADevice(_) | Refusal::NoDevice | Refusal::AllDevices => "devices",
         Refusal::Script => "script_ja",
         Refusal::Due => "fix_due",
         Refusal::Order(_) | Refusal::Measured => "instant",

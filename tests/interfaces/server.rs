@@ -74,6 +74,8 @@ impl Server {
             outbox: None,
             settings: Arc::default(),
             shared: Shared::default(),
+            outbox: None,
+            settings: Arc::default(),
             clock,
             zone: Zone::default(),
         };

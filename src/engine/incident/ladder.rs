@@ -229,6 +229,9 @@ pub struct Rung {
     /// The last call that was answered.
     pub reached_at: Option<Timestamp>,
     pub progress: Option<Progress>,
+    /// Since when the customer waits to be called again; `None` when the last call left nothing open.
+    #[serde(default)]
+    pub call_back_since: Option<Timestamp>,
     pub claims: BTreeMap<Claim, Stamp>,
     pub proofs: BTreeMap<Proof, Timestamp>,
     /// Whether a workaround is active, as the device said last.
@@ -258,6 +261,7 @@ impl Rung {
             contacted: None,
             reached_at: None,
             progress: None,
+            call_back_since: None,
             claims: BTreeMap::new(),
             proofs: BTreeMap::new(),
             workaround_active: false,

@@ -13,6 +13,12 @@ impl Rung {
             self.reached_at = Some(stamp.at);
         }
         self.progress = call.progress.or(self.progress);
+        // Whoever did not answer is still waiting.
+        self.call_back_since = match call.outcome {
+            CallOutcome::CallBack => Some(stamp.at),
+            CallOutcome::NoAnswer => self.call_back_since,
+            CallOutcome::Reached | CallOutcome::Refused => None,
+        };
     }
 
     /// Keeps since when it has been done.
@@ -99,6 +105,8 @@ impl Rung {
         } else {
             self.progress.or(other.progress)
         };
+        // Somebody waits in either of them.
+        self.call_back_since = [self.call_back_since, other.call_back_since].into_iter().flatten().min();
         self.calls += other.calls;
         self.contacted = earlier(self.contacted.take(), other.contacted.as_ref());
         self.reached_at = self.reached_at.max(other.reached_at);

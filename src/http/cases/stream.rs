@@ -1,7 +1,8 @@
 //! What changes, as server-sent events.
 //!
-//! Each event is named `case` and says which incident changed, its version, what happened and to which devices; whoever shows it
-//! fetches it anew. `missed` says that some were lost on the way: fetch everything. A stream ends after some minutes, and a
+//! An event named `case` says which incident changed, its version, what happened and to which devices; whoever shows it
+//! fetches it anew. `fleet` says that there is a new picture of the fleet, and of which instant. `missed` says that some changes
+//! were lost on the way: fetch everything. A stream ends after some minutes, and a
 //! browser begins it again by itself: with that the session or token is looked at anew, so one that has ended hears nothing
 //! for long.
 
@@ -9,16 +10,20 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::{Cases, sees};
+use crate::engine::snapshot::Snapshot;
+use crate::engine::time::Timestamp;
+use crate::http::HttpState;
 use crate::http::openapi::ProblemBody;
 use crate::http::problem::Problem;
 use crate::record::access::{Principal, Role};
@@ -33,50 +38,82 @@ const LASTS: Duration = Duration::from_secs(300);
 /// A proxy cuts what is silent for long.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
+/// How often a new picture of the fleet is looked for.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// When the browser is to come back.
 const COME_BACK: Duration = Duration::from_secs(1);
 
 /// Room for streams. Shared between requests.
 #[derive(Clone, Debug)]
-pub struct Streams(Arc<Semaphore>);
+pub struct Streams {
+    room: Arc<Semaphore>,
+    ending: watch::Sender<bool>,
+}
 
 impl Default for Streams {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_A_TIME)))
+        Self { room: Arc::new(Semaphore::new(AT_A_TIME)), ending: watch::Sender::new(false) }
     }
+}
+
+impl Streams {
+    /// Ends every stream: the listener stops, and would wait for them.
+    pub(in crate::http) fn end(&self) {
+        self.ending.send_replace(true);
+    }
+}
+
+/// What a stream waits for.
+enum Heard {
+    End,
+    Update(Result<CaseUpdate, RecvError>),
+    Look,
 }
 
 struct Listener {
     updates: broadcast::Receiver<CaseUpdate>,
     desk: Arc<dyn CaseDesk>,
     principal: Principal,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    /// The picture of the fleet that was told last.
+    seen_at: Timestamp,
+    looks: Interval,
     ends_at: Instant,
+    ending: watch::Receiver<bool>,
     greeted: bool,
     _room: OwnedSemaphorePermit,
 }
 
 /// Changes of incidents, as server-sent events.
 #[utoipa::path(get, path = "/api/v1/cases/stream", tag = "incidents", responses(
-    (status = 200, description = "Events named `case` (number, version, at, actions, devices) and `missed`",
+    (status = 200, description = "Events named `case` (number, version, at, actions, devices), `fleet` (at) and `missed`",
      content_type = "text/event-stream", body = String),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn stream(
+    State(state): State<HttpState>,
     State(cases): State<Cases>,
     State(streams): State<Streams>,
     principal: Principal,
 ) -> Response {
     let Some(access) = cases.access else { return super::none().into_response() };
-    let Ok(room) = streams.0.try_acquire_owned() else {
+    let Ok(room) = Arc::clone(&streams.room).try_acquire_owned() else {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many listen already; ask now and then")
             .into_response();
     };
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let listener = Listener {
         updates: access.desk.updates(),
         desk: access.desk,
         principal,
+        seen_at: state.snapshot.load().at,
+        snapshot: Arc::clone(&state.snapshot),
+        looks,
         ends_at: Instant::now() + LASTS,
+        ending: streams.ending.subscribe(),
         greeted: false,
         _room: room,
     };
@@ -95,16 +132,36 @@ impl Listener {
             return Some(Event::default().event("hello").retry(COME_BACK).data("{}"));
         }
         loop {
-            match tokio::time::timeout_at(self.ends_at, self.updates.recv()).await {
-                Err(_) | Ok(Err(RecvError::Closed)) => return None,
-                Ok(Err(RecvError::Lagged(_))) => return Some(Event::default().event("missed").data("{}")),
-                Ok(Ok(update)) => {
-                    let Some(update) = self.own(update) else { continue };
+            let event = match self.hear().await {
+                Heard::End | Heard::Update(Err(RecvError::Closed)) => return None,
+                Heard::Update(Err(RecvError::Lagged(_))) => Some(Event::default().event("missed").data("{}")),
+                Heard::Update(Ok(update)) => self.own(update).map(|update| {
                     let json = serde_json::to_string(&update).unwrap_or_default();
-                    return Some(Event::default().event("case").data(json));
-                }
+                    Event::default().event("case").data(json)
+                }),
+                Heard::Look => self.look(),
+            };
+            if event.is_some() {
+                return event;
             }
         }
+    }
+
+    async fn hear(&mut self) -> Heard {
+        tokio::select! {
+            biased;
+            _ = self.ending.wait_for(|ending| *ending) => Heard::End,
+            () = tokio::time::sleep_until(self.ends_at) => Heard::End,
+            update = self.updates.recv() => Heard::Update(update),
+            _ = self.looks.tick() => Heard::Look,
+        }
+    }
+
+    /// A picture of the fleet that was not told yet.
+    fn look(&mut self) -> Option<Event> {
+        let at = self.snapshot.load().at;
+        (at != std::mem::replace(&mut self.seen_at, at))
+            .then(|| Event::default().event("fleet").data(format!("{{\"at\":{}}}", at.as_ms())))
     }
 
     /// What of an update is the principal's business.

@@ -56,7 +56,9 @@ fn japanese(refusal: &Refusal) -> String {
         Refusal::Name => format!("氏名・名称を1〜{MAX_NAME}文字で入力してください。"),
         Refusal::NotADevice(device) => format!("{device} はこの障害の対象ではありません。"),
         Refusal::NoDevice => "装置を1台以上指定してください。".to_owned(),
-        Refusal::AllDevices => "全ての装置は分離できません。1台以上を残すか、障害を取り下げてください。".to_owned(),
+        Refusal::AllDevices => {
+            "すべての装置を分離することはできません。1台以上残すか、重大障害を取り消してください。".to_owned()
+        }
         Refusal::Held { seat, holder } => {
             format!("{}は既に {holder} が担当しています。", super::story::seat(Lang::Ja, seat))
         }
@@ -70,8 +72,8 @@ fn japanese(refusal: &Refusal) -> String {
         Refusal::NotAgreed(version) => format!("第{version}版は開発の合意を待っています。"),
         Refusal::NoFix => "合意された恒久対策がありません。恒久対策を含む対策を登録してください。".to_owned(),
         Refusal::NoWorkaround => "合意された回避策がないため、適用済みとは申告できません。".to_owned(),
+        Refusal::Released(name) => format!("{name} は既に提供を開始しています。"),
         Refusal::NotReleased => "修正版はまだ提供されていません。".to_owned(),
-        Refusal::Released(name) => format!("{name} は既に提供されています。"),
         Refusal::Calls { device, needed, made } => {
             format!("{device} を連絡不能とするには、応答のない架電の記録が{needed}回必要です(現在{made}回)。")
         }

@@ -23,13 +23,18 @@ pub(super) fn section(view: &View<'_>, case: &Case, settings: &LifeSettings, pat
     let mut debts: Vec<_> = case.debts().filter(|(device, _)| sees(device)).collect();
     debts.sort_by_key(|(_, since)| *since);
     let words: Vec<_> = case.ladder.iter().filter(|(device, rung)| rung.owes_word() && sees(device)).collect();
+    let waiting = |rung: &Rung| rung.call_back_since.filter(|_| !rung.is_settled());
+    let mut waiting: Vec<_> = case.ladder.iter().filter_map(|(device, rung)| Some((device, waiting(rung)?))).collect();
+    waiting.retain(|(device, _)| sees(device));
+    waiting.sort_by_key(|(_, since)| *since);
     let exceptions: Vec<_> = case
         .ladder
         .iter()
         .filter_map(|(device, rung)| Some((device, rung.exception.as_ref()?)))
         .filter(|(device, _)| sees(device))
         .collect();
-    let nothing = follow_ups.is_empty() && debts.is_empty() && words.is_empty() && exceptions.is_empty();
+    let nothing =
+        follow_ups.is_empty() && debts.is_empty() && words.is_empty() && waiting.is_empty() && exceptions.is_empty();
     html! {
         section id=(format!("owed-{}", case.number())) data-live="" {
             h2 { (text.owed) }
@@ -38,6 +43,9 @@ pub(super) fn section(view: &View<'_>, case: &Case, settings: &LifeSettings, pat
                 (*device, html! { ((text.claim)(*claim)) ", " ((text.claimed_by)(&stamp.by)) " " (ago(view, stamp)) })
             })))
             (list(view, (text.debts, text.debts_note), debts.len(), debts.iter().map(|(device, since)| {
+                (*device, html! { (text.since) " " (view.date_time(*since)) })
+            })))
+            (list(view, (text.call_backs, ""), waiting.len(), waiting.iter().map(|(device, since)| {
                 (*device, html! { (text.since) " " (view.date_time(*since)) })
             })))
             (list(view, (text.words_owed, ""), words.len(), words.iter().map(|(device, rung)| {
@@ -95,6 +103,9 @@ pub(super) fn why_call(view: &View<'_>, case: &Case, rung: &Rung, settings: &Lif
     }
     if rung.is_settled() {
         return None;
+    }
+    if rung.call_back_since.is_some() {
+        return Some(text.call_backs);
     }
     if rung.debt_since().is_some() {
         return Some(text.debts);

@@ -83,13 +83,17 @@ fn row(view: &View<'_>, case: &Case, seat: &Seat, path: &str) -> Markup {
 
 fn buttons(view: &View<'_>, seat: &Seat, post: &Post, path: &str) -> Markup {
     let act = view.lang.act().act;
+    // One's own part may be handed on; another's is for whoever leads.
+    let own = post.holder.is_some() && post.holder.as_deref() == view.principal.map(|who| who.name.as_str());
     let acknowledged = view.principal.is_some_and(|who| post.acknowledged.contains_key(&who.name));
     let seat = seat.to_string();
     html! {
         div.taps {
             @if !acknowledged { (tap(view, &format!("{path}/do/acknowledge"), &[("seat", &seat)], act(Act::Acknowledge))) }
-            a.button href=(view.link(&format!("{path}/do/hand_over"), &format!("seat={}", super::parts::encode(&seat)))) {
-                (act(Act::HandOver))
+            @if own || view.may(Action::Lead) {
+                a.button href=(view.link(&format!("{path}/do/hand_over"), &format!("seat={}", super::parts::encode(&seat)))) {
+                    (act(Act::HandOver))
+                }
             }
         }
     }

@@ -181,7 +181,7 @@ fn setting(view: &View<'_>, desk: &Desk<'_>, looked: &Looked<'_>) -> Markup {
     let text = view.lang.support();
     // The record hears of a status before the next picture of the fleet does.
     let recorded = desk.board.of_device(&looked.device).find_map(|case| case.ladder.get(&looked.device));
-    let recorded = recorded.filter(|rung| rung.workaround_active).map(|_| true);
+    let recorded = recorded.filter(|rung| rung.workaround_told).map(|rung| rung.workaround_active);
     let (class, mark, word) = match recorded.or(looked.seen.and_then(|seen| seen.workaround_active)) {
         Some(true) => ("setting on", "\u{25cf}", text.setting_on),
         Some(false) => ("setting off", "\u{25cb}", text.setting_off),

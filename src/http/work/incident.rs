@@ -12,6 +12,7 @@ use super::{Act, ActPath, Fault, Fields, Filled, status_of};
 use crate::engine::incident::Case;
 use crate::http::HttpState;
 use crate::http::access::Visit;
+use crate::http::cases::act::allow;
 use crate::http::page::act::Subject;
 use crate::http::page::work as page;
 use crate::record::access::{Action, Principal};
@@ -34,7 +35,7 @@ impl<'a> Place<'a> {
     async fn find(state: &'a HttpState, visit: &Visit, (id, act): (&'a str, &str)) -> Option<Self> {
         let sees_all = visit.principal.as_ref().is_some_and(|who| who.may(Action::See));
         let act = Act::from_name(act).filter(|act| sees_all || OF_BRANCH.contains(act))?;
-        let desk = state.desk.as_deref()?;
+        let desk = &*state.cases.as_ref()?.desk;
         let board = desk.board();
         let case = match board.find(id) {
             Some(case) => Some(Arc::clone(case)),
@@ -92,7 +93,7 @@ pub(in crate::http) async fn submit(
     let lang = page::lang(&state, &visit);
     let principal = visit.principal.as_ref();
     let may_not = || [Fault::new("", (lang.act().may_not)(principal.map_or("-", |who| who.role.as_str())))];
-    if !may(&place, principal, &fields) {
+    if !principal.is_some_and(|who| who.may(place.act.needs())) {
         return refuse(StatusCode::FORBIDDEN, &fields, &may_not());
     }
     let reader = Reader { lang, zone: &state.zone, now: state.clock.now() };
@@ -100,7 +101,7 @@ pub(in crate::http) async fn submit(
         Ok(wish) => wish,
         Err(faults) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, &fields, &faults),
     };
-    if !sees_all(&place, principal, &wish) {
+    if !may(&place, principal, &wish) {
         return refuse(StatusCode::FORBIDDEN, &fields, &may_not());
     }
     match carry_out(&place, wish, &fields.by(principal)).await {
@@ -124,24 +125,13 @@ async fn carry_out(place: &Place<'_>, wish: Wish, by: &str) -> Result<Arc<Case>,
     }
 }
 
-/// Whether the person may do this at all. A role is handed over by who holds it, and by who leads.
-fn may(place: &Place<'_>, principal: Option<&Principal>, fields: &Fields) -> bool {
-    let Some(who) = principal.filter(|who| who.may(place.act.needs())) else { return false };
-    if place.act != Act::HandOver || who.may(Action::Lead) {
-        return true;
+/// Whether the person may do this, with this incident.
+fn may(place: &Place<'_>, principal: Option<&Principal>, wish: &Wish) -> bool {
+    let Some(who) = principal else { return false };
+    match (wish, &place.case) {
+        (Wish::Command(command), Some(case)) => allow(command, who, case).is_ok(),
+        _ => who.may(Action::Lead),
     }
-    let posts = place.case.iter().flat_map(|case| &case.muster.posts);
-    let holder =
-        posts.filter(|(seat, _)| seat.to_string() == fields.get("seat")).find_map(|(_, post)| post.holder.as_deref());
-    holder.is_none_or(|holder| holder == who.name)
-}
-
-/// Whether every device of a wish is any of the person's business.
-fn sees_all(place: &Place<'_>, principal: Option<&Principal>, wish: &Wish) -> bool {
-    let Wish::Command(command) = wish else { return true };
-    let branch =
-        |device| place.case.as_ref().and_then(|case| case.ladder.get(device)).and_then(|rung| rung.branch.as_deref());
-    command.devices().iter().all(|device| principal.is_some_and(|who| who.sees_branch(branch(device))))
 }
 
 /// What the reader is told in short stands in full in the log.

@@ -13,9 +13,10 @@ use super::{Fault, Fields, Filled, status_of};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::Command;
 use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Progress};
-use crate::engine::snapshot::{DeviceView, Snapshot};
+use crate::engine::snapshot::Snapshot;
 use crate::http::HttpState;
 use crate::http::access::Visit;
+use crate::http::filter::seen;
 use crate::http::lang::Lang;
 use crate::http::page::support::{Candidate, Desk, Found, Looked};
 use crate::http::page::work as page;
@@ -65,10 +66,6 @@ async fn show(
     page::support((state, visit), &desk, fields, told)
 }
 
-fn seen<'a>(snapshot: &'a Snapshot, device: &DeviceId) -> Option<&'a DeviceView> {
-    snapshot.devices.binary_search_by(|view| view.id.cmp(device)).ok().map(|index| &snapshot.devices[index])
-}
-
 /// Who and where a device is, from whatever knows it: the fleet, an open incident, the contacts.
 fn candidate(
     (snapshot, board): (&Snapshot, &CaseBoard),
@@ -94,7 +91,7 @@ async fn look<'a>(
     q: &str,
 ) -> Found<'a> {
     let contacts = match state.cases.as_ref().filter(|_| principal.may(Action::SeeContacts)) {
-        Some(cases) => cases.find_contacts(q, READ).await.unwrap_or_else(|error| {
+        Some(cases) => cases.store.find_contacts(q, READ).await.unwrap_or_else(|error| {
             tracing::error!(reason = error.reason(), %error, "contacts cannot be searched");
             Vec::new()
         }),
@@ -134,7 +131,7 @@ async fn look<'a>(
 async fn looked<'a>(state: &HttpState, snapshot: &'a Snapshot, principal: &Principal, one: Candidate) -> Looked<'a> {
     let may = principal.may_on_branch(Action::SeeContacts, one.branch.as_deref());
     let contact = match state.cases.as_ref().filter(|_| may) {
-        Some(cases) => cases.contact(&one.device).await.ok().flatten(),
+        Some(cases) => cases.store.contact(&one.device).await.ok().flatten(),
         None => None,
     };
     Looked {
@@ -233,8 +230,8 @@ async fn act(
         Err(fault) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, fault).await,
     };
     let by = fields.by(visit.principal.as_ref());
-    let Some(desk) = &state.desk else { return page::missing(state, visit) };
-    match desk.wish(&target.incident, None, command, &by).await {
+    let Some(cases) = &state.cases else { return page::missing(state, visit) };
+    match cases.desk.wish(&target.incident, None, command, &by).await {
         Ok(_) => {
             let query = format!("q={}&done={done}", target.device);
             see_other(&page::address(state, visit, "/support", &query))
