@@ -299,6 +299,16 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/gates", "viewer noc support commander admin"),
     ("GET", "/report", "viewer noc support commander admin"),
     ("GET", "/devices", "viewer noc support branch commander admin"),
+    ("GET", "/devices/B-0003", "viewer noc support branch commander admin"),
+    ("GET", "/branches", "viewer noc support branch commander admin"),
+    ("GET", "/branches/branch-03", "viewer noc support branch commander admin"),
+    ("GET", "/settings", "viewer noc support commander admin"),
+    ("GET", "/incidents/INC-0001/record", "viewer noc support commander admin"),
+    ("GET", "/incidents/INC-0001/review", "viewer noc support commander admin"),
+    ("GET", "/incidents/INC-0001/review.md", "viewer noc support commander admin"),
+    ("GET", "/support", "support branch commander admin"),
+    ("POST", "/support/call", "support branch commander admin"),
+    ("POST", "/support/claim", "support branch commander admin"),
     ("GET", "/account", "viewer noc support branch commander admin"),
     ("GET", "/metrics", "viewer noc support commander admin"),
     ("GET", "/api/v1/incidents", "viewer noc support commander admin"),
@@ -336,7 +346,7 @@ async fn every_route_lets_through_whom_it_should_and_nobody_else() {
         let answer = send(server.address, method, path, &headers, body).await;
         assert_eq!(answer.status, 401, "{method} {path} without anybody");
     }
-    for open in ["/login", "/livez", "/readyz", "/assets/style.css", "/assets/icon.svg"] {
+    for open in ["/login", "/livez", "/readyz", "/assets/style.css", "/assets/live.js", "/assets/icon.svg"] {
         assert_eq!(ask(server.address, "GET", open, &[HOST]).await.status, 200, "{open}");
     }
     server.stop().await;

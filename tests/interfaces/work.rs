@@ -370,3 +370,53 @@ async fn an_incident_that_is_over_offers_nothing() {
     assert_eq!(SATO.send(&site, &path("/do/note"), &[("text", "x"), ("tell", "no")]).await.status, 422);
     site.server.stop().await;
 }
+
+#[tokio::test]
+async fn hostile_words_stay_text() {
+    use fleetwatch::engine::incident::Command;
+    let evil = "</textarea></td><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>";
+    let mut told = life::with_workaround(NUMBER, &[3, 6, 9]);
+    let mut event = told.events[0].event.clone();
+    if let fleetwatch::engine::incident::Action::Opened(opening) = &mut event.action {
+        for joining in &mut opening.devices {
+            (joining.branch, joining.customer) = (Some(evil.to_owned()), Some(evil.to_owned()));
+        }
+    }
+    let later: Vec<_> = told.events.drain(1..).map(|recorded| recorded.event).collect();
+    let mut told = Told::open(event);
+    told.take(later);
+    told.wish(life::at(LATER), evil.get(..60).unwrap(), Command::Note { text: evil.to_owned(), tell: true });
+    told.wish(life::at(LATER), "Kimura", Command::RegisterCountermeasure {
+        workaround: Some(fleetwatch::engine::incident::WorkaroundPlan {
+            id: evil.get(..60).unwrap().to_owned(),
+            script: fleetwatch::engine::incident::Script { ja: evil.to_owned(), en: evil.to_owned() },
+        }),
+        fix: None,
+        fix_due_at: None,
+    });
+    told.wish(life::at(LATER), "Tanaka", Command::AgreeCountermeasure { version: 3 });
+    let site = site_of(vec![told], LATER).await;
+    let encoded: String = evil.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    for place in [
+        "/".to_owned(),
+        path(""),
+        path(&format!("?q={encoded}&step={encoded}")),
+        path("/record"),
+        path("/do/countermeasure"),
+        path(&format!("/do/hand_over?seat={encoded}")),
+        format!("/support?q={encoded}"),
+        "/support?q=B-0003".to_owned(),
+        format!("/branches/{encoded}"),
+        "/devices/B-0003".to_owned(),
+    ] {
+        let answer = SATO.look(&site, &place).await;
+        let body = crate::pages::without_own_script(&answer.body);
+        assert!(!body.contains("<script") && !body.contains("<img"), "{place}: {body}");
+        assert_well_formed(&body);
+    }
+    let refused = SATO.send(&site, &path("/do/hand_over"), &[("seat", evil), ("to", evil), ("reason", evil)]).await;
+    let body = crate::pages::without_own_script(&refused.body);
+    assert!(refused.status == 422 && !body.contains("<script") && !body.contains("<img"), "{body}");
+    assert_well_formed(&body);
+    site.server.stop().await;
+}
