@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use fleetwatch::app::desk::{Desk, DeskConfig, Statuses};
 use fleetwatch::clock::Clock;
-use fleetwatch::http::{CaseAccess, HttpConfig, HttpState};
+use fleetwatch::http::{HttpConfig, HttpState};
 use fleetwatch::record::IncidentStore;
 use fleetwatch::record::case::{CaseAppend, CaseStore};
 use fleetwatch::store::Sqlite;
@@ -45,7 +45,9 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let (server, events) = runtime.block_on(serve(dir.path()));
-    println!("{INCIDENTS} incidents of {DEVICES} devices, {events} entries of record; {requests} requests, {crowd} at a time\n");
+    println!(
+        "{INCIDENTS} incidents of {DEVICES} devices, {events} entries of record; {requests} requests, {crowd} at a time\n"
+    );
     println!("| page | KiB | p50 ms | p95 ms | p99 ms | max ms |");
     println!("|---|---|---|---|---|---|");
     let numbered = |rest: &str| (0..INCIDENTS).map(|n| format!("/incidents/{}{rest}", number(n))).collect::<Vec<_>>();
@@ -88,7 +90,8 @@ async fn serve(dir: &std::path::Path) -> (server::Server, usize) {
     let stores = (Arc::clone(&store) as Arc<dyn CaseStore>, Arc::clone(&store) as Arc<dyn IncidentStore>);
     let desk = Desk::open(DeskConfig::default(), clock, stores, shown).await.unwrap();
     let behind = move |state: &mut HttpState| {
-        state.cases = Some(CaseAccess { desk: Arc::new(desk), store: Arc::clone(&store) as Arc<dyn CaseStore> });
+        state.desk = Some(Arc::new(desk));
+        state.cases = Some(Arc::clone(&store) as Arc<dyn CaseStore>);
         state.outbox = Some(store);
     };
     let config = HttpConfig::default();
@@ -120,6 +123,10 @@ fn ask(address: SocketAddr, path: &str) -> (Duration, usize) {
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer[..answer.len().min(300)]));
+    assert!(
+        answer.starts_with(b"HTTP/1.1 200"),
+        "{path}: {}",
+        String::from_utf8_lossy(&answer[..answer.len().min(300)])
+    );
     (begun.elapsed(), answer.len())
 }

@@ -11,7 +11,6 @@
 //! | `/branches`, `/branches/{branch}` | what each branch has to do |
 //! | `/devices/{device}` | one device |
 //! | `/settings` | what is in force, to read |
-//! | `/events` | what changes, as server-sent events |
 //! | `/gates` | what the updater is told, and a form to decide (`POST`) |
 //! | `/devices?branch&update&verdict&after` | every device, a page at a time |
 //! | `/report?since&until` | what the night amounted to: incidents, near misses and why, suspects, silent devices |
@@ -38,7 +37,6 @@ pub mod access;
 mod api;
 mod assets;
 mod cases;
-mod events;
 mod filter;
 mod gate;
 mod guard;
@@ -61,12 +59,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post, put};
-use axum::{Extension, Router};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tower_http::limit::RequestBodyLimitLayer;
 
 pub use self::access::{Access, AccessSettings};
@@ -167,12 +164,11 @@ impl Default for HttpConfig {
     }
 }
 
-/// All routes, guarded for a listener on `address`. Streams end once `closing` is true.
-fn router(state: HttpState, config: &HttpConfig, address: SocketAddr, closing: watch::Receiver<bool>) -> Router {
+/// All routes, guarded for a listener on `address`.
+fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router {
     let mut hosts = config.allowed_hosts.clone();
     hosts.extend(state.access.public_host().map(str::to_owned));
     let policy = Arc::new(HostPolicy::new(address, &hosts));
-    let streams = events::Streams::new(config.max_connections / 2, closing);
     let access = Arc::clone(&state.access);
     let group = |action, routes: Router<HttpState>| {
         routes.route_layer(from_fn_with_state(Needed { access: Arc::clone(&access), action }, access::require))
@@ -198,7 +194,6 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr, closing: w
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(state)
-        .layer(Extension(streams))
         .layer(from_fn_with_state(Arc::clone(&access), access::identify))
         .layer(from_fn(problem::translate))
         .layer(from_fn_with_state(config.request_timeout, guard::limit_time))
@@ -252,7 +247,6 @@ fn own_routes() -> Router<HttpState> {
         .route("/devices/{device}", get(page::work::device))
         .route("/branches", get(page::work::branches))
         .route("/branches/{branch}", get(page::work::branch))
-        .route("/events", get(events::stream))
         .route("/api/v1/devices", get(api::devices))
         .route("/api/v1/cases", get(look::list))
         .route("/api/v1/cases/stream", get(cases::stream::stream))
@@ -310,13 +304,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    let (close, closing) = watch::channel(false);
-    let router = router(state, &config, address, closing);
+    let streams = state.shared.streams.clone();
+    let router = router(state, &config, address);
     let bounded = listener::Bounded::new(listener, config.max_connections, config.idle_timeout);
     let service = router.into_make_service_with_connect_info::<Peer>();
     let shutdown = async move {
         shutdown.await;
-        let _ = close.send(true);
+        streams.end();
     };
     axum::serve(bounded, service).with_graceful_shutdown(shutdown).await
 }

@@ -24,7 +24,7 @@ use crate::config::{AccessMode, BrokerMode, Config, Credentials, DeviceMetrics};
 use crate::engine::device::DeviceId;
 use crate::engine::gate::Policy;
 use crate::engine::wire::Limits;
-use crate::http::{self, Health, HttpConfig, Zone};
+use crate::http::{self, Health, HttpConfig, HttpState, Zone};
 use crate::ingest::{self, IngestConfig, IngestCounters, IngestError, SessionState, TlsConfig, TlsIdentity};
 use crate::inventory;
 use crate::journal::JournalConfig;
@@ -119,7 +119,8 @@ impl Service {
             BrokerMode::External => external(&config, &core, stopped.clone())?,
         };
         let shutdown = wait_for(stopped);
-        let http = tokio::spawn(http::serve(listener, core.http_state(), HttpConfig::default(), shutdown));
+        let state = http_state(&config, &core)?;
+        let http = tokio::spawn(http::serve(listener, state, HttpConfig::default(), shutdown));
         warn_without_users(&config, &core).await;
         let broker = transport.address().map_or_else(|| "external".to_owned(), |address| address.to_string());
         tracing::info!(pages = %format!("http://{http_address}/"), broker, "watching");
@@ -195,6 +196,13 @@ fn delivery(config: &Config, core: &Core) -> anyhow::Result<Delivery> {
     let updates = desk.updates();
     let listed: Listed = Arc::new(move || notify::alerts(&*desk));
     Delivery::start(config, core.outbox(), (&listed, updates), core.clock(), core.counters())
+}
+
+/// What the pages show, with the configuration that people may read.
+fn http_state(config: &Config, core: &Core) -> anyhow::Result<HttpState> {
+    let mut state = core.http_state();
+    state.settings = Arc::new(serde_json::to_value(config).context("the configuration cannot be shown")?);
+    Ok(state)
 }
 
 impl Transport {

@@ -115,9 +115,7 @@ pub(super) async fn incidents(State(state): State<HttpState>, visit: Visit) -> R
     let query = IncidentQuery { limit: LISTED, with_warnings: true, ..IncidentQuery::default() };
     let listed = state.store.incidents(query).await;
     let lives = match &state.cases {
-        Some(cases) => {
-            cases.store.cases(&CaseQuery { limit: LISTED, ..CaseQuery::default() }).await.unwrap_or_default()
-        }
+        Some(cases) => cases.cases(&CaseQuery { limit: LISTED, ..CaseQuery::default() }).await.unwrap_or_default(),
         None => Vec::new(),
     };
     let view = view(&state, &visit);

@@ -126,7 +126,6 @@ impl Desk {
             .iter()
             .map(|(device, _)| Sighting {
                 device,
-                verdict: Verdict::Healthy,
                 streak_min: 0,
                 quiet_min: 60,
                 quiet_since: Some(Timestamp::from_ms(0)),

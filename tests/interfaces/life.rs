@@ -13,7 +13,7 @@ use fleetwatch::engine::incident::{
 };
 use fleetwatch::engine::snapshot::Snapshot;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
-use fleetwatch::http::{CaseAccess, HttpState};
+use fleetwatch::http::HttpState;
 use fleetwatch::record::case::{Contact, ContactEntry};
 use fleetwatch::record::outbox::{Attempt, Outcome};
 
@@ -208,7 +208,8 @@ pub fn desk(told: Vec<Told>, minutes: i64) -> Arc<Desk> {
 
 /// Puts the desk behind a listener.
 pub fn behind(desk: &Arc<Desk>, state: &mut HttpState) {
-    state.cases = Some(CaseAccess { desk: Arc::clone(desk) as _, store: Arc::clone(desk) as _ });
+    state.desk = Some(Arc::clone(desk) as _);
+    state.cases = Some(Arc::clone(desk) as _);
     state.outbox = Some(Arc::clone(desk) as _);
     let example = serde_json::json!({
         "detector": {"hold_min": 60, "ratio": 1.5},

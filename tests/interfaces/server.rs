@@ -71,8 +71,6 @@ impl Server {
             gates: None,
             desk: None,
             cases: None,
-            outbox: None,
-            settings: Arc::default(),
             shared: Shared::default(),
             outbox: None,
             settings: Arc::default(),

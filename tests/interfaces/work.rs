@@ -386,14 +386,18 @@ async fn hostile_words_stay_text() {
     let mut told = Told::open(event);
     told.take(later);
     told.wish(life::at(LATER), evil.get(..60).unwrap(), Command::Note { text: evil.to_owned(), tell: true });
-    told.wish(life::at(LATER), "Kimura", Command::RegisterCountermeasure {
-        workaround: Some(fleetwatch::engine::incident::WorkaroundPlan {
-            id: evil.get(..60).unwrap().to_owned(),
-            script: fleetwatch::engine::incident::Script { ja: evil.to_owned(), en: evil.to_owned() },
-        }),
-        fix: None,
-        fix_due_at: None,
-    });
+    told.wish(
+        life::at(LATER),
+        "Kimura",
+        Command::RegisterCountermeasure {
+            workaround: Some(fleetwatch::engine::incident::WorkaroundPlan {
+                id: evil.get(..60).unwrap().to_owned(),
+                script: fleetwatch::engine::incident::Script { ja: evil.to_owned(), en: evil.to_owned() },
+            }),
+            fix: None,
+            fix_due_at: None,
+        },
+    );
     told.wish(life::at(LATER), "Tanaka", Command::AgreeCountermeasure { version: 3 });
     let site = site_of(vec![told], LATER).await;
     let encoded: String = evil.bytes().map(|byte| format!("%{byte:02X}")).collect();

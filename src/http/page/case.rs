@@ -58,7 +58,7 @@ pub(in crate::http) fn page(view: &View<'_>, shown: &Shown<'_>) -> Markup {
         (story::delivery(view, shown.attempts))
         (ladder::devices(view, case, (&path, shown.params), false))
         (detected(view, shown))
-        (exports(view, &path))
+        (exports(view, case))
     };
     let title = format!("{} {}", case.number(), (view.lang.case().state)(case.state));
     let refresh = case.is_open().then_some(REFRESH_S);
@@ -235,11 +235,12 @@ fn detected(view: &View<'_>, shown: &Shown<'_>) -> Markup {
 }
 
 /// Where programs read the same.
-fn exports(view: &View<'_>, path: &str) -> Markup {
+fn exports(view: &View<'_>, case: &Case) -> Markup {
+    let path = format!("/api/v1/cases/{}/export", encode(case.number()));
     html! {
         p.screen { (view.lang.case().export) ": "
-            a href=(format!("/api/v1{path}/export?format=json")) { "JSON" } ", "
-            a href=(format!("/api/v1{path}/export?format=csv")) { "CSV" }
+            a href=(format!("{path}?format=json")) { "JSON" } ", "
+            a href=(format!("{path}?format=csv")) { "CSV" }
         }
     }
 }

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use super::ladder::LadderParams;
 use super::{branch, case, device, frame, incident, review, settings, story, view};
 use crate::engine::device::DeviceId;
+use crate::http::HttpState;
 use crate::http::access::Visit;
 use crate::http::filter::{branch_of, seen};
 use crate::http::work::Fields;
-use crate::http::{CaseAccess, HttpState};
 use crate::record::access::Action;
 use crate::record::case::{CaseQuery, ContactEntry};
 use crate::record::desk::{CaseBoard, CaseFile};
@@ -32,13 +32,13 @@ const CONTACTS: usize = 200;
 
 /// The open incidents; none where nobody can work on them.
 pub(in crate::http) fn board(state: &HttpState) -> Arc<CaseBoard> {
-    state.cases.as_ref().map(|cases| cases.desk.board()).unwrap_or_default()
+    state.desk.as_ref().map(|desk| desk.board()).unwrap_or_default()
 }
 
 /// The incident with its record, if there is one of this number that people work on.
 async fn file(state: &HttpState, id: &str) -> Result<Option<CaseFile>, StoreError> {
-    match &state.cases {
-        Some(cases) => cases.desk.file(id).await,
+    match &state.desk {
+        Some(desk) => desk.file(id).await,
         None => Ok(None),
     }
 }
@@ -75,13 +75,13 @@ pub(in crate::http) async fn incident(
     };
     let event_id = file.case.id().to_owned();
     let attempts = async {
-        match &state.outbox {
+        match state.outbox.as_ref().filter(|_| delivers(&state)) {
             Some(outbox) => Some(outbox.attempts(Some(file.case.number()), ATTEMPTS).await),
             None => None,
         }
     };
     let (attempts, detected) = tokio::join!(attempts, state.store.incident(&event_id));
-    let obstacles = state.cases.as_ref().and_then(|cases| cases.desk.obstacles(&id));
+    let obstacles = state.desk.as_ref().and_then(|desk| desk.obstacles(&id));
     let shown = case::Shown {
         case: &file.case,
         record: &file.record,
@@ -95,10 +95,16 @@ pub(in crate::http) async fn incident(
     frame::respond(StatusCode::OK, view.lang, &case::page(&view, &shown))
 }
 
+/// Whether anything delivers: a log that stays empty because nothing is set up would look like silence.
+fn delivers(state: &HttpState) -> bool {
+    let channels = state.settings.pointer("/notify/channel").and_then(serde_json::Value::as_array);
+    channels.is_some_and(|channels| !channels.is_empty())
+}
+
 async fn event(state: &HttpState, view: &frame::View<'_>, id: &str) -> Response {
     let record = state.store.incident(id).await;
     let snapshot = state.snapshot.load();
-    match incident::page(view, &snapshot, (id, state.cases.is_some()), record) {
+    match incident::page(view, &snapshot, (id, state.desk.is_some()), record) {
         Some(markup) => frame::respond(StatusCode::OK, view.lang, &markup),
         None => nothing(view, None),
     }
@@ -202,7 +208,7 @@ pub(in crate::http) async fn branch(
 
 /// Whom to call about the branch's devices that are not done.
 async fn contacts(state: &HttpState, board: &CaseBoard, branch: &str) -> HashMap<DeviceId, ContactEntry> {
-    let Some(CaseAccess { store, .. }) = &state.cases else { return HashMap::new() };
+    let Some(store) = &state.cases else { return HashMap::new() };
     let open = board.cases.iter().flat_map(|case| case.open_devices());
     let own = open.filter(|(_, rung)| rung.branch.as_deref() == Some(branch)).map(|(device, _)| device);
     let mut found = HashMap::new();
@@ -235,7 +241,7 @@ pub(in crate::http) async fn device(State(state): State<HttpState>, Path(id): Pa
     }
     let may = visit.principal.as_ref().is_some_and(|who| who.may_on_branch(Action::SeeContacts, branch));
     let contact = match state.cases.as_ref().filter(|_| may) {
-        Some(cases) => cases.store.contact(&id).await.ok().flatten(),
+        Some(cases) => cases.contact(&id).await.ok().flatten(),
         None => None,
     };
     let detected = detected(&state, &files).await;
@@ -260,7 +266,7 @@ async fn files(state: &HttpState, device: &DeviceId) -> Vec<CaseFile> {
     let mut numbers: Vec<String> = board(state).of_device(device).map(|case| case.number().to_owned()).collect();
     if let Some(cases) = &state.cases {
         let query = CaseQuery { device: Some(device.clone()), limit: OF_DEVICE, ..CaseQuery::default() };
-        match cases.store.cases(&query).await {
+        match cases.cases(&query).await {
             Ok(found) => numbers.extend(found.into_iter().map(|summary| summary.number)),
             Err(error) => tracing::error!(reason = error.reason(), %error, "a device's incidents cannot be read"),
         }
@@ -283,7 +289,7 @@ async fn files(state: &HttpState, device: &DeviceId) -> Vec<CaseFile> {
 pub(in crate::http) async fn settings(State(state): State<HttpState>, visit: Visit) -> Response {
     let view = view(&state, &visit);
     let board = board(&state);
-    let life = state.cases.as_ref().map(|_| (&*board.settings, &*board.rota));
+    let life = state.desk.as_ref().map(|_| (&*board.settings, &*board.rota));
     frame::respond(StatusCode::OK, view.lang, &settings::page(&view, &state.settings, life))
 }
 

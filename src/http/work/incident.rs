@@ -35,7 +35,7 @@ impl<'a> Place<'a> {
     async fn find(state: &'a HttpState, visit: &Visit, (id, act): (&'a str, &str)) -> Option<Self> {
         let sees_all = visit.principal.as_ref().is_some_and(|who| who.may(Action::See));
         let act = Act::from_name(act).filter(|act| sees_all || OF_BRANCH.contains(act))?;
-        let desk = &*state.cases.as_ref()?.desk;
+        let desk = state.desk.as_deref()?;
         let board = desk.board();
         let case = match board.find(id) {
             Some(case) => Some(Arc::clone(case)),

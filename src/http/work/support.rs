@@ -91,7 +91,7 @@ async fn look<'a>(
     q: &str,
 ) -> Found<'a> {
     let contacts = match state.cases.as_ref().filter(|_| principal.may(Action::SeeContacts)) {
-        Some(cases) => cases.store.find_contacts(q, READ).await.unwrap_or_else(|error| {
+        Some(cases) => cases.find_contacts(q, READ).await.unwrap_or_else(|error| {
             tracing::error!(reason = error.reason(), %error, "contacts cannot be searched");
             Vec::new()
         }),
@@ -131,7 +131,7 @@ async fn look<'a>(
 async fn looked<'a>(state: &HttpState, snapshot: &'a Snapshot, principal: &Principal, one: Candidate) -> Looked<'a> {
     let may = principal.may_on_branch(Action::SeeContacts, one.branch.as_deref());
     let contact = match state.cases.as_ref().filter(|_| may) {
-        Some(cases) => cases.store.contact(&one.device).await.ok().flatten(),
+        Some(cases) => cases.contact(&one.device).await.ok().flatten(),
         None => None,
     };
     Looked {
@@ -230,8 +230,8 @@ async fn act(
         Err(fault) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, fault).await,
     };
     let by = fields.by(visit.principal.as_ref());
-    let Some(cases) = &state.cases else { return page::missing(state, visit) };
-    match cases.desk.wish(&target.incident, None, command, &by).await {
+    let Some(desk) = &state.desk else { return page::missing(state, visit) };
+    match desk.wish(&target.incident, None, command, &by).await {
         Ok(_) => {
             let query = format!("q={}&done={done}", target.device);
             see_other(&page::address(state, visit, "/support", &query))
