@@ -38,7 +38,7 @@ async fn site() -> Site {
         let store = state.access.store();
         let settings = AccessSettings { mode: Mode::Users, ..AccessSettings::default() };
         state.access = Arc::new(Access::new(store, settings, state.clock).unwrap());
-        (state.desk, state.cases, state.outbox) = (Some(work.clone()), Some(work), Some(outbox));
+        (state.desk, state.cases, state.outbox) = (Some(work.clone() as _), Some(work as _), Some(outbox as _));
     })
     .await;
     Site { server, desk, _dir: dir }
