@@ -76,6 +76,8 @@ pub struct CoreConfig {
     pub zone: Zone,
     /// Who may use the operators' listener, and for what.
     pub access: AccessSettings,
+    /// The configuration as people are shown it.
+    pub shown: Arc<serde_json::Value>,
     /// An engine that has been fed already. It is taken as it is, whatever state the directories hold: that is for the
     /// demo, whose directories are new.
     pub preload: Option<Engine>,
@@ -101,6 +103,7 @@ impl CoreConfig {
             device_series: DeviceSeries::default(),
             zone: Zone::default(),
             access: AccessSettings::default(),
+            shown: Arc::default(),
             preload: None,
         }
     }
@@ -385,10 +388,9 @@ impl Parts<'_> {
         let (stop, stopped) = watch::channel(false);
         let working = tokio::spawn(work.run(stopped.clone()));
         let board = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateDesk>);
-        let exporter = Exporter::new(Arc::clone(&counters), Arc::clone(&snapshot), clock, config.device_series)
-            .with_incidents(desk.samples());
+        let exporter = Exporter::new(Arc::clone(&counters), Arc::clone(&snapshot), clock, config.device_series);
         let shown = (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store));
-        let http = http(exporter, shown, (board, access, &desk), (clock, config.zone.clone()));
+        let http = http(exporter, shown, (board, access, &desk), (clock, config));
         let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
         let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), record);
@@ -429,9 +431,9 @@ fn http(
     exporter: Exporter,
     (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<dyn Store>),
     (gates, access, desk): (Option<Arc<dyn GateDesk>>, Arc<Access>, &Desk),
-    (clock, zone): (Clock, Zone),
+    (clock, config): (Clock, &CoreConfig),
 ) -> HttpState {
-    let exporter = exporter.with_gates(gates.clone());
+    let exporter = exporter.with_gates(gates.clone()).with_incidents(desk.samples());
     let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));
     HttpState {
         snapshot,
@@ -443,10 +445,10 @@ fn http(
         store,
         access,
         gates,
-        settings: Arc::default(),
+        settings: Arc::clone(&config.shown),
         shared: Shared::default(),
         clock,
-        zone,
+        zone: config.zone.clone(),
     }
 }
 

@@ -264,6 +264,7 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
         },
         zone: Zone::named(&config.http.time_zone)?,
         access: super::access::settings(config)?,
+        shown: Arc::new(serde_json::to_value(config).context("the configuration cannot be shown")?),
         preload: None,
     })
 }

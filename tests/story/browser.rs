@@ -121,8 +121,6 @@ impl Page {
         self.driver.find(By::Css(css)).await.ok()?.text().await.ok()
     }
 
-    /// The texts of all elements.
-
     pub async fn has(&self, css: &str) -> bool {
         self.driver.find(By::Css(css)).await.is_ok()
     }
