@@ -13,6 +13,7 @@
   let asking = false;
   let again = false;
   let askedAt = 0;
+  let lost = false;
 
   const say = (word) => {
     if (status && status.dataset[word] && status.textContent !== status.dataset[word]) status.textContent = status.dataset[word];
@@ -60,9 +61,15 @@
   const listen = () => {
     if (source) return;
     source = new EventSource("/api/v1/cases/stream");
-    source.onopen = () => { say("on"); };
+    source.onopen = () => {
+      say("on");
+      // What happened while nobody listened is asked for.
+      if (lost) soon(SOONEST_MS);
+      lost = false;
+    };
     source.onerror = () => {
       say("off");
+      lost = true;
       // After an answer that is no stream the browser gives up for good: we do not.
       if (source && source.readyState === EventSource.CLOSED) { leave(); setTimeout(listen, 5000); }
     };

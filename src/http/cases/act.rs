@@ -12,7 +12,7 @@ use super::idempotency::{Answer, Request, once};
 use super::look::shown;
 use super::view::CaseView;
 use super::wish::{Wish, is_own, needed};
-use super::{Cases, problem};
+use super::{Cases, problem, sees};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::{Case, Command};
 use crate::http::HttpState;
@@ -81,7 +81,7 @@ pub(in crate::http) fn allow(command: &Command, principal: &Principal, case: &Ca
     if !principal.may(action) {
         return Err(forbidden(principal, action));
     }
-    if !is_own(command, principal, case) {
+    if !sees(principal, case) || !is_own(command, principal, case) {
         let why =
             format!("{} may do this for the own branches only: {}", principal.name, principal.branches.join(", "));
         return Err(Problem::new(StatusCode::FORBIDDEN, why));
