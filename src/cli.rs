@@ -71,6 +71,10 @@ where
 /// Runs one command to its end.
 fn run(cli: Cli) -> Result<(), Failure> {
     let log = |default: &str| logging::init(cli.log_format, cli.log_level.as_deref().unwrap_or(default));
+    let quietly_with = |path: Option<&Path>| -> Result<Config, Failure> {
+        log("warn")?;
+        load(path)
+    };
     match cli.command {
         Command::Serve(args) => {
             let config = load(args.config.as_deref())?;
@@ -93,23 +97,19 @@ fn run(cli: Cli) -> Result<(), Failure> {
             app(|| wired::record(args))
         }
         Command::Replay(args) => {
-            log("warn")?;
-            let config = load(args.config.as_deref())?;
+            let config = quietly_with(args.config.as_deref())?;
             app(|| wired::replay(config, args))
         }
         Command::Backtest(args) => {
-            log("warn")?;
-            let config = load(args.config.as_deref())?;
+            let config = quietly_with(args.config.as_deref())?;
             app(|| wired::backtest(config, args))
         }
         Command::Explain(args) => {
-            log("warn")?;
-            let config = load(args.config.as_deref())?;
+            let config = quietly_with(args.config.as_deref())?;
             app(|| wired::explain(config, args))
         }
         Command::Report(args) => {
-            log("warn")?;
-            let config = load(args.config.as_deref())?;
+            let config = quietly_with(args.config.as_deref())?;
             app(|| wired::report(config, args))
         }
         Command::Score(args) => {
@@ -120,19 +120,16 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Devices(DevicesCommand::Export(args)) => devices::export(&args, &mut std::io::stdout().lock()),
         Command::Gate(command) => gate::run(&command, &mut std::io::stdout().lock()),
         Command::Notify(NotifyCommand::Test(args)) => {
-            log("warn")?;
-            let config = load(args.config.as_deref())?;
+            let config = quietly_with(args.config.as_deref())?;
             app(|| wired::notify_test(&config, &args))
         }
         Command::Incident(command) => incident::run(&command, &mut std::io::stdout().lock()),
         Command::User(command) => {
-            log("warn")?;
-            let config = load(command.config())?;
+            let config = quietly_with(command.config())?;
             app(|| crate::app::accounts::users(&config, &command, &mut std::io::stdout().lock()))
         }
         Command::Token(command) => {
-            log("warn")?;
-            let config = load(command.config())?;
+            let config = quietly_with(command.config())?;
             let (mut out, mut aside) = (std::io::stdout().lock(), std::io::stderr());
             app(|| crate::app::accounts::tokens(&config, &command, (&mut out, &mut aside)))
         }
