@@ -15,6 +15,7 @@
 //! | [`export`] | one incident as JSON, and its story as CSV |
 //! | [`outbox`] | what is to be said to people and programs, until it was |
 //! | [`report`] | what a night amounted to |
+//! | [`review`] | an incident's review, drafted as Markdown |
 //! | [`sheet`] | text on its way into a spreadsheet |
 
 pub mod access;
@@ -27,6 +28,7 @@ pub mod export;
 mod gate;
 pub mod outbox;
 pub mod report;
+pub mod review;
 pub mod sheet;
 
 use async_trait::async_trait;
@@ -402,7 +404,7 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     /// When the record cannot be read.
     async fn incident(&self, id: &str) -> Result<Option<IncidentRecord>, StoreError>;
 
-    /// The highest incident number given so far (`INC-0012` is 12), 0 when there is none: an engine that lost its
+    /// The highest incident number given so far (12 of `INC-2026-0012`), 0 when there is none: an engine that lost its
     /// state goes on above it.
     ///
     /// # Errors

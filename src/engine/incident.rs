@@ -32,6 +32,7 @@
 //! | [`promise`] | the three days: burn-down and forecast |
 //! | [`refusal`] | why a wish is not granted |
 //! | `reshape` | merging and splitting |
+//! | [`review`] | what the record says about it afterwards |
 //! | `rung` | how what is known of a device changes |
 //! | [`state`] | the states, and every pair of state and trigger |
 
@@ -50,6 +51,7 @@ pub mod observe;
 pub mod promise;
 pub mod refusal;
 mod reshape;
+pub mod review;
 mod rung;
 pub mod state;
 
@@ -64,6 +66,7 @@ pub use notice::{Audience, Notice, NoticeKind};
 pub use observe::{Observation, Sighting};
 pub use promise::{Burndown, Forecast};
 pub use refusal::Refusal;
+pub use review::Review;
 pub use state::{State, Trigger};
 
 use serde::{Deserialize, Serialize};

@@ -230,12 +230,12 @@ async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_t
     assert_eq!(site.state("INC-0001"), Some(State::Resolved));
     assert!(matches!(wish(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::State { .. }))));
     wish(Command::FileReview { text: "what happened".into() }, "ito").await.unwrap();
-    // At this moment one is degraded again: the close is computed, not remembered.
+    // At this moment one has been degraded for a while: the close is computed, not remembered.
     let mut next = (*site.snapshot.load_full()).clone();
-    next.devices[0].verdict = Verdict::Degraded;
+    next.devices[0].streak_s = 15 * 60;
     site.snapshot.store(Arc::new(next));
     assert!(matches!(wish(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::Open(_)))));
-    site.see(|view| view.verdict = Verdict::Healthy).await;
+    site.see(|view| view.streak_s = 0).await;
     assert_eq!(wish(Command::Close, "ito").await.unwrap(), State::Closed);
     assert!(site.desk.board().cases.is_empty());
     // What comes after is another incident that says which one it follows.

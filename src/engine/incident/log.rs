@@ -37,7 +37,7 @@ impl<'a> Log<'a> {
         self.events.push(event);
     }
 
-    /// Moves the case, if the trigger does, and writes the milestone that goes with it.
+    /// Moves the case, if the trigger does, and writes the milestone that goes with it. Says nothing twice.
     pub fn trigger(&mut self, trigger: Trigger) {
         let (from, remedied) = (self.case().state, self.case().remedied());
         let Some(to) = from.after(trigger, remedied) else { return };
@@ -65,10 +65,10 @@ impl<'a> Log<'a> {
         if !self.case().state.is_active() {
             return;
         }
-        if self.case().muster.is_complete() {
-            self.once(Trigger::Mustered);
+        if self.case().milestones.get(Milestone::Mustered).is_none() && self.case().muster.is_complete() {
+            self.trigger(Trigger::Mustered);
         }
-        if self.is_due(Milestone::Mitigated) && self.case().is_mitigated() {
+        if self.case().is_mitigated() {
             self.trigger(Trigger::Mitigated);
         }
         if let Some(seen) = seen
@@ -95,16 +95,6 @@ impl<'a> Log<'a> {
             self.push(Action::Reopened { devices: back });
         }
         self.trigger(Trigger::Reopened);
-    }
-
-    fn is_due(&self, milestone: Milestone) -> bool {
-        self.case().milestones.get(milestone).is_none()
-    }
-
-    fn once(&mut self, trigger: Trigger) {
-        if trigger.milestone().is_some_and(|milestone| self.is_due(milestone)) {
-            self.trigger(trigger);
-        }
     }
 }
 

@@ -92,6 +92,7 @@ impl Rung {
     /// Takes over what another incident knows of the same device. What speaks against its being done outweighs what speaks for
     /// it: telemetry proves again what is so, but cannot find what was thrown away.
     pub(super) fn absorb(&mut self, other: &Self) {
+        let watched_since = self.watched_since().max(other.watched_since());
         self.affected |= other.affected;
         self.relapses += other.relapses;
         self.relapsed_at = self.relapsed_at.max(other.relapsed_at);
@@ -119,14 +120,13 @@ impl Rung {
         }
         self.workaround_active |= other.workaround_active;
         self.workaround_told |= other.workaround_told;
-        self.changed_at = self.changed_at.max(other.changed_at);
+        self.changed_at = Some(watched_since);
         if self.workaround_active {
             self.proofs.remove(&Proof::Revert);
         }
         self.joined_at = self.joined_at.min(other.joined_at);
         self.branch = self.branch.take().or_else(|| other.branch.clone());
         self.customer = self.customer.take().or_else(|| other.customer.clone());
-        let watched_since = self.watched_since();
         if self.affected || self.proofs.get(&Proof::Quality).is_some_and(|proved| *proved < watched_since) {
             self.proofs.remove(&Proof::Quality);
         }

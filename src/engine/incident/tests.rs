@@ -9,6 +9,7 @@ mod order;
 mod promise;
 mod remedy;
 mod reshape;
+mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -20,7 +20,7 @@ const TABLE: [&str; 8] = [
     "DD DDD FDDD DcFR FD DD R", // done
 ];
 
-fn events(device: &DeviceId) -> Vec<Action> {
+pub fn events(device: &DeviceId) -> Vec<Action> {
     let devices = || vec![device.clone()];
     let call = |outcome| Action::Called { device: device.clone(), call: call(outcome) };
     let claimed = |claim| Action::Claimed { devices: devices(), claim };

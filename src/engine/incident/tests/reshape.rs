@@ -1,5 +1,7 @@
 //! One incident out of two, and two out of one: no device and no step is lost.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::engine::incident::ladder::{Claim, ExceptionKind, Proof};
 
@@ -127,4 +129,48 @@ fn splitting_keeps_every_device_on_one_side_with_its_way() {
     }
     let told = |event: &CaseEvent, case: &Case| case.notices(event).len();
     assert_eq!(opened.iter().map(|event| told(event, &part)).sum::<usize>(), 0, "told with the splitting");
+}
+
+proptest! {
+    /// Whatever two incidents know of a device, the one that takes the other in knows all of it, whichever that is, and does not
+    /// take the device to be further than one of them did.
+    #[test]
+    fn of_two_ways_of_a_device_nothing_is_lost(
+        ours in prop::collection::vec((0_usize..16, 0_i64..50), 0..12),
+        theirs in prop::collection::vec((0_usize..16, 0_i64..50), 0..12),
+    ) {
+        let lived = |mut story: Story, way: &[(usize, i64)]| {
+            let mut way = way.to_vec();
+            way.sort_by_key(|(_, at)| *at);
+            for (place, at) in way {
+                let action = ladder::events(&id(0)).swap_remove(place);
+                story.case.apply(&CaseEvent { at: minute(10 + at), by: format!("p{place}"), action });
+            }
+            story.case
+        };
+        let (one, two) = (lived(Story::declared(2), &ours), lived(other(&[0, 7]), &theirs));
+        let merged = |into: &Case, from: &Case| {
+            let mut into = into.clone();
+            for event in into.absorb_from(from, "one and the same", "ito", minute(100)).unwrap() {
+                into.apply(&event);
+            }
+            into
+        };
+        let (ours, theirs) = (merged(&one, &two), merged(&two, &one));
+        prop_assert_eq!(ours.ladder.iter().map(|(device, _)| device).collect::<Vec<_>>(), [&id(0), &id(1), &id(7)]);
+        let rung = |case: &Case| case.ladder.get(&id(0)).unwrap().clone();
+        let (a, b, merged) = (rung(&one), rung(&two), rung(&ours));
+        prop_assert_eq!(merged.calls, a.calls + b.calls);
+        prop_assert_eq!(merged.relapses, a.relapses + b.relapses);
+        prop_assert_eq!(merged.contacted.is_some(), a.contacted.is_some() || b.contacted.is_some());
+        let claims: BTreeSet<&Claim> = a.claims.keys().chain(b.claims.keys()).collect();
+        prop_assert_eq!(merged.claims.keys().collect::<BTreeSet<_>>(), claims);
+        prop_assert_eq!(merged.affected, a.affected || b.affected);
+        prop_assert!(!merged.is_remedied() || a.is_remedied() || b.is_remedied());
+        prop_assert!(merged.exception.is_none() || a.exception.is_some() || b.exception.is_some());
+        let mirrored = rung(&theirs);
+        prop_assert_eq!(merged.workaround_active, mirrored.workaround_active);
+        prop_assert!(merged.watched_since() >= a.watched_since().max(b.watched_since()));
+        prop_assert_eq!(merged.joined_at, mirrored.joined_at);
+    }
 }

@@ -1,0 +1,437 @@
+//! The review of an incident, drafted from its record: what happened, how long everything took, what was said, and what was late.
+//!
+//! A draft holds what the record proves and no opinion. It is made by living through the record once more, so that it is the same
+//! whenever it is made, open incidents included: those are reviewed as of now.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::LifeSettings;
+use super::case::Case;
+use super::event::{Action, CaseEvent, Joining};
+use super::ladder::{CallOutcome, Claim, Exception, Proof, Rung, Step};
+use super::milestone::Milestone;
+use super::muster::Seat;
+use super::notice::{Audience, NoticeKind};
+use super::state::State;
+use crate::engine::device::DeviceId;
+use crate::engine::effect::{Cause, Scope};
+use crate::engine::time::{MINUTE_MS, Timestamp};
+
+/// What devices show in this long, in milliseconds, is one line of the timeline.
+const GATHERED_MS: i64 = 60 * MINUTE_MS;
+
+/// The draft of a review.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Review {
+    pub number: String,
+    pub event_id: String,
+    /// Other numbers under which people may have heard of it.
+    pub aliases: Vec<String>,
+    /// As of when it was drafted.
+    pub at: Timestamp,
+    pub state: State,
+    pub scope: Scope,
+    /// The rule and what was measured, in seconds of continuous degradation.
+    pub criterion_s: u64,
+    pub measured_s: u64,
+    /// The suspect, with the evidence that it rests on.
+    pub cause: Option<Cause>,
+    /// What the permanent fix was, once released.
+    pub fix: Option<String>,
+    pub milestones: Vec<Lasted>,
+    /// Minutes in which devices were affected, added up.
+    pub impact_min: u64,
+    /// By device; the most affected first.
+    pub devices: Vec<DeviceImpact>,
+    /// By branch; the most affected first.
+    pub branches: Vec<BranchImpact>,
+    pub calls: Calls,
+    pub timeline: Vec<Entry>,
+    /// What was said to whom, pages apart.
+    pub said: Vec<Said>,
+    pub late: Vec<Late>,
+    /// Devices that somebody has signed off without their being done.
+    pub exceptions: Vec<(DeviceId, Exception)>,
+    /// Devices with the fix whose workaround is still on, and since when.
+    pub debts: Vec<(DeviceId, Timestamp)>,
+}
+
+/// An instant of the incident, and how long it took to get there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Lasted {
+    pub milestone: Milestone,
+    pub at: Timestamp,
+    /// Seconds from the start of the impact.
+    pub from_impact_s: u64,
+    /// Seconds from the declaration; `None` for what was before it.
+    pub from_declaration_s: Option<u64>,
+}
+
+/// How long a device was affected: from the start of the impact, or when it joined or relapsed later, until its quality was verified,
+/// the quiet period that verifies it included.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DeviceImpact {
+    pub device: DeviceId,
+    pub branch: Option<String>,
+    pub customer: Option<String>,
+    pub impact_min: u64,
+    /// From when to when, oldest first; the last has no end while the device is affected.
+    pub spans: Vec<(Timestamp, Option<Timestamp>)>,
+    pub relapses: u32,
+    pub step: Step,
+    pub is_settled: bool,
+}
+
+/// A branch's devices together. Devices without a branch are `""`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct BranchImpact {
+    pub branch: String,
+    pub devices: u32,
+    pub settled: u32,
+    pub impact_min: u64,
+}
+
+/// Calls to customers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Calls {
+    pub made: u32,
+    pub reached: u32,
+    /// Devices whose customer was reached at least once.
+    pub devices_reached: u32,
+}
+
+/// A line of the timeline. What devices show within an hour is gathered in one.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Entry {
+    #[serde(flatten)]
+    pub event: CaseEvent,
+    /// The last of those that were gathered.
+    pub until: Timestamp,
+}
+
+/// Something that was said.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Said {
+    pub at: Timestamp,
+    pub by: String,
+    pub kind: NoticeKind,
+    #[serde(flatten)]
+    pub audience: Audience,
+    /// A person's own words.
+    pub text: Option<String>,
+}
+
+/// Something that took longer than it should have.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "late", rename_all = "snake_case")]
+pub enum Late {
+    /// Nobody answered a page in time, and the next step was called.
+    Unanswered { seat: Seat, at: Timestamp, exhausted: bool },
+    /// Nothing was said to the staff for so many seconds.
+    Silence { at: Timestamp, silent_s: u64 },
+    /// The fix came after it was to be there, or is still not there.
+    Fix { due_at: Timestamp, released_at: Option<Timestamp> },
+    /// A claim that telemetry verified late, or not at all.
+    Claim { device: DeviceId, claim: Claim, claimed_at: Timestamp, verified_at: Option<Timestamp> },
+    /// The last device was done after the promised time, or is still not done.
+    Promise { promised_at: Timestamp, done_at: Option<Timestamp>, left: u32 },
+    /// The review came after its day, or is still not there.
+    Review { due_at: Timestamp, filed_at: Option<Timestamp> },
+}
+
+/// What is gathered while living through the record.
+struct Draft<'a> {
+    settings: &'a LifeSettings,
+    spans: BTreeMap<DeviceId, Vec<(Timestamp, Option<Timestamp>)>>,
+    calls: Calls,
+    timeline: Vec<Entry>,
+    said: Vec<Said>,
+    late: Vec<Late>,
+    /// Claims that wait for telemetry.
+    claimed: BTreeMap<(DeviceId, Claim), Timestamp>,
+}
+
+impl Review {
+    /// The review as of `now`; `None` when the record is empty or does not begin with an opening.
+    pub fn draft<'a>(
+        record: impl IntoIterator<Item = &'a CaseEvent>,
+        settings: &LifeSettings,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let mut draft = Draft {
+            settings,
+            spans: BTreeMap::new(),
+            calls: Calls::default(),
+            timeline: Vec::new(),
+            said: Vec::new(),
+            late: Vec::new(),
+            claimed: BTreeMap::new(),
+        };
+        let mut record = record.into_iter();
+        let first = record.next()?;
+        let mut case = Case::open(first)?;
+        draft.follow(&case, first);
+        for event in record {
+            case.apply(event);
+            draft.follow(&case, event);
+        }
+        draft.look_back(&case, now);
+        Some(draft.finish(&case, now))
+    }
+}
+
+impl Draft<'_> {
+    /// Takes an event in; `case` is the case after it.
+    fn follow(&mut self, case: &Case, event: &CaseEvent) {
+        self.measure(case, event);
+        self.listen(case, event);
+        self.watch(case, event);
+        self.tell(event);
+    }
+
+    /// How long devices are affected.
+    fn measure(&mut self, case: &Case, event: &CaseEvent) {
+        let at = event.at;
+        match &event.action {
+            Action::Opened(opening) => self.begin(names(&opening.devices), opening.impact_started_at),
+            Action::Joined { devices } => self.begin(names(devices), at),
+            Action::Relapsed { devices } => self.begin(devices, at),
+            Action::Proved { devices, proof: Proof::Quality } => self.end(devices, at),
+            Action::SplitOff { devices, .. } => self.end(devices, at),
+            Action::Absorbed { devices, .. } => {
+                for (device, rung) in devices {
+                    let from = rung.relapsed_at.unwrap_or(rung.joined_at);
+                    self.begin([device], from);
+                    if case.ladder.get(device).is_some_and(|rung| !rung.affected) {
+                        self.end([device], rung.proofs.get(&Proof::Quality).copied().unwrap_or(at).max(from));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn begin<'a>(&mut self, devices: impl IntoIterator<Item = &'a DeviceId>, at: Timestamp) {
+        for device in devices {
+            let spans = self.spans.entry(device.clone()).or_default();
+            if spans.last().is_none_or(|(_, end)| end.is_some()) {
+                spans.push((at, None));
+            }
+        }
+    }
+
+    fn end<'a>(&mut self, devices: impl IntoIterator<Item = &'a DeviceId>, at: Timestamp) {
+        for device in devices {
+            if let Some((_, end @ None)) = self.spans.get_mut(device).and_then(|spans| spans.last_mut()) {
+                *end = Some(at);
+            }
+        }
+    }
+
+    /// What is said, and to whom.
+    fn listen(&mut self, case: &Case, event: &CaseEvent) {
+        let text = match &event.action {
+            Action::Noted { text, .. } => Some(text.clone()),
+            _ => None,
+        };
+        for notice in case.notices(event).into_iter().filter(|notice| notice.kind != NoticeKind::Page) {
+            let (at, by, text) = (event.at, event.by.clone(), text.clone());
+            self.said.push(Said { at, by, kind: notice.kind, audience: notice.audience, text });
+        }
+    }
+
+    /// What takes longer than it should.
+    fn watch(&mut self, case: &Case, event: &CaseEvent) {
+        let at = event.at;
+        match &event.action {
+            Action::Paged { seat, step, exhausted, .. } if *step > 0 || *exhausted => {
+                self.late.push(Late::Unanswered { seat: seat.clone(), at, exhausted: *exhausted });
+            }
+            Action::Nagged { silent_s } => self.late.push(Late::Silence { at, silent_s: *silent_s }),
+            Action::Called { call, .. } => {
+                self.calls.made += 1;
+                self.calls.reached += u32::from(matches!(call.outcome, CallOutcome::Reached | CallOutcome::Refused));
+            }
+            Action::Claimed { devices, claim } => {
+                for device in devices {
+                    if case.ladder.get(device).is_some_and(|rung| rung.only_claims(*claim).is_some()) {
+                        self.claimed.entry((device.clone(), *claim)).or_insert(at);
+                    }
+                }
+            }
+            Action::Proved { devices, .. } | Action::WorkaroundSeen { devices, .. } => {
+                for device in devices {
+                    if let Some(rung) = case.ladder.get(device) {
+                        self.verify(device, rung, at);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Claims of the device that are verified by now.
+    fn verify(&mut self, device: &DeviceId, rung: &Rung, at: Timestamp) {
+        for claim in Claim::ALL {
+            if rung.only_claims(claim).is_none()
+                && let Some(claimed_at) = self.claimed.remove(&(device.clone(), claim))
+                && at.since_ms(claimed_at) >= i64::from(self.settings.claim_min) * MINUTE_MS
+            {
+                self.late.push(Late::Claim { device: device.clone(), claim, claimed_at, verified_at: Some(at) });
+            }
+        }
+    }
+
+    /// The timeline. Calls and acknowledged scripts are too many for it, and an instant is told by what it is the instant of.
+    fn tell(&mut self, event: &CaseEvent) {
+        match &event.action {
+            Action::Called { .. }
+            | Action::ScriptAcknowledged { .. }
+            | Action::WorkaroundSeen { .. }
+            | Action::Timed { reason: None, .. } => {}
+            action if self.is_gathered(action, event.at) => {}
+            _ => self.timeline.push(Entry { event: event.clone(), until: event.at }),
+        }
+    }
+
+    /// Adds devices to a line of the same kind that is not an hour old.
+    fn is_gathered(&mut self, action: &Action, at: Timestamp) -> bool {
+        let recent = self.timeline.iter_mut().rev().take_while(|entry| at.since_ms(entry.event.at) < GATHERED_MS);
+        for entry in recent {
+            let into = match (&mut entry.event.action, action) {
+                (Action::Proved { devices: into, proof }, Action::Proved { devices, proof: same }) if proof == same => {
+                    Some((into, devices))
+                }
+                (Action::Disproved { devices: into, proof }, Action::Disproved { devices, proof: same })
+                    if proof == same =>
+                {
+                    Some((into, devices))
+                }
+                (Action::Relapsed { devices: into }, Action::Relapsed { devices }) => Some((into, devices)),
+                (Action::Claimed { devices: into, claim }, Action::Claimed { devices, claim: same })
+                    if claim == same =>
+                {
+                    Some((into, devices))
+                }
+                _ => None,
+            };
+            if let Some((into, devices)) = into {
+                into.extend(devices.iter().cloned());
+                entry.until = at;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What turns out late only at the end.
+    fn look_back(&mut self, case: &Case, now: Timestamp) {
+        let old = |claimed_at: Timestamp| now.since_ms(claimed_at) >= i64::from(self.settings.claim_min) * MINUTE_MS;
+        for ((device, claim), claimed_at) in std::mem::take(&mut self.claimed) {
+            let waits = case.ladder.get(&device).is_some_and(|rung| rung.only_claims(claim).is_some());
+            if waits && old(claimed_at) {
+                self.late.push(Late::Claim { device, claim, claimed_at, verified_at: None });
+            }
+        }
+        let end = case.milestones.get(Milestone::Closed).unwrap_or(now);
+        let due = case.countermeasures.current().and_then(|standing| standing.countermeasure.fix_due_at);
+        let released_at = case.milestones.get(Milestone::FixAvailable).filter(|_| case.released.is_some());
+        if let Some(due_at) = due.filter(|due| released_at.unwrap_or(end) > *due) {
+            self.late.push(Late::Fix { due_at, released_at });
+        }
+        let burndown = case.burndown(self.settings, end);
+        let done_at = burndown.points.last().map(|(at, _)| *at).filter(|_| burndown.left == 0);
+        let promised_at = burndown.promised_at;
+        if done_at.unwrap_or(end) > promised_at && case.ended.is_none() {
+            self.late.push(Late::Promise { promised_at, done_at, left: burndown.left });
+        }
+        let filed_at = case.review.as_ref().map(|(_, stamp)| stamp.at);
+        if let Some(due_at) = case.review_due_at(self.settings)
+            && filed_at.unwrap_or(end) > due_at
+        {
+            self.late.push(Late::Review { due_at, filed_at });
+        }
+    }
+
+    fn finish(mut self, case: &Case, now: Timestamp) -> Review {
+        let end = case.milestones.get(Milestone::Closed).unwrap_or(now);
+        let devices = self.devices(case, end);
+        self.calls.devices_reached = case.ladder.iter().filter(|(_, rung)| rung.contacted.is_some()).count() as u32;
+        let exceptions =
+            case.ladder.iter().filter_map(|(device, rung)| Some((device.clone(), rung.exception.clone()?)));
+        Review {
+            number: case.number().to_owned(),
+            event_id: case.id().to_owned(),
+            aliases: case.aliases.iter().cloned().collect(),
+            at: now,
+            state: case.state,
+            scope: case.scope,
+            criterion_s: case.opening.criterion_s,
+            measured_s: case.opening.measured_s,
+            cause: case.cause.clone(),
+            fix: case.released.clone(),
+            milestones: lasted(case),
+            impact_min: devices.iter().map(|device| device.impact_min).sum(),
+            branches: branches(&devices),
+            devices,
+            calls: self.calls,
+            timeline: self.timeline,
+            said: self.said,
+            late: self.late,
+            exceptions: exceptions.collect(),
+            debts: case.debts().map(|(device, since)| (device.clone(), since)).collect(),
+        }
+    }
+
+    fn devices(&mut self, case: &Case, end: Timestamp) -> Vec<DeviceImpact> {
+        let impact = |(device, rung): (&DeviceId, &Rung)| {
+            let spans = self.spans.remove(device).unwrap_or_default();
+            let length = |(from, to): &(Timestamp, Option<Timestamp>)| to.unwrap_or(end).since_ms(*from).max(0);
+            DeviceImpact {
+                device: device.clone(),
+                branch: rung.branch.clone(),
+                customer: rung.customer.clone(),
+                impact_min: (spans.iter().map(length).sum::<i64>() / MINUTE_MS) as u64,
+                spans,
+                relapses: rung.relapses,
+                step: rung.step(),
+                is_settled: rung.is_settled(),
+            }
+        };
+        let mut devices: Vec<DeviceImpact> = case.ladder.iter().map(impact).collect();
+        devices.sort_by(|a, b| b.impact_min.cmp(&a.impact_min).then_with(|| a.device.cmp(&b.device)));
+        devices
+    }
+}
+
+fn names(joining: &[Joining]) -> impl Iterator<Item = &DeviceId> {
+    joining.iter().map(|joining| &joining.device)
+}
+
+fn lasted(case: &Case) -> Vec<Lasted> {
+    let (impact, declared) = (case.opening.impact_started_at, case.opening.declared_at);
+    let lasted = |(milestone, at): (Milestone, Timestamp)| Lasted {
+        milestone,
+        at,
+        from_impact_s: (at.since_ms(impact) / 1_000).max(0) as u64,
+        from_declaration_s: u64::try_from(at.since_ms(declared) / 1_000).ok().filter(|_| at >= declared),
+    };
+    case.milestones.iter().map(lasted).collect()
+}
+
+fn branches(devices: &[DeviceImpact]) -> Vec<BranchImpact> {
+    let mut branches: BTreeMap<&str, BranchImpact> = BTreeMap::new();
+    for device in devices {
+        let name = device.branch.as_deref().unwrap_or_default();
+        let branch = branches.entry(name).or_default();
+        branch.devices += 1;
+        branch.settled += u32::from(device.is_settled);
+        branch.impact_min += device.impact_min;
+    }
+    let named = |(name, branch): (&str, BranchImpact)| BranchImpact { branch: name.to_owned(), ..branch };
+    let mut branches: Vec<BranchImpact> = branches.into_iter().map(named).collect();
+    branches.sort_by(|a, b| b.impact_min.cmp(&a.impact_min).then_with(|| a.branch.cmp(&b.branch)));
+    branches
+}

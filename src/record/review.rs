@@ -1,0 +1,319 @@
+//! The drafted review as Markdown, in the two languages: what people start from when they write theirs.
+//!
+//! Texts of people are shown as they were written, made harmless for tables and lists; what only people can know is left as a
+//! heading to be filled in.
+
+mod words;
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp as Instant;
+use jiff::tz::{Offset, TimeZone};
+
+use super::outbox::Bilingual;
+use crate::engine::effect::Cause;
+use crate::engine::incident::Review;
+use crate::engine::incident::review::Late;
+use crate::engine::time::Timestamp;
+use words::Tongue;
+
+/// Most devices that are listed; the others are in the data.
+const DEVICES_SHOWN: usize = 30;
+
+/// The review as Markdown, with instants by a clock `utc_offset_min` minutes east of UTC.
+pub fn markdown(review: &Review, utc_offset_min: i32) -> Bilingual {
+    let write = |tongue| {
+        let mut page = Page { tongue, zone: zone(utc_offset_min), text: String::new() };
+        page.write(review);
+        page.text
+    };
+    Bilingual { ja: write(Tongue::Ja), en: write(Tongue::En) }
+}
+
+fn zone(utc_offset_min: i32) -> TimeZone {
+    let offset = utc_offset_min.checked_mul(60).and_then(|seconds| Offset::from_seconds(seconds).ok());
+    offset.unwrap_or(Offset::UTC).to_time_zone()
+}
+
+struct Page {
+    tongue: Tongue,
+    zone: TimeZone,
+    text: String,
+}
+
+impl Page {
+    fn write(&mut self, review: &Review) {
+        self.head(review);
+        self.times(review);
+        self.impact(review);
+        self.suspect(review.cause.as_ref());
+        self.late(review);
+        self.timeline(review);
+        self.said(review);
+        self.left(review);
+        for (ja, en) in [("振り返って", "What we learnt"), ("これから変えること", "What we change")] {
+            self.heading(ja, en);
+            self.line(&format!("- {}", self.say("(記入してください)", "(to be written)")));
+        }
+    }
+
+    fn say<'a>(&self, ja: &'a str, en: &'a str) -> &'a str {
+        self.tongue.pick(ja, en)
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn heading(&mut self, ja: &str, en: &str) {
+        let heading = self.say(ja, en).to_owned();
+        self.line(&format!("\n## {heading}\n"));
+    }
+
+    /// The columns of a table, each in both languages.
+    fn columns(&mut self, columns: &[(&str, &str)]) {
+        let names: Vec<&str> = columns.iter().map(|(ja, en)| self.tongue.pick(ja, en)).collect();
+        self.line(&format!("| {} |", names.join(" | ")));
+        self.line(&format!("|{}", "---|".repeat(columns.len())));
+    }
+
+    fn at(&self, at: Timestamp) -> String {
+        let instant = Instant::from_millisecond(at.as_ms()).unwrap_or_default();
+        instant.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    fn head(&mut self, review: &Review) {
+        let tongue = self.tongue;
+        self.line(&format!("# {}: {}\n", review.number, self.say("振り返り (下書き)", "review (draft)")));
+        let state = tongue.both(words::state(review.state));
+        let drafted = self.at(review.at);
+        let scope = tongue.both(words::scope(review.scope));
+        self.line(&match tongue {
+            Tongue::Ja => format!("- 状態: {state} ({drafted} 現在)、範囲: {scope}"),
+            Tongue::En => format!("- State: {state}, as of {drafted}; scope: {scope}"),
+        });
+        let (rule, measured) = (tongue.lasting(review.criterion_s), tongue.lasting(review.measured_s));
+        self.line(&match tongue {
+            Tongue::Ja => format!("- 基準: 品質への影響が連続 {rule} 以上。宣言時の実測: {measured}"),
+            Tongue::En => {
+                format!("- Rule: quality affected for {rule} without a break; measured at the declaration: {measured}")
+            }
+        });
+        let fix = review.fix.as_deref().map_or_else(|| self.say("まだありません", "none yet").to_owned(), cell);
+        self.line(&format!("- {}: {fix}", self.say("恒久対策", "Permanent fix")));
+        if !review.aliases.is_empty() {
+            let aliases = review.aliases.join(", ");
+            self.line(&format!("- {}: {aliases}", self.say("別の番号", "Also told as")));
+        }
+    }
+
+    fn times(&mut self, review: &Review) {
+        self.heading("かかった時間", "How long it took");
+        self.columns(&[
+            ("節目", "milestone"),
+            ("時刻", "at"),
+            ("影響開始から", "from the impact's start"),
+            ("宣言から", "from the declaration"),
+        ]);
+        for lasted in &review.milestones {
+            let name = self.tongue.both(words::milestone(lasted.milestone));
+            let after =
+                lasted.from_declaration_s.map_or_else(|| "-".to_owned(), |seconds| self.tongue.lasting(seconds));
+            let (at, from) = (self.at(lasted.at), self.tongue.lasting(lasted.from_impact_s));
+            self.line(&format!("| {name} | {at} | {from} | {after} |"));
+        }
+    }
+
+    fn impact(&mut self, review: &Review) {
+        self.heading("影響", "Impact");
+        let (devices, minutes, calls) = (review.devices.len(), review.impact_min, review.calls);
+        self.line(&match self.tongue {
+            Tongue::Ja => format!(
+                "{devices} 台、延べ {minutes} 分 (品質を確認する静観時間を含む)。電話 {} 件、うち応答 {} 件、連絡のついた機器 {} 台。\n",
+                calls.made, calls.reached, calls.devices_reached
+            ),
+            Tongue::En => format!(
+                "{devices} devices, {minutes} device-minutes (the quiet period that verifies the quality included). {} calls, {} \
+                 of them answered; the customers of {} devices were reached.\n",
+                calls.made, calls.reached, calls.devices_reached
+            ),
+        });
+        self.columns(&[("拠点", "branch"), ("台数", "devices"), ("完了", "settled"), ("延べ分", "device-minutes")]);
+        for branch in &review.branches {
+            let name = if branch.branch.is_empty() { "-".to_owned() } else { cell(&branch.branch) };
+            self.line(&format!("| {name} | {} | {} | {} |", branch.devices, branch.settled, branch.impact_min));
+        }
+        self.line("");
+        self.columns(&[
+            ("機器", "device"),
+            ("拠点", "branch"),
+            ("分", "minutes"),
+            ("再発", "relapses"),
+            ("段階", "step"),
+        ]);
+        for device in review.devices.iter().take(DEVICES_SHOWN) {
+            let branch = device.branch.as_deref().map_or_else(|| "-".to_owned(), cell);
+            let step = self.tongue.both(words::step(device.step));
+            let (name, minutes, relapses) = (&device.device, device.impact_min, device.relapses);
+            self.line(&format!("| {name} | {branch} | {minutes} | {relapses} | {step} |"));
+        }
+        if let Some(more) = devices.checked_sub(DEVICES_SHOWN).filter(|more| *more > 0) {
+            self.line(&match self.tongue {
+                Tongue::Ja => format!("\nほか {more} 台"),
+                Tongue::En => format!("\nand {more} more"),
+            });
+        }
+    }
+
+    fn suspect(&mut self, cause: Option<&Cause>) {
+        self.heading("疑わしい原因", "Suspect");
+        let Some(cause) = cause else {
+            return self.line(self.tongue.pick("特定されていません。", "None was named."));
+        };
+        let named = format!("{} {}", cause.suspect.kind, cell(&cause.suspect.value));
+        let percent = (cause.confidence * 100.0).floor();
+        self.line(&format!("- {named} ({percent:.0} %)"));
+        if let Some(next) = &cause.runner_up {
+            let next =
+                format!("{} {} ({:.0} %)", next.suspect.kind, cell(&next.suspect.value), next.confidence * 100.0);
+            let same = if cause.inseparable {
+                self.say("、同じ機器のため区別できません", ", cannot be told apart")
+            } else {
+                ""
+            };
+            self.line(&format!("- {}: {next}{same}", self.say("次点", "runner-up")));
+        }
+        if let Some(evidence) = cause.evidence {
+            let (with, of_with) = (evidence.affected_with, evidence.affected_with + evidence.healthy_with);
+            let (without, of_without) =
+                (evidence.affected_without, evidence.affected_without + evidence.healthy_without);
+            self.line(&match self.tongue {
+                Tongue::Ja => {
+                    format!("- 該当する機器の {with}/{of_with} 台、該当しない機器の {without}/{of_without} 台に影響")
+                }
+                Tongue::En => {
+                    format!("- affected: {with} of {of_with} devices with it, {without} of {of_without} without it")
+                }
+            });
+        }
+    }
+
+    fn late(&mut self, review: &Review) {
+        self.heading("遅れたこと", "What was late");
+        for late in &review.late {
+            let line = self.late_line(late);
+            self.line(&format!("- {line}"));
+        }
+        self.or_none(review.late.is_empty());
+    }
+
+    fn late_line(&self, late: &Late) -> String {
+        let tongue = self.tongue;
+        let when = |at: Option<Timestamp>| at.map_or_else(|| self.say("未", "not yet").to_owned(), |at| self.at(at));
+        match late {
+            Late::Unanswered { seat, at, exhausted } => {
+                let (at, again) =
+                    (self.at(*at), if *exhausted { self.say(" (当番表を一巡)", " (the whole rota)") } else { "" });
+                match tongue {
+                    Tongue::Ja => format!("{at} {seat}: 呼び出しに応答なし{again}"),
+                    Tongue::En => format!("{at} {seat}: nobody answered in time{again}"),
+                }
+            }
+            Late::Silence { at, silent_s } => match tongue {
+                Tongue::Ja => format!("{} まで {} 続報なし", self.at(*at), tongue.lasting(*silent_s)),
+                Tongue::En => format!("nothing was said for {} until {}", tongue.lasting(*silent_s), self.at(*at)),
+            },
+            Late::Fix { due_at, released_at } => {
+                let (due, came) = (self.at(*due_at), when(*released_at));
+                self.tongue.due(("恒久対策", "permanent fix"), (&due, &came))
+            }
+            Late::Claim { device, claim, claimed_at, verified_at } => {
+                let (claimed, verified) = (self.at(*claimed_at), when(*verified_at));
+                let claim = tongue.both(words::claim(*claim));
+                match tongue {
+                    Tongue::Ja => format!("{device} {claim}: 申告 {claimed}、確認 {verified}"),
+                    Tongue::En => format!("{device} {claim}: claimed {claimed}, verified {verified}"),
+                }
+            }
+            Late::Promise { promised_at, done_at, left } => {
+                let (due, came) = (self.at(*promised_at), when(*done_at));
+                let line = tongue.due(("約束", "promise"), (&due, &came));
+                match (tongue, left) {
+                    (_, 0) => line,
+                    (Tongue::Ja, left) => format!("{line} (残り {left} 台)"),
+                    (Tongue::En, left) => format!("{line} ({left} devices left)"),
+                }
+            }
+            Late::Review { due_at, filed_at } => {
+                let (due, came) = (self.at(*due_at), when(*filed_at));
+                tongue.due(("振り返り", "review"), (&due, &came))
+            }
+        }
+    }
+
+    fn timeline(&mut self, review: &Review) {
+        self.heading("時系列", "Timeline");
+        for entry in &review.timeline {
+            let at = self.at(entry.event.at);
+            let until =
+                if entry.until > entry.event.at { format!(" - {}", self.at(entry.until)) } else { String::new() };
+            let what = self.tongue.both(words::action(&entry.event.action));
+            self.line(&format!("- {at}{until} {}: {what}", cell(&entry.event.by)));
+        }
+    }
+
+    fn said(&mut self, review: &Review) {
+        self.heading("伝えたこと", "What was said");
+        for said in &review.said {
+            let (at, to) = (self.at(said.at), self.tongue.both(words::audience(&said.audience)));
+            let what = self.tongue.both(words::notice(said.kind));
+            let text = said.text.as_deref().map(|text| format!(": {}", cell(text))).unwrap_or_default();
+            let mut line = format!("- {at} → {to}: {what}");
+            let _ = write!(line, "{text}");
+            self.line(&line);
+        }
+        self.or_none(review.said.is_empty());
+    }
+
+    fn left(&mut self, review: &Review) {
+        self.heading("例外として扱った機器", "Signed off without being done");
+        for (device, exception) in &review.exceptions {
+            let (kind, at) = (self.tongue.both(words::exception(exception.kind)), self.at(exception.at));
+            let (by, evidence) = (cell(&exception.signed_by), cell(&exception.evidence));
+            self.line(&format!("- {device}: {kind}, {by}, {at}: {evidence}"));
+        }
+        self.or_none(review.exceptions.is_empty());
+        self.heading("回避策が残っている機器", "Workarounds still on");
+        for (device, since) in &review.debts {
+            let since = self.at(*since);
+            self.line(&match self.tongue {
+                Tongue::Ja => format!("- {device}: {since} から"),
+                Tongue::En => format!("- {device}: since {since}"),
+            });
+        }
+        self.or_none(review.debts.is_empty());
+    }
+
+    fn or_none(&mut self, is_empty: bool) {
+        if is_empty {
+            self.line(self.tongue.pick("ありません。", "Nothing."));
+        }
+    }
+}
+
+/// A person's text in one line that neither ends a table's cell nor begins markup.
+fn cell(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.trim().chars() {
+        match c {
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' => line.extend(['\\', c]),
+            c if c.is_control() => line.push(' '),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

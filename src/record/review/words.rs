@@ -1,0 +1,324 @@
+//! The names of things in the two languages, as (Japanese, English).
+
+use crate::engine::effect::Scope;
+use crate::engine::incident::ladder::{Claim, ExceptionKind, Proof};
+use crate::engine::incident::{Action, Audience, Milestone, NoticeKind, State, Step};
+
+use super::cell;
+
+type Pair = (String, String);
+
+/// A language.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tongue {
+    Ja,
+    En,
+}
+
+impl Tongue {
+    /// The one of two texts that is in this language.
+    pub fn pick<'a>(self, ja: &'a str, en: &'a str) -> &'a str {
+        match self {
+            Self::Ja => ja,
+            Self::En => en,
+        }
+    }
+
+    /// As [`Self::pick`].
+    pub fn both(self, (ja, en): Pair) -> String {
+        match self {
+            Self::Ja => ja,
+            Self::En => en,
+        }
+    }
+
+    /// A length of time to the minute.
+    pub fn lasting(self, seconds: u64) -> String {
+        let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+        match (self, hours) {
+            (Self::Ja, 0) => format!("{minutes} 分"),
+            (Self::Ja, _) => format!("{hours} 時間 {minutes} 分"),
+            (Self::En, 0) => format!("{minutes} min"),
+            (Self::En, _) => format!("{hours} h {minutes} min"),
+        }
+    }
+
+    /// What was due when, and when it came.
+    pub fn due(self, (ja, en): (&str, &str), (due, came): (&str, &str)) -> String {
+        match self {
+            Self::Ja => format!("{ja}: 期限 {due}、実際 {came}"),
+            Self::En => format!("{en}: due {due}, came {came}"),
+        }
+    }
+}
+
+fn pair(ja: impl Into<String>, en: impl Into<String>) -> Pair {
+    (ja.into(), en.into())
+}
+
+/// Where an incident stands.
+pub fn state(state: State) -> Pair {
+    match state {
+        State::Declared => pair("宣言", "declared"),
+        State::Mustered => pair("参集完了", "mustered"),
+        State::WorkaroundAvailable => pair("回避策あり", "workaround available"),
+        State::PendingPermanentFix => pair("恒久対策待ち", "pending permanent fix"),
+        State::Fixing => pair("恒久対策の適用中", "fixing"),
+        State::Resolved => pair("解決", "resolved"),
+        State::Reviewed => pair("振り返り済み", "reviewed"),
+        State::Closed => pair("終結", "closed"),
+    }
+}
+
+/// Whom it concerns.
+pub fn scope(scope: Scope) -> Pair {
+    match scope {
+        Scope::Fleet => pair("全体", "fleet"),
+        Scope::Isolated => pair("単独", "isolated"),
+    }
+}
+
+/// An instant of an incident.
+pub fn milestone(milestone: Milestone) -> Pair {
+    match milestone {
+        Milestone::ImpactStarted => pair("影響開始", "impact started"),
+        Milestone::Detected => pair("検知", "detected"),
+        Milestone::Declared => pair("宣言", "declared"),
+        Milestone::Mustered => pair("参集完了", "mustered"),
+        Milestone::WorkaroundAvailable => pair("回避策", "workaround available"),
+        Milestone::FixAvailable => pair("恒久対策", "fix available"),
+        Milestone::Mitigated => pair("品質の回復", "mitigated"),
+        Milestone::Resolved => pair("解決", "resolved"),
+        Milestone::Reviewed => pair("振り返り", "reviewed"),
+        Milestone::Closed => pair("終結", "closed"),
+    }
+}
+
+/// How far a device has come.
+pub fn step(step: Step) -> Pair {
+    match step {
+        Step::Affected => pair("影響あり", "affected"),
+        Step::Contacted => pair("連絡済み", "contacted"),
+        Step::WorkaroundClaimed => pair("回避策 (申告)", "workaround claimed"),
+        Step::WorkaroundVerified => pair("回避策 (確認済み)", "workaround verified"),
+        Step::FixInstalled => pair("恒久対策を適用", "fix installed"),
+        Step::WorkaroundReverted => pair("回避策を解除", "workaround reverted"),
+        Step::QualityVerified => pair("品質確認済み", "quality verified"),
+        Step::Done => pair("完了", "done"),
+    }
+}
+
+/// What a person says of a device.
+pub fn claim(claim: Claim) -> Pair {
+    match claim {
+        Claim::Workaround => pair("回避策", "workaround"),
+        Claim::Fix => pair("恒久対策", "fix"),
+        Claim::Revert => pair("回避策の解除", "revert"),
+    }
+}
+
+fn proof(proof: Proof) -> Pair {
+    match proof {
+        Proof::Workaround => pair("回避策", "workaround"),
+        Proof::Fix => pair("恒久対策", "fix"),
+        Proof::Revert => pair("回避策の解除", "revert"),
+        Proof::Quality => pair("品質", "quality"),
+    }
+}
+
+/// Why a device is never going to be done.
+pub fn exception(kind: ExceptionKind) -> Pair {
+    match kind {
+        ExceptionKind::Unreachable => pair("連絡がつかない", "unreachable"),
+        ExceptionKind::Refused => pair("顧客の意向", "refused"),
+        ExceptionKind::Replaced => pair("交換済み", "replaced"),
+        ExceptionKind::Decommissioned => pair("撤去済み", "decommissioned"),
+    }
+}
+
+/// Who was told.
+pub fn audience(audience: &Audience) -> Pair {
+    match audience {
+        Audience::People(people) => pair(cell(&people.join(", ")), cell(&people.join(", "))),
+        Audience::Staff => pair("関係者", "staff"),
+        Audience::SupportQueue => pair("サポート", "support"),
+    }
+}
+
+/// What somebody was told.
+pub fn notice(kind: NoticeKind) -> Pair {
+    match kind {
+        NoticeKind::Declared => pair("重大障害を宣言", "major incident declared"),
+        NoticeKind::Isolated => pair("単独の重大障害", "isolated major incident"),
+        NoticeKind::Page => pair("呼び出し", "page"),
+        NoticeKind::PageUnanswered => pair("誰も応答していません", "nobody answered"),
+        NoticeKind::Moved => pair("状態の変化", "state changed"),
+        NoticeKind::CauseChanged => pair("訂正: 原因の変更", "correction: another cause"),
+        NoticeKind::Growing => pair("機器の追加", "more devices"),
+        NoticeKind::Word => pair("続報", "word"),
+        NoticeKind::Nag => pair("続報の催促", "reminder to say something"),
+        NoticeKind::AgreementWanted => pair("対策の承認依頼", "agreement wanted"),
+        NoticeKind::Script => pair("手順", "script"),
+        NoticeKind::ScriptChanged => pair("訂正: 手順の変更", "correction: the script has changed"),
+        NoticeKind::FixReleased => pair("恒久対策の提供開始", "fix released"),
+        NoticeKind::PromiseMissed => pair("期限に間に合わない見込み", "the promise will be missed"),
+        NoticeKind::PromiseMet => pair("期限に間に合う見込み", "the promise will be met again"),
+        NoticeKind::Reopened => pair("再開", "reopened"),
+        NoticeKind::HandedOver => pair("引き継ぎ", "handed over"),
+        NoticeKind::Promoted => pair("格上げ", "promoted"),
+        NoticeKind::Demoted => pair("訂正: 重大障害ではない", "correction: no major incident"),
+        NoticeKind::Merged => pair("統合", "merged"),
+        NoticeKind::SplitOff => pair("分離", "split off"),
+        NoticeKind::ReviewDue => pair("振り返りの期限", "review due"),
+        NoticeKind::Closed => pair("終結", "closed"),
+        NoticeKind::Followed => pair("終結後の再発", "followed by another"),
+    }
+}
+
+/// What happened.
+pub fn action(action: &Action) -> Pair {
+    people(action).or_else(|| remedy(action)).or_else(|| devices(action)).unwrap_or_else(|| course(action))
+}
+
+fn people(action: &Action) -> Option<Pair> {
+    Some(match action {
+        Action::Paged { seat, people, exhausted, .. } => {
+            let (people, again) = (cell(&people.join(", ")), if *exhausted { " (2)" } else { "" });
+            pair(format!("{seat} を呼び出し: {people}{again}"), format!("called {people} as {seat}{again}"))
+        }
+        Action::Acknowledged { seat, person } => {
+            let person = cell(person);
+            pair(format!("{person} が {seat} として応答"), format!("{person} answers as {seat}"))
+        }
+        Action::Present { person } => pair(format!("{} が参加", cell(person)), format!("{} is there", cell(person))),
+        Action::HandedOver { seat, to, reason, .. } => {
+            let (to, reason) = (cell(to), cell(reason));
+            pair(format!("{seat} を {to} に引き継ぎ: {reason}"), format!("{to} is {seat} from here on: {reason}"))
+        }
+        Action::Noted { text, .. } => pair(cell(text), cell(text)),
+        Action::Nagged { silent_s } => {
+            let minutes = silent_s / 60;
+            pair(format!("{minutes} 分間続報なし"), format!("nothing was said for {minutes} min"))
+        }
+        _ => return None,
+    })
+}
+
+fn remedy(action: &Action) -> Option<Pair> {
+    Some(match action {
+        Action::CountermeasureRegistered(new) => {
+            let workaround = new.workaround.as_ref().map_or_else(|| "-".to_owned(), |plan| cell(&plan.id));
+            let fix = new.fix.as_ref().map_or_else(|| "-".to_owned(), |fix| cell(&fix.name()));
+            let version = new.version;
+            pair(
+                format!("対策 第 {version} 版を登録 (回避策 {workaround}、恒久対策 {fix})"),
+                format!("countermeasure, version {version}: workaround {workaround}, fix {fix}"),
+            )
+        }
+        Action::CountermeasureAgreed { version } => {
+            pair(format!("対策 第 {version} 版を承認"), format!("countermeasure, version {version}, agreed"))
+        }
+        Action::ScriptAcknowledged { version, person } => {
+            let person = cell(person);
+            pair(format!("{person} が手順 第 {version} 版を確認"), format!("{person} has read script {version}"))
+        }
+        Action::FixReleased { name } => {
+            pair(format!("恒久対策 {} の提供開始", cell(name)), format!("fix {} released", cell(name)))
+        }
+        _ => return None,
+    })
+}
+
+fn devices(action: &Action) -> Option<Pair> {
+    let count =
+        |devices: usize, (ja, en): Pair| pair(format!("{devices} 台: {ja}"), format!("{devices} devices: {en}"));
+    Some(match action {
+        Action::Joined { devices } => count(devices.len(), pair("追加", "joined")),
+        Action::Relapsed { devices } => count(devices.len(), pair("再発", "affected again")),
+        Action::Claimed { devices, claim: what } => {
+            let (ja, en) = claim(*what);
+            count(devices.len(), (format!("{ja} (申告)"), format!("{en} claimed")))
+        }
+        Action::Proved { devices, proof: what } => {
+            let (ja, en) = proof(*what);
+            count(devices.len(), (format!("{ja}を確認"), format!("{en} verified")))
+        }
+        Action::Disproved { devices, proof: what } => {
+            let (ja, en) = proof(*what);
+            count(devices.len(), (format!("{ja}が失われた"), format!("{en} lost")))
+        }
+        Action::WorkaroundSeen { devices, active } => count(
+            devices.len(),
+            if *active {
+                pair("回避策が有効", "workaround on")
+            } else {
+                pair("回避策が無効", "workaround off")
+            },
+        ),
+        Action::Called { device, .. } => pair(format!("{device} に電話"), format!("called about {device}")),
+        Action::Excepted { device, exception: signed } => {
+            let (ja, en) = exception(signed.kind);
+            pair(format!("{device} を例外として承認: {ja}"), format!("{device} signed off: {en}"))
+        }
+        Action::ExceptionLifted { device, reason } => {
+            let reason = cell(reason);
+            pair(format!("{device} の例外を取り消し: {reason}"), format!("{device} no longer signed off: {reason}"))
+        }
+        Action::SplitOff { number, devices, reason } => {
+            let reason = cell(reason);
+            count(devices.len(), pair(format!("{number} に分離: {reason}"), format!("split off as {number}: {reason}")))
+        }
+        Action::Absorbed { number, devices, reason, .. } => {
+            let (number, reason) = (number.as_deref().unwrap_or("-"), cell(reason));
+            count(
+                devices.len(),
+                pair(format!("{number} から移管: {reason}"), format!("taken over from {number}: {reason}")),
+            )
+        }
+        Action::Reopened { devices } => count(devices.len(), pair("再開", "reopened")),
+        _ => return None,
+    })
+}
+
+fn course(action: &Action) -> Pair {
+    match action {
+        Action::Opened(opening) => {
+            let devices = opening.devices.len();
+            pair(format!("重大障害を宣言 ({devices} 台)"), format!("major incident declared, {devices} devices"))
+        }
+        Action::Attached { event_id, .. } => {
+            pair(format!("{event_id} も同じ障害と判明"), format!("{event_id} proved to be the same"))
+        }
+        Action::CauseChanged { cause } => match cause {
+            Some(cause) => {
+                let suspect = format!("{} {}", cause.suspect.kind, cell(&cause.suspect.value));
+                pair(format!("疑わしい原因: {suspect}"), format!("suspect: {suspect}"))
+            }
+            None => pair("疑わしい原因なし", "no suspect any more"),
+        },
+        Action::Moved { to, .. } => {
+            let (ja, en) = state(*to);
+            pair(format!("状態: {ja}"), format!("state: {en}"))
+        }
+        Action::Timed { milestone: which, reason, .. } => {
+            let (ja, en) = milestone(*which);
+            let reason = reason.as_deref().map(cell).unwrap_or_default();
+            pair(format!("{ja}の時刻を訂正: {reason}"), format!("instant corrected of {en}: {reason}"))
+        }
+        Action::PromiseForecast { missed: true, .. } => notice(NoticeKind::PromiseMissed),
+        Action::PromiseForecast { .. } => notice(NoticeKind::PromiseMet),
+        Action::Demoted { reason } => {
+            pair(format!("重大障害ではない: {}", cell(reason)), format!("no major incident: {}", cell(reason)))
+        }
+        Action::Promoted { reason } => pair(format!("格上げ: {}", cell(reason)), format!("promoted: {}", cell(reason))),
+        Action::Merged { into, reason } => {
+            let reason = cell(reason);
+            pair(format!("{into} に統合: {reason}"), format!("merged into {into}: {reason}"))
+        }
+        Action::ReviewFiled { .. } => pair("振り返りを提出", "review filed"),
+        Action::ReviewNagged { .. } => notice(NoticeKind::ReviewDue),
+        Action::Closed { .. } => pair("終結", "closed"),
+        Action::Followed { number } => pair(format!("終結後の再発: {number}"), format!("followed by {number}")),
+        other => pair(other.as_str(), other.as_str()),
+    }
+}
