@@ -174,7 +174,8 @@ impl<'a> Demo<'a> {
     async fn learn(&self, stop: &mut Stop) -> anyhow::Result<Option<(Engine, history::Outcome)>> {
         let cancelled = Arc::new(AtomicBool::new(false));
         let done = Arc::new(AtomicU64::new(0));
-        let settings = Settings { max_devices: self.args.devices.max(1), ..Settings::default() };
+        let max_devices = self.args.devices.max(1);
+        let settings = Settings { max_devices, clear_min: CLEAR_MIN, ..Settings::default() };
         let learning = {
             let (simulation, cancelled, done) =
                 (Arc::clone(&self.simulation), Arc::clone(&cancelled), Arc::clone(&done));

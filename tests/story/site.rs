@@ -51,7 +51,8 @@ pub struct Site {
 
 /// The fleet's two days before, and the night until shortly before the hour is full, as fast as the machine can.
 fn lived(simulation: &Simulation) -> (Engine, Timestamp) {
-    let settings = Settings { max_devices: simulation.config().devices, ..Settings::default() };
+    let max_devices = simulation.config().devices;
+    let settings = Settings { max_devices, clear_min: CLEAR_MIN, ..Settings::default() };
     let learnt = history::learn(simulation, settings, &AtomicBool::new(false), |_| {});
     let mut driver = Virtual::new(learnt.expect("nobody cancels it").0);
     let mut at = EPOCH;
