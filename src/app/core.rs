@@ -361,13 +361,7 @@ impl Parts<'_> {
             next_tick,
             statuses,
         }));
-        let decision = Decision {
-            keeper: Arc::clone(&keeper),
-            engine: Arc::clone(&engine),
-            snapshot: Arc::clone(&snapshot),
-            counters: Arc::clone(&counters),
-        };
-        decision.show();
+        let decision = decision((&keeper, &engine), (&snapshot, &counters));
         let health = Arc::new(Health::new(&LATCHES));
         health.open(watching::RESTORE);
         let listeners = broadcast::Sender::new(LISTENER_ROOM);
@@ -415,6 +409,18 @@ impl Parts<'_> {
             ring,
         }
     }
+}
+
+/// The engine's ticks, with a first picture drawn.
+fn decision(
+    (keeper, engine): (&Arc<Keeper>, &Arc<Mutex<Engine>>),
+    (snapshot, counters): (&Arc<ArcSwap<Snapshot>>, &Arc<Counters>),
+) -> Decision {
+    let (keeper, engine) = (Arc::clone(keeper), Arc::clone(engine));
+    let (snapshot, counters) = (Arc::clone(snapshot), Arc::clone(counters));
+    let decision = Decision { keeper, engine, snapshot, counters };
+    decision.show();
+    decision
 }
 
 fn spawn_watch(

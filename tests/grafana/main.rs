@@ -9,6 +9,7 @@
 
 #![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stderr, reason = "says what is skipped")]
 #![allow(clippy::disallowed_methods, reason = "waits for other processes with bounded deadlines")]
 
 mod dashboards;

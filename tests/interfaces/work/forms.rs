@@ -104,82 +104,80 @@ async fn done_elsewhere(site: &Site) {
     assert_eq!((declared.status, declared.header("location")), (303, "/incidents/INC-2026-0999"));
 }
 
+/// Who does what with which fields; the status, the field that the fault stands at, and what it says.
+type RefusedAct = (Person, &'static str, &'static [(&'static str, &'static str)], u16, &'static str, &'static str);
+
+const REFUSED: &[RefusedAct] = &[
+    (NODA, "acknowledge", &[("seat", "king")], 422, "seat", "Choose a role of the list."),
+    (
+        SATO,
+        "hand_over",
+        &[("seat", "commander"), ("to", "Sato"), ("reason", "r")],
+        422,
+        "to",
+        "Commander is held by Sato already.",
+    ),
+    (SATO, "hand_over", &[("seat", "commander"), ("to", "Mori"), ("reason", "")], 422, "reason", "Say why"),
+    (SATO, "note", &[("text", ""), ("tell", "yes")], 422, "text", "The text has to have 1 to"),
+    (
+        SATO,
+        "correct_time",
+        &[("milestone", "fix_available"), ("instant", "soon"), ("reason", "typed reason")],
+        422,
+        "instant",
+        "This is no time.",
+    ),
+    (
+        SATO,
+        "correct_time",
+        &[("milestone", "fix_available"), ("instant", "2026-11-30 00:00"), ("reason", "typed reason")],
+        422,
+        "instant",
+        "in the future",
+    ),
+    (
+        SATO,
+        "correct_time",
+        &[("milestone", "declared"), ("instant", "2026-11-22 03:00"), ("reason", "r")],
+        422,
+        "instant",
+        "come from telemetry",
+    ),
+    (KIMURA, "countermeasure", &[("fix_kind", "none")], 422, "", "a workaround, a fix, or both"),
+    (KIMURA, "countermeasure", &[("workaround", "WA-9")], 422, "script_ja", "a script in at least one language"),
+    (
+        KIMURA,
+        "countermeasure",
+        &[("fix_kind", "update"), ("fix_value", "9"), ("fix_due", "18:00")],
+        422,
+        "fix_due",
+        "Write date and time",
+    ),
+    (TANAKA, "agree", &[("version", "1")], 422, "", "Version 1 was replaced by version 2."),
+    (TANAKA, "agree", &[("version", "2")], 422, "", "Version 2 is agreed already."),
+    (ENDO, "script", &[("version", "7")], 422, "", "There is no version 7"),
+    (ENDO, "claim", &[("devices", "B-0001"), ("claim", "fix")], 422, "devices", "B-0001 is not part of this incident."),
+    (ENDO, "claim", &[("devices", ""), ("claim", "fix")], 422, "devices", "Name at least one device."),
+    (
+        SATO,
+        "sign_off",
+        &[("device", "B-0990"), ("kind", "unreachable"), ("reason", "typed reason")],
+        422,
+        "kind",
+        "after 3 recorded calls without an answer",
+    ),
+    (SATO, "lift", &[("device", "B-0006"), ("reason", "r")], 422, "", "B-0006 is not signed off."),
+    (SATO, "promote", &[("reason", "r")], 422, "", "concerns the whole fleet already"),
+    (SATO, "merge", &[("into", "INC-2026-4444"), ("reason", "r")], 404, "", "There is no incident INC-2026-4444."),
+    (SATO, "split", &[("devices", "B-0001"), ("reason", "r")], 422, "devices", "not part of this incident"),
+    (SATO, "review", &[("text", "too early")], 422, "", "the review comes after the resolution"),
+    (SATO, "close", &[], 422, "", "Still open:"),
+];
+
 #[tokio::test]
 async fn what_is_refused_is_shown_again_as_it_was_typed_with_the_fault() {
     let site = site().await;
-    for (who, act, fields, status, field, fault) in [
-        (NODA, "acknowledge", &[("seat", "king")][..], 422, "seat", "Choose a role of the list."),
-        (
-            SATO,
-            "hand_over",
-            &[("seat", "commander"), ("to", "Sato"), ("reason", "r")],
-            422,
-            "to",
-            "Commander is held by Sato already.",
-        ),
-        (SATO, "hand_over", &[("seat", "commander"), ("to", "Mori"), ("reason", "")], 422, "reason", "Say why"),
-        (SATO, "note", &[("text", ""), ("tell", "yes")], 422, "text", "The text has to have 1 to"),
-        (
-            SATO,
-            "correct_time",
-            &[("milestone", "fix_available"), ("instant", "soon"), ("reason", "typed reason")],
-            422,
-            "instant",
-            "This is no time.",
-        ),
-        (
-            SATO,
-            "correct_time",
-            &[("milestone", "fix_available"), ("instant", "2026-11-30 00:00"), ("reason", "typed reason")],
-            422,
-            "instant",
-            "in the future",
-        ),
-        (
-            SATO,
-            "correct_time",
-            &[("milestone", "declared"), ("instant", "2026-11-22 03:00"), ("reason", "r")],
-            422,
-            "instant",
-            "come from telemetry",
-        ),
-        (KIMURA, "countermeasure", &[("fix_kind", "none")], 422, "", "a workaround, a fix, or both"),
-        (KIMURA, "countermeasure", &[("workaround", "WA-9")], 422, "script_ja", "a script in at least one language"),
-        (
-            KIMURA,
-            "countermeasure",
-            &[("fix_kind", "update"), ("fix_value", "9"), ("fix_due", "18:00")],
-            422,
-            "fix_due",
-            "Write date and time",
-        ),
-        (TANAKA, "agree", &[("version", "1")], 422, "", "Version 1 was replaced by version 2."),
-        (TANAKA, "agree", &[("version", "2")], 422, "", "Version 2 is agreed already."),
-        (ENDO, "script", &[("version", "7")], 422, "", "There is no version 7"),
-        (
-            ENDO,
-            "claim",
-            &[("devices", "B-0001"), ("claim", "fix")],
-            422,
-            "devices",
-            "B-0001 is not part of this incident.",
-        ),
-        (ENDO, "claim", &[("devices", ""), ("claim", "fix")], 422, "devices", "Name at least one device."),
-        (
-            SATO,
-            "sign_off",
-            &[("device", "B-0990"), ("kind", "unreachable"), ("reason", "typed reason")],
-            422,
-            "kind",
-            "after 3 recorded calls without an answer",
-        ),
-        (SATO, "lift", &[("device", "B-0006"), ("reason", "r")], 422, "", "B-0006 is not signed off."),
-        (SATO, "promote", &[("reason", "r")], 422, "", "concerns the whole fleet already"),
-        (SATO, "merge", &[("into", "INC-2026-4444"), ("reason", "r")], 404, "", "There is no incident INC-2026-4444."),
-        (SATO, "split", &[("devices", "B-0001"), ("reason", "r")], 422, "devices", "not part of this incident"),
-        (SATO, "review", &[("text", "too early")], 422, "", "the review comes after the resolution"),
-        (SATO, "close", &[], 422, "", "Still open:"),
-    ] {
+    for &(who, act, fields, status, field, fault) in REFUSED {
         let before = last(&site);
         let answer = who.send(&site, &path(&format!("/do/{act}")), fields).await;
         let seen = words(&answer.body);
