@@ -160,11 +160,11 @@ impl Page {
         }
     }
 
-    /// Waits until the text of an element holds `wanted`, at most `limit`. Nothing is reloaded.
+    /// Waits until the text of an element holds `wanted`, in capitals or not, at most `limit`. Nothing is reloaded.
     pub async fn shows_within(&self, css: &str, wanted: &str, limit: Duration) -> Duration {
         let start = clock::monotonic();
         loop {
-            if self.text(css).await.is_some_and(|text| text.contains(wanted)) {
+            if self.text(css).await.is_some_and(|text| text.to_lowercase().contains(&wanted.to_lowercase())) {
                 return start.elapsed();
             }
             if start.elapsed() > limit {
