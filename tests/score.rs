@@ -31,7 +31,8 @@ fn the_short_set_holds_on_measured_series_without_bad_hours_of_their_own() {
         return;
     }
     let mut plan = Plan::short(SEEDS[..2].to_vec());
-    (plan.backgrounds, plan.setup.series) = (vec![Background::Filtered], series);
+    // With two learnt days some of its small defects are not found yet; the floor was measured with a week.
+    (plan.backgrounds, plan.setup.series, plan.setup.history_days) = (vec![Background::Filtered], series, 7);
     plan.scenarios.retain(|scenario| Background::Filtered.tells(*scenario));
     holds(&plan);
 }

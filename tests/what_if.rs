@@ -158,7 +158,7 @@ fn the_table_says_the_same_to_people() {
     assert_eq!(row("hold=45m")[1..4], ["1", "0", "0"], "{table}");
     assert_eq!(row("hold=75m")[1..4], ["0", "0", "1"], "{table}");
     assert!(table.contains("15 min earlier"), "{table}");
-    assert!(table.lines().any(|line| line.starts_with("  - INC-") && line.contains("  fleet ")), "{table}");
+    assert!(table.lines().any(|line| line.starts_with("  - INC-") && line.contains(" fleet ")), "{table}");
     assert!(table.contains("note: hold changes which minutes the baseline learns from"), "{table}");
     let header = table.lines().next().unwrap();
     let column = header.find("isolated").unwrap();

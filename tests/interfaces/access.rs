@@ -369,7 +369,7 @@ async fn a_branch_sees_its_own_devices_and_no_others() {
     assert_eq!(none["total"], 0);
     let page = look(&server, "/devices", &cookie).await.body;
     assert!(page.contains(&own) && !page.contains(other), "not even in the filter's list");
-    assert_eq!(look(&server, "/", &cookie).await.header("location"), "/devices");
+    assert_eq!(look(&server, "/", &cookie).await.header("location"), "/branches");
     server.stop().await;
 }
 

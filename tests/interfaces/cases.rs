@@ -125,7 +125,7 @@ async fn what_cannot_be_is_said_clearly() {
     let stale = ("If-Match", "\"1\"");
     site.wish(&sato, &[], &json!({"command": "join"})).await;
     for (more, wish, status, told) in [
-        (&[][..], json!({"command": "close"}), 409, "the incident is"),
+        (&[][..], json!({"command": "close"}), 409, "still open"),
         (&[], json!({"command": "agree_countermeasure", "version": 1}), 409, "no version 1"),
         (&[], json!({"command": "claim", "devices": ["B-9999"], "claim": "fix"}), 409, "not part of this incident"),
         (&[stale], json!({"command": "join"}), 412, "look again"),
@@ -367,7 +367,7 @@ async fn the_command_line_works_on_incidents() {
     let json = run("fleetwatch incident ladder NR --json").await.unwrap();
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["devices"].as_array().unwrap().len(), 6);
     for (line, told) in [
-        ("fleetwatch incident close NR", "not carried out: the incident is"),
+        ("fleetwatch incident close NR", "not carried out: still open"),
         ("fleetwatch incident agree NR 1", "whoever registered"),
         ("fleetwatch incident show INC-1999-0001", "there is no incident"),
         ("fleetwatch incident ack NR boss", "is no role"),

@@ -295,6 +295,8 @@ impl Night {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_night_is_worked_through_on_the_pages_until_telemetry_lets_it_be_closed() {
+    // The browser's client brings no cryptography of its own. An error means that there is one already.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     let Some(driver) = Driver::start() else { return };
     let start = clock::monotonic();
     let told = |what: &str| println!("{:>6.1} s  {what}", start.elapsed().as_secs_f64());

@@ -264,7 +264,8 @@ pub struct NoteArgs {
 Scripts are read from files: they are what the support desk says and does. A new version has to be agreed before support sees it.
 
 Examples:
-  fleetwatch incident propose INC-2026-0007 --workaround WA-1 --script-ja steps.ja.txt --fix-update 2026.11.24
+  fleetwatch incident propose INC-2026-0007 --workaround WA-1 --script-ja steps.ja.txt
+  fleetwatch incident propose INC-2026-0007 --fix-update 2026.11.24
   fleetwatch incident propose INC-2026-0007 --fix-elsewhere the-line-is-repaired")]
 pub struct ProposeArgs {
     /// The incident.
@@ -307,8 +308,8 @@ pub struct VersionArgs {
     #[arg(value_name = "INCIDENT")]
     pub id: String,
 
-    /// Its version.
-    #[arg(value_name = "VERSION")]
+    /// The countermeasure's version. (The name `version` belongs to the flag that every command has.)
+    #[arg(id = "countermeasure", value_name = "VERSION")]
     pub version: u32,
 
     /// Where to say it.

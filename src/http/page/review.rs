@@ -7,15 +7,21 @@ use super::form::Form;
 use super::frame::{Place, View, framed};
 use super::parts::{Tone, badge};
 use super::remedy::lines;
+use crate::engine::incident::review::Review;
 use crate::engine::incident::{Case, LifeSettings};
+use crate::engine::time::MINUTE_MS;
+use crate::http::lang::Lang;
 use crate::http::work::{Act, Fault, Fields};
+use crate::record::desk::CaseFile;
+use crate::record::outbox::Bilingual;
+use crate::record::review;
 
-/// The page. `draft`: what is known from the record, in the form's beginning.
+/// The page. `draft`: what is known from the record, as Markdown, for people to read and to add to.
 pub(in crate::http) fn page(
     view: &View<'_>,
     (case, settings): (&Case, &LifeSettings),
-    fields: &Fields,
-    faults: &[Fault],
+    draft: Option<&str>,
+    (fields, faults): (&Fields, &[Fault]),
 ) -> Markup {
     let text = view.lang.act();
     let words = view.lang.case();
@@ -45,18 +51,24 @@ pub(in crate::http) fn page(
             }
         }
         (super::burndown::section(view, case, settings))
+        @if let Some(draft) = draft { pre.draft { (draft) } }
     };
     framed(view, &title, Place::Incidents, (None, None), &body)
 }
 
-/// The same as a text that can be mailed and filed.
-pub(in crate::http) fn markdown(view: &View<'_>, case: &Case) -> String {
-    let words = view.lang.case();
-    let mut out = format!("# {} {}\n\n", words.review, case.number());
-    for (milestone, at) in case.milestones.iter() {
-        out.push_str(&format!("- {}: {}\n", (words.milestone)(milestone), view.zone.date_time(at, view.lang)));
-    }
-    if let Some((review, stamp)) = &case.review {
+/// What the record says, drafted in the language of the page; `None` for a record that cannot be read.
+pub(in crate::http) fn draft(view: &View<'_>, file: &CaseFile, settings: &LifeSettings) -> Option<String> {
+    let events = file.record.events.iter().map(|recorded| &recorded.event);
+    let review = Review::draft(events, settings, view.now)?;
+    let ahead_min = i32::try_from(view.zone.ahead_ms(view.now) / MINUTE_MS).unwrap_or_default();
+    let Bilingual { ja, en } = review::markdown(&review, ahead_min);
+    Some(if view.lang == Lang::Ja { ja } else { en })
+}
+
+/// The same as a text that can be mailed and filed: the draft, and what people have filed.
+pub(in crate::http) fn markdown(view: &View<'_>, file: &CaseFile, settings: &LifeSettings) -> String {
+    let mut out = draft(view, file, settings).unwrap_or_default();
+    if let Some((review, stamp)) = &file.case.review {
         let filed = (view.lang.act().review_filed)(&stamp.by, &view.zone.date_time(stamp.at, view.lang));
         out.push_str(&format!("\n{}\n\n{filed}\n", review.trim()));
     }

@@ -151,7 +151,8 @@ pub(in crate::http) async fn review(State(state): State<HttpState>, Path(id): Pa
         Ok(Some(file)) => {
             let board = board(&state);
             let fields = review::beginning(&file.case);
-            let page = review::page(&view, (&file.case, &board.settings), &fields, &[]);
+            let draft = review::draft(&view, &file, &board.settings);
+            let page = review::page(&view, (&file.case, &board.settings), draft.as_deref(), (&fields, &[]));
             frame::respond(StatusCode::OK, view.lang, &page)
         }
         other => nothing(&view, other.err().as_ref()),
@@ -172,7 +173,7 @@ pub(in crate::http) async fn review_markdown(
                 (header::CONTENT_TYPE, "text/markdown; charset=utf-8".to_owned()),
                 (header::CONTENT_DISPOSITION, name),
             ];
-            (headers, review::markdown(&view, &file.case)).into_response()
+            (headers, review::markdown(&view, &file, &board(&state).settings)).into_response()
         }
         other => nothing(&view, other.err().as_ref()),
     }
@@ -312,7 +313,7 @@ pub(in crate::http) fn act(
     // The review has a page of its own, with its form.
     let page = match (subject.act, subject.case) {
         (crate::http::work::Act::Review, Some(case)) => {
-            review::page(&view, (case, &subject.board.settings), fields, faults)
+            review::page(&view, (case, &subject.board.settings), None, (fields, faults))
         }
         _ => super::act::page(&view, subject, fields, faults),
     };

@@ -285,7 +285,7 @@ async fn the_close_shows_what_is_in_the_way_until_nothing_is() {
     let markdown = SATO.look(&site, &path("/review.md")).await;
     assert_eq!(markdown.header("content-type"), "text/markdown; charset=utf-8");
     assert!(
-        markdown.body.starts_with("# Review INC-2026-0007\n")
+        markdown.body.starts_with("# INC-2026-0007: review (draft)\n")
             && markdown.body.contains("\nWhat happened.\nWhat will change.\n")
     );
 

@@ -2,6 +2,7 @@ use super::*;
 use crate::engine::effect::Scope;
 use crate::engine::incident::event::{Joining, Opening};
 use crate::engine::incident::{Action, CaseEvent, DETECTOR, LifeSettings, Observation, Refusal, Rota, Sighting};
+use crate::engine::time::MINUTE_MS;
 
 const START: Timestamp = Timestamp::from_ms(1_795_025_400_000);
 const STEP_MS: i64 = 15_000;
@@ -81,11 +82,13 @@ impl World {
     }
 
     fn sighting<'a>(id: &'a DeviceId, device: &'a Device, now: Timestamp) -> Sighting<'a> {
+        // The detector counts back from now, and no further than an hour.
+        let quiet_since = device.well_since.map(|since| since.max(now.plus_ms(-60 * MINUTE_MS)));
         Sighting {
             device: id,
             streak_min: if device.well_since.is_some() { 0 } else { 60 },
-            quiet_min: device.well_since.map_or(0, |since| minutes(since, now)) as u32,
-            quiet_since: device.well_since,
+            quiet_min: quiet_since.map_or(0, |since| minutes(since, now)) as u32,
+            quiet_since,
             is_known: true,
             in_event: device.well_since.is_none(),
             workaround: Some(device.workaround.as_ref().map_or((None, false), |(id, on)| (Some(id.as_str()), *on))),
