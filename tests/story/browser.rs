@@ -52,6 +52,8 @@ fn program(name: &str, package: &str) -> Option<PathBuf> {
 impl Driver {
     /// Starts chromedriver on a free port; `None` where it or the browser is missing.
     pub fn start() -> Option<Self> {
+        // The driver is spoken to without TLS; its client wants to know by whose means it could be.
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         program("chromium", "chromium")?;
         let program = program("chromedriver", "chromium-driver")?;
         let mut child =
@@ -80,11 +82,12 @@ impl Driver {
         {
             wanted.add_arg(argument).unwrap();
         }
+        let mut settings = serde_json::json!({ "intl.accept_languages": "en" });
         if !window.javascript {
             // As a person switches it off in the settings.
-            let off = serde_json::json!({ "profile.default_content_setting_values.javascript": 2 });
-            wanted.add_experimental_option("prefs", off).unwrap();
+            settings["profile.default_content_setting_values.javascript"] = 2.into();
         }
+        wanted.add_experimental_option("prefs", settings).unwrap();
         if window.width < 500 {
             // A window on a desk is never that narrow.
             let (width, height) = (window.width, window.height);
@@ -205,10 +208,10 @@ impl Page {
         found.convert::<String>().unwrap() == mark
     }
 
-    /// What the browser complained of: broken scripts, refused resources.
+    /// What the browser complained of: broken scripts, refused resources. A form that is shown again with its faults is none.
     pub async fn complaints(&self) -> Vec<String> {
         let log = self.driver.browser_log().await.unwrap_or_default();
-        log.into_iter().map(|entry| entry.message).collect()
+        log.into_iter().map(|entry| entry.message).filter(|message| !message.contains("status of 422")).collect()
     }
 
     /// Keeps a picture below `target/`, for whoever wants to look.

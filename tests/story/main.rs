@@ -33,7 +33,7 @@ const FIX: &str = "2026.11.19";
 /// A support agent sees the setting flip within this time of the device's status.
 const ON_THE_PHONE: Duration = Duration::from_secs(2);
 /// Above what the quiet minutes and their evidence take.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_secs(90);
 
 /// Devices of the incident that have a story of their own.
 struct Cast {
@@ -165,7 +165,7 @@ impl Night {
         let page = driver.open(&self.site.address, Window::PLAIN).await;
         self.look_up(&page, &cast.plain).await;
         self.call(&page, "reached").await;
-        page.click("noscript a").await;
+        page.click("#state noscript a").await;
         self.site.work(&cast.plain, on());
         page.shows("#state .setting.on", "").await;
         // Whatever is on the pages of the incident can be read and done without scripts, too.
@@ -237,7 +237,8 @@ impl Night {
         self.page.picture("5-a-revert-has-failed").await;
         let alone = |case: &Case| {
             let open: BTreeSet<_> = case.open_devices().map(|(device, _)| device).collect();
-            open == BTreeSet::from([&cast.stubborn, &cast.called])
+            let waits = case.ladder.get(&cast.called).is_some_and(|rung| rung.owes_word());
+            waits && open == BTreeSet::from([&cast.stubborn, &cast.called])
         };
         self.site.incident("everybody else is done", QUIET, alone).await;
         self.cannot_close(cast.stubborn.as_str()).await;

@@ -11,7 +11,7 @@ use crate::record::access::{Role, Scope};
 /// Which record, by its configuration.
 #[derive(Clone, Debug, Args)]
 pub struct RecordArgs {
-    /// Configuration of `serve`; its [store] says where users and tokens are kept.
+    /// Configuration of `serve`; its `[store]` says where users and tokens are kept.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

@@ -78,7 +78,7 @@ impl fmt::Debug for OidcSettings {
     }
 }
 
-/// Why a login at the provider failed. [`fmt::Display`] is for the log; [`OidcError::is_ours`] says what the person can do.
+/// Why a login at the provider failed. [`fmt::Display`] is for the log; what the person can do is said beside it.
 #[derive(Debug, Error)]
 pub enum OidcError {
     #[error("access.oidc: {0}")]
