@@ -2,6 +2,7 @@
 
 mod branch;
 mod forms;
+mod live;
 mod support;
 
 use std::sync::Arc;
@@ -303,6 +304,19 @@ async fn the_drawing_of_the_promise_tells_its_story_in_words_too() {
 }
 
 #[tokio::test]
+async fn the_first_page_says_who_is_wanted() {
+    let site = site().await;
+    let page = SATO.read(&site, "/").await;
+    assert!(page.contains("Open incidents INC-2026-0007 \u{25b2} fixing"), "{page}");
+    assert!(page.contains("Wanted communications lead (Ito, Mori"), "{page}");
+    // The event of an incident is not told twice; one that is none is.
+    assert!(page.contains("E-77aa0f10") && !page.contains("INC-0001 \u{25a0} declared One-hour clock"), "{page}");
+    let list = SATO.read(&site, "/incidents").await;
+    assert!(list.contains("\u{25b2} fixing"), "the list tells how far people have come: {list}");
+    site.server.stop().await;
+}
+
+#[tokio::test]
 async fn the_record_is_read_in_pages_and_by_who_wrote_it() {
     let site = site().await;
     let all = SATO.look(&site, &path("/record")).await.body;
@@ -349,6 +363,20 @@ async fn the_settings_are_read_without_their_secrets() {
     assert!(page.contains("detector.hold_min 60") && page.contains("1. Sato; after 10 min"), "{page}");
     assert!(page.contains("promise_h 72") && page.contains("https://hooks.example/..."), "{page}");
     assert!(!page.contains("T0/secret"), "{page}");
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn an_incident_that_is_over_offers_nothing() {
+    let site = site().await;
+    let moved = SATO.send(&site, &path("/do/merge"), &[("into", "INC-2026-0008"), ("reason", "same update")]).await;
+    assert_eq!((moved.status, moved.header("location")), (303, "/incidents/INC-2026-0008"));
+    let page = SATO.read(&site, "/incidents/INC-2026-0008").await;
+    assert!(page.contains("of 334 devices left") && page.contains("INC-2026-0007"), "{page}");
+    let gone = SATO.look(&site, &path("")).await;
+    assert!(words(&gone.body).contains("It is part of INC-2026-0008"), "{}", words(&gone.body));
+    assert!(!gone.body.contains("method=\"post\"") && !gone.body.contains("/do/"), "nothing can be done to it");
+    assert_eq!(SATO.send(&site, &path("/do/note"), &[("text", "x"), ("tell", "no")]).await.status, 422);
     site.server.stop().await;
 }
 

@@ -1,9 +1,72 @@
 //! A branch sees its own devices, and nothing of others, wherever it looks.
 
-use super::{ABE, ENDO, path, site, site_of};
+use super::{ABE, ENDO, SATO, path, site, site_of};
 use crate::life::{self, LATER, NUMBER};
 use crate::pages::words;
 use crate::sample;
+
+#[tokio::test]
+async fn a_branch_sees_its_own_and_its_contacts() {
+    let site = site().await;
+    let own = ABE.read(&site, "/branches/branch-03").await;
+    for expected in ["Branch branch-03", "INC-2026-0007", "B-0453", "Customer 453 0120-00-0453", "Script WA-1"] {
+        assert!(own.contains(expected), "{expected:?} is not in {own}");
+    }
+    let list = ABE.read(&site, "/branches").await;
+    assert!(
+        list.contains("branch-03") && !list.contains("branch-04") && list.contains("You see your own branches."),
+        "{list}"
+    );
+    assert!(ABE.read(&site, "/devices/B-0153").await.contains("0120-00-0153"));
+    assert!(ABE.read(&site, "/support?q=B-0153").await.contains("0120-00-0153"));
+    let whole = SATO.read(&site, "/branches").await;
+    assert!(whole.contains("branch-03") && whole.contains("branch-04"));
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_of_another_branch_is_told_anywhere() {
+    let site = site().await;
+    // B-0006 is branch-06's; its customer is C-00006.
+    for elsewhere in ["/branches/branch-06", "/devices/B-0006", "/branches/nowhere"] {
+        assert_eq!(ABE.look(&site, elsewhere).await.status, 404, "{elsewhere}");
+    }
+    for whole in [
+        &*path(""),
+        &path("/record"),
+        &path("/review"),
+        &path("/review.md"),
+        "/incidents",
+        "/settings",
+        "/report",
+        "/gates",
+    ] {
+        let answer = ABE.look(&site, whole).await;
+        assert_eq!(answer.status, 403, "{whole}");
+        assert!(!answer.body.contains("B-0"), "{whole}");
+    }
+    for q in ["B-0006", "C-00006", "0120-00-0006", "Customer%206"] {
+        let page = ABE.look(&site, &format!("/support?q={q}")).await.body;
+        // What was typed is told back, in the form and in the answer.
+        let told = words(&page).replace("Nothing is known of B-0006", "");
+        let foreign: Vec<&str> = told.split_whitespace().filter(|word| is_foreign(word)).collect();
+        assert!(foreign.is_empty() && !told.contains("branch-06"), "{q}: {foreign:?} in {told}");
+    }
+    for open in ["/branches/branch-03", "/support", "/devices", "/branches"] {
+        let page = ABE.read(&site, open).await;
+        let foreign: Vec<&str> = page.split_whitespace().filter(|word| is_foreign(word)).collect();
+        assert!(foreign.is_empty(), "{open}: {foreign:?}");
+    }
+    // The first page leads to what is its own.
+    assert_eq!(ABE.look(&site, "/").await.header("location"), "/branches");
+    site.server.stop().await;
+}
+
+/// A serial whose branch is not branch-03.
+fn is_foreign(word: &str) -> bool {
+    let number = word.strip_prefix("B-").and_then(|digits| digits.parse::<usize>().ok());
+    number.is_some_and(|number| number % 50 != 3)
+}
 
 #[tokio::test]
 async fn a_branch_works_on_its_own_devices_only() {

@@ -2,7 +2,7 @@
 
 use fleetwatch::engine::incident::State;
 
-use super::{ENDO, NODA, Person, SATO, Site, path, site, site_of};
+use super::{ENDO, NODA, Person, SATO, Site, YAGI, path, site, site_of};
 use crate::desk::Sight;
 use crate::life::{self, LATER, NUMBER};
 use crate::pages::{assert_well_formed, words};
@@ -194,6 +194,42 @@ async fn what_is_refused_is_shown_again_as_it_was_typed_with_the_fault() {
     }
     let japanese = SATO.japanese().send(&site, &path("/do/note"), &[("text", "")]).await;
     assert!(words(&japanese.body).contains("本文を1〜4000文字で入力してください。"), "{}", words(&japanese.body));
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn who_may_not_is_offered_nothing_and_refused() {
+    let site = site().await;
+    let page = YAGI.look(&site, &path("")).await;
+    assert!(!page.body.contains("method=\"post\"") && !page.body.contains("/do/"), "a viewer has no buttons");
+    assert!(!words(&page.body).contains("0120-"), "and no telephone numbers");
+    let noc = NODA.look(&site, &path("")).await.body;
+    assert!(noc.contains("/do/acknowledge") && noc.contains("/do/countermeasure") && !noc.contains("/do/demote"));
+    for (who, act, fields) in [
+        (YAGI, "note", &[("text", "x"), ("tell", "no")][..]),
+        (YAGI, "acknowledge", &[("seat", "commander")]),
+        (NODA, "claim", &[("devices", "B-0006"), ("claim", "fix")]),
+        (NODA, "release_fix", &[]),
+        (NODA, "close", &[]),
+        (ENDO, "countermeasure", &[("fix_kind", "update"), ("fix_value", "9")]),
+        (ENDO, "sign_off", &[("device", "B-0006"), ("kind", "replaced"), ("reason", "r")]),
+        (ENDO, "demote", &[("reason", "r")]),
+        // The commander's part is Sato's to give away, or a commander's.
+        (NODA, "hand_over", &[("seat", "commander"), ("to", "Noda"), ("reason", "r")]),
+    ] {
+        let before = last(&site);
+        let answer = who.send(&site, &path(&format!("/do/{act}")), fields).await;
+        assert_eq!((answer.status, last(&site)), (403, before), "{act} by {}", who.name);
+        // A viewer has no form to send: that is refused before anything is asked.
+        assert!(
+            who.role == "viewer" || words(&answer.body).contains("may not do this"),
+            "{act}: {}",
+            words(&answer.body)
+        );
+    }
+    // Who holds a part may hand it over.
+    let held = Person { name: "Kimura", ..NODA };
+    done(&site, &held, "hand_over", &[("seat", "development_lead"), ("to", "Tanaka"), ("reason", "home")]).await;
     site.server.stop().await;
 }
 

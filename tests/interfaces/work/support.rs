@@ -1,5 +1,8 @@
 //! The support desk on the phone.
 
+use fleetwatch::engine::incident::ladder::Proof;
+use fleetwatch::engine::incident::{Action, TELEMETRY};
+
 use super::{ENDO, NODA, Person, SATO, Site, site, site_of};
 use crate::life::{self, LATER, NUMBER};
 use crate::pages::words;
@@ -30,6 +33,39 @@ async fn a_serial_a_customer_or_a_number_tells_whether_it_is_affected() {
     }
     let many = look(&site, "B-00").await;
     assert!(many.contains("There are more.") && many.contains("\u{25a0} Affected"), "{many}");
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn what_to_do_follows_from_the_step() {
+    let site = site().await;
+    for (q, expected) in [
+        // Verified, and the fix can be had; claimed and not seen; debt; wants to hear.
+        ("B-0441", "The fix is installed, but the workaround is still on."),
+        ("B-0006", "Everything is done on this device. The customer wanted to hear of it"),
+        ("B-0990", "The permanent fix 2026.11.23 can be had."),
+        ("B-0100", "There is no agreed workaround yet. Apologise"),
+    ] {
+        let page = look(&site, q).await;
+        assert!(page.contains(expected), "{q}: {expected:?} is not in {page}");
+    }
+    site.server.stop().await;
+
+    let site = site_of(vec![life::with_workaround(NUMBER, &life::hit(60))], LATER).await;
+    let page = look(&site, "B-0003").await;
+    assert!(page.contains("Talk the customer through the script. Stay on the line"), "{page}");
+    assert!(page.contains("Script WA-1, Version 2 1. Open the console."), "{page}");
+    let claim = [("device", "B-0003"), ("incident", NUMBER), ("claim", "workaround")];
+    let answer = ENDO.send(&site, "/support/claim", &claim).await;
+    assert_eq!((answer.status, answer.header("location")), (303, "/support?q=B-0003&done=claim"));
+    let page = look(&site, "B-0003").await;
+    assert!(page.contains("the device does not show it. Go through the script again"), "{page}");
+    site.desk.happen(NUMBER, TELEMETRY, Action::Proved { devices: vec![sample::id(3)], proof: Proof::Workaround });
+    let page = look(&site, "B-0003").await;
+    assert!(
+        page.contains("Workaround is ON") && page.contains("It is not over: the permanent fix will come."),
+        "{page}"
+    );
     site.server.stop().await;
 }
 
