@@ -281,7 +281,7 @@ impl Night {
         let page = driver.open(&self.site.address, Window::PHONE).await;
         let device = &cast.called;
         let support = format!("/support?q={device}");
-        let paths = ["/", &self.path(""), &support, "/branches", &format!("/devices/{device}")];
+        let paths = ["/", &self.path(""), &support, "/branches", &format!("/devices/{device}"), &self.path("/review")];
         for path in paths {
             for lang in ["en", "ja"] {
                 let sign = if path.contains('?') { '&' } else { '?' };
