@@ -12,7 +12,7 @@ fn simulation(scenario: Scenario, devices: u32) -> Simulation {
     Simulation::new(SimulationConfig { devices, branches: 10, ..SimulationConfig::new(scenario, EPOCH) })
 }
 
-fn each(mut messages: Messages<'_>, mut see: impl FnMut(Message<'_>)) {
+pub(super) fn each(mut messages: Messages<'_>, mut see: impl FnMut(Message<'_>)) {
     while let Some(message) = messages.next() {
         see(message);
     }
@@ -123,30 +123,31 @@ fn history_has_a_report_a_minute_and_a_status_a_night() {
     assert!((20..=30).contains(&statuses), "{statuses}");
 }
 
+/// Mean logarithm of the delay of one class, and the share of probes that are flagged, over the messages that `counts` takes.
+pub(super) fn sums(messages: Messages<'_>, class: TrafficClass, counts: impl Fn(&Message<'_>) -> bool) -> (f64, f64) {
+    let (mut log_sum, mut n, mut canary, mut flagged) = (0.0, 0.0, 0.0, 0.0);
+    each(messages, |message| {
+        let Body::Report(report) = message.body else { return };
+        for part in report.classes.iter().filter(|part| part.class == class && counts(&message)) {
+            for bucket in report.buckets_of(part) {
+                n += f64::from(bucket.count);
+                log_sum += f64::from(bucket.count) * f64::from(lowest_of(bucket.index.into())).ln();
+            }
+            canary += f64::from(part.canary);
+            flagged += f64::from(part.canary_flagged);
+        }
+    });
+    (log_sum / n, flagged / canary)
+}
+
 /// Mean delay of one class over an hour of many devices, with and without the impact: (ratio, flagged share of probes).
 fn measured(scenario: Scenario, class: TrafficClass, from_min: i64, to_min: i64, hit: bool) -> (f64, f64) {
     let fleet = simulation(scenario, 200);
     let calm = simulation(Scenario::Quiet, 200);
     let devices = &fleet.truth()[0].devices;
     let (from, to) = (fleet.rollout().plus_ms(from_min * MINUTE), fleet.rollout().plus_ms(to_min * MINUTE));
-    let sums = |fleet: &Simulation| {
-        let (mut log_sum, mut n, mut canary, mut flagged) = (0.0, 0.0, 0.0, 0.0);
-        each(fleet.messages(from, to), |message| {
-            let Body::Report(report) = message.body else { return };
-            if devices.contains(&message.device) != hit {
-                return;
-            }
-            for part in report.classes.iter().filter(|part| part.class == class) {
-                for bucket in report.buckets_of(part) {
-                    n += f64::from(bucket.count);
-                    log_sum += f64::from(bucket.count) * f64::from(lowest_of(bucket.index.into())).ln();
-                }
-                canary += f64::from(part.canary);
-                flagged += f64::from(part.canary_flagged);
-            }
-        });
-        (log_sum / n, flagged / canary)
-    };
+    let of = |message: &Message<'_>| devices.contains(&message.device) == hit;
+    let sums = |fleet: &Simulation| sums(fleet.messages(from, to), class, of);
     let ((bad, share), (good, _)) = (sums(&fleet), sums(&calm));
     ((bad - good).exp(), share)
 }

@@ -48,8 +48,13 @@ pub async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&st
 
 /// The token in the first form of a page.
 pub fn form_token(page: &str) -> String {
-    let (_, rest) = page.split_once("name=\"form_token\" value=\"").expect("the page has a form");
-    rest.split('"').next().unwrap().to_owned()
+    form_token_in(page).expect("the page has a form")
+}
+
+/// The token in the first form of a page, if it has one.
+pub fn form_token_in(page: &str) -> Option<String> {
+    let (_, rest) = page.split_once("name=\"form_token\" value=\"")?;
+    rest.split('"').next().map(str::to_owned)
 }
 
 async fn exchange(address: SocketAddr, request: &str) -> String {

@@ -12,7 +12,7 @@ use fleetwatch::http::access::{Mode, ProxySettings, RoleMap};
 use fleetwatch::http::{Access, AccessSettings, HttpConfig};
 use fleetwatch::record::access::{AccessStore, Role};
 
-use crate::client::{Answer, ask, send};
+use crate::client::{Answer, ask, form_token_in, send};
 use crate::desk::{Desk, Told};
 use crate::life::{self, LATER, NUMBER};
 use crate::pages::{assert_well_formed, words};
@@ -113,16 +113,14 @@ impl Person {
     pub async fn send(&self, site: &Site, path: &str, fields: &[(&str, &str)]) -> Answer {
         // Any form that the person is shown carries it; who is shown none has none.
         let forms = [path, "/support?q=B-0003", "/support?q=B-0603", "/incidents/INC-2026-0007/do/note", "/gates"];
-        let mut token = String::new();
+        let mut token = None;
         for form in forms {
-            let page = self.look(site, form).await;
-            let found = page.body.split("name=\"form_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-            if let Some(found) = found {
-                token = found.to_owned();
+            token = form_token_in(&self.look(site, form).await.body);
+            if token.is_some() {
                 break;
             }
         }
-        self.send_with(site, path, fields, &token).await
+        self.send_with(site, path, fields, &token.unwrap_or_default()).await
     }
 
     pub async fn send_with(&self, site: &Site, path: &str, fields: &[(&str, &str)], token: &str) -> Answer {

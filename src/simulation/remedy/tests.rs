@@ -1,6 +1,6 @@
 use super::*;
 use crate::engine::device::Status;
-use crate::engine::histogram::lowest_of;
+use crate::simulation::tests::{each, sums};
 use crate::simulation::{Body, Message, Messages, Scenario, Simulation, SimulationConfig};
 
 /// 2026-11-22 01:45 UTC, 15 minutes before the rollout.
@@ -24,12 +24,6 @@ fn fix(reverts: bool) -> Remedy {
     Remedy::Fix { version: FIX.into(), reverts }
 }
 
-fn each(mut messages: Messages<'_>, mut see: impl FnMut(Message<'_>)) {
-    while let Some(message) = messages.next() {
-        see(message);
-    }
-}
-
 fn text(messages: Messages<'_>) -> Vec<String> {
     let mut all = Vec::new();
     each(messages, |message| all.push(format!("{message:?}")));
@@ -38,24 +32,9 @@ fn text(messages: Messages<'_>) -> Vec<String> {
 
 /// Mean delay of https of the devices over that in a quiet night, and share of the probes that are flagged.
 fn felt(fleet: &Simulation, devices: &[u32], from: i64, to: i64) -> (f64, f64) {
-    let sums = |fleet: &Simulation| {
-        let (mut log_sum, mut n, mut canary, mut flagged) = (0.0, 0.0, 0.0, 0.0);
-        each(fleet.messages(minute(from), minute(to)), |message| {
-            let Body::Report(report) = message.body else { return };
-            // What began before is judged by what held then.
-            let began = message.at >= minute(from).plus_ms(11_000);
-            let https = report.classes.iter().filter(|part| part.class == TrafficClass::Https);
-            for part in https.filter(|_| began && devices.contains(&message.device)) {
-                for bucket in report.buckets_of(part) {
-                    n += f64::from(bucket.count);
-                    log_sum += f64::from(bucket.count) * f64::from(lowest_of(bucket.index.into())).ln();
-                }
-                canary += f64::from(part.canary);
-                flagged += f64::from(part.canary_flagged);
-            }
-        });
-        (log_sum / n, flagged / canary)
-    };
+    // What began before is judged by what held then.
+    let of = |message: &Message<'_>| message.at >= minute(from).plus_ms(11_000) && devices.contains(&message.device);
+    let sums = |fleet: &Simulation| sums(fleet.messages(minute(from), minute(to)), TrafficClass::Https, of);
     let ((now, share), (quiet, _)) = (sums(fleet), sums(&simulation(Scenario::Quiet)));
     ((now - quiet).exp(), share)
 }
