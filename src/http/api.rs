@@ -3,15 +3,14 @@
 #![allow(unused_qualifications)]
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::HttpState;
 use super::filter::DeviceParams;
 use super::openapi::{AnyObject, ProblemBody};
-use super::problem::Problem;
+use super::problem::{self, Params, Problem};
 use super::report::{ReportError, ReportParams};
 use crate::engine::snapshot::{DeviceView, EventView};
 use crate::engine::time::Timestamp;
@@ -25,9 +24,6 @@ const DEVICES: usize = 100;
 
 /// Most incidents in one answer.
 const MAX_INCIDENTS: u32 = 500;
-
-/// A query string that cannot be read is the client's mistake, and told as one.
-type Params<T> = Result<Query<T>, QueryRejection>;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(default)]
@@ -84,7 +80,7 @@ pub(super) async fn incidents(
     State(state): State<HttpState>,
     params: Params<IncidentParams>,
 ) -> Result<Json<Incidents>, Problem> {
-    let Query(params) = params.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let params = problem::params(params)?;
     if !(1..=MAX_INCIDENTS).contains(&params.limit) {
         return Err(Problem::bad_request(format!("limit is 1 to {MAX_INCIDENTS}")));
     }
@@ -128,7 +124,7 @@ pub(super) async fn devices(
     principal: Principal,
     params: Params<DeviceParams>,
 ) -> Result<Json<Devices>, Problem> {
-    let Query(params) = params.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let params = problem::params(params)?;
     let snapshot = state.snapshot.load();
     let page = params.page(&snapshot, Some(&principal), (DEVICES, MAX_DEVICES)).map_err(Problem::bad_request)?;
     Ok(Json(Devices {
@@ -149,7 +145,7 @@ pub(super) async fn report(
     State(state): State<HttpState>,
     params: Params<ReportParams>,
 ) -> Result<Json<MorningReport>, Problem> {
-    let Query(params) = params.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let params = problem::params(params)?;
     let report = params.report(&state).await.map_err(|error| match error {
         ReportError::Moment(what) => {
             Problem::bad_request(format!("{what:?} is no time: write 18:00, 24h, or RFC 3339"))

@@ -46,7 +46,6 @@ mod strip;
 pub(super) mod support;
 pub(super) mod work;
 
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -59,7 +58,7 @@ use super::HttpState;
 use super::access::Visit;
 use super::filter::DeviceParams;
 use super::lang::Lang;
-use super::problem::Problem;
+use super::problem::{self, Params, Problem};
 use super::report::{ReportError, ReportParams};
 use crate::record::IncidentQuery;
 use crate::record::access::{Principal, Role, Session};
@@ -122,20 +121,13 @@ pub(super) async fn incidents(State(state): State<HttpState>, visit: Visit) -> R
     frame::respond(StatusCode::OK, view.lang, &incident::list(&view, listed, &lives))
 }
 
-pub(super) async fn devices(
-    State(state): State<HttpState>,
-    params: Result<Query<DeviceParams>, QueryRejection>,
-    visit: Visit,
-) -> Response {
+pub(super) async fn devices(State(state): State<HttpState>, params: Params<DeviceParams>, visit: Visit) -> Response {
     let snapshot = state.snapshot.load();
     let view = view(&state, &visit);
-    let page = match params {
-        Ok(Query(params)) => devices::page(&view, &snapshot, &params),
-        Err(rejection) => Err(rejection.body_text()),
-    };
-    match page {
+    let params = problem::params(params).map_err(|problem| problem.detail);
+    match params.and_then(|params| devices::page(&view, &snapshot, &params)) {
         Ok(markup) => frame::respond(StatusCode::OK, view.lang, &markup),
-        Err(why) => frame::respond(StatusCode::BAD_REQUEST, view.lang, &frame::bad_request(&view, &why)),
+        Err(why) => frame::refuse(&view, &why),
     }
 }
 
@@ -152,18 +144,11 @@ pub(super) fn gates_refused(state: &HttpState, visit: &Visit, problem: &Problem)
     frame::respond(problem.status, view.lang, &gate::page(&view, board.as_deref(), Some(&problem.detail)))
 }
 
-pub(super) async fn report(
-    State(state): State<HttpState>,
-    params: Result<Query<ReportParams>, QueryRejection>,
-    visit: Visit,
-) -> Response {
+pub(super) async fn report(State(state): State<HttpState>, params: Params<ReportParams>, visit: Visit) -> Response {
     let view = view(&state, &visit);
-    let params = match params {
-        Ok(Query(params)) => params,
-        Err(rejection) => {
-            let page = frame::bad_request(&view, &rejection.body_text());
-            return frame::respond(StatusCode::BAD_REQUEST, view.lang, &page);
-        }
+    let params = match problem::params(params) {
+        Ok(params) => params,
+        Err(problem) => return frame::refuse(&view, &problem.detail),
     };
     let report = params.report(&state).await;
     let status = match &report {

@@ -1,12 +1,21 @@
 //! Errors as problem details (RFC 9457), or as a page for a browser.
 
-use axum::extract::Request;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::page;
+
+/// What stands in a query string, or why it cannot be read.
+pub(super) type Params<T> = Result<Query<T>, QueryRejection>;
+
+/// A query string that cannot be read is the client's mistake, and told as one.
+pub(super) fn params<T>(params: Params<T>) -> Result<T, Problem> {
+    params.map(|Query(params)| params).map_err(|rejection| Problem::bad_request(rejection.body_text()))
+}
 
 /// What went wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 #![allow(unused_qualifications)]
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -12,7 +11,7 @@ use super::Cases;
 use crate::engine::device::DeviceId;
 use crate::http::HttpState;
 use crate::http::openapi::ProblemBody;
-use crate::http::problem::Problem;
+use crate::http::problem::{Params, Problem, params};
 use crate::record::access::Principal;
 use crate::record::case::{Contact, ContactEntry};
 
@@ -82,9 +81,9 @@ fn view(cases: &Cases, entry: ContactEntry) -> Result<ContactView, Problem> {
 pub(in crate::http) async fn find(
     State(cases): State<Cases>,
     principal: Principal,
-    query: Result<Query<Search>, QueryRejection>,
+    query: Params<Search>,
 ) -> Result<Json<Contacts>, Problem> {
-    let Query(Search { q }) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let Search { q } = params(query)?;
     let text = q.trim();
     if !(2..=64).contains(&text.chars().count()) {
         return Err(Problem::bad_request("q has 2 to 64 characters"));

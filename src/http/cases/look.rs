@@ -5,8 +5,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -18,7 +17,7 @@ use crate::engine::device::DeviceId;
 use crate::engine::incident::{Case, Step};
 use crate::http::HttpState;
 use crate::http::openapi::{AnyObject, ProblemBody};
-use crate::http::problem::Problem;
+use crate::http::problem::{Params, Problem, params};
 use crate::record::access::{Principal, Role};
 use crate::record::case::{CaseQuery, RecordedCaseEvent};
 use crate::record::export::Export;
@@ -58,10 +57,6 @@ fn device(text: &str) -> Result<DeviceId, Problem> {
     DeviceId::parse(text).map_err(|error| Problem::bad_request(error.to_string()))
 }
 
-fn params<T>(params: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    params.map(|Query(params)| params).map_err(|rejection| Problem::bad_request(rejection.body_text()))
-}
-
 /// Incidents in short, the latest declaration first.
 #[utoipa::path(get, path = "/api/v1/cases", tag = "incidents", params(CaseParams), responses(
     (status = 200, body = CaseList),
@@ -71,7 +66,7 @@ fn params<T>(params: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
 pub(in crate::http) async fn list(
     State(cases): State<Cases>,
     principal: Principal,
-    query: Result<Query<CaseParams>, QueryRejection>,
+    query: Params<CaseParams>,
 ) -> Result<Json<CaseList>, Problem> {
     let CaseParams { open, device: wanted, limit, offset } = params(query)?;
     if !(1..=MAX_CASES).contains(&limit) {
@@ -161,7 +156,7 @@ pub(in crate::http) async fn ladder(
     State(cases): State<Cases>,
     principal: Principal,
     Path(id): Path<String>,
-    query: Result<Query<LadderParams>, QueryRejection>,
+    query: Params<LadderParams>,
 ) -> Result<Json<LadderPage>, Problem> {
     let query = params(query)?;
     let limit = query.limit.unwrap_or(100);
@@ -275,7 +270,7 @@ impl From<&RecordedCaseEvent> for Entry {
 pub(in crate::http) async fn record(
     State(cases): State<Cases>,
     Path(id): Path<String>,
-    query: Result<Query<RecordParams>, QueryRejection>,
+    query: Params<RecordParams>,
 ) -> Result<Json<Entries>, Problem> {
     let query = params(query)?;
     let limit = query.limit.unwrap_or(MAX_ENTRIES);
@@ -321,7 +316,7 @@ pub(in crate::http) async fn export(
     State(state): State<HttpState>,
     State(cases): State<Cases>,
     Path(id): Path<String>,
-    query: Result<Query<ExportParams>, QueryRejection>,
+    query: Params<ExportParams>,
 ) -> Result<Response, Problem> {
     let ExportParams { format } = params(query)?;
     let stores = (&*state.store, cases.store()?, cases.outbox()?);

@@ -247,7 +247,12 @@ pub(super) fn form_token(view: &View<'_>) -> Markup {
     html! { input type="hidden" name=(FORM_FIELD) value=(view.form_token); }
 }
 
-pub(super) fn bad_request(view: &View<'_>, why: &str) -> Markup {
+/// Answers that the request cannot be understood, and why.
+pub(super) fn refuse(view: &View<'_>, why: &str) -> Response {
+    respond(StatusCode::BAD_REQUEST, view.lang, &bad_request(view, why))
+}
+
+fn bad_request(view: &View<'_>, why: &str) -> Markup {
     let text = view.text();
     let body = html! {
         h1 { (text.bad_request) }

@@ -58,8 +58,7 @@ pub(in crate::http) fn page(
 
 /// What the record says, drafted in the language of the page; `None` for a record that cannot be read.
 pub(in crate::http) fn draft(view: &View<'_>, file: &CaseFile, settings: &LifeSettings) -> Option<String> {
-    let events = file.record.events.iter().map(|recorded| &recorded.event);
-    let review = Review::draft(events, settings, view.now)?;
+    let review = Review::draft(file.record.happened(), settings, view.now)?;
     let ahead_min = i32::try_from(view.zone.ahead_ms(view.now) / MINUTE_MS).unwrap_or_default();
     let Bilingual { ja, en } = review::markdown(&review, ahead_min);
     Some(if view.lang == Lang::Ja { ja } else { en })

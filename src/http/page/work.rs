@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +14,7 @@ use crate::engine::device::DeviceId;
 use crate::http::HttpState;
 use crate::http::access::Visit;
 use crate::http::filter::{branch_of, seen};
+use crate::http::problem::{self, Params};
 use crate::http::work::Fields;
 use crate::record::access::Action;
 use crate::record::case::{CaseQuery, ContactEntry};
@@ -57,16 +57,13 @@ fn nothing(view: &frame::View<'_>, error: Option<&StoreError>) -> Response {
 pub(in crate::http) async fn incident(
     State(state): State<HttpState>,
     Path(id): Path<String>,
-    params: Result<Query<LadderParams>, QueryRejection>,
+    params: Params<LadderParams>,
     visit: Visit,
 ) -> Response {
     let view = view(&state, &visit);
-    let params = match params {
-        Ok(Query(params)) => params,
-        Err(rejection) => {
-            let page = frame::bad_request(&view, &rejection.body_text());
-            return frame::respond(StatusCode::BAD_REQUEST, view.lang, &page);
-        }
+    let params = match problem::params(params) {
+        Ok(params) => params,
+        Err(problem) => return frame::refuse(&view, &problem.detail),
     };
     let file = match file(&state, &id).await {
         Ok(Some(file)) => file,
@@ -122,7 +119,7 @@ pub(in crate::http) struct RecordParams {
 pub(in crate::http) async fn record(
     State(state): State<HttpState>,
     Path(id): Path<String>,
-    params: Result<Query<RecordParams>, QueryRejection>,
+    params: Params<RecordParams>,
     visit: Visit,
 ) -> Response {
     let view = view(&state, &visit);
@@ -190,7 +187,7 @@ pub(in crate::http) async fn branches(State(state): State<HttpState>, visit: Vis
 pub(in crate::http) async fn branch(
     State(state): State<HttpState>,
     Path(name): Path<String>,
-    params: Result<Query<LadderParams>, QueryRejection>,
+    params: Params<LadderParams>,
     visit: Visit,
 ) -> Response {
     let view = view(&state, &visit);
