@@ -27,6 +27,17 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
+    /// Every kind, in the order of an event's life.
+    pub const ALL: [Self; 7] = [
+        Self::EarlyWarning,
+        Self::Declared,
+        Self::Joined,
+        Self::Left,
+        Self::CauseChanged,
+        Self::Recovered,
+        Self::Resolved,
+    ];
+
     /// The kind's name, as in recordings' output and in metric labels.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -40,17 +40,6 @@ const KINDS: [&str; 3] = ["report", "status", "other"];
 const DECIDERS: [&str; 2] = ["detector", "person"];
 const ENCODINGS: [&str; 3] = ["json", "binary", "unknown"];
 
-/// The kinds of change, for a counter each from the start.
-const CHANGES: [ChangeKind; 7] = [
-    ChangeKind::EarlyWarning,
-    ChangeKind::Declared,
-    ChangeKind::Joined,
-    ChangeKind::Left,
-    ChangeKind::CauseChanged,
-    ChangeKind::Recovered,
-    ChangeKind::Resolved,
-];
-
 /// The label for a refusal whose reason is not in the closed list.
 const OTHER: &str = "other";
 
@@ -122,7 +111,7 @@ impl Counters {
         Self {
             messages: KINDS.map(|kind| ENCODINGS.map(|encoding| messages.with_label_values(&[kind, encoding]))),
             refusals: reasons.into_iter().map(|reason| (reason, refusals.with_label_values(&[reason]))).collect(),
-            changes: CHANGES.map(|kind| changes.with_label_values(&[kind.as_str()])),
+            changes: ChangeKind::ALL.map(|kind| changes.with_label_values(&[kind.as_str()])),
             timeline: Mutex::default(),
             cohorts: Cohorts::default(),
             checkpoint_at: AtomicI64::new(0),
@@ -188,7 +177,7 @@ impl Counters {
 
     /// Counts a decision of the detector, and remembers when it was made.
     pub fn changed(&self, change: &Change) {
-        if let Some(index) = CHANGES.iter().position(|&known| known == change.kind) {
+        if let Some(index) = ChangeKind::ALL.iter().position(|&known| known == change.kind) {
             self.changes[index].inc();
         }
         self.told().note(change);

@@ -301,15 +301,7 @@ pub fn decided(minute: i64, gate: Gate, by: &str, event: Option<&str>) -> Decisi
 }
 
 fn any_change() -> impl Strategy<Value = Change> {
-    let kinds = prop::sample::select(vec![
-        ChangeKind::EarlyWarning,
-        ChangeKind::Declared,
-        ChangeKind::Joined,
-        ChangeKind::Left,
-        ChangeKind::CauseChanged,
-        ChangeKind::Recovered,
-        ChangeKind::Resolved,
-    ]);
+    let kinds = prop::sample::select(&ChangeKind::ALL);
     (kinds, 0..40i64, prop::collection::btree_set(1..12usize, 0..6)).prop_map(|(kind, tick, devices)| {
         change(kind, NOW.plus_ms(tick * 10_000), &devices.into_iter().collect::<Vec<_>>())
     })
