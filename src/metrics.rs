@@ -42,7 +42,7 @@ pub use notifications::Notifications;
 
 use self::cohorts::Ledger;
 use self::dictionary::Dictionaries;
-use self::incidents::IncidentSample;
+use self::incidents::IncidentSource;
 use self::text::Text;
 use crate::clock::Clock;
 use crate::engine::effect::Scope;
@@ -83,7 +83,7 @@ pub struct Exporter {
     clock: Clock,
     series: DeviceSeries,
     gates: Option<Arc<dyn GateDesk>>,
-    incidents: Arc<ArcSwap<Vec<IncidentSample>>>,
+    incidents: IncidentSource,
     memory: Mutex<Memory>,
 }
 
@@ -99,12 +99,12 @@ struct Memory {
 impl Exporter {
     /// An exporter of these counters and of whatever snapshot is current when it is asked.
     pub fn new(counters: Arc<Counters>, snapshot: Arc<ArcSwap<Snapshot>>, clock: Clock, series: DeviceSeries) -> Self {
-        Self { counters, snapshot, clock, series, gates: None, incidents: Arc::default(), memory: Mutex::default() }
+        Self { counters, snapshot, clock, series, gates: None, incidents: Arc::new(Vec::new), memory: Mutex::default() }
     }
 
     /// Also shows the incidents' life: whatever is current when it is asked, the most urgent first.
     #[must_use]
-    pub fn with_incidents(self, incidents: Arc<ArcSwap<Vec<IncidentSample>>>) -> Self {
+    pub fn with_incidents(self, incidents: IncidentSource) -> Self {
         Self { incidents, ..self }
     }
 
@@ -128,7 +128,7 @@ impl Exporter {
         cohorts.write(&mut text);
         events::write(&mut text, &snapshot);
         self.counters.timeline(&mut text, now);
-        incidents::write(&mut text, &self.incidents.load(), self.series, dictionaries);
+        incidents::write(&mut text, &(self.incidents)(), self.series, dictionaries);
         devices::write(&mut text, &snapshot, self.series, dictionaries);
         let board = self.gates.as_ref().map(|gates| gates.board()).unwrap_or_default();
         fleet::gates(&mut text, &board.decisions, dictionaries);

@@ -24,7 +24,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -39,16 +39,16 @@ pub use work::DeskTask;
 use crate::clock::Clock;
 use crate::engine::device::DeviceId;
 use crate::engine::incident::closure::Obstacles;
-use crate::engine::incident::{Action, Case, CaseEvent, Command, LifeSettings, Observation, Refusal, Rota};
+use crate::engine::incident::{Action, Case, CaseEvent, Command, LifeSettings, Refusal, Rota};
 use crate::engine::snapshot::Snapshot;
-use crate::engine::time::Timestamp;
-use crate::metrics::incidents::IncidentSample;
+use crate::metrics::incidents::{IncidentSample, IncidentSource};
 use crate::record::case::{CaseAppend, CaseQuery, CaseStore};
 use crate::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Reshape, is_called};
 use crate::record::outbox::NewDispatch;
 use crate::record::{IncidentStore, StoreError};
 
 use super::keeper::lock;
+use sight::SeenFleet;
 
 /// Updates that a listener may be behind before it misses some.
 const UPDATE_ROOM: usize = 256;
@@ -95,7 +95,8 @@ struct Inner {
     board: ArcSwap<CaseBoard>,
     /// Closed since the start, the latest last.
     closed: Mutex<VecDeque<Arc<Case>>>,
-    samples: Arc<ArcSwap<Vec<IncidentSample>>>,
+    /// Ids of the snapshot's declared events whose incidents are over: what they say is no news.
+    over: Mutex<BTreeSet<String>>,
     updates: broadcast::Sender<CaseUpdate>,
 }
 
@@ -119,7 +120,7 @@ impl Desk {
     ) -> Result<Self, StoreError> {
         let mut cases = BTreeMap::new();
         for record in store.open_cases().await? {
-            match Case::of(record.events.iter().map(|recorded| &recorded.event)) {
+            match record.folded() {
                 Some(case) => drop(cases.insert(record.id, Arc::new(case))),
                 None => {
                     tracing::error!(id = %record.id, "an incident's record does not begin with its opening; left alone")
@@ -140,27 +141,28 @@ impl Desk {
             cases: Mutex::new(cases),
             board: ArcSwap::default(),
             closed: Mutex::default(),
-            samples: Arc::default(),
+            over: Mutex::default(),
             updates: broadcast::Sender::new(UPDATE_ROOM),
         };
         inner.show();
         Ok(Self(Arc::new(inner)))
     }
 
-    /// The incidents as metrics show them, now and from now on.
-    pub fn samples(&self) -> Arc<ArcSwap<Vec<IncidentSample>>> {
-        Arc::clone(&self.0.samples)
+    /// The incidents as metrics show them, whenever they are asked for.
+    pub fn samples(&self) -> IncidentSource {
+        let inner = Arc::clone(&self.0);
+        Arc::new(move || inner.samples())
     }
 }
 
 impl Inner {
-    /// Draws what metrics show: the open incidents, then those closed last.
-    fn sample(&self, now: Timestamp) {
-        let closed = lock(&self.closed);
+    /// What metrics show: the open incidents, then those closed last.
+    fn samples(&self) -> Vec<IncidentSample> {
+        let now = self.clock.now();
         let board = self.board.load();
+        let closed = lock(&self.closed);
         let shown = board.cases.iter().chain(closed.iter().rev());
-        let samples = shown.map(|case| samples::sample(case, &self.settings, now)).collect();
-        self.samples.store(Arc::new(samples));
+        shown.map(|case| samples::sample(case, &self.settings, now)).collect()
     }
 
     /// The open case with this id, number or alias.
@@ -249,6 +251,8 @@ impl Inner {
             }
         }
         drop(cases);
+        // An event may belong to what is open from here on.
+        lock(&self.over).clear();
         for event in events {
             log(case, event);
         }
@@ -264,7 +268,7 @@ impl Inner {
     async fn reload(&self, ids: Vec<String>) {
         for id in ids {
             let Ok(Some(record)) = self.store.case(&id).await else { continue };
-            let Some(case) = Case::of(record.events.iter().map(|recorded| &recorded.event)) else { continue };
+            let Some(case) = record.folded() else { continue };
             self.enforce(&Arc::new(case), &[]);
         }
         self.show();
@@ -274,8 +278,6 @@ impl Inner {
         SeenFleet::of(case, &self.snapshot.load_full(), &self.statuses)
     }
 }
-
-use sight::SeenFleet;
 
 /// Devices that the action concerns.
 fn touched(action: &Action) -> &[DeviceId] {
@@ -324,8 +326,7 @@ impl CaseDesk for Desk {
 
     async fn file(&self, id: &str) -> Result<Option<CaseFile>, StoreError> {
         let Some(record) = self.0.store.case(id).await? else { return Ok(None) };
-        let case = Case::of(record.events.iter().map(|recorded| &recorded.event));
-        Ok(case.map(|case| CaseFile { case: Arc::new(case), record }))
+        Ok(record.folded().map(|case| CaseFile { case: Arc::new(case), record }))
     }
 
     async fn wish(&self, id: &str, seen: Option<u64>, command: Command, by: &str) -> Result<Arc<Case>, DeskError> {
@@ -411,7 +412,7 @@ impl Inner {
         let query = CaseQuery { limit: CLOSED_LOOKED_AT, ..CaseQuery::default() };
         for summary in self.store.cases(&query).await.ok()?.into_iter().filter(|summary| summary.closed_at.is_some()) {
             let record = self.store.case(&summary.event_id).await.ok()??;
-            let case = Case::of(record.events.iter().map(|recorded| &recorded.event))?;
+            let case = record.folded()?;
             let same_cause = || cause.zip(case.cause.as_ref()).is_some_and(|(a, b)| a.suspect == b.suspect);
             let common = devices.iter().filter(|device| case.ladder.contains(device)).count();
             if case.ended.is_none() && (same_cause() || common * 2 > devices.len()) {
@@ -419,12 +420,5 @@ impl Inner {
             }
         }
         None
-    }
-}
-
-/// A sighting borrows from what it was made of; this owns it.
-impl SeenFleet {
-    fn observation(&self) -> Observation<'_> {
-        self.sightings().collect()
     }
 }

@@ -1,39 +1,40 @@
 //! The incidents' life as metrics: what `app` reads from the record, written as text.
 
+use std::sync::Arc;
+
 use super::DeviceSeries;
 use super::dictionary::{Dictionaries, NONE};
 use super::names::{self, Metric};
 use super::text::{Escaped, Millis, Text};
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Scope, Severity, Suspect};
+use crate::engine::incident::{Milestone, Step};
 use crate::engine::time::Timestamp;
 
-/// The steps of the ladder, in their order; `excepted` stands beside it.
-pub const STEPS: [&str; 9] = [
-    "affected",
-    "contacted",
-    "workaround_claimed",
-    "workaround_verified",
-    "fix_installed",
-    "workaround_reverted",
-    "quality_verified",
-    "done",
-    "excepted",
-];
+/// The step under which a device is counted that was signed off.
+pub const EXCEPTED: &str = "excepted";
+
+/// The steps of the ladder, in their order; [`EXCEPTED`] stands beside it.
+pub const STEPS: [&str; Step::ALL.len() + 1] = {
+    let mut names = [EXCEPTED; Step::ALL.len() + 1];
+    let mut step = 0;
+    while step < Step::ALL.len() {
+        names[step] = Step::ALL[step].as_str();
+        step += 1;
+    }
+    names
+};
 
 /// The milestones, in their order.
-pub const MILESTONES: [&str; 10] = [
-    "impact_started",
-    "detected",
-    "declared",
-    "mustered",
-    "workaround_available",
-    "fix_available",
-    "mitigated",
-    "resolved",
-    "closed",
-    "reviewed",
-];
+pub const MILESTONES: [&str; Milestone::ALL.len()] = {
+    let mut names = [""; Milestone::ALL.len()];
+    let mut milestone = 0;
+    while milestone < names.len() {
+        names[milestone] = Milestone::ALL[milestone].as_str();
+        milestone += 1;
+    }
+    names
+};
 
 /// How far a role of the team can have come.
 pub const ROLE_STATUS: [&str; 3] = ["paged", "acknowledged", "joined"];
@@ -66,6 +67,9 @@ pub struct IncidentSample {
     /// Roles of the team, and how far each has come.
     pub roles: Vec<(String, &'static str)>,
 }
+
+/// Answers with the incidents as they stand, whenever somebody scrapes.
+pub type IncidentSource = Arc<dyn Fn() -> Vec<IncidentSample> + Send + Sync>;
 
 /// Devices of one branch on one step of the ladder.
 #[derive(Clone, PartialEq, Eq, Debug)]

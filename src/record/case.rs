@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::outbox::NewDispatch;
 use crate::engine::device::DeviceId;
-use crate::engine::incident::{CaseEvent, CaseSummary};
+use crate::engine::incident::{Case, CaseEvent, CaseSummary};
 use crate::engine::time::Timestamp;
 
 /// An event of a case as it was written down.
@@ -43,6 +43,18 @@ pub struct RecordedCase {
     pub id: String,
     /// In the order of writing.
     pub events: Vec<RecordedCaseEvent>,
+}
+
+impl RecordedCase {
+    /// What happened, without when it was written.
+    pub fn happened(&self) -> impl Iterator<Item = &CaseEvent> {
+        self.events.iter().map(|recorded| &recorded.event)
+    }
+
+    /// The case that the record makes; `None` when it does not begin with an opening.
+    pub fn folded(&self) -> Option<Case> {
+        Case::of(self.happened())
+    }
 }
 
 /// Which cases to list.

@@ -11,7 +11,7 @@ use super::outbox::{Attempt, Outbox, Outcome};
 use super::sheet::defused;
 use super::{IncidentRecord, IncidentStore, StoreError};
 use crate::engine::gate::Gate;
-use crate::engine::incident::{Case, CaseSummary};
+use crate::engine::incident::CaseSummary;
 use crate::engine::time::Timestamp;
 
 /// Most attempts of delivery in an export, the latest ones.
@@ -65,10 +65,8 @@ impl Export {
         if case.is_none() && detected.is_none() {
             return Ok(None);
         }
-        let case = case.map(|case| ExportedCase {
-            summary: Case::of(case.events.iter().map(|recorded| &recorded.event)).map(|case| case.summary()),
-            events: case.events,
-        });
+        let case =
+            case.map(|case| ExportedCase { summary: case.folded().map(|case| case.summary()), events: case.events });
         let number = case.as_ref().and_then(|case| Some(case.summary.as_ref()?.number.clone()));
         let number = number.or_else(|| detected.as_ref()?.incident.number.clone());
         let mut deliveries = match &number {

@@ -3,7 +3,7 @@
 //! Texts of people are shown as they were written, made harmless for tables and lists; what only people can know is left as a
 //! heading to be filled in.
 
-mod words;
+pub(crate) mod words;
 
 use std::fmt::Write as _;
 

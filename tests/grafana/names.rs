@@ -64,7 +64,7 @@ pub fn exporter(incident: IncidentSample) -> Exporter {
     counters.changed(&sample::change(ChangeKind::Declared, NOW, &[3]));
     let clock = Clock::scaled(NOW, 0.000_001);
     Exporter::new(counters, Arc::new(ArcSwap::from_pointee(snapshot)), clock, DeviceSeries::Full)
-        .with_incidents(Arc::new(ArcSwap::from_pointee(vec![incident])))
+        .with_incidents(Arc::new(move || vec![incident.clone()]))
 }
 
 /// Name, kind and help of everything that is exported.

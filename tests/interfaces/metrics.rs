@@ -94,7 +94,7 @@ fn eventful(series: DeviceSeries) -> Exporter {
     counters.changed(&sample::change(ChangeKind::Declared, NOW.plus_ms(-300_000), &[3, 6]));
     let snapshot = Arc::new(ArcSwap::from_pointee(sample::snapshot(1_000, Stage::Minute(42))));
     let clock = Clock::scaled(NOW.plus_ms(1_500), 0.000_001);
-    Exporter::new(counters, snapshot, clock, series).with_incidents(Arc::new(ArcSwap::from_pointee(vec![incident()])))
+    Exporter::new(counters, snapshot, clock, series).with_incidents(Arc::new(|| vec![incident()]))
 }
 
 #[test]

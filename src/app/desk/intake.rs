@@ -12,7 +12,7 @@ use crate::engine::time::Timestamp;
 use crate::record::desk::DeskError;
 use crate::record::{Incident, IncidentQuery, StoreError};
 
-use super::{Batch, Inner};
+use super::{Batch, Inner, lock};
 
 /// What an incident has to know of an event of the detector, wherever it was read.
 #[derive(Clone, Debug)]
@@ -141,6 +141,7 @@ impl Inner {
     async fn open_case(&self, declared: &Declared, now: Timestamp) -> Result<(), StoreError> {
         // It has a record already: it was closed, and what it was opened for is told once more by a replayed journal.
         if self.store.case(&declared.event_id).await?.is_some() {
+            lock(&self.over).insert(declared.event_id.clone());
             return Ok(());
         }
         let detected_at = match self.incidents.incident(&declared.event_id).await? {

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::effect::Severity;
 use crate::engine::incident::{Case, LifeSettings, Milestone, Step};
 use crate::engine::time::Timestamp;
-use crate::metrics::incidents::{IncidentSample, LadderCount};
-
-/// The step under which a device is counted that was signed off.
-const EXCEPTED: &str = "excepted";
+use crate::metrics::incidents::{EXCEPTED, IncidentSample, LadderCount};
 
 /// The case as of `now`.
 pub(super) fn sample(case: &Case, settings: &LifeSettings, now: Timestamp) -> IncidentSample {

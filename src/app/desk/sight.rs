@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use crate::engine::device::{DeviceId, Label, Status};
-use crate::engine::incident::{Case, Sighting};
+use crate::engine::incident::{Case, Observation, Sighting};
 use crate::engine::snapshot::{DeviceView, EventState, EventView, Snapshot};
 use crate::engine::time::Timestamp;
 
@@ -112,22 +112,25 @@ impl SeenFleet {
         Self { snapshot: Arc::clone(snapshot), devices }
     }
 
-    /// The sightings.
-    pub fn sightings(&self) -> impl Iterator<Item = Sighting<'_>> {
-        self.devices.iter().map(|seen| {
-            let view = &self.snapshot.devices[seen.place];
-            Sighting {
-                device: &view.id,
-                streak_min: (view.streak_s / 60) as u32,
-                quiet_min: view.quiet_min,
-                quiet_since: view.quiet_since,
-                is_known: view.is_known,
-                in_event: seen.in_event,
-                workaround: seen.workaround.as_ref().map(|(id, active)| (id.as_deref(), *active)),
-                update: seen.update.as_deref(),
-                packages: &seen.packages,
-            }
-        })
+    /// The sightings, which borrow from this.
+    pub fn observation(&self) -> Observation<'_> {
+        self.devices
+            .iter()
+            .map(|seen| {
+                let view = &self.snapshot.devices[seen.place];
+                Sighting {
+                    device: &view.id,
+                    streak_min: (view.streak_s / 60) as u32,
+                    quiet_min: view.quiet_min,
+                    quiet_since: view.quiet_since,
+                    is_known: view.is_known,
+                    in_event: seen.in_event,
+                    workaround: seen.workaround.as_ref().map(|(id, active)| (id.as_deref(), *active)),
+                    update: seen.update.as_deref(),
+                    packages: &seen.packages,
+                }
+            })
+            .collect()
     }
 }
 

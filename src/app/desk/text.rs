@@ -5,6 +5,7 @@ use crate::engine::effect::Scope;
 use crate::engine::incident::countermeasure::Standing;
 use crate::engine::incident::{Action, Case, CaseEvent, Notice, NoticeKind, Role, State};
 use crate::record::outbox::{Bilingual, Message, NewDispatch};
+use crate::record::review::words;
 
 use super::Inner;
 
@@ -228,15 +229,8 @@ fn role(role: Role) -> Bilingual {
     }
 }
 
+/// The state as the review says it too.
 fn state(state: State) -> Bilingual {
-    match state {
-        State::Declared => both("宣言", "declared"),
-        State::Mustered => both("参集完了", "mustered"),
-        State::WorkaroundAvailable => both("回避策あり", "workaround available"),
-        State::PendingPermanentFix => both("恒久対策待ち", "pending permanent fix"),
-        State::Fixing => both("恒久対策の適用中", "fixing"),
-        State::Resolved => both("解決", "resolved"),
-        State::Reviewed => both("振り返り済み", "reviewed"),
-        State::Closed => both("終結", "closed"),
-    }
+    let (ja, en) = words::state(state);
+    both(ja, en)
 }

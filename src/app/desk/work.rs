@@ -12,7 +12,7 @@ use crate::engine::time::Timestamp;
 use crate::record::StoreError;
 
 use super::intake::Declared;
-use super::{Batch, Desk, Inner};
+use super::{Batch, Desk, Inner, lock};
 
 /// How often the fleet is looked at when nothing calls for it. Bounds the wait of an agent on the phone, too.
 const LOOK: Duration = Duration::from_secs(1);
@@ -108,6 +108,7 @@ impl Inner {
         if std::mem::take(behind) {
             self.make_up().await?;
         }
+        lock(&self.over).retain(|id| snapshot.events.iter().any(|event| event.event_id == *id));
         for declared in snapshot.events.iter().filter_map(Declared::of_view) {
             if self.is_news(&declared) {
                 self.take_in(&declared).await?;
@@ -117,7 +118,6 @@ impl Inner {
         for case in &self.board.load_full().cases {
             self.attend(case, now).await?;
         }
-        self.sample(now);
         self.statuses.forget_before(snapshot.at);
         Ok(())
     }
@@ -138,7 +138,7 @@ impl Inner {
     fn is_news(&self, declared: &Declared) -> bool {
         let board = self.board.load();
         let Some(case) = board.cases.iter().find(|case| case.event_ids.contains(&declared.event_id)) else {
-            return true;
+            return !lock(&self.over).contains(&declared.event_id);
         };
         declared.devices.iter().any(|device| board.of_device(device).next().is_none())
             || declared.devices.iter().any(|device| case.ladder.get(device).is_some_and(|rung| !rung.affected))
