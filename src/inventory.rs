@@ -15,7 +15,6 @@ use std::io::{Read, Write};
 use thiserror::Error;
 
 use crate::engine::device::{DeviceId, Label, MAX_LABEL_BYTES};
-use crate::engine::snapshot::Snapshot;
 use crate::record::case::Contact;
 use crate::record::sheet::{defused, fused};
 
@@ -149,18 +148,6 @@ pub fn write<'a>(sink: impl Write, rows: impl IntoIterator<Item = &'a Row>) -> R
     }
     writer.flush().map_err(csv::Error::from)?;
     Ok(())
-}
-
-/// The devices of a running instance as a list. A snapshot knows no contacts: those columns are left out.
-pub fn rows_of(snapshot: &Snapshot) -> Vec<Row> {
-    let row = |view: &crate::engine::snapshot::DeviceView| Row {
-        device: view.id.clone(),
-        branch: view.branch.clone(),
-        model: view.model.clone(),
-        customer: view.customer.clone(),
-        contact: Contact::default(),
-    };
-    snapshot.devices.iter().map(row).collect()
 }
 
 /// The faults so far, bounded.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Case;
 use super::event::{Action, CaseEvent};
-use super::muster::{Role, Seat};
+use super::muster::Role;
 use super::state::State;
 use crate::engine::effect::Scope;
 
@@ -207,10 +207,5 @@ impl Case {
         let versions = self.countermeasures.versions().iter().rev();
         let mut agreed = versions.filter(|standing| standing.agreed.is_some()).map(|standing| &standing.countermeasure);
         agreed.find(|countermeasure| countermeasure.version < version).is_some_and(|one| one.workaround.is_some())
-    }
-
-    /// Who may be reached about a seat at all, for a board: called so far or holding it.
-    pub fn people_of(&self, seat: &Seat) -> Vec<String> {
-        self.muster.posts.get(seat).map(|post| post.paged.clone()).unwrap_or_default()
     }
 }

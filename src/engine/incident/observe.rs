@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::case::Case;
 use super::countermeasure::{Fix, includes};
 use super::event::{Action, CaseEvent, Joining};
-use super::ladder::{Claim, Proof, Rung, Step};
+use super::ladder::{Claim, Proof, Rung};
 use super::log::Log;
 use super::{LifeSettings, TELEMETRY};
 use crate::engine::device::{DeviceId, Label};
@@ -173,11 +173,4 @@ fn is_active(sighting: &Sighting<'_>) -> bool {
 fn is_quiet(rung: &Rung, sighting: &Sighting<'_>, settings: &LifeSettings) -> bool {
     let enough = sighting.quiet_min >= settings.clear_min;
     enough && (settings.clear_min == 0 || sighting.quiet_since >= Some(rung.watched_since()))
-}
-
-impl Rung {
-    /// Whether the device has come to `step` or beyond, at any time since it joined.
-    pub fn is_at_least(&self, step: Step) -> bool {
-        self.step() >= step
-    }
 }
