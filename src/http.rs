@@ -79,6 +79,7 @@ use crate::record::access::Action;
 use crate::record::case::CaseStore;
 use crate::record::desk::CaseDesk;
 use crate::record::outbox::Outbox;
+use crate::record::standing::Board;
 use crate::record::{GateDesk, IncidentStore};
 
 /// Largest body of a request. The longest is a form with a reason.
@@ -111,6 +112,8 @@ pub struct HttpState {
     pub cases: Option<Arc<dyn CaseStore>>,
     /// What was sent; `None` where nothing is.
     pub outbox: Option<Arc<dyn Outbox>>,
+    /// How the channels fare over which people are told; without any, nobody is.
+    pub channels: Arc<Board>,
     /// The configuration in force, as it is shown to people.
     pub settings: Arc<serde_json::Value>,
     /// Shared by all requests; a default will do.

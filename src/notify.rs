@@ -17,7 +17,7 @@
 //! | [`deliverer`] | the lanes together: starting, ending, the backlog, messages that no channel takes |
 //! | [`lane`] | one channel: order, pace, attempts and what comes of them |
 //! | [`pace`] | token bucket and delays, without a clock |
-//! | [`standing`] | how each channel fares, for pages and metrics |
+//! | [`observer`] | whoever counts what happens |
 //! | [`voice`] | which language, which link, and how long a text may be |
 //! | [`web`] | what all channels over HTTP share: client, answers, Retry-After |
 //! | [`alertmanager`] | Alertmanager's API v2, and the alerts that are told again every minute |
@@ -31,8 +31,8 @@ pub mod chat;
 pub mod deliverer;
 pub mod lane;
 pub mod mail;
+pub mod observer;
 pub mod pace;
-pub mod standing;
 pub mod voice;
 pub mod web;
 pub mod webhook;
@@ -43,4 +43,4 @@ pub(crate) mod tests;
 pub use channel::{Channel, Receipt, Refusal, SetupError};
 pub use deliverer::{Deliverer, Waker};
 pub use lane::{Policy, Route};
-pub use standing::{Board, Observer, Standing};
+pub use observer::Observer;

@@ -16,6 +16,7 @@
 //! | [`outbox`] | what is to be said to people and programs, until it was |
 //! | [`report`] | what a night amounted to |
 //! | [`review`] | an incident's review, drafted as Markdown |
+//! | [`standing`] | how each channel fares over which people are told |
 //! | [`sheet`] | text on its way into a spreadsheet |
 
 pub mod access;
@@ -30,6 +31,7 @@ pub mod outbox;
 pub mod report;
 pub mod review;
 pub mod sheet;
+pub mod standing;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

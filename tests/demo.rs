@@ -7,11 +7,19 @@
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Above what any of these runs may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A fleet whose time runs 600 times as fast wants the machine for itself: two at once, and neither keeps up with its own clock.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn demo(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleetwatch"));
@@ -66,6 +74,7 @@ fn messages(out: &str) -> (u64, u64) {
 
 #[test]
 fn the_nightly_update_makes_one_major_incident_that_names_it() {
+    let _alone = alone();
     let (out, _) = ended_with(0, demo(&["--exit-when-declared", "--for", "60s"]));
     let declared: Vec<_> = out.lines().filter(|line| line.contains("declared  ")).collect();
     let [declared] = declared[..] else { panic!("not one declared line:\n{out}") };
@@ -79,6 +88,7 @@ fn the_nightly_update_makes_one_major_incident_that_names_it() {
 
 #[test]
 fn the_crew_leads_the_incident_to_its_close_and_finds_what_went_wrong() {
+    let _alone = alone();
     let (out, err) = ended_with(0, demo(&["--exit-when-closed", "--for", "85s"]));
     let states =
         ["mustered", "workaround available", "pending permanent fix", "fixing", "resolved", "reviewed", "closed"];
@@ -94,6 +104,7 @@ fn the_crew_leads_the_incident_to_its_close_and_finds_what_went_wrong() {
 
 #[test]
 fn a_close_that_does_not_come_is_told_by_the_exit_code() {
+    let _alone = alone();
     let (out, err) = ended_with(4, demo(&["--no-crew", "--exit-when-closed", "--for", "12s"]));
     assert!(err.contains("no incident was closed"), "{err}");
     assert!(out.contains("declared  ") && !out.contains("  state     "), "nobody works on it:\n{out}");
@@ -101,6 +112,7 @@ fn a_close_that_does_not_come_is_told_by_the_exit_code() {
 
 #[test]
 fn what_was_waited_for_and_did_not_happen_is_told_by_the_exit_code() {
+    let _alone = alone();
     let (out, err) = ended_with(4, demo(&["--scenario", "quiet", "--exit-when-declared", "--for", "3s"]));
     assert!(err.contains("no major incident was declared"), "{err}");
     assert!(!out.contains("declared  "), "{out}");
@@ -108,6 +120,7 @@ fn what_was_waited_for_and_did_not_happen_is_told_by_the_exit_code() {
 
 #[test]
 fn ctrl_c_ends_it_cleanly_and_leaves_no_directory() {
+    let _alone = alone();
     let place = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleetwatch"));
     command.args(["demo", "--plain", "--devices", "20", "--speed", "60"]).env("TMPDIR", place.path());
@@ -134,6 +147,7 @@ fn ctrl_c_ends_it_cleanly_and_leaves_no_directory() {
 
 #[test]
 fn a_port_that_is_taken_is_told_at_once() {
+    let _alone = alone();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for option in ["--http-port", "--mqtt-port"] {

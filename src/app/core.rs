@@ -169,7 +169,9 @@ impl Core {
             None => None,
         };
         let (snapshot, statuses) = (Arc::new(ArcSwap::from_pointee(Snapshot::default())), Statuses::default());
-        store.put_contacts(&config.contacts, clock.now()).await.context("cannot take over the contacts")?;
+        if !config.contacts.is_empty() {
+            store.import_contacts(&config.contacts, clock.now()).await.context("cannot take over the contacts")?;
+        }
         let stores = (Arc::clone(&store) as Arc<dyn CaseStore>, Arc::clone(&store) as Arc<dyn IncidentStore>);
         let seen = (Arc::clone(&snapshot), statuses.clone());
         let settings = DeskConfig { hold_min: config.settings.hold_min, ..config.desk.clone() };
@@ -451,6 +453,7 @@ fn http(
         store,
         access,
         gates,
+        channels: Arc::default(),
         settings: Arc::clone(&config.shown),
         shared: Shared::default(),
         clock,

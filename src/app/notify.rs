@@ -17,7 +17,7 @@ use crate::cli::args::NotifyTestArgs;
 use crate::clock::{self, Clock};
 use crate::config::{ChannelConfig, ChannelKind, Config, Credentials, MailTls};
 use crate::engine::effect::Scope;
-use crate::engine::incident::Case;
+use crate::engine::incident::{Case, Milestone};
 use crate::engine::time::Timestamp;
 use crate::metrics::Counters;
 use crate::notify::alertmanager::{Alert, Alertmanager, Listed, Teller};
@@ -26,10 +26,11 @@ use crate::notify::mail::{Mail, MailSettings, Security};
 use crate::notify::voice::Voice;
 use crate::notify::web::Access;
 use crate::notify::webhook::Webhook;
-use crate::notify::{Board, Channel, Deliverer, Observer, Policy, Receipt, Route, Waker};
+use crate::notify::{Channel, Deliverer, Observer, Policy, Receipt, Route, Waker};
 use crate::record::desk::{CaseDesk, CaseUpdate};
 use crate::record::directory::{NOBODY, Person, Purpose, Reach};
 use crate::record::outbox::{Bilingual, Dispatch, DispatchState, Message, Outbox, Outcome};
+use crate::record::standing::Board;
 
 /// Largest file with a secret, in bytes.
 const MAX_SECRET: usize = 4_096;
@@ -252,7 +253,8 @@ fn address((channel, target): (String, String)) -> Address {
     Address { channel, target }
 }
 
-/// The open incidents as alerts. Scope is that of the declaration: it is a label.
+/// The open incidents as alerts. Scope is that of the declaration: it is a label. One that is resolved has ended for whoever is
+/// called at night, though its review and its close are still owed; one that is reopened fires again.
 pub fn alerts(desk: &dyn CaseDesk) -> Vec<Alert> {
     desk.board().cases.iter().map(|case| alert(case)).collect()
 }
@@ -270,7 +272,7 @@ fn alert(case: &Case) -> Alert {
         suspect: case.cause.as_ref().map(|cause| format!("{} {}", cause.suspect.kind, cause.suspect.value)),
         path: format!("/incidents/{number}"),
         started_at: case.opening.impact_started_at,
-        ended_at: None,
+        ended_at: case.milestones.get(Milestone::Resolved),
     }
 }
 

@@ -119,7 +119,7 @@ impl Service {
             BrokerMode::External => external(&config, &core, stopped.clone())?,
         };
         let shutdown = wait_for(stopped);
-        let state = http_state(&config, &core)?;
+        let state = http_state(&config, &core, &delivery)?;
         let http = tokio::spawn(http::serve(listener, state, HttpConfig::default(), shutdown));
         warn_without_users(&config, &core).await;
         let broker = transport.address().map_or_else(|| "external".to_owned(), |address| address.to_string());
@@ -199,8 +199,9 @@ fn delivery(config: &Config, core: &Core) -> anyhow::Result<Delivery> {
 }
 
 /// What the pages show, with the configuration that people may read.
-fn http_state(config: &Config, core: &Core) -> anyhow::Result<HttpState> {
+fn http_state(config: &Config, core: &Core, delivery: &Delivery) -> anyhow::Result<HttpState> {
     let mut state = core.http_state();
+    state.channels = Arc::clone(&delivery.board);
     state.settings = Arc::new(serde_json::to_value(config).context("the configuration cannot be shown")?);
     Ok(state)
 }

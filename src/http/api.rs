@@ -31,7 +31,10 @@ const MAX_INCIDENTS: u32 = 500;
 pub(super) struct IncidentParams {
     open: bool,
     warnings: bool,
+    /// 1 to 500.
+    #[param(minimum = 1, maximum = 500)]
     limit: u32,
+    #[param(maximum = 4294967295_u32)]
     offset: u32,
 }
 

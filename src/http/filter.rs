@@ -15,9 +15,12 @@ use crate::record::access::Principal;
 pub(super) struct DeviceParams {
     pub(super) branch: String,
     pub(super) update: String,
+    #[param(pattern = "^(|degraded|healthy|indeterminate|unknown)$")]
     pub(super) verdict: String,
     /// Id of the last device of the page before.
     pub(super) after: String,
+    /// 1 to 1000; on the page at most as many as it shows.
+    #[param(minimum = 1, maximum = 1000)]
     pub(super) limit: Option<usize>,
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Gates {
 #[schema(as = GateWish)]
 pub(super) struct Wish {
     /// `hold` or `release`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^(hold|release)$")]
     gate: Gate,
     /// Needed only where nobody is asked who this is.
     by: Option<String>,

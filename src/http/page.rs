@@ -7,6 +7,7 @@
 //! | `branch` | a branch, and the list of them |
 //! | `burndown`, `chart` | the promise as a drawing, and the arithmetic of axes |
 //! | `case` | an incident as people work on it |
+//! | `channels` | whether messages get through |
 //! | `device`, `devices` | one device, and the list of them |
 //! | `evidence`, `strip` | what a suspect rests on; the continuity proof |
 //! | `form` | pieces of forms |
@@ -24,6 +25,7 @@ pub(super) mod act;
 mod branch;
 mod burndown;
 pub(super) mod case;
+mod channels;
 mod chart;
 mod device;
 mod devices;
@@ -106,7 +108,8 @@ pub(super) async fn now(State(state): State<HttpState>, visit: Visit) -> Respons
     let view = view(&state, &visit);
     let board = state.gates.as_ref().map(|gates| gates.board());
     let cases = work::board(&state);
-    let page = now::page(&view, &snapshot, &state.health.latches(), (recent, board.as_deref()), &cases);
+    let page =
+        now::page(&view, &snapshot, (&state.health.latches(), &state.channels), (recent, board.as_deref()), &cases);
     frame::respond(StatusCode::OK, view.lang, &page)
 }
 

@@ -8,11 +8,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::lane::{Lane, Route, Shared};
-use super::standing::{Board, Observer};
+use super::observer::Observer;
 use crate::clock::Clock;
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
 use crate::record::outbox::{Outbox, Outcome};
+use crate::record::standing::Board;
 
 /// Engine time between two looks at the backlog, in ms.
 const SWEEP_EVERY_MS: i64 = 10_000;

@@ -20,12 +20,13 @@ use rand::rngs::SmallRng;
 use tokio::sync::watch;
 
 use super::channel::{Channel, Receipt, Refusal};
+use super::observer::Observer;
 use super::pace::{Backoff, Bucket};
-use super::standing::{Board, Observer};
 use crate::clock::{self, Clock};
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
 use crate::record::outbox::{Dispatch, Outbox, Outcome};
+use crate::record::standing::Board;
 
 /// Failures in a row after which the channel is taken to be down.
 pub const FAILURES_THAT_SLOW: u32 = 3;

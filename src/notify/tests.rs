@@ -19,6 +19,7 @@ use crate::engine::time::Timestamp;
 use crate::record::outbox::{
     Bilingual, Dispatch, DispatchState, Message, NewDispatch, Outbox, Outcome, first_of_threads,
 };
+use crate::record::standing::Board;
 
 const START: Timestamp = Timestamp::from_ms(1_795_305_600_000);
 

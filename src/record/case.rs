@@ -131,6 +131,13 @@ pub trait CaseStore: Send + Sync + std::fmt::Debug {
     /// When they cannot be written; then none was.
     async fn put_contacts(&self, contacts: &[ContactEntry], now: Timestamp) -> Result<(), StoreError>;
 
+    /// Takes over a whole list of contacts, as of a file, unless it is the one that was taken over last: what was forgotten since
+    /// would be back. Answers whether it was taken over.
+    ///
+    /// # Errors
+    /// When they cannot be written; then none was.
+    async fn import_contacts(&self, contacts: &[ContactEntry], now: Timestamp) -> Result<bool, StoreError>;
+
     /// The contact of a device.
     ///
     /// # Errors
@@ -145,7 +152,7 @@ pub trait CaseStore: Send + Sync + std::fmt::Debug {
     async fn find_contacts(&self, text: &str, limit: u32) -> Result<Vec<ContactEntry>, StoreError>;
 
     /// Forgets names, phone numbers and mail addresses of devices all of whose cases were closed before `closed_before`; those
-    /// of devices in an open case, or in none ever, stay. Answers how many were forgotten.
+    /// of devices in an open case, or in none since they were given, stay. Answers how many were forgotten.
     ///
     /// # Errors
     /// When they cannot be deleted.

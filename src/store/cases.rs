@@ -85,6 +85,13 @@ impl<D: Database> CaseStore for D {
         tx.commit().await
     }
 
+    async fn import_contacts(&self, contacts: &[ContactEntry], now: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let is_new = contacts::import(&mut *tx, contacts, now).await?;
+        tx.commit().await?;
+        Ok(is_new)
+    }
+
     async fn contact(&self, device: &DeviceId) -> Result<Option<ContactEntry>, StoreError> {
         let mut tx = self.read().await?;
         let contact = contacts::of(&mut *tx, device).await?;

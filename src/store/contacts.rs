@@ -1,6 +1,9 @@
 //! Whom to call about a device. The one part of the database in which people's data stand, and from which they are deleted.
 
-use super::statement::{Row, Tx, foreign, values};
+use ring::digest;
+
+use super::answers::to_hex;
+use super::statement::{Row, Tx, foreign, json, values};
 use crate::engine::device::DeviceId;
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
@@ -20,12 +23,34 @@ const FIND: &str = "SELECT device, customer, branch, name, phone, mail FROM cont
      WHERE found_device LIKE $1 ESCAPE '!' OR found_name LIKE $1 ESCAPE '!' OR found_phone LIKE $2 ESCAPE '!' \
      ORDER BY device LIMIT $3";
 
-/// Who has something to be forgotten, was in a case, and is in none that is open or was closed at `$1` or later.
+/// Who has something to be forgotten, was in a case that was closed after it was given, and is in none that is open or was closed at
+/// `$1` or later.
 const FORGET: &str = "UPDATE contact SET name = NULL, phone = NULL, mail = NULL, found_name = NULL, found_phone = NULL \
      WHERE (name IS NOT NULL OR phone IS NOT NULL OR mail IS NOT NULL) \
-     AND EXISTS (SELECT 1 FROM case_device d WHERE d.device = contact.device) \
+     AND EXISTS (SELECT 1 FROM case_device d JOIN incident_case c ON c.event_id = d.event_id \
+     WHERE d.device = contact.device AND c.closed_at_ms >= contact.updated_at_ms) \
      AND NOT EXISTS (SELECT 1 FROM case_device d JOIN incident_case c ON c.event_id = d.event_id \
      WHERE d.device = contact.device AND (c.state <> 'closed' OR c.closed_at_ms IS NULL OR c.closed_at_ms >= $1))";
+
+const LAST_IMPORT: &str = "SELECT digest FROM contact_import WHERE id = 1";
+
+const IMPORTED: &str = "INSERT INTO contact_import (id, digest, at_ms) VALUES (1, $1, $2) \
+     ON CONFLICT (id) DO UPDATE SET digest = $1, at_ms = $2";
+
+/// Takes over a list, unless it is the last one. Answers whether it did.
+pub(super) async fn import(tx: &mut Tx, contacts: &[ContactEntry], now: Timestamp) -> Result<bool, StoreError> {
+    let digest = to_hex(digest::digest(&digest::SHA256, json(&contacts)?.as_bytes()).as_ref());
+    if let Some(last) = tx.row(LAST_IMPORT, &[]).await?
+        && last.text("digest")? == digest
+    {
+        return Ok(false);
+    }
+    for contact in contacts {
+        put(tx, contact, now).await?;
+    }
+    tx.run(IMPORTED, values![&digest, now]).await?;
+    Ok(true)
+}
 
 pub(super) async fn put(tx: &mut Tx, entry: &ContactEntry, now: Timestamp) -> Result<(), StoreError> {
     let ContactEntry { device, customer, branch, contact: Contact { name, phone, mail } } = entry;

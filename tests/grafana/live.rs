@@ -1,18 +1,13 @@
 //! Debian's Prometheus and Alertmanager, with the sample configurations, on a running demo: every query of every panel,
-//! variable and mark runs and returns data at some time of the story.
-//!
-//! The demo has no incident's life yet, so a relay between it and Prometheus adds one, of the demo's own event and devices.
+//! variable and mark runs and returns data at some time of the story, from the quiet before the rollout to the closed incident.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::names::{exporter, incident};
 use super::process::{Running, are_installed, free_port, get, json, line_of, start, until};
 use super::{all_dashboards, list, read, root, text};
 
@@ -76,7 +71,8 @@ impl Night {
             |line: &str, what: &str| Some(line.trim().strip_prefix(what)?.split_whitespace().next()?.to_owned());
         let metrics = line_of(&lines, PATIENCE, |line| address(line, "metrics"));
         let mqtt = line_of(&lines, PATIENCE, |line| address(line, "mqtt"));
-        let target = relay(metrics);
+        let listener = metrics.trim_end_matches("/metrics");
+        let target = listener.rsplit(':').next().unwrap().parse().unwrap();
         let (alertmanager, alertmanager_port) = start_alertmanager(place.path());
         let (prometheus, prometheus_port) = start_prometheus(place.path(), target, alertmanager_port);
         Self {
@@ -114,48 +110,6 @@ impl Night {
         let sent = Command::new("mosquitto_pub").args(arguments).args(["-t", "utm/v1/B-9999/report"]).status().unwrap();
         assert!(sent.success());
     }
-}
-
-/// Serves the demo's metrics with the life of an incident of the first event behind them.
-fn relay(metrics: String) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let mut request = [0; 4_096];
-            let _ = stream.read(&mut request);
-            let text = get(&metrics, &[]).map(with_incident).unwrap_or_default();
-            let status = if text.is_empty() { "503 Service Unavailable" } else { "200 OK" };
-            let _ = write!(
-                stream,
-                "HTTP/1.1 {status}\r\ncontent-type: text/plain; version=0.0.4\r\nconnection: close\r\n\r\n{text}"
-            );
-        }
-    });
-    port
-}
-
-fn with_incident(mut metrics: String) -> String {
-    let label = |line: &str, name: &str| {
-        let (_, rest) = line.split_once(&format!("{name}=\""))?;
-        Some(rest.split_once('"')?.0.to_owned())
-    };
-    let member = metrics.lines().find(|line| line.starts_with("fleetwatch_device_event_info{"));
-    let Some((device, event)) = member.and_then(|line| Some((label(line, "device")?, label(line, "event")?))) else {
-        return metrics;
-    };
-    let own = exporter(incident(&event, &[&device])).render();
-    let is_life = |line: &&str| {
-        let name = line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ");
-        ["fleetwatch_incident_", "fleetwatch_muster_", "fleetwatch_device_ladder_"]
-            .iter()
-            .any(|of| name.starts_with(of))
-    };
-    for line in own.lines().filter(is_life) {
-        metrics.push_str(line);
-        metrics.push('\n');
-    }
-    metrics
 }
 
 fn start_alertmanager(place: &Path) -> (Running, u16) {
@@ -224,8 +178,8 @@ fn every_query_runs_and_returns_data_where_it_should() {
         alerts.contains("FleetwatchDeadMansSwitch").then_some(alerts)
     });
     assert!(!switch.contains("FleetwatchDown"), "{switch}");
-    until("fifteen seconds of a declared incident", PATIENCE, || {
-        let found = night.series("count_over_time(fleetwatch_event_info{state=\"declared\"}[2m]) > 15").ok()?;
+    until("the incident to be closed", PATIENCE, || {
+        let found = night.series("fleetwatch_incident_info{state=\"closed\"}").ok()?;
         night.send_nonsense();
         (!found.is_empty()).then_some(())
     });

@@ -18,7 +18,7 @@ use crate::{all_dashboards, list, read, text};
 const OF_PROMETHEUS: [&str; 2] = ["up", "scrape_duration_seconds"];
 
 /// An incident of `event`, half-way down the ladder.
-pub fn incident(event: &str, devices: &[&str]) -> IncidentSample {
+fn incident(event: &str, devices: &[&str]) -> IncidentSample {
     let at = |hours: i64| NOW.plus_ms(hours * 3_600_000);
     IncidentSample {
         incident: "INC-2026-0001".to_owned(),
@@ -45,7 +45,7 @@ pub fn incident(event: &str, devices: &[&str]) -> IncidentSample {
 }
 
 /// Everything that can be exported.
-pub fn exporter(incident: IncidentSample) -> Exporter {
+fn exporter(incident: IncidentSample) -> Exporter {
     let counters = Arc::new(Counters::new(&["not_json"]));
     let snapshot = sample::snapshot(100, Stage::Minute(42));
     let counts = ClassReport {

@@ -246,6 +246,10 @@ impl CaseStore for Desk {
         unimplemented()
     }
 
+    async fn import_contacts(&self, _: &[ContactEntry], _: Timestamp) -> Result<bool, StoreError> {
+        unimplemented()
+    }
+
     async fn contact(&self, device: &DeviceId) -> Result<Option<ContactEntry>, StoreError> {
         Ok(self.contacts.lock().unwrap().iter().find(|entry| entry.device == *device).cloned())
     }

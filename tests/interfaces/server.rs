@@ -73,6 +73,7 @@ impl Server {
             cases: None,
             shared: Shared::default(),
             outbox: None,
+            channels: Arc::default(),
             settings: Arc::default(),
             clock,
             zone: Zone::default(),

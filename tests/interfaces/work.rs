@@ -11,6 +11,7 @@ use fleetwatch::clock::Clock;
 use fleetwatch::http::access::{Mode, ProxySettings, RoleMap};
 use fleetwatch::http::{Access, AccessSettings, HttpConfig};
 use fleetwatch::record::access::{AccessStore, Role};
+use fleetwatch::record::standing::Board;
 
 use crate::client::{Answer, ask, form_token_in, send};
 use crate::desk::{Desk, Told};
@@ -22,6 +23,7 @@ use crate::server::Server;
 pub struct Site {
     pub server: Server,
     pub desk: Arc<Desk>,
+    pub channels: Arc<Board>,
 }
 
 /// Somebody with a browser.
@@ -64,12 +66,14 @@ pub async fn site_with(told: Vec<Told>, minutes: i64, config: HttpConfig) -> Sit
     let users = Arc::new(fleetwatch::store::Sqlite::open(&dir.path().join("users.db")).await.unwrap());
     let snapshot = life::snapshot(1_000, minutes);
     let changes = crate::sample::history();
+    let channels = Arc::<Board>::default();
     let server = Server::start_with("127.0.0.1:0", snapshot, &changes, config, |state| {
         life::behind(&shared, state);
         state.access = Arc::new(access(users, state.clock));
+        state.channels = Arc::clone(&channels);
     })
     .await;
-    Site { server, desk }
+    Site { server, desk, channels }
 }
 
 /// The sample's incident on its second day, with another one beside it.
@@ -365,6 +369,24 @@ async fn the_settings_are_read_without_their_secrets() {
 }
 
 #[tokio::test]
+async fn a_channel_that_takes_nothing_is_told_where_people_look() {
+    use fleetwatch::record::outbox::Outcome;
+    let site = site().await;
+    assert!(YAGI.read(&site, "/settings").await.contains("No channel is configured: nobody is told of anything."));
+    site.channels.note("mail", life::at(LATER), &Outcome::Sent { reference: None });
+    assert!(!YAGI.read(&site, "/").await.contains("Messages do not get through"));
+    let refused = Outcome::Retry { error: "<b>connection refused</b>".into(), retry_at: life::at(LATER + 1) };
+    site.channels.note("chat", life::at(LATER), &refused);
+    for (path, wanted) in [("/", "Messages do not get through chat"), ("/settings", " delivers ")] {
+        let page = YAGI.read(&site, path).await;
+        assert!(page.contains(wanted) && page.contains("fails since"), "{path}: {page}");
+        assert!(page.contains("&lt;b&gt;connection refused"), "as text: {page}");
+    }
+    assert!(words(&YAGI.japanese().look(&site, "/").await.body).contains("通知が届いていません"));
+    site.server.stop().await;
+}
+
+#[tokio::test]
 async fn an_incident_that_is_over_offers_nothing() {
     let site = site().await;
     let moved = SATO.send(&site, &path("/do/merge"), &[("into", "INC-2026-0008"), ("reason", "same update")]).await;
@@ -373,7 +395,10 @@ async fn an_incident_that_is_over_offers_nothing() {
     assert!(page.contains("of 334 devices left") && page.contains("INC-2026-0007"), "{page}");
     let gone = SATO.look(&site, &path("")).await;
     assert!(words(&gone.body).contains("It is part of INC-2026-0008"), "{}", words(&gone.body));
-    assert!(!gone.body.contains("method=\"post\"") && !gone.body.contains("/do/"), "nothing can be done to it");
+    for offer in ["method=\"post\"", "/do/"] {
+        let found = gone.body.find(offer).map(|at| gone.body[at..].chars().take(200).collect::<String>());
+        assert_eq!(found, None, "nothing can be done to it");
+    }
     assert_eq!(SATO.send(&site, &path("/do/note"), &[("text", "x"), ("tell", "no")]).await.status, 422);
     site.server.stop().await;
 }

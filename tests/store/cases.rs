@@ -25,6 +25,7 @@ in_both!(
     contacts_are_found_as_people_type_them,
     contacts_are_replaced_one_by_one,
     contacts_are_forgotten_after_the_last_case_and_never_in_an_open_one,
+    a_list_of_contacts_is_taken_over_once_and_what_is_given_anew_is_kept_anew,
     an_answer_is_kept_for_its_request_and_for_a_day,
 );
 
@@ -338,6 +339,27 @@ async fn contacts_are_forgotten_after_the_last_case_and_never_in_an_open_one(pla
     append(&*store, "E-2", &closed(2_000)).await;
     assert_eq!(forgotten(at(2_000)).await, (0, vec![1, 3]));
     assert_eq!(forgotten(at(2_001)).await, (2, vec![1, 2, 3, 4]));
+}
+
+async fn a_list_of_contacts_is_taken_over_once_and_what_is_given_anew_is_kept_anew(place: &Place) {
+    let store = place.open().await;
+    let list: Vec<ContactEntry> = (1..=3).map(|number| contact(number, &format!("name-{number}"), "0120")).collect();
+    let named = async |number: usize| store.contact(&id(number)).await.unwrap().unwrap().contact.name.is_some();
+    assert!(store.import_contacts(&list, NOW).await.unwrap());
+    append(&*store, "E-1", &[opened("E-1", "INC-0001", 0, &[1])]).await;
+    append(&*store, "E-1", &closed(10)).await;
+    assert_eq!(store.forget_contacts(at(11)).await.unwrap(), 1);
+    assert!(!store.import_contacts(&list, at(12)).await.unwrap(), "a restart brings nobody back");
+    assert!(!named(1).await && named(2).await);
+    // A person gives the list anew, for the next incident.
+    let grown: Vec<ContactEntry> = list.into_iter().chain([contact(4, "name-4", "0120")]).collect();
+    assert!(store.import_contacts(&grown, at(20)).await.unwrap());
+    assert_eq!(store.forget_contacts(at(1_000)).await.unwrap(), 0, "it has been in no incident since");
+    assert!(named(1).await);
+    append(&*store, "E-2", &[opened("E-2", "INC-0002", 30, &[1])]).await;
+    append(&*store, "E-2", &closed(40)).await;
+    assert_eq!(store.forget_contacts(at(41)).await.unwrap(), 1);
+    assert!(!named(1).await);
 }
 
 async fn an_answer_is_kept_for_its_request_and_for_a_day(place: &Place) {

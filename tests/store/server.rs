@@ -1,7 +1,7 @@
 //! What is PostgreSQL's own: the server that is away, closed, silent, strange, or killed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use fleetwatch::clock::Clock;
@@ -259,11 +259,13 @@ async fn a_message_is_there_if_and_only_if_what_it_follows_from_is() {
     make(&server, "life").await;
     let store = Arc::new(Postgres::open(&reach(&server, "life")).await.unwrap());
     let written = Arc::new(AtomicU64::new(0));
-    let (writing, count) = (Arc::clone(&store), Arc::clone(&written));
+    let enough = Arc::new(AtomicBool::new(false));
+    let (writing, count, stop) = (Arc::clone(&store), Arc::clone(&written), Arc::clone(&enough));
     let life = tokio::spawn(async move {
         let mut failures = 0;
         let mut events = vec![opened(EVENT, "INC-0001", 0, &[3])];
-        while count.load(Ordering::Acquire) < 400 {
+        // It writes all the time, so that no kill falls into a pause.
+        while !stop.load(Ordering::Acquire) {
             let expected = events.len() as u64 - 1;
             let after = Case::of(&events).unwrap().summary();
             let messages = [message(&format!("m-{expected}"), Some("INC-0001"), 0)];
@@ -280,11 +282,12 @@ async fn a_message_is_there_if_and_only_if_what_it_follows_from_is() {
         (events, failures)
     });
     for round in 1..=4 {
-        let enough = || written.load(Ordering::Acquire) >= round * 80;
-        crate::common::until("more is written", SOON, enough).await;
+        let more = || written.load(Ordering::Acquire) >= round * 80;
+        crate::common::until("more is written", SOON, more).await;
         server.kill();
         server.start_again();
     }
+    enough.store(true, Ordering::Release);
     let (mut events, failures) = life.await.unwrap();
     events.pop();
     assert!(failures > 0, "the kills were felt");

@@ -12,6 +12,7 @@
 #![allow(clippy::disallowed_methods, reason = "waits for another program with a bounded deadline")]
 
 mod browser;
+mod channels;
 mod site;
 
 use std::collections::BTreeSet;
@@ -325,6 +326,7 @@ async fn the_night_is_worked_through_on_the_pages_until_telemetry_lets_it_be_clo
     told("resolved");
     night.close().await;
     told("closed");
+    night.site.channels.judge(&night.number).await;
     assert_eq!(night.page.complaints().await, Vec::<String>::new());
     night.page.close().await;
     night.site.close().await;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use fleetwatch::app::core::{Core, CoreConfig};
 use fleetwatch::app::demo::history;
 use fleetwatch::app::desk::DeskConfig;
+use fleetwatch::app::notify::{self, Delivery};
 use fleetwatch::app::playback;
 use fleetwatch::broker::{BrokerConfig, Embedded};
 use fleetwatch::clock::{self, Clock};
@@ -26,6 +27,8 @@ use fleetwatch::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::channels::Channels;
+
 /// 2026-11-19 01:50 in Japan, ten minutes before the rollout.
 const EPOCH: Timestamp = Timestamp::from_ms(1_795_020_600_000);
 /// Fleet seconds in a real one.
@@ -42,6 +45,8 @@ pub struct Site {
     pub simulation: Arc<Simulation>,
     pub address: String,
     pub progress: Arc<Progress>,
+    pub channels: Channels,
+    delivery: Delivery,
     broker: Embedded,
     fleet: JoinHandle<Result<(), fleetwatch::simulation::descriptors::DescriptorError>>,
     pages: JoinHandle<std::io::Result<()>>,
@@ -109,8 +114,11 @@ impl Site {
         config.preload = Some(engine);
         config.contacts = contacts(&simulation);
         let settings = LifeSettings { clear_min: CLEAR_MIN, ..LifeSettings::default() };
-        config.desk = DeskConfig { settings, rota: rota(), ..DeskConfig::default() };
+        let channels = Channels::open(directory.path()).await;
+        let people = notify::directory(&channels.config);
+        config.desk = DeskConfig { settings, rota: rota(), directory: people, ..DeskConfig::default() };
         let core = Core::start(config).await.unwrap();
+        let delivery = channels.deliver(&core);
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let broker =
             Embedded::start(BrokerConfig { listen, ..BrokerConfig::default() }, Some(core.intake())).await.unwrap();
@@ -127,7 +135,19 @@ impl Site {
         let progress = Arc::new(Progress::default());
         let running = mqtt::run(Arc::clone(&simulation), settings, core.clock(), Arc::clone(&progress), stopped);
         let fleet = tokio::spawn(running);
-        Self { core, simulation, address, progress, broker, fleet, pages, stop, _directory: directory }
+        Self {
+            core,
+            simulation,
+            address,
+            progress,
+            channels,
+            delivery,
+            broker,
+            fleet,
+            pages,
+            stop,
+            _directory: directory,
+        }
     }
 
     /// Waits until the one incident is so, at most `limit` of real time.
@@ -168,6 +188,7 @@ impl Site {
         self.broker.shutdown().await;
         // A browser may hold a stream open; it is not waited for.
         self.pages.abort();
+        self.delivery.shutdown().await;
         self.core.shutdown().await.unwrap();
     }
 }

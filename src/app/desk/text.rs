@@ -3,7 +3,7 @@
 
 use crate::engine::effect::Scope;
 use crate::engine::incident::countermeasure::Standing;
-use crate::engine::incident::{Action, Case, CaseEvent, Notice, NoticeKind, Role, State};
+use crate::engine::incident::{Action, Case, CaseEvent, Milestone, Notice, NoticeKind, Role, State};
 use crate::record::outbox::{Bilingual, Message, NewDispatch};
 use crate::record::review::words;
 
@@ -57,7 +57,7 @@ pub(super) fn message(case: &Case, event: &CaseEvent, notice: &Notice) -> Messag
         path: format!("/incidents/{number}"),
         summary: Some(summary(case)),
         started_at: Some(case.opening.impact_started_at),
-        ended_at: case.milestones.get(crate::engine::incident::Milestone::Closed),
+        ended_at: case.milestones.get(Milestone::Resolved),
     }
 }
 

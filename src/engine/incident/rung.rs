@@ -127,7 +127,7 @@ impl Rung {
         self.joined_at = self.joined_at.min(other.joined_at);
         self.branch = self.branch.take().or_else(|| other.branch.clone());
         self.customer = self.customer.take().or_else(|| other.customer.clone());
-        if self.affected || self.proofs.get(&Proof::Quality).is_some_and(|proved| *proved < watched_since) {
+        if self.affected || self.proofs.get(&Proof::Quality).is_some_and(|proved| *proved <= watched_since) {
             self.proofs.remove(&Proof::Quality);
         }
         let signed = self.exception.take().or_else(|| other.exception.clone());

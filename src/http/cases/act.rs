@@ -95,7 +95,8 @@ pub(in crate::http) fn allow(command: &Command, principal: &Principal, case: &Ca
 #[utoipa::path(post, path = "/api/v1/cases/{id}/commands", tag = "incidents", request_body = Wish,
     params(("id" = String, Path, description = "Number, alias, or event id"),
            ("If-Match" = Option<String>, Header, description = "The ETag that you looked at"),
-           ("Idempotency-Key" = Option<String>, Header, description = "Of your choice, new for each wish")), responses(
+           ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
+            description = "Of your choice, new for each wish")), responses(
     (status = 200, body = CaseView, description = "The incident as it stands afterwards"),
     (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "As it stands, it cannot be"),
     (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "It has changed since"),
@@ -144,7 +145,7 @@ pub(in crate::http) struct MergeWish {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct SplitWish {
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, min_items = 1)]
     devices: Vec<DeviceId>,
     reason: String,
 }
@@ -161,7 +162,8 @@ pub(in crate::http) struct DeclareWish {
 /// Merges the incident into another one, which goes on and takes over its devices.
 #[utoipa::path(post, path = "/api/v1/cases/{id}/merge", tag = "incidents", request_body = MergeWish,
     params(("id" = String, Path, description = "The incident that ends"),
-           ("Idempotency-Key" = Option<String>, Header, description = "Of your choice, new for each wish")), responses(
+           ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
+            description = "Of your choice, new for each wish")), responses(
     (status = 200, body = CaseView, description = "The incident that goes on"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
@@ -180,7 +182,8 @@ pub(in crate::http) async fn merge(
 /// Splits devices off into an incident of their own.
 #[utoipa::path(post, path = "/api/v1/cases/{id}/split", tag = "incidents", request_body = SplitWish,
     params(("id" = String, Path, description = "Number, alias, or event id"),
-           ("Idempotency-Key" = Option<String>, Header, description = "Of your choice, new for each wish")), responses(
+           ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
+            description = "Of your choice, new for each wish")), responses(
     (status = 201, body = CaseView, description = "The new incident"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
@@ -198,7 +201,8 @@ pub(in crate::http) async fn split(
 
 /// Declares a major incident before the clock does.
 #[utoipa::path(post, path = "/api/v1/cases", tag = "incidents", request_body = DeclareWish,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Of your choice, new for each wish")), responses(
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
+            description = "Of your choice, new for each wish")), responses(
     (status = 201, body = CaseView, description = "The new incident"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),

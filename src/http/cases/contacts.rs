@@ -23,31 +23,53 @@ const MAX_TAKEN: usize = 5_000;
 const MAX_FIELD: usize = 200;
 
 /// A device with its customer and whom to call.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct ContactView {
     device: String,
-    #[serde(default)]
     customer: Option<String>,
-    #[serde(default)]
     branch: Option<String>,
     /// Whom to call.
-    #[serde(default)]
     name: Option<String>,
-    #[serde(default)]
     phone: Option<String>,
-    #[serde(default)]
     mail: Option<String>,
-    /// Numbers of the open incidents that the device is part of; not taken over.
-    #[serde(default, skip_deserializing)]
+    /// Numbers of the open incidents that the device is part of.
     incidents: Vec<String>,
 }
 
-/// Contacts.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+/// Contacts that were found.
+#[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Contacts {
     contacts: Vec<ContactView>,
+}
+
+/// Whom to call about a device from now on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ContactWish {
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
+    device: String,
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    customer: Option<String>,
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    branch: Option<String>,
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    name: Option<String>,
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    phone: Option<String>,
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    mail: Option<String>,
+}
+
+/// Contacts to take over.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ContactWishes {
+    contacts: Vec<ContactWish>,
 }
 
 /// What was taken over.
@@ -98,7 +120,7 @@ pub(in crate::http) async fn find(
 
 /// Whom to call about one device.
 #[utoipa::path(get, path = "/api/v1/contacts/{device}", tag = "contacts",
-    params(("device" = String, Path, description = "Serial of the device")), responses(
+    params(("device" = String, Path, description = "Serial of the device", pattern = "^[A-Za-z0-9_-]{1,64}$")), responses(
     (status = 200, body = ContactView),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
@@ -116,7 +138,7 @@ pub(in crate::http) async fn one(
 }
 
 /// Takes over contacts: those of the given devices are replaced, others left as they are.
-#[utoipa::path(put, path = "/api/v1/contacts", tag = "contacts", request_body = Contacts, responses(
+#[utoipa::path(put, path = "/api/v1/contacts", tag = "contacts", request_body = ContactWishes, responses(
     (status = 200, body = Taken),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
@@ -127,7 +149,7 @@ pub(in crate::http) async fn import(
     principal: Principal,
     sent: super::act::Sent,
 ) -> Result<Json<Taken>, Problem> {
-    let Contacts { contacts } = sent.json()?;
+    let ContactWishes { contacts } = sent.json()?;
     if contacts.len() > MAX_TAKEN {
         return Err(Problem::bad_request(format!("at most {MAX_TAKEN} contacts at a time")));
     }
@@ -138,8 +160,8 @@ pub(in crate::http) async fn import(
     Ok(Json(Taken { taken: entries.len() }))
 }
 
-fn entry(view: ContactView) -> Result<ContactEntry, Problem> {
-    let ContactView { device, customer, branch, name, phone, mail, .. } = view;
+fn entry(wish: ContactWish) -> Result<ContactEntry, Problem> {
+    let ContactWish { device, customer, branch, name, phone, mail } = wish;
     let id = DeviceId::parse(&device).map_err(|error| Problem::bad_request(format!("{device:?}: {error}")))?;
     for field in [&customer, &branch, &name, &phone, &mail].into_iter().flatten() {
         if field.chars().count() > MAX_FIELD || field.chars().any(char::is_control) {

@@ -34,10 +34,12 @@ pub(in crate::http) struct CaseParams {
     /// Only what is not closed.
     open: bool,
     /// Only incidents that this device is or was part of.
+    #[param(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     device: Option<String>,
     /// 1 to 500.
     #[param(minimum = 1, maximum = 500)]
     limit: u32,
+    #[param(maximum = 4294967295_u32)]
     offset: u32,
 }
 
@@ -124,6 +126,9 @@ pub(in crate::http) async fn one(
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct LadderParams {
     /// Only devices on this step.
+    #[param(
+        pattern = "^(affected|contacted|workaround_claimed|workaround_verified|fix_installed|workaround_reverted|quality_verified|done)$"
+    )]
     step: Option<String>,
     branch: Option<String>,
     /// Only devices that are (`true`) or are not (`false`) done or signed off.

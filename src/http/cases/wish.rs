@@ -63,7 +63,7 @@ pub(in crate::http) enum Wish {
     ReleaseFix,
     /// I called the device's customer.
     RecordCall {
-        #[schema(value_type = String)]
+        #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
         device: DeviceId,
         call: CallWish,
     },
@@ -71,20 +71,20 @@ pub(in crate::http) enum Wish {
     Claim {
         #[schema(value_type = Vec<String>)]
         devices: Vec<DeviceId>,
-        #[schema(value_type = String, example = "workaround")]
+        #[schema(value_type = String, pattern = "^(workaround|fix|revert)$", example = "workaround")]
         claim: Claim,
     },
     /// This device is never going to be done; I answer for that.
     SignOff {
-        #[schema(value_type = String)]
+        #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
         device: DeviceId,
         /// `unreachable`, `refused`, `replaced`, `decommissioned`.
-        #[schema(value_type = String)]
+        #[schema(value_type = String, pattern = "^(unreachable|refused|replaced|decommissioned)$")]
         kind: ExceptionKind,
         evidence: String,
     },
     LiftException {
-        #[schema(value_type = String)]
+        #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
         device: DeviceId,
         reason: String,
     },
@@ -138,11 +138,11 @@ pub(in crate::http) enum FixWish {
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct CallWish {
     /// `reached`, `no_answer`, `call_back`, `refused`.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^(reached|no_answer|call_back|refused)$")]
     outcome: CallOutcome,
     /// How the customer wants to hear of the progress: `unwanted`, `phone`, `mail`; absent: not asked.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(unwanted|phone|mail)$")]
     progress: Option<Progress>,
     #[serde(default)]
     note: String,

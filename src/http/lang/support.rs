@@ -97,6 +97,20 @@ pub(in crate::http) struct SupportText {
     pub(in crate::http) no_rota: &'static str,
     pub(in crate::http) rota_step: fn(usize, &str, u32) -> String,
     pub(in crate::http) file: &'static str,
+
+    pub(in crate::http) channels: &'static str,
+    pub(in crate::http) no_channels: &'static str,
+    pub(in crate::http) channel: &'static str,
+    pub(in crate::http) channel_state: &'static str,
+    pub(in crate::http) last_sent: &'static str,
+    pub(in crate::http) never_sent: &'static str,
+    pub(in crate::http) given_up: &'static str,
+    /// Of messages that nobody hears.
+    pub(in crate::http) not_told: &'static str,
+    pub(in crate::http) failing_since: fn(&str) -> String,
+    pub(in crate::http) refused: &'static str,
+    pub(in crate::http) delivers: &'static str,
+    pub(in crate::http) never_used: &'static str,
 }
 
 pub(super) static EN: SupportText = SupportText {
@@ -190,6 +204,18 @@ pub(super) static EN: SupportText = SupportText {
     no_rota: "Nobody: there is no rota. A declaration calls no one.",
     rota_step: |step, people, minutes| format!("{step}. {people}; after {minutes} min without an answer the next step"),
     file: "Configuration",
+    channels: "How messages get out",
+    no_channels: "No channel is configured: nobody is told of anything. The sample configuration shows how to add one.",
+    channel: "Channel",
+    channel_state: "State",
+    last_sent: "Last delivered",
+    never_sent: "not since the start",
+    given_up: "Given up since the start",
+    not_told: "Messages do not get through",
+    failing_since: |since| format!("fails since {since}"),
+    refused: "a message was given up",
+    delivers: "delivers",
+    never_used: "not used since the start",
 };
 
 pub(super) static JA: SupportText = SupportText {
@@ -279,4 +305,16 @@ pub(super) static JA: SupportText = SupportText {
     no_rota: "招集の順序が設定されていません。重大障害になっても誰も招集されません。",
     rota_step: |step, people, minutes| format!("{step}. {people}({minutes}分応答がなければ次へ)"),
     file: "設定ファイル",
+    channels: "連絡経路",
+    no_channels: "連絡経路が設定されていません。誰にも通知されません。設定例は見本の設定ファイルにあります。",
+    channel: "経路",
+    channel_state: "状態",
+    last_sent: "最後の配信",
+    never_sent: "起動以降なし",
+    given_up: "起動以降に断念した件数",
+    not_told: "通知が届いていません",
+    failing_since: |since| format!("{since}から失敗"),
+    refused: "断念した通知があります",
+    delivers: "配信中",
+    never_used: "起動以降は未使用",
 };

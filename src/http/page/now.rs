@@ -4,11 +4,12 @@ use maud::{Markup, html};
 
 use super::frame::{Place, View, framed};
 use super::parts::{self, Tone, banner, encode, event_name, incident_table, state_badge};
-use super::{case, gate, people};
+use super::{case, channels, gate, people};
 use crate::engine::snapshot::{EventState, EventView, Snapshot};
 use crate::http::health::Latch;
 use crate::http::lang::story;
 use crate::record::desk::CaseBoard;
+use crate::record::standing::Board;
 use crate::record::{GateBoard, Incident, StoreError};
 
 /// Seconds after which the page reloads.
@@ -26,7 +27,7 @@ const SHOWN: usize = 20;
 pub(super) fn page(
     view: &View<'_>,
     snapshot: &Snapshot,
-    latches: &[Latch],
+    (latches, channels): (&[Latch], &Board),
     (recent, board): (Result<Vec<Incident>, StoreError>, Option<&GateBoard>),
     cases: &CaseBoard,
 ) -> Markup {
@@ -37,7 +38,9 @@ pub(super) fn page(
     let worked_on = |event: &&&EventView| cases.cases.iter().any(|case| case.event_ids.contains(&event.event_id));
     let others: Vec<&EventView> = events.iter().filter(|event| !worked_on(event)).copied().collect();
     let body = html! {
-        div id="banners" data-live="" { (banners(view, snapshot, latches, &events)) (gate::held(view, board)) }
+        div id="banners" data-live="" {
+            (banners(view, snapshot, latches, &events)) (channels::trouble(view, channels)) (gate::held(view, board))
+        }
         (figures(view, snapshot))
         (open_cases(view, cases))
         section id="open" data-live="" aria-labelledby="events" {

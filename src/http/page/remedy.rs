@@ -72,7 +72,9 @@ fn version(view: &View<'_>, case: &Case, (index, standing): (usize, &Standing), 
                 (tap(view, &format!("{path}/do/agree"), &[("version", &countermeasure.version.to_string())],
                     (view.lang.act().act)(Act::Agree)))
             }
-            @if current == Some(countermeasure.version) && countermeasure.workaround.is_some() { (acknowledge(view, standing, path)) }
+            @if case.is_open() && current == Some(countermeasure.version) && countermeasure.workaround.is_some() {
+                (acknowledge(view, standing, path))
+            }
         }
     }
 }

@@ -3,15 +3,22 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::channels;
 use super::frame::{Place, View, framed};
 use crate::engine::incident::{LifeSettings, Rota};
 use crate::http::lang::story;
+use crate::record::standing::Board;
 
 /// Parts of keys whose values are not for the eye, wherever they stand.
 const SECRET: [&str; 4] = ["password", "secret", "token", "credential"];
 
 /// The page. `configuration`: the whole of it, as it was read.
-pub(in crate::http) fn page(view: &View<'_>, configuration: &Value, life: Option<(&LifeSettings, &Rota)>) -> Markup {
+pub(in crate::http) fn page(
+    view: &View<'_>,
+    configuration: &Value,
+    life: Option<(&LifeSettings, &Rota)>,
+    channels: &Board,
+) -> Markup {
     let text = view.lang.support();
     let body = html! {
         h1 { (text.settings) }
@@ -21,6 +28,7 @@ pub(in crate::http) fn page(view: &View<'_>, configuration: &Value, life: Option
                 h2 id="rota" { (text.rota) }
                 (people(view, rota))
             }
+            (channels::table(view, channels))
             section aria-labelledby="life" {
                 h2 id="life" { (text.life) }
                 (table(view, "", &serde_json::to_value(settings).unwrap_or_default()))

@@ -288,7 +288,7 @@ pub(in crate::http) async fn settings(State(state): State<HttpState>, visit: Vis
     let view = view(&state, &visit);
     let board = board(&state);
     let life = state.desk.as_ref().map(|_| (&*board.settings, &*board.rota));
-    frame::respond(StatusCode::OK, view.lang, &settings::page(&view, &state.settings, life))
+    frame::respond(StatusCode::OK, view.lang, &settings::page(&view, &state.settings, life, &state.channels))
 }
 
 /// The page of an act, with what was typed and what was wrong with it.

@@ -209,7 +209,7 @@ async fn who_may_not_is_offered_nothing_and_refused() {
         (YAGI, "note", &[("text", "x"), ("tell", "no")][..]),
         (YAGI, "acknowledge", &[("seat", "commander")]),
         (NODA, "claim", &[("devices", "B-0006"), ("claim", "fix")]),
-        (NODA, "release_fix", &[]),
+        (ENDO, "release_fix", &[]),
         (NODA, "close", &[]),
         (ENDO, "countermeasure", &[("fix_kind", "update"), ("fix_value", "9")]),
         (ENDO, "sign_off", &[("device", "B-0006"), ("kind", "replaced"), ("reason", "r")]),

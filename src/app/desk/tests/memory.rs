@@ -91,6 +91,10 @@ impl CaseStore for Memory {
         Ok(())
     }
 
+    async fn import_contacts(&self, _: &[ContactEntry], _: Timestamp) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     async fn contact(&self, _: &DeviceId) -> Result<Option<ContactEntry>, StoreError> {
         Ok(None)
     }

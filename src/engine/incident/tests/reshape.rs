@@ -96,6 +96,24 @@ fn a_device_that_is_affected_in_one_of_two_merged_incidents_is_affected() {
 }
 
 #[test]
+fn a_quality_that_was_proved_before_the_other_incidents_fix_does_not_count_for_it() {
+    let lived = |mut story: Story, proofs: &[Proof]| {
+        for proof in proofs {
+            let action = Action::Proved { devices: vec![id(1)], proof: *proof };
+            story.case.apply(&CaseEvent { at: minute(10), by: "telemetry".into(), action });
+        }
+        story.case
+    };
+    let mut into = lived(Story::declared(2), &[Proof::Quality, Proof::Fix]);
+    let from = lived(other(&[1]), &[Proof::Quality]);
+    for event in into.absorb_from(&from, "one and the same", "ito", minute(100)).unwrap() {
+        into.apply(&event);
+    }
+    let rung = into.ladder.get(&id(1)).unwrap();
+    assert!(rung.proves(Proof::Fix) && !rung.proves(Proof::Quality), "neither of them took it to be done");
+}
+
+#[test]
 fn splitting_keeps_every_device_on_one_side_with_its_way() {
     let mut story = Story::declared(4);
     story.agree(Some("WA-1"), None);

@@ -1,14 +1,12 @@
-//! How each channel fares: kept for the pages, told to whoever counts.
+//! How each channel fares over which people are told: the lanes of `notify` keep it, the pages show it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use serde::Serialize;
 
+use super::outbox::Outcome;
 use crate::engine::time::Timestamp;
-use crate::record::outbox::Outcome;
 
 /// How a channel fares.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
@@ -34,11 +32,12 @@ impl Board {
     }
 
     /// Makes a channel known before anything has happened.
-    pub(super) fn open(&self, channel: &str) {
+    pub fn open(&self, channel: &str) {
         self.change(channel, |_| {});
     }
 
-    pub(super) fn note(&self, channel: &str, at: Timestamp, outcome: &Outcome) {
+    /// Takes in what came of an attempt.
+    pub fn note(&self, channel: &str, at: Timestamp, outcome: &Outcome) {
         self.change(channel, |standing| match outcome {
             Outcome::Sent { .. } => {
                 standing.last_sent_at = Some(at);
@@ -59,15 +58,6 @@ impl Board {
         let mut standings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         change(standings.entry(channel.to_owned()).or_default());
     }
-}
-
-/// Counts what happens. Called from the lanes: it must not block.
-pub trait Observer: Send + Sync + fmt::Debug {
-    /// An attempt ended; `took` is real time.
-    fn attempted(&self, channel: &str, outcome: &Outcome, took: Duration);
-
-    /// What waits: how many messages, and since when the oldest is due.
-    fn backlog(&self, pending: u64, oldest_due: Option<Timestamp>, now: Timestamp);
 }
 
 #[cfg(test)]
