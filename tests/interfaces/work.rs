@@ -276,7 +276,7 @@ async fn the_japanese_pages_speak_japanese_only() {
     }
     let page = SATO.japanese().read(&site, &path("")).await;
     for expected in [
-        "恒久対策中",
+        "恒久対策の適用中",
         "約束の期限",
         "330台中 残り230台",
         "指揮者",

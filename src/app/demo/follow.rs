@@ -73,11 +73,16 @@ impl Follower {
             told.push(Told { at, kind: "ladder", text: ladder(case, counts) });
             (last.counts, last.counted_at) = (counts, at);
         }
-        if state != last.state {
-            let text = if state < last.state { fell_back(case) } else { moved(case, counts) };
-            told.push(Told { at, kind: "state", text: format!("{} {text}", case.number()) });
-            last.state = state;
+        let mut tell = |text: String| told.push(Told { at, kind: "state", text: format!("{} {text}", case.number()) });
+        if state < last.state {
+            tell(fell_back(case));
         }
+        // Two changes may be so close that the case is seen after both.
+        let passed = |one: &State| *one == state || case.milestones.get(one.milestone()).is_some();
+        for one in State::ALL.into_iter().filter(|one| last.state < *one && *one <= state).filter(passed) {
+            tell(moved(case, one, counts));
+        }
+        last.state = state;
         told
     }
 }
@@ -92,9 +97,9 @@ fn ladder(case: &Case, counts: Counts) -> String {
     format!("{fix} of {total} devices show the fix{owing}, {settled} are done or signed off")
 }
 
-fn moved(case: &Case, counts: Counts) -> String {
-    let name = case.state.as_str().replace('_', " ");
-    let what = match case.state {
+fn moved(case: &Case, state: State, counts: Counts) -> String {
+    let name = state.as_str().replace('_', " ");
+    let what = match state {
         State::Declared => String::new(),
         State::Mustered => "every role that was called has somebody".to_owned(),
         State::WorkaroundAvailable => "support may talk customers through the agreed workaround".to_owned(),

@@ -220,16 +220,13 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
+/// The role as pages and the review say it too.
 fn role(role: Role) -> Bilingual {
-    match role {
-        Role::Commander => both("指揮者", "commander"),
-        Role::DevelopmentLead => both("開発責任者", "development lead"),
-        Role::SupportLead => both("サポート責任者", "support lead"),
-        Role::CommunicationsLead => both("広報責任者", "communications lead"),
-    }
+    let (ja, en) = words::role(role);
+    both(ja, en)
 }
 
-/// The state as the review says it too.
+/// As [`role`].
 fn state(state: State) -> Bilingual {
     let (ja, en) = words::state(state);
     both(ja, en)

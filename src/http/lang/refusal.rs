@@ -45,9 +45,9 @@ fn english(clause: &str) -> String {
 fn japanese(refusal: &Refusal) -> String {
     let text = Lang::Ja.case();
     match refusal {
-        Refusal::Closed => "この障害は完了しています。今後の事象は別の障害として扱います。".to_owned(),
+        Refusal::Closed => "この障害は終結しています。今後の事象は別の障害として扱います。".to_owned(),
         Refusal::State { state, .. } if state.is_active() => {
-            format!("現在の状態({})では行えません。終息した後に行ってください。", (text.state)(*state))
+            format!("現在の状態({})では行えません。解決した後に行ってください。", (text.state)(*state))
         }
         Refusal::State { state: State::Resolved, .. } => "先に振り返りを提出してください。".to_owned(),
         Refusal::State { state, .. } => format!("現在の状態({})では行えません。", (text.state)(*state)),
@@ -64,7 +64,7 @@ fn japanese(refusal: &Refusal) -> String {
         }
         Refusal::Empty => "回避策か恒久対策の少なくとも一方を入力してください。".to_owned(),
         Refusal::Script => "回避策には、装置が通知する識別子と、少なくとも一つの言語の案内文が必要です。".to_owned(),
-        Refusal::Due => "修正版の予定は現在より後の日時にしてください。".to_owned(),
+        Refusal::Due => "恒久対策の予定は現在より後の日時にしてください。".to_owned(),
         Refusal::NoVersion(version) => format!("対策の第{version}版はありません。"),
         Refusal::Replaced { version, newest } => format!("第{version}版は第{newest}版に差し替えられました。"),
         Refusal::OwnWord => "登録した本人は合意できません。開発の別の担当者が合意してください。".to_owned(),
@@ -73,7 +73,7 @@ fn japanese(refusal: &Refusal) -> String {
         Refusal::NoFix => "合意された恒久対策がありません。恒久対策を含む対策を登録してください。".to_owned(),
         Refusal::NoWorkaround => "合意された回避策がないため、適用済みとは申告できません。".to_owned(),
         Refusal::Released(name) => format!("{name} は既に提供を開始しています。"),
-        Refusal::NotReleased => "修正版はまだ提供されていません。".to_owned(),
+        Refusal::NotReleased => "恒久対策はまだ提供されていません。".to_owned(),
         Refusal::Calls { device, needed, made } => {
             format!("{device} を連絡不能とするには、応答のない架電の記録が{needed}回必要です(現在{made}回)。")
         }
@@ -86,7 +86,7 @@ fn japanese(refusal: &Refusal) -> String {
         }
         Refusal::Measured => "影響の開始・検知・判定は計測値のため、手では訂正できません。".to_owned(),
         Refusal::Promoted => "既に装置全体の障害です。".to_owned(),
-        Refusal::Open(_) => "まだ終わっていません。下の「終息までに残るもの」を確認してください。".to_owned(),
+        Refusal::Open(_) => "まだ終わっていません。下の「解決までに残るもの」を確認してください。".to_owned(),
     }
 }
 

@@ -150,7 +150,7 @@ fn japanese(action: &Action, at: Instants<'_>) -> String {
         Action::CountermeasureRegistered(new) => format!("対策 第{}版を登録", new.version),
         Action::CountermeasureAgreed { version } => format!("開発が第{version}版に合意"),
         Action::ScriptAcknowledged { version, person } => format!("{person} が案内文 第{version}版を確認"),
-        Action::FixReleased { name } => format!("修正版の提供を開始: {name}"),
+        Action::FixReleased { name } => format!("恒久対策の提供を開始: {name}"),
         Action::Called { device, call } => format!("{device} の顧客に架電: {}", (text.outcome)(call.outcome)),
         Action::Claimed { devices, claim } => format!("{}台について申告: {}", devices.len(), (text.claim)(*claim)),
         Action::Proved { devices, proof } => format!("{}台で確認: {}", devices.len(), (text.proof)(*proof)),
@@ -177,7 +177,7 @@ fn japanese(action: &Action, at: Instants<'_>) -> String {
         Action::SplitOff { number, devices, .. } => format!("{}台を {number} に分離", devices.len()),
         Action::ReviewFiled { .. } => "振り返りを提出".to_owned(),
         Action::ReviewNagged { due_at } => format!("催促: 振り返りの期限は {} でした", at(*due_at)),
-        Action::Closed { .. } => "完了".to_owned(),
+        Action::Closed { .. } => "終結".to_owned(),
         Action::Reopened { devices } => format!("{}台により再開", devices.len()),
         Action::Followed { number } => format!("{number} が続いて発生"),
     }

@@ -97,20 +97,6 @@ pub(super) fn state_badge(view: &View<'_>, state: State) -> Markup {
     badge(tone, (view.lang.case().state)(state))
 }
 
-/// The instant at which a state was reached.
-const fn milestone_of(state: State) -> Milestone {
-    match state {
-        State::Declared => Milestone::Declared,
-        State::Mustered => Milestone::Mustered,
-        State::WorkaroundAvailable => Milestone::WorkaroundAvailable,
-        State::PendingPermanentFix => Milestone::Mitigated,
-        State::Fixing => Milestone::FixAvailable,
-        State::Resolved => Milestone::Resolved,
-        State::Reviewed => Milestone::Reviewed,
-        State::Closed => Milestone::Closed,
-    }
-}
-
 /// The eight states in their order: which are behind, which is now, which are to come. Steps may be skipped.
 fn states(view: &View<'_>, case: &Case) -> Markup {
     let text = view.lang.case();
@@ -121,7 +107,7 @@ fn states(view: &View<'_>, case: &Case) -> Markup {
                 std::cmp::Ordering::Equal => ("here", "\u{25cf}", text.state_now),
                 std::cmp::Ordering::Greater => ("ahead", "\u{25cb}", text.state_ahead),
             };
-            @let reached = case.milestones.get(milestone_of(state)).filter(|_| class != "ahead");
+            @let reached = case.milestones.get(state.milestone()).filter(|_| class != "ahead");
             @let mark = if class == "behind" && reached.is_none() { "\u{2013}" } else { mark };
             li class=(class) aria-current=[(class == "here").then_some("step")] {
                 span.mark aria-hidden="true" { (mark) } span.hidden { (word) ": " }

@@ -231,7 +231,7 @@ pub(super) fn marks() -> Vec<Mark> {
         change(say("Warning", "早期警告"), "early_warning", ORANGE),
         change(say("Declared", "重大障害の宣言"), "declared", BAD),
         milestone(say("Workaround available", "回避策の提供"), "workaround_available", SKY),
-        milestone(say("Fix available", "修正版の提供"), "fix_available", BLUE),
+        milestone(say("Fix available", "恒久対策の提供"), "fix_available", BLUE),
         milestone(say("Closed", "クローズ"), "closed", GREEN),
     ]
 }

@@ -96,7 +96,7 @@ fn ladder() -> Panel {
     .word(1.0, say("contacted", "連絡済み"), ORANGE)
     .word(2.0, say("workaround claimed", "回避策（申告）"), YELLOW)
     .word(3.0, say("workaround verified", "回避策（確認済み）"), SKY)
-    .word(4.0, say("fix installed", "修正版導入"), PURPLE)
+    .word(4.0, say("fix installed", "恒久対策を適用"), PURPLE)
     .word(5.0, say("workaround reverted", "回避策の解除"), PURPLE)
     .word(6.0, say("quality verified", "品質確認済み"), GREEN)
     .word(7.0, say("done", "完了"), GOOD)

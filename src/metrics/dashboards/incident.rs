@@ -77,7 +77,7 @@ fn promise() -> Panel {
         say("Time left to the promise", "約束までの残り時間"),
         say(
             "The permanent fix is promised on every device three days after the declaration.",
-            "宣言から3日以内に全装置へ恒久対処を行う約束。",
+            "宣言から3日以内に全装置へ恒久対策を行う約束。",
         ),
     )
     .query(format!("{} - {}", own(INCIDENT_PROMISE), now()), "")
@@ -133,7 +133,7 @@ const STEPS: [(&str, &str, Say); 9] = [
     ("contacted", "Value #B", say("contacted", "連絡済み")),
     ("workaround_claimed", "Value #C", say("workaround claimed", "回避策（申告）")),
     ("workaround_verified", "Value #D", say("workaround verified", "回避策（確認済み）")),
-    ("fix_installed", "Value #E", say("fix installed", "修正版導入")),
+    ("fix_installed", "Value #E", say("fix installed", "恒久対策を適用")),
     ("workaround_reverted", "Value #F", say("workaround reverted", "回避策の解除")),
     ("quality_verified", "Value #G", say("quality verified", "品質確認済み")),
     ("done", "Value #H", say("done", "完了")),

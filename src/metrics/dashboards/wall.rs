@@ -167,7 +167,7 @@ fn incidents() -> Panel {
     let shown = format!("topk(10, max by (incident) ({INCIDENT_PROMISE}))");
     Panel::table(
         say("Incidents that are not closed", "未クローズの障害"),
-        say("Their state, and when the permanent fix is promised.", "状態と、恒久対処を約束した期限。"),
+        say("Their state, and when the permanent fix is promised.", "状態と、恒久対策を約束した期限。"),
     )
     .query(INCIDENT.to_string(), "")
     .query(format!("({shown}) * 1000"), "")

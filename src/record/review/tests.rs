@@ -95,7 +95,7 @@ fn the_draft_tells_what_the_record_says_in_both_languages() {
         "| 検知 | 2026-11-22 08:14 | 15 分 | - |",
         "- 該当する機器の 30/32 台、該当しない機器の 1/61 台に影響",
         "- 約束: 期限 2026-11-25 09:00、実際 未 (残り 2 台)",
-        "- B-0000: 顧客の意向, ito, 2026-11-22 09:03: \\# says no \\| twice",
+        "- B-0000: 顧客が拒否, ito, 2026-11-22 09:03: \\# says no \\| twice",
     ] {
         assert!(ja.lines().any(|other| other == line), "{line}\n{ja}");
     }

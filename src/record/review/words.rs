@@ -2,11 +2,14 @@
 
 use crate::engine::effect::Scope;
 use crate::engine::incident::ladder::{Claim, ExceptionKind, Proof};
-use crate::engine::incident::{Action, Audience, Milestone, NoticeKind, State, Step};
+use crate::engine::incident::{Action, Audience, Milestone, NoticeKind, Role, State, Step};
 
 use super::cell;
 
 type Pair = (String, String);
+
+/// A name in both languages, wherever people read it: on pages, in messages, in the review.
+type Names = (&'static str, &'static str);
 
 /// A language.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,10 +28,10 @@ impl Tongue {
     }
 
     /// As [`Self::pick`].
-    pub fn both(self, (ja, en): Pair) -> String {
+    pub fn both<T: Into<String>>(self, (ja, en): (T, T)) -> String {
         match self {
-            Self::Ja => ja,
-            Self::En => en,
+            Self::Ja => ja.into(),
+            Self::En => en.into(),
         }
     }
 
@@ -57,82 +60,92 @@ fn pair(ja: impl Into<String>, en: impl Into<String>) -> Pair {
 }
 
 /// Where an incident stands.
-pub fn state(state: State) -> Pair {
+pub const fn state(state: State) -> Names {
     match state {
-        State::Declared => pair("宣言", "declared"),
-        State::Mustered => pair("参集完了", "mustered"),
-        State::WorkaroundAvailable => pair("回避策あり", "workaround available"),
-        State::PendingPermanentFix => pair("恒久対策待ち", "pending permanent fix"),
-        State::Fixing => pair("恒久対策の適用中", "fixing"),
-        State::Resolved => pair("解決", "resolved"),
-        State::Reviewed => pair("振り返り済み", "reviewed"),
-        State::Closed => pair("終結", "closed"),
+        State::Declared => ("宣言", "declared"),
+        State::Mustered => ("参集完了", "mustered"),
+        State::WorkaroundAvailable => ("回避策あり", "workaround available"),
+        State::PendingPermanentFix => ("恒久対策待ち", "pending permanent fix"),
+        State::Fixing => ("恒久対策の適用中", "fixing"),
+        State::Resolved => ("解決", "resolved"),
+        State::Reviewed => ("振り返り済み", "reviewed"),
+        State::Closed => ("終結", "closed"),
     }
 }
 
 /// Whom it concerns.
-pub fn scope(scope: Scope) -> Pair {
+pub const fn scope(scope: Scope) -> Names {
     match scope {
-        Scope::Fleet => pair("全体", "fleet"),
-        Scope::Isolated => pair("単独", "isolated"),
+        Scope::Fleet => ("全体", "fleet"),
+        Scope::Isolated => ("単独", "isolated"),
+    }
+}
+
+/// A part of the team.
+pub const fn role(role: Role) -> Names {
+    match role {
+        Role::Commander => ("指揮者", "commander"),
+        Role::DevelopmentLead => ("開発責任者", "development lead"),
+        Role::SupportLead => ("サポート責任者", "support lead"),
+        Role::CommunicationsLead => ("広報責任者", "communications lead"),
     }
 }
 
 /// An instant of an incident.
-pub fn milestone(milestone: Milestone) -> Pair {
+pub const fn milestone(milestone: Milestone) -> Names {
     match milestone {
-        Milestone::ImpactStarted => pair("影響開始", "impact started"),
-        Milestone::Detected => pair("検知", "detected"),
-        Milestone::Declared => pair("宣言", "declared"),
-        Milestone::Mustered => pair("参集完了", "mustered"),
-        Milestone::WorkaroundAvailable => pair("回避策", "workaround available"),
-        Milestone::FixAvailable => pair("恒久対策", "fix available"),
-        Milestone::Mitigated => pair("品質の回復", "mitigated"),
-        Milestone::Resolved => pair("解決", "resolved"),
-        Milestone::Reviewed => pair("振り返り", "reviewed"),
-        Milestone::Closed => pair("終結", "closed"),
+        Milestone::ImpactStarted => ("影響の開始", "impact started"),
+        Milestone::Detected => ("検知", "detected"),
+        Milestone::Declared => ("宣言", "declared"),
+        Milestone::Mustered => ("参集完了", "mustered"),
+        Milestone::WorkaroundAvailable => ("回避策の提供", "workaround available"),
+        Milestone::FixAvailable => ("恒久対策の提供", "fix available"),
+        Milestone::Mitigated => ("品質の回復", "mitigated"),
+        Milestone::Resolved => ("解決", "resolved"),
+        Milestone::Reviewed => ("振り返り", "reviewed"),
+        Milestone::Closed => ("終結", "closed"),
     }
 }
 
 /// How far a device has come.
-pub fn step(step: Step) -> Pair {
+pub const fn step(step: Step) -> Names {
     match step {
-        Step::Affected => pair("影響あり", "affected"),
-        Step::Contacted => pair("連絡済み", "contacted"),
-        Step::WorkaroundClaimed => pair("回避策 (申告)", "workaround claimed"),
-        Step::WorkaroundVerified => pair("回避策 (確認済み)", "workaround verified"),
-        Step::FixInstalled => pair("恒久対策を適用", "fix installed"),
-        Step::WorkaroundReverted => pair("回避策を解除", "workaround reverted"),
-        Step::QualityVerified => pair("品質確認済み", "quality verified"),
-        Step::Done => pair("完了", "done"),
+        Step::Affected => ("影響あり", "affected"),
+        Step::Contacted => ("連絡済み", "contacted"),
+        Step::WorkaroundClaimed => ("回避策(申告)", "workaround claimed"),
+        Step::WorkaroundVerified => ("回避策(確認)", "workaround verified"),
+        Step::FixInstalled => ("恒久対策を適用", "fix installed"),
+        Step::WorkaroundReverted => ("回避策を解除", "workaround reverted"),
+        Step::QualityVerified => ("品質確認済み", "quality verified"),
+        Step::Done => ("完了", "done"),
     }
 }
 
 /// What a person says of a device.
-pub fn claim(claim: Claim) -> Pair {
+pub const fn claim(claim: Claim) -> Names {
     match claim {
-        Claim::Workaround => pair("回避策", "workaround"),
-        Claim::Fix => pair("恒久対策", "fix"),
-        Claim::Revert => pair("回避策の解除", "revert"),
+        Claim::Workaround => ("回避策", "workaround"),
+        Claim::Fix => ("恒久対策", "fix"),
+        Claim::Revert => ("回避策の解除", "revert"),
     }
 }
 
-fn proof(proof: Proof) -> Pair {
+const fn proof(proof: Proof) -> Names {
     match proof {
-        Proof::Workaround => pair("回避策", "workaround"),
-        Proof::Fix => pair("恒久対策", "fix"),
-        Proof::Revert => pair("回避策の解除", "revert"),
-        Proof::Quality => pair("品質", "quality"),
+        Proof::Workaround => ("回避策", "workaround"),
+        Proof::Fix => ("恒久対策", "fix"),
+        Proof::Revert => ("回避策の解除", "revert"),
+        Proof::Quality => ("品質", "quality"),
     }
 }
 
 /// Why a device is never going to be done.
-pub fn exception(kind: ExceptionKind) -> Pair {
+pub const fn exception(kind: ExceptionKind) -> Names {
     match kind {
-        ExceptionKind::Unreachable => pair("連絡がつかない", "unreachable"),
-        ExceptionKind::Refused => pair("顧客の意向", "refused"),
-        ExceptionKind::Replaced => pair("交換済み", "replaced"),
-        ExceptionKind::Decommissioned => pair("撤去済み", "decommissioned"),
+        ExceptionKind::Unreachable => ("連絡不能", "unreachable"),
+        ExceptionKind::Refused => ("顧客が拒否", "refused"),
+        ExceptionKind::Replaced => ("交換済み", "replaced"),
+        ExceptionKind::Decommissioned => ("撤去済み", "decommissioned"),
     }
 }
 

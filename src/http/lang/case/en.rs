@@ -1,22 +1,14 @@
 //! The words of an incident's life in English.
 
 use super::CaseText;
+use crate::engine::incident::State;
 use crate::engine::incident::ladder::{CallOutcome, Claim, Progress, Proof};
 use crate::engine::incident::muster::PostStatus;
-use crate::engine::incident::{ExceptionKind, Milestone, Role, State, Step};
 use crate::record::outbox::DispatchState;
+use crate::record::review::words;
 
 pub(in crate::http::lang) static EN: CaseText = CaseText {
-    state: |state| match state {
-        State::Declared => "declared",
-        State::Mustered => "mustered",
-        State::WorkaroundAvailable => "workaround available",
-        State::PendingPermanentFix => "pending permanent fix",
-        State::Fixing => "fixing",
-        State::Resolved => "resolved",
-        State::Reviewed => "reviewed",
-        State::Closed => "closed",
-    },
+    state: |state| words::state(state).1,
     state_meaning: |state| match state {
         State::Declared => "The hour is full. People are being called.",
         State::Mustered => "Every role that was called has somebody. There is no agreed workaround yet.",
@@ -29,34 +21,9 @@ pub(in crate::http::lang) static EN: CaseText = CaseText {
         State::Reviewed => "The review is written. The incident can be closed.",
         State::Closed => "Over. Whatever degrades from here on is another incident.",
     },
-    step: |step| match step {
-        Step::Affected => "affected",
-        Step::Contacted => "contacted",
-        Step::WorkaroundClaimed => "workaround claimed",
-        Step::WorkaroundVerified => "workaround verified",
-        Step::FixInstalled => "fix installed",
-        Step::WorkaroundReverted => "workaround reverted",
-        Step::QualityVerified => "quality verified",
-        Step::Done => "done",
-    },
-    milestone: |milestone| match milestone {
-        Milestone::ImpactStarted => "Impact began",
-        Milestone::Detected => "Detected",
-        Milestone::Declared => "Declared",
-        Milestone::Mustered => "Mustered",
-        Milestone::WorkaroundAvailable => "Workaround available",
-        Milestone::FixAvailable => "Fix available",
-        Milestone::Mitigated => "Mitigated",
-        Milestone::Resolved => "Resolved",
-        Milestone::Reviewed => "Reviewed",
-        Milestone::Closed => "Closed",
-    },
-    role: |role| match role {
-        Role::Commander => "commander",
-        Role::DevelopmentLead => "development lead",
-        Role::SupportLead => "support lead",
-        Role::CommunicationsLead => "communications lead",
-    },
+    step: |step| words::step(step).1,
+    milestone: |milestone| words::milestone(milestone).1,
+    role: |role| words::role(role).1,
     post: |status| match status {
         PostStatus::Uncalled => "not called",
         PostStatus::Paged => "called, no answer yet",
@@ -85,12 +52,7 @@ pub(in crate::http::lang) static EN: CaseText = CaseText {
         Proof::Revert => "the workaround is reverted",
         Proof::Quality => "the quality is back",
     },
-    exception: |kind| match kind {
-        ExceptionKind::Unreachable => "unreachable",
-        ExceptionKind::Refused => "refused by the customer",
-        ExceptionKind::Replaced => "replaced",
-        ExceptionKind::Decommissioned => "decommissioned",
-    },
+    exception: |kind| words::exception(kind).1,
     states: "State of the incident",
     state_done: "done",
     state_now: "now",

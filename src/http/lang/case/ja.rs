@@ -1,60 +1,27 @@
 //! The words of an incident's life in Japanese.
 
 use super::CaseText;
+use crate::engine::incident::State;
 use crate::engine::incident::ladder::{CallOutcome, Claim, Progress, Proof};
 use crate::engine::incident::muster::PostStatus;
-use crate::engine::incident::{ExceptionKind, Milestone, Role, State, Step};
 use crate::record::outbox::DispatchState;
+use crate::record::review::words;
 
 pub(in crate::http::lang) static JA: CaseText = CaseText {
-    state: |state| match state {
-        State::Declared => "重大障害判定",
-        State::Mustered => "体制確立",
-        State::WorkaroundAvailable => "回避策あり",
-        State::PendingPermanentFix => "恒久対策待ち",
-        State::Fixing => "恒久対策中",
-        State::Resolved => "終息",
-        State::Reviewed => "振り返り済み",
-        State::Closed => "完了",
-    },
+    state: |state| words::state(state).0,
     state_meaning: |state| match state {
         State::Declared => "1時間に達しました。担当者を招集しています。",
         State::Mustered => "招集した役割すべてに担当者がいます。合意済みの回避策はまだありません。",
         State::WorkaroundAvailable => "合意済みの回避策を、サポートが顧客に案内できます。",
         State::PendingPermanentFix => "回避策だけで品質が戻っています。終わってはいません。恒久対策を待っています。",
-        State::Fixing => "修正版を適用し、回避策を解除しています。",
+        State::Fixing => "恒久対策を適用し、回避策を解除しています。",
         State::Resolved => "すべての装置が完了または承認済みで、安定しています。振り返りが残っています。",
-        State::Reviewed => "振り返りが提出されました。完了にできます。",
-        State::Closed => "完了しました。今後の品質低下は別の障害として扱います。",
+        State::Reviewed => "振り返りが提出されました。終結にできます。",
+        State::Closed => "終結しました。今後の品質低下は別の障害として扱います。",
     },
-    step: |step| match step {
-        Step::Affected => "影響あり",
-        Step::Contacted => "連絡済み",
-        Step::WorkaroundClaimed => "回避策(申告)",
-        Step::WorkaroundVerified => "回避策(確認)",
-        Step::FixInstalled => "修正版適用",
-        Step::WorkaroundReverted => "回避策解除",
-        Step::QualityVerified => "品質確認",
-        Step::Done => "完了",
-    },
-    milestone: |milestone| match milestone {
-        Milestone::ImpactStarted => "影響の開始",
-        Milestone::Detected => "検知",
-        Milestone::Declared => "重大障害の判定",
-        Milestone::Mustered => "体制確立",
-        Milestone::WorkaroundAvailable => "回避策の提供",
-        Milestone::FixAvailable => "修正版の提供",
-        Milestone::Mitigated => "影響の緩和",
-        Milestone::Resolved => "終息",
-        Milestone::Reviewed => "振り返り",
-        Milestone::Closed => "完了",
-    },
-    role: |role| match role {
-        Role::Commander => "指揮者",
-        Role::DevelopmentLead => "開発責任者",
-        Role::SupportLead => "サポート責任者",
-        Role::CommunicationsLead => "広報責任者",
-    },
+    step: |step| words::step(step).0,
+    milestone: |milestone| words::milestone(milestone).0,
+    role: |role| words::role(role).0,
     post: |status| match status {
         PostStatus::Uncalled => "未招集",
         PostStatus::Paged => "招集中(応答なし)",
@@ -74,21 +41,16 @@ pub(in crate::http::lang) static JA: CaseText = CaseText {
     },
     claim: |claim| match claim {
         Claim::Workaround => "回避策を適用",
-        Claim::Fix => "修正版を適用",
+        Claim::Fix => "恒久対策を適用",
         Claim::Revert => "回避策を解除",
     },
     proof: |proof| match proof {
         Proof::Workaround => "回避策が有効",
-        Proof::Fix => "修正版が適用済み",
+        Proof::Fix => "恒久対策が適用済み",
         Proof::Revert => "回避策が解除済み",
         Proof::Quality => "品質が回復",
     },
-    exception: |kind| match kind {
-        ExceptionKind::Unreachable => "連絡不能",
-        ExceptionKind::Refused => "顧客が拒否",
-        ExceptionKind::Replaced => "交換済み",
-        ExceptionKind::Decommissioned => "撤去済み",
-    },
+    exception: |kind| words::exception(kind).0,
     states: "障害の状態",
     state_done: "済み",
     state_now: "現在",
@@ -131,7 +93,7 @@ pub(in crate::http::lang) static JA: CaseText = CaseText {
     chart_forecast: "見込み(8割)",
     chart_now: "現在",
     ladder: "装置の進み具合",
-    ladder_note: "各段階は、人が申告するか、装置からの情報で確認されます。終息の条件になるのは確認されたものだけです。",
+    ladder_note: "各段階は、人が申告するか、装置からの情報で確認されます。解決の条件になるのは確認されたものだけです。",
     step_word: "段階",
     devices_word: "台数",
     excepted: "承認済みの例外",
@@ -155,7 +117,7 @@ pub(in crate::http::lang) static JA: CaseText = CaseText {
     agreed: |by, at| format!("合意 {by}、{at}"),
     workaround: "回避策",
     fix: "恒久対策",
-    fix_due: "修正版の予定",
+    fix_due: "恒久対策の予定",
     fix_released: "提供中",
     script: "案内文",
     script_other: "日本語の案内文はありません。英語のものを表示しています。",
@@ -165,7 +127,7 @@ pub(in crate::http::lang) static JA: CaseText = CaseText {
     follow_ups: "再確認",
     follow_ups_note: "申告されたが、装置からの情報で確認できないもの",
     debts: "解除が必要な回避策",
-    debts_note: "修正版の適用後も回避策が有効なもの",
+    debts_note: "恒久対策の適用後も回避策が有効なもの",
     words_owed: "報告が必要な顧客",
     call_backs: "かけ直し",
     exceptions: "承認済みの例外",
@@ -174,9 +136,9 @@ pub(in crate::http::lang) static JA: CaseText = CaseText {
     claimed_by: |who| format!("申告 {who}"),
     since: "起点",
     and_more: |n| format!("ほか{n}台"),
-    obstacles: "終息までに残るもの",
+    obstacles: "解決までに残るもの",
     obstacles_none: "ありません。すべての装置が完了または承認済みで、品質に問題がないことを確認しています。",
-    obstacles_note: "装置からの情報で計算しています。空になると自動で終息します。",
+    obstacles_note: "装置からの情報で計算しています。空になると自動で解決になります。",
     obstacle_unseen: "装置の状況を把握できていないため、何も確認できません。",
     obstacle_open: |n| format!("完了も承認もされていない装置 {n}台"),
     obstacle_degraded: |n| format!("再び影響を受けている装置 {n}台"),
