@@ -158,6 +158,12 @@ pub fn of_class(ring: &EvidenceRing, minute: Minute, rates: &Rates) -> (Verdict,
     (combine(&said, &own, rates), TestVerdicts(said))
 }
 
+/// In how many of the minutes `from ..= to` the test calls the class degraded.
+pub fn degraded_minutes(ring: &EvidenceRing, test: Test, (from, to): (Minute, Minute), rates: &Rates) -> u32 {
+    let minutes = (0..=to.since(from)).map(|ago| of_class(ring, from.plus(ago), rates).1);
+    minutes.filter(|said| said.0[test as usize] == Verdict::Degraded).count() as u32
+}
+
 /// What each test said of a minute, by test.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TestVerdicts(pub [Verdict; 4]);
@@ -194,7 +200,7 @@ fn of_test(ring: &EvidenceRing, minute: Minute, own: &Counts, test: Test, rates:
         }
         let (trials, exceeding) = test.of(&window);
         let share_holds = own_exceeding * trials * 2 >= exceeding * own_trials;
-        if share_holds && is_above(test, trials, exceeding, rates) {
+        if share_holds && is_above(test, (trials, exceeding), rates) {
             return Verdict::Degraded;
         }
         if is_below(test, trials, exceeding, rates) {
@@ -204,7 +210,8 @@ fn of_test(ring: &EvidenceRing, minute: Minute, own: &Counts, test: Test, rates:
     Verdict::Indeterminate
 }
 
-fn is_above(test: Test, trials: u64, exceeding: u64, rates: &Rates) -> bool {
+/// Whether the test proves the share of these trials to be above what is normal, at the level of a minute.
+pub fn is_above(test: Test, (trials, exceeding): (u64, u64), rates: &Rates) -> bool {
     let (n, k) = (clamp(trials), clamp(exceeding));
     match test {
         Test::P50 => P50.is_above(n, k),

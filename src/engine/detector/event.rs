@@ -273,7 +273,10 @@ impl Event {
             full: state.episode.is_some_and(|episode| clear(&episode)),
             episode: state.episode,
         };
-        self.keep(&clock);
+        // An hour of the past that proves nothing is kept as what was looked at: an event without any reading would never end, and
+        // the device would learn nothing while it is open.
+        let looked_at = clock.ended_full.or(state.past_full.filter(|_| state.episode.is_none()));
+        self.keep(&Clock { ended_full: looked_at, ..clock });
         clock
     }
 

@@ -1,6 +1,7 @@
 //! Whether a device belongs in an event: affected, and since when; proved good; clear of its limit on its own.
 
 use crate::engine::device::TrafficClass;
+use crate::engine::evidence::EVIDENCE_MIN;
 use crate::engine::settings::Settings;
 use crate::engine::streak::Episode;
 use crate::engine::time::Minute;
@@ -12,6 +13,9 @@ use super::tracked::State;
 /// Fewest degraded minutes, and shortest streak, by which a device counts as affected before its membership window is full.
 const AFFECTED_DEGRADED: u32 = 6;
 const AFFECTED_LENGTH: u32 = 8;
+/// A test has made a lone device's hour if it calls at least one minute in so many of the degraded ones degraded: one in three, so
+/// that an hour of which several tests and classes each made a part is still told.
+const LEAST_PART: u32 = 3;
 
 impl State {
     /// Onset of the device's degradation when it is affected at `last`; `None` when it is not, or not yet.
@@ -55,25 +59,39 @@ impl State {
         })
     }
 
-    /// Whether the counts of an episode as a whole stand clear of the limit, by a class that was degraded in it and any test.
+    /// Whether the counts of an episode as a whole stand clear of the limit, by a class and test that called much of it degraded.
     ///
     /// A lone device has nobody to be compared with, and its level moves from day to day: an hour in which its median lies a hair
     /// above the threshold is its own noise, and so is a busy time that comes earlier than on most days. On real round-trip times
     /// an hour of 1.3 times happens on 23 of 1,000 days of a device, of 1.5 times on 4. So its delays are also held against the
     /// highest that is usual within an hour of that time of day, as far as the fleet's `tide` has carried it.
+    ///
+    /// Only what made the hour may prove it. Flagged flows come in bursts, and one of them in an hour of slightly long delays
+    /// says nothing of the delays; asked beside them, it would clear one such hour in a few.
     pub fn is_clear(&self, episode: &Episode, tide: &Tide, settings: &Settings) -> bool {
         let window = (episode.impact_start(), episode.last_degraded);
-        let degraded = TrafficClass::ALL.into_iter().filter(|class| episode.classes & (1 << class.index()) != 0);
-        degraded.filter_map(|class| Some((class, self.classes[class.index()].as_ref()?))).any(|(class, track)| {
+        let kept = (window.0.max(window.1.plus(1 - i64::from(EVIDENCE_MIN))), window.1);
+        let degraded = self.degraded_minutes(kept, episode.classes);
+        let classes = TrafficClass::ALL.into_iter().filter(|class| episode.classes & (1 << class.index()) != 0);
+        classes.filter_map(|class| Some((class, self.classes[class.index()].as_ref()?))).any(|(class, track)| {
             let (rates, tide) = (track.rates(settings), tide.of_class(class));
             Test::ALL.into_iter().any(|test| {
                 let Some(limit) = verdict::limit(test, &rates) else { return false };
+                let told = track.trials(test, window);
                 let lone = track.lone_trials(test, window, tide, settings);
                 // Of a median it is enough to lie above the higher threshold: to stand clear of it most delays would have to.
                 let is_above = if test == Test::P50 { verdict::exceeds } else { verdict::stands_clear };
-                verdict::stands_clear(limit, track.trials(test, window)) && is_above(limit, lone)
+                verdict::is_above(test, told, &rates)
+                    && verdict::stands_clear(limit, told)
+                    && is_above(limit, lone)
+                    && verdict::degraded_minutes(&track.ring, test, kept, &rates) * LEAST_PART >= degraded
             })
         })
+    }
+
+    /// In how many of the minutes `from ..= to` one of these classes was degraded.
+    fn degraded_minutes(&self, (from, to): (Minute, Minute), classes: u8) -> u32 {
+        (0..=to.since(from)).filter(|&ago| self.history.get(from.plus(ago)).degraded & classes != 0).count() as u32
     }
 
     /// Whether the device is proved good: no episode, no membership test, and judged healthy lately.

@@ -26,13 +26,17 @@ enum Said {
     Bad,
     /// Seven samples in ten lie just above the median's threshold.
     Hair,
+    /// The same, and five flows in a hundred are flagged, while the probes pass.
+    HairAndFlagged,
+    /// Delays are as usual, half of many flows is flagged, and nothing is probed.
+    Flagged,
     /// All delays are so many percent of the usual.
     Percent(u32),
     /// Bad enough for a baseline that is only provisional.
     Worse,
     Silent,
 }
-use Said::{Bad, Good, Hair, Percent, Silent, Worse};
+use Said::{Bad, Flagged, Good, Hair, HairAndFlagged, Percent, Silent, Worse};
 
 struct Bench {
     engine: Engine,
@@ -148,21 +152,27 @@ impl Bench {
     /// Sends the device's newest report, perhaps again.
     fn offer(&mut self, device: usize, start: i64, said: Said, arrival: i64) -> Result<(), Refusal> {
         let base = match said {
-            Good | Hair => 10_000,
+            Good | Hair | HairAndFlagged | Flagged => 10_000,
             Bad => 30_000,
             Worse => 90_000,
             Percent(percent) => 100 * percent,
             Silent => return Ok(()),
         };
-        let us = |i: u32| if said == Hair && i < 14 { 18_500 } else { base * (90 + i) / 100 };
+        let hair = matches!(said, Hair | HairAndFlagged);
+        let us = |i: u32| if hair && i < 14 { 18_500 } else { base * (90 + i) / 100 };
         let buckets: Vec<Bucket> = (0..20).map(|i| Bucket { index: bucket_of(us(i)) as u16, count: 1 }).collect();
+        let (flows, flagged, canary) = match said {
+            HairAndFlagged => (100, 5, 10),
+            Flagged => (1_000, 500, 0),
+            _ => (100, 0, 10),
+        };
         let class = ClassReport {
             class: TrafficClass::Https,
             buckets: 0..buckets.len() as u32,
             rules: 0..0,
-            flows: 100,
-            flagged: 0,
-            canary: 10,
+            flows,
+            flagged,
+            canary,
             canary_flagged: 0,
             released: 0,
         };
@@ -535,6 +545,44 @@ fn a_lone_device_a_hair_above_its_usual_level_is_a_near_miss_and_no_incident() {
     assert_eq!(near_miss.end, StreakEnd::Unproven);
     assert!(near_miss.length_min >= 60, "{near_miss:?}");
     assert!(bench.engine.events.open.is_empty());
+}
+
+#[test]
+fn flagged_flows_do_not_prove_an_hour_of_slightly_long_delays() {
+    let declared = |story: &[(Said, i64)]| {
+        let mut bench = Bench::new(20, 0);
+        play(&mut bench, 1, story);
+        bench.of(ChangeKind::Declared).len()
+    };
+    assert_eq!(
+        declared(&[(Good, 3), (Hair, 30), (HairAndFlagged, 40), (Good, 20)]),
+        0,
+        "where probes pass they say nothing"
+    );
+    assert_eq!(
+        declared(&[(Good, 3), (Hair, 60), (Flagged, 12), (Good, 20)]),
+        0,
+        "a burst made a small part of the hour"
+    );
+    assert_eq!(declared(&[(Good, 3), (Hair, 30), (Bad, 40), (Good, 20)]), 1, "long delays made it");
+    assert_eq!(declared(&[(Good, 3), (Flagged, 70), (Good, 20)]), 1, "flagged flows made it");
+    assert_eq!(declared(&[(Good, 3), (Bad, 30), (Flagged, 40), (Good, 20)]), 1, "each made a part of it");
+}
+
+#[test]
+fn an_hour_of_the_past_that_proves_nothing_is_looked_at_and_done_with() {
+    let mut bench = Bench::new(20, 0);
+    let began = bench.now;
+    play(&mut bench, 1, &[(Silent, 90)]);
+    bench.seq[0] -= 90;
+    for minute in 0..90 {
+        let (said, now) = (if (5..75).contains(&minute) { Hair } else { Good }, bench.now);
+        bench.report(0, began + minute * MINUTE_MS, said, now);
+    }
+    play(&mut bench, 1, &[(Good, 10)]);
+    assert!(bench.of(ChangeKind::Declared).is_empty(), "{:#?}", bench.changes);
+    assert!(bench.engine.events.open.is_empty(), "{:#?}", bench.engine.events.open);
+    assert_eq!(bench.engine.devices[0].state.in_event_since, None, "it learns again");
 }
 
 #[test]
