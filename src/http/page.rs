@@ -62,6 +62,7 @@ use super::filter::DeviceParams;
 use super::lang::Lang;
 use super::problem::{self, Params, Problem};
 use super::report::{ReportError, ReportParams};
+use crate::engine::incident::CaseSummary;
 use crate::record::IncidentQuery;
 use crate::record::access::{Principal, Role, Session};
 use crate::record::case::CaseQuery;
@@ -104,22 +105,33 @@ pub(super) async fn now(State(state): State<HttpState>, visit: Visit) -> Respons
         return (StatusCode::SEE_OTHER, [(header::LOCATION, "/branches")]).into_response();
     }
     let recent = state.store.incidents(IncidentQuery { limit: RECENT, ..IncidentQuery::default() }).await;
+    let lives = lives(&state).await;
     let snapshot = state.snapshot.load();
     let view = view(&state, &visit);
     let board = state.gates.as_ref().map(|gates| gates.board());
     let cases = work::board(&state);
-    let page =
-        now::page(&view, &snapshot, (&state.health.latches(), &state.channels), (recent, board.as_deref()), &cases);
+    let page = now::page(
+        &view,
+        &snapshot,
+        (&state.health.latches(), &state.channels),
+        (recent, board.as_deref()),
+        (&cases, &lives),
+    );
     frame::respond(StatusCode::OK, view.lang, &page)
+}
+
+/// Incidents as people work on them, in short: where they have one, their state is what a list shows.
+async fn lives(state: &HttpState) -> Vec<CaseSummary> {
+    match &state.cases {
+        Some(cases) => cases.cases(&CaseQuery { limit: LISTED, ..CaseQuery::default() }).await.unwrap_or_default(),
+        None => Vec::new(),
+    }
 }
 
 pub(super) async fn incidents(State(state): State<HttpState>, visit: Visit) -> Response {
     let query = IncidentQuery { limit: LISTED, with_warnings: true, ..IncidentQuery::default() };
     let listed = state.store.incidents(query).await;
-    let lives = match &state.cases {
-        Some(cases) => cases.cases(&CaseQuery { limit: LISTED, ..CaseQuery::default() }).await.unwrap_or_default(),
-        None => Vec::new(),
-    };
+    let lives = lives(&state).await;
     let view = view(&state, &visit);
     frame::respond(StatusCode::OK, view.lang, &incident::list(&view, listed, &lives))
 }

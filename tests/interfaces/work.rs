@@ -386,6 +386,27 @@ async fn a_channel_that_takes_nothing_is_told_where_people_look() {
     site.server.stop().await;
 }
 
+/// The lesson of the incident that fleetwatch was built for: a workaround makes the fleet quiet, and ends nothing.
+#[tokio::test]
+async fn a_quiet_fleet_with_devices_that_are_not_done_is_not_called_well() {
+    let desk = life::desk(vec![life::later(NUMBER, &life::hit(1_000))], LATER);
+    let mut quiet = life::snapshot(1_000, LATER);
+    quiet.events.clear();
+    let behind = |state: &mut fleetwatch::http::HttpState| life::behind(&desk, state);
+    let server = Server::start_with("127.0.0.1:0", quiet, &[], HttpConfig::default(), behind).await;
+    let look = async |language| {
+        let headers = [("Host", "localhost"), ("Accept", "text/html"), ("Accept-Language", language)];
+        ask(server.address, "GET", "/", &headers).await.body
+    };
+    let page = words(&look("en").await);
+    assert!(page.contains("Not over The quality is back for now, but 230 devices of an open incident"), "{page}");
+    assert!(!page.contains("Nothing is wrong"), "{page}");
+    let japanese = look("ja").await;
+    assert!(japanese.contains("まだ終わっていません") && !japanese.contains("異常はありません"), "{japanese}");
+    assert!(japanese.contains("<title>恒久対策の適用中 INC-2026-0007"), "{japanese}");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn an_incident_that_is_over_offers_nothing() {
     let site = site().await;

@@ -16,6 +16,9 @@ pub(in crate::http) struct Text {
 
     pub(in crate::http) all_well: &'static str,
     pub(in crate::http) all_well_detail: &'static str,
+    /// Of open incidents while nothing is degraded.
+    pub(in crate::http) not_over: &'static str,
+    pub(in crate::http) not_over_detail: fn(u64) -> String,
     pub(in crate::http) major: &'static str,
     pub(in crate::http) major_detail: fn(usize) -> String,
     pub(in crate::http) warning: &'static str,
@@ -163,6 +166,13 @@ pub(super) static EN: Text = Text {
 
     all_well: "Nothing is wrong",
     all_well_detail: "No device group is degraded long enough to be warned of.",
+    not_over: "Not over",
+    not_over_detail: |devices| {
+        format!(
+            "The quality is back for now, but {} of an open incident are neither done nor signed off.",
+            (EN.devices_count)(devices)
+        )
+    },
     major: "Major incident",
     major_detail: |n| {
         format!("{n} open. The quality of service was affected without a break for the hour that makes it one.")
@@ -316,6 +326,10 @@ pub(super) static JA: Text = Text {
 
     all_well: "異常はありません",
     all_well_detail: "警告の対象となる長さの品質低下は起きていません。",
+    not_over: "まだ終わっていません",
+    not_over_detail: |devices| {
+        format!("品質は今のところ戻っていますが、対応中の障害に完了も承認もされていない装置が{devices}台あります。")
+    },
     major: "重大障害",
     major_detail: |n| format!("{n}件が継続中です。サービス品質への影響が1時間以上連続したことを確認しました。"),
     warning: "早期警告",

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::frame::{Place, View, framed};
 use super::parts::{self, Tone, banner, encode, event_name, incident_table, state_badge};
 use super::{case, channels, gate, people};
+use crate::engine::incident::{Case, CaseSummary};
 use crate::engine::snapshot::{EventState, EventView, Snapshot};
 use crate::http::health::Latch;
 use crate::http::lang::story;
@@ -29,7 +30,7 @@ pub(super) fn page(
     snapshot: &Snapshot,
     (latches, channels): (&[Latch], &Board),
     (recent, board): (Result<Vec<Incident>, StoreError>, Option<&GateBoard>),
-    cases: &CaseBoard,
+    (cases, lives): (&CaseBoard, &[CaseSummary]),
 ) -> Markup {
     let text = view.text();
     let mut events: Vec<&EventView> = snapshot.events.iter().collect();
@@ -39,7 +40,7 @@ pub(super) fn page(
     let others: Vec<&EventView> = events.iter().filter(|event| !worked_on(event)).copied().collect();
     let body = html! {
         div id="banners" data-live="" {
-            (banners(view, snapshot, latches, &events)) (channels::trouble(view, channels)) (gate::held(view, board))
+            (banners(view, (snapshot, latches), &events, cases)) (channels::trouble(view, channels)) (gate::held(view, board))
         }
         (figures(view, snapshot))
         (open_cases(view, cases))
@@ -54,14 +55,14 @@ pub(super) fn page(
             @match &recent {
                 Ok(list) if list.is_empty() => p { (text.no_incidents) },
                 Ok(list) => {
-                    (incident_table(view, list, &[]))
+                    (incident_table(view, list, lives))
                     p.screen { a href=(view.link("/incidents", "")) { (text.all_incidents) } }
                 }
                 Err(error) => p { (unreadable(view, error)) },
             }
         }
     };
-    framed(view, &title(view, &events), Place::Now, (Some(REFRESH_S), Some("*")), &body)
+    framed(view, &title(view, &events, cases), Place::Now, (Some(REFRESH_S), Some("*")), &body)
 }
 
 /// Tells the reader in short; the log tells why.
@@ -79,15 +80,21 @@ const fn rank(state: EventState) -> u8 {
 }
 
 /// The title of the browser's tab: the worst comes first, so that it can be read there.
-fn title(view: &View<'_>, events: &[&EventView]) -> String {
+fn title(view: &View<'_>, events: &[&EventView], cases: &CaseBoard) -> String {
     let text = view.text();
-    match events.first() {
-        Some(event) => {
+    match (events.first(), pending(cases).next()) {
+        (Some(event), case) if event.state != EventState::Recovered || case.is_none() => {
             let (_, word, _) = standing(view, event.state, 1);
             format!("{word} {}", event_name(event.incident.as_deref(), &event.event_id))
         }
-        None => text.nav_now.to_owned(),
+        (_, Some(case)) => format!("{} {}", (view.lang.case().state)(case.state), case.number()),
+        _ => text.nav_now.to_owned(),
     }
+}
+
+/// Incidents with devices that are not done: however quiet the fleet is, they are not over.
+fn pending(cases: &CaseBoard) -> impl Iterator<Item = &Case> {
+    cases.cases.iter().map(AsRef::as_ref).filter(|case| case.state.is_active())
 }
 
 fn standing(view: &View<'_>, state: EventState, count: usize) -> (Tone, &'static str, String) {
@@ -99,20 +106,30 @@ fn standing(view: &View<'_>, state: EventState, count: usize) -> (Tone, &'static
     }
 }
 
-/// First what keeps the detector from seeing, then the worst that it sees. It does not say that all is well while it is blind.
-fn banners(view: &View<'_>, snapshot: &Snapshot, latches: &[Latch], events: &[&EventView]) -> Markup {
+/// First what keeps the detector from seeing, then the worst that it sees. It does not say that all is well while it is blind, nor
+/// while an incident has devices that are not done.
+fn banners(
+    view: &View<'_>,
+    (snapshot, latches): (&Snapshot, &[Latch]),
+    events: &[&EventView],
+    cases: &CaseBoard,
+) -> Markup {
     let text = view.text();
     let blind = blindness(view, snapshot, latches);
+    let left: u64 = pending(cases).map(|case| case.burndown(&cases.settings, view.now).left as u64).sum();
+    let worst = events.first().filter(|event| event.state != EventState::Recovered || left == 0);
     html! {
         @if snapshot.at.as_ms() == 0 {
             (banner(Tone::Unknown, "h1", text.starting, &html! { p { (text.starting_detail) } }))
         } @else if let Some(why) = &blind {
             (banner(Tone::Unknown, "h1", text.blind, why))
         }
-        @if let Some(worst) = events.first() {
+        @if let Some(worst) = worst {
             @let count = events.iter().filter(|event| event.state == worst.state).count();
             @let (tone, word, detail) = standing(view, worst.state, count);
             (banner(tone, "h1", word, &html! { p { (detail) } }))
+        } @else if left > 0 {
+            (banner(Tone::Warn, "h1", text.not_over, &html! { p { ((text.not_over_detail)(left)) } }))
         } @else if blind.is_none() && snapshot.at.as_ms() != 0 {
             (banner(Tone::Good, "h1", text.all_well, &html! { p { (text.all_well_detail) } }))
         }

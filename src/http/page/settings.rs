@@ -34,11 +34,14 @@ pub(in crate::http) fn page(
                 (table(view, "", &serde_json::to_value(settings).unwrap_or_default()))
             }
         }
-        section aria-labelledby="file" {
-            h2 id="file" { (text.file) }
-            @for (section, values) in configuration.as_object().into_iter().flatten() {
-                h3 { (section) }
-                (table(view, section, values))
+        // A demo has none.
+        @if let Some(sections) = configuration.as_object().filter(|sections| !sections.is_empty()) {
+            section aria-labelledby="file" {
+                h2 id="file" { (text.file) }
+                @for (section, values) in sections {
+                    h3 { (section) }
+                    (table(view, section, values))
+                }
             }
         }
     };
