@@ -42,7 +42,7 @@ async fn what_is_typed_is_done_in_the_name_of_who_typed_it() {
             SATO,
             "correct_time",
             &[("milestone", "workaround_available"), ("instant", "2026-11-22 04:00"), ("reason", "phone log")],
-            "Workaround available corrected to 22 Nov 2026 04:00 Sato phone log",
+            "workaround available corrected to 22 Nov 2026 04:00 Sato phone log",
         ),
         (
             ENDO,
