@@ -1,4 +1,4 @@
-//! Alertmanager's API v2: one alert for one incident, from its declaration to its end.
+//! Alertmanager's API v2: one alert for one incident, from its declaration until it is resolved; one that is reopened fires again.
 //!
 //! An alert is known by its labels, so they hold over the incident's life: `alertname`, `incident`, and severity and scope as
 //! of the declaration. What can change (suspect, state, words) is in the annotations. Alertmanager forgets an alert that is not told
