@@ -93,6 +93,7 @@ impl Rung {
     /// it: telemetry proves again what is so, but cannot find what was thrown away.
     pub(super) fn absorb(&mut self, other: &Self) {
         let watched_since = self.watched_since().max(other.watched_since());
+        let was_remedied = self.is_remedied() || other.is_remedied();
         self.affected |= other.affected;
         self.relapses += other.relapses;
         self.relapsed_at = self.relapsed_at.max(other.relapsed_at);
@@ -127,7 +128,12 @@ impl Rung {
         self.joined_at = self.joined_at.min(other.joined_at);
         self.branch = self.branch.take().or_else(|| other.branch.clone());
         self.customer = self.customer.take().or_else(|| other.customer.clone());
-        if self.affected || self.proofs.get(&Proof::Quality).is_some_and(|proved| *proved <= watched_since) {
+        if self.affected || self.proofs.get(&Proof::Quality).is_some_and(|proved| *proved < watched_since) {
+            self.proofs.remove(&Proof::Quality);
+        }
+        // The fix of one of them and the quality of the other would make a remedy that nobody has seen. If it is one, telemetry
+        // proves it with its next look.
+        if self.is_remedied() && !was_remedied {
             self.proofs.remove(&Proof::Quality);
         }
         let signed = self.exception.take().or_else(|| other.exception.clone());
