@@ -14,7 +14,9 @@
 //!
 //! An update is blamed when it is the suspect, or the first part of a pair. The confidence is that of all the candidates
 //! that name it: where the runner-up is the same update on one model, both speak of it, and not being able to tell the two
-//! apart is no doubt about the update.
+//! apart is no doubt about the update. Before the declaration that is not enough: of a thousand devices some are slow at any time, and
+//! in a quiet night three of them may share a version and an onset by chance. So more of the devices with the version have to be
+//! affected than such devices are of a fleet (Clopper & Pearson 1934); an hour without a break needs no further proof.
 //!
 //! Why holding is quick and releasing slow: a rollout that waits for a person costs a night; one that goes on costs each
 //! device that it reaches. For the same reason a recovery releases nothing by default: the devices may have recovered
@@ -32,6 +34,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::binomial::proves_above;
 use super::effect::{Cause, Change, ChangeKind, Scope, Severity, Suspect};
 use super::time::Timestamp;
 
@@ -43,6 +46,13 @@ pub use ring::{Ring, control_ring};
 
 /// An event that has said nothing for so long names nothing any more, in ms: it has ended without a word.
 const FORGET_MS: i64 = 24 * 3_600_000;
+
+/// Share of a fleet that is degraded at any time for reasons of its own: 0.5 to 0.9 % of 1,000 simulated devices after two days of
+/// history, and with room for a fleet that is noisier.
+const BY_CHANCE: f64 = 0.01;
+
+/// How sure a warning has to be that its devices are more than that.
+const CHANCE_ALPHA: f64 = 0.001;
 
 /// Who may release an update that the detector has stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -360,6 +370,7 @@ impl Gates {
         seen.scope == Scope::Fleet
             && ripe
             && separate
+            && (seen.stage == Stage::Declared || is_no_chance(cause))
             // A tenth of a percent is what confidences are rounded to; two of them may add up to less than their sum.
             && confidence >= self.policy.min_confidence - 0.000_5
     }
@@ -433,6 +444,15 @@ impl Gates {
             }
         }
     }
+}
+
+/// Whether more of the devices with the suspect are affected than are by chance. A cause of a recording without counts is taken at
+/// its word.
+fn is_no_chance(cause: &Cause) -> bool {
+    cause.evidence.is_none_or(|counts| {
+        let devices = counts.affected_with.saturating_add(counts.healthy_with);
+        proves_above(devices, counts.affected_with, BY_CHANCE, CHANCE_ALPHA)
+    })
 }
 
 /// The update that a suspect names: itself, or the first part of a pair. A value that does not have as many parts as its kind

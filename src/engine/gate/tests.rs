@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::device::{DeviceId, Label};
-use crate::engine::effect::{RunnerUp, Verdict};
+use crate::engine::effect::{CauseEvidence, RunnerUp, Verdict};
 use crate::engine::snapshot::DeviceView;
 
 const T0: Timestamp = Timestamp::from_ms(1_795_305_600_000);
@@ -64,6 +64,32 @@ fn told(decisions: &[Decision]) -> Vec<String> {
 fn run(policy: Policy, seen: &[Observation<'_>]) -> Vec<String> {
     let mut gates = Gates::new(policy);
     seen.iter().flat_map(|seen| told(&gates.observe(&[*seen]).decisions)).collect()
+}
+
+#[test]
+fn a_few_devices_that_chance_may_have_picked_hold_nothing_before_the_hour() {
+    for (affected, healthy, holds) in [
+        (3, 597, false),
+        (15, 585, false),
+        (16, 584, true),
+        (257, 343, true),
+        (3, 27, false),
+        (4, 26, true),
+        (3, 0, true),
+    ] {
+        let counts = CauseEvidence {
+            affected_with: affected,
+            healthy_with: healthy,
+            affected_without: 0,
+            healthy_without: 400,
+            difference: None,
+        };
+        let cause = Cause { evidence: Some(counts), ..sure("update 2026.11.21") };
+        let mut gates = Gates::new(Policy::default());
+        assert_eq!(gates.observe(&[warned(15, &cause)]).decisions.len(), usize::from(holds), "{affected} of {healthy}");
+        let mut gates = Gates::new(Policy::default());
+        assert_eq!(gates.observe(&[declared(61, &cause)]).decisions.len(), 1, "an hour is no chance");
+    }
 }
 
 #[test]
