@@ -191,7 +191,10 @@ impl Service {
 }
 
 /// The delivery of messages about what the core decides.
-fn delivery(config: &Config, core: &Core) -> anyhow::Result<Delivery> {
+///
+/// # Errors
+/// When a channel of the configuration cannot be made.
+pub fn delivery(config: &Config, core: &Core) -> anyhow::Result<Delivery> {
     let desk = core.desk();
     let updates = desk.updates();
     let listed: Listed = Arc::new(move || notify::alerts(&*desk));

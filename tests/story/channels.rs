@@ -9,7 +9,8 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::Uri;
 use fleetwatch::app::core::Core;
-use fleetwatch::app::notify::{self, Delivery};
+use fleetwatch::app::notify::Delivery;
+use fleetwatch::app::serve;
 use fleetwatch::clock;
 use fleetwatch::config::Config;
 use serde_json::Value;
@@ -51,10 +52,7 @@ impl Channels {
 
     /// Delivers what this core decides.
     pub fn deliver(&self, core: &Core) -> Delivery {
-        let desk = core.desk();
-        let updates = desk.updates();
-        let listed: fleetwatch::notify::alertmanager::Listed = Arc::new(move || notify::alerts(&*desk));
-        Delivery::start(&self.config, core.outbox(), (&listed, updates), core.clock(), core.counters()).unwrap()
+        serve::delivery(&self.config, core).unwrap()
     }
 
     fn told(&self, path: &str) -> Vec<Value> {
