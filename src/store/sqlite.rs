@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::statement::{Database, Dialect, Row, Transaction, Tx, Value, bind};
@@ -101,8 +102,11 @@ impl Sqlite {
         errors::of(&self.path, error)
     }
 
-    fn held(&self, transaction: sqlx::Transaction<'static, sqlx::Sqlite>) -> Box<Tx> {
-        Box::new(Held { transaction, path: self.path.clone() })
+    async fn begin(&self, pool: &SqlitePool, begin: &'static str) -> Result<Box<Tx>, StoreError> {
+        let connection = pool.acquire().await.map_err(|error| self.error(error))?;
+        let mut held = Held { connection, path: self.path.clone(), ended: false };
+        held.simple(begin).await?;
+        Ok(Box::new(held))
     }
 }
 
@@ -110,8 +114,7 @@ impl Sqlite {
 impl Database for Sqlite {
     async fn write(&self) -> Result<Box<Tx>, StoreError> {
         // At once, so that it is not refused in the middle because another process has begun to write.
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.error(e))?;
-        Ok(self.held(transaction))
+        self.begin(&self.writer, "BEGIN IMMEDIATE").await
     }
 
     async fn write_at_leisure(&self) -> Result<Box<Tx>, StoreError> {
@@ -119,8 +122,7 @@ impl Database for Sqlite {
     }
 
     async fn read(&self) -> Result<Box<Tx>, StoreError> {
-        let transaction = self.readers.begin().await.map_err(|e| self.error(e))?;
-        Ok(self.held(transaction))
+        self.begin(&self.readers, "BEGIN").await
     }
 
     /// Also folds the write-ahead log into the file.
@@ -131,26 +133,49 @@ impl Database for Sqlite {
 }
 
 /// A transaction, and whose errors it has.
+///
+/// The connection is used again only after a transaction that ended in order. After a failure, or when whoever waited for it went away, it
+/// is unknown how far SQLite and the pool have come (a disk that is full in the middle of a COMMIT has rolled back by itself, one that
+/// fails at the BEGIN has begun nothing), and a connection that is thought to be in a transaction never writes again.
 struct Held {
-    transaction: sqlx::Transaction<'static, sqlx::Sqlite>,
+    connection: PoolConnection<sqlx::Sqlite>,
     path: PathBuf,
+    /// Whether it ended in order.
+    ended: bool,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl Held {
+    /// A statement without parameters and without an answer.
+    async fn simple(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        let done = sqlx::raw_sql(sql).execute(&mut *self.connection).await;
+        done.map(drop).map_err(|error| errors::of(&self.path, error))
+    }
 }
 
 #[async_trait]
 impl Transaction for Held {
     async fn run(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
-        let done = bind!(sqlx::query(sql), values).execute(&mut *self.transaction).await;
+        let done = bind!(sqlx::query(sql), values).execute(&mut *self.connection).await;
         Ok(done.map_err(|error| errors::of(&self.path, error))?.rows_affected())
     }
 
     async fn rows(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
-        let rows = bind!(sqlx::query(sql), values).fetch_all(&mut *self.transaction).await;
+        let rows = bind!(sqlx::query(sql), values).fetch_all(&mut *self.connection).await;
         Ok(rows.map_err(|error| errors::of(&self.path, error))?.into_iter().map(Row::Sqlite).collect())
     }
 
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        let Self { transaction, path } = *self;
-        transaction.commit().await.map_err(|error| errors::of(&path, error))
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.simple("COMMIT").await?;
+        self.ended = true;
+        Ok(())
     }
 
     fn dialect(&self) -> &'static Dialect {

@@ -1,7 +1,9 @@
-//! Helpers of the integration tests: a sink that remembers, a bare MQTT client, and Debian's mosquitto and PostgreSQL on free ports.
+//! Helpers of the integration tests: a sink that remembers, a bare MQTT client, Debian's mosquitto and PostgreSQL on free ports, and a
+//! disk that fails.
 #![allow(dead_code, reason = "each test binary uses its own part of the helpers")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
+pub mod disk;
 pub mod mosquitto;
 pub mod postgres;
 pub mod proxy;

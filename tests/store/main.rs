@@ -7,6 +7,7 @@ mod cases;
 mod command;
 #[path = "../common/mod.rs"]
 mod common;
+mod disk;
 mod export;
 mod file;
 mod outbox;
