@@ -6,6 +6,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`time`] | instants and minutes of event time |
+//! | [`label`] | the one form of what things and people are called |
 //! | [`device`] | device ids, traffic classes, what a status says |
 //! | [`settings`] | what may be set about the detector |
 //! | [`effect`] | what the engine decided, as data |
@@ -37,6 +38,7 @@ pub mod gate;
 pub mod histogram;
 pub mod history;
 pub mod incident;
+pub mod label;
 pub mod report;
 pub mod settings;
 pub mod slots;
