@@ -24,6 +24,7 @@
 //! | `/api/v1/cases...`, `/api/v1/contacts` | the work on incidents, see [`cases`] |
 //! | `/api/v1/openapi.json` | the API's description |
 //! | `/login`, `/logout`, `/account` | who is there; see [`access`] |
+//! | `/here` | 204 for whoever is known: what a page asks that cannot be asked for again |
 //! | `/metrics` | Prometheus text format |
 //! | `/livez` | 200 while the process answers |
 //! | `/readyz` | each latch with its reason; 503 while one is closed |
@@ -262,6 +263,7 @@ fn own_routes() -> Router<HttpState> {
 fn account_routes() -> Router<HttpState> {
     Router::new()
         .route("/account", get(login::account))
+        .route("/here", get(probe::here))
         .route("/logout", post(login::logout))
         .route("/logout/everywhere", post(login::logout))
 }

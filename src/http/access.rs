@@ -53,6 +53,9 @@ use super::problem::{Problem, wants_page};
 use crate::clock::Clock;
 use crate::record::access::{AccessStore, Action, Principal};
 
+/// The header with which a page asks for itself again.
+const REFRESH: HeaderName = HeaderName::from_static("x-fleetwatch-refresh");
+
 /// How people prove who they are.
 #[derive(Clone, Debug)]
 pub enum Mode {
@@ -240,7 +243,9 @@ fn refused(request: &Request, problem: &Problem) -> Response {
 /// Sends a browser to the login and tells a program what is missing.
 fn unknown(request: &Request) -> Response {
     let uri = request.uri();
-    if wants_page(request.headers()) && !uri.path().starts_with("/api/") {
+    // A page that asks for itself again (`live.js`) is told so, and goes to the login as a whole.
+    let refreshes = request.headers().contains_key(&REFRESH);
+    if wants_page(request.headers()) && !refreshes && !uri.path().starts_with("/api/") {
         let there = uri.path_and_query().map_or("/", |path| path.as_str());
         let next = if request.method().is_safe() { there } else { "/" };
         return (StatusCode::SEE_OTHER, [(header::LOCATION, login::address(next))]).into_response();

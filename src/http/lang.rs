@@ -3,6 +3,7 @@
 mod access;
 mod act;
 mod case;
+mod fresh;
 mod gate;
 mod night;
 pub(super) mod refusal;
@@ -15,6 +16,7 @@ use axum::http::{HeaderMap, header};
 pub(super) use self::access::AccessText;
 pub(super) use self::act::ActText;
 pub(super) use self::case::CaseText;
+pub(super) use self::fresh::FreshText;
 pub(super) use self::night::NightText;
 pub(super) use self::support::SupportText;
 pub(super) use self::text::Text;
@@ -48,6 +50,14 @@ impl Lang {
         match self {
             Self::En => &access::EN,
             Self::Ja => &access::JA,
+        }
+    }
+
+    /// The words about a page's age, in this language.
+    pub(super) const fn fresh(self) -> &'static FreshText {
+        match self {
+            Self::En => &fresh::EN,
+            Self::Ja => &fresh::JA,
         }
     }
 

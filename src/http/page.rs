@@ -12,6 +12,7 @@
 //! | `evidence`, `strip` | what a suspect rests on; the continuity proof |
 //! | `form` | pieces of forms |
 //! | `frame`, `parts` | what surrounds every page, and pieces that several use |
+//! | `fresh` | how old a page is, and how it stays fresh |
 //! | `gate`, `report`, `settings` | updates, the night, what is in force |
 //! | `incident` | an event that nobody works on (yet), and the list of incidents |
 //! | `ladder`, `owed`, `people`, `remedy`, `story` | the parts of an incident's page |
@@ -32,6 +33,7 @@ mod devices;
 mod evidence;
 mod form;
 mod frame;
+mod fresh;
 mod gate;
 mod incident;
 mod ladder;
@@ -95,6 +97,8 @@ fn view<'a>(state: &'a HttpState, visit: &'a Visit) -> View<'a> {
         form_token: &visit.form_token,
         zone: &state.zone,
         now: state.clock.now(),
+        seen_at: state.snapshot.load().at,
+        posted: visit.posted,
         speed: state.clock.speed(),
     }
 }

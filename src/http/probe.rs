@@ -19,6 +19,11 @@ pub(super) async fn livez() -> &'static str {
     "alive\n"
 }
 
+/// Whoever is still known has not been forgotten.
+pub(super) async fn here() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
 pub(super) async fn readyz(State(state): State<HttpState>) -> Response {
     let latches = state.health.latches();
     let ready = latches.iter().all(|latch| latch.ready);

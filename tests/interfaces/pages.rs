@@ -80,7 +80,7 @@ async fn the_first_page_says_what_is_wrong() {
         "Runner-up: update + model 2026.11.21+B200 (confidence 1 %)",
         "the hour is full: 65 min proved",
         "Impact began 22 Nov 2026 02:25",
-        "Figures of 03:30:00, 4 s old.",
+        "As of 03:30:00",
         "Suspended: data is missing",
     ] {
         assert!(words.contains(expected), "{expected:?} is not in {words}");
@@ -450,4 +450,65 @@ async fn a_large_body_is_refused_and_a_long_answer_cut() {
     assert_eq!(get(server.address, "/livez").await.status, 200, "the others are answered meanwhile");
     drop(release);
     server.stop().await;
+}
+
+/// The paths of pages, as the router has them.
+fn routes() -> Vec<String> {
+    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http.rs")).unwrap();
+    let found = source.split(".route(\"").skip(1).filter_map(|rest| {
+        let (path, handler) = rest.split_once('"')?;
+        handler.starts_with(", get(").then(|| path.to_owned())
+    });
+    // Programs read these; and the login is for strangers.
+    let others = ["/api/", "/assets/", "/login", "/livez", "/readyz", "/metrics", "/here"];
+    found.filter(|path| !others.iter().any(|other| path.starts_with(other)) && !path.ends_with(".md")).collect()
+}
+
+#[tokio::test]
+async fn every_page_says_of_when_it_is_and_asks_for_itself_again() {
+    let site = crate::work::site().await;
+    let routes = routes();
+    assert!(routes.len() >= 15, "{routes:?}");
+    for route in routes {
+        let fill = |path: &str, id: &str| {
+            let path = path.replace("{device}", "B-0003").replace("{branch}", "branch-03").replace("{act}", "note");
+            path.replace("{id}", id)
+        };
+        let ids: &[&str] =
+            if route == "/incidents/{id}" { &[crate::life::NUMBER, sample::EVENT] } else { &[crate::life::NUMBER] };
+        for path in ids.iter().map(|id| fill(&route, id)) {
+            for who in [crate::work::SATO, crate::work::SATO.japanese()] {
+                let answer = who.look(&site, &path).await;
+                assert_eq!(answer.status, 200, "{path}");
+                let body = &answer.body;
+                assert!(body.contains("id=\"as-of\"") && body.contains("<main id=\"content\" data-fresh="), "{path}");
+                let line = body.split("id=\"as-of\"").nth(1).unwrap().split("</p>").next().unwrap();
+                assert!(line.contains("data-age=\"") && line.contains("<time datetime="), "{path}: {line}");
+                assert!(words(body).contains(if who.language == "ja" { "時点" } else { "As of" }), "{path}");
+                // Forms stay as they are; whatever else there is lives.
+                let still = ["/incidents/{id}/do/{act}", "/account"].contains(&&*route);
+                let kind = if still { "data-fresh=\"still\"" } else { "data-fresh=\"living\" data-watch=\"" };
+                assert!(body.contains(kind), "{path}: {body}");
+                assert!(still || body.contains("data-live=\"\""), "{path}");
+                assert!(body.contains("<div class=\"banner unknown\" id=\"lost\" hidden"), "{path}");
+            }
+        }
+    }
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_of_a_detector_that_stands_still_says_so_wherever_it_is() {
+    let site = crate::work::site().await;
+    let old = Snapshot {
+        at: crate::life::at(crate::life::LATER).plus_ms(-600_000),
+        ..(**site.server.snapshot.load()).clone()
+    };
+    site.server.snapshot.store(Arc::new(old));
+    for path in ["/", "/incidents", "/devices", "/gates", "/report", "/branches", "/devices/B-0003", "/support"] {
+        let seen = crate::work::SATO.read(&site, path).await;
+        assert!(seen.contains("cannot be seen") && seen.contains("are 10 min old"), "{path}: {seen}");
+        assert!(!seen.contains("Nothing is wrong"), "{path}");
+    }
+    site.server.stop().await;
 }

@@ -186,6 +186,56 @@ impl Page {
         self.shows_within(css, wanted, PATIENCE).await;
     }
 
+    /// Waits until an element is seen, at most `limit`.
+    pub async fn shown_within(&self, css: &str, limit: Duration) {
+        self.is_within(css, limit, true).await;
+    }
+
+    /// The same, until it is not seen any more.
+    pub async fn gone_within(&self, css: &str, limit: Duration) {
+        self.is_within(css, limit, false).await;
+    }
+
+    async fn is_within(&self, css: &str, limit: Duration, shown: bool) {
+        let start = clock::monotonic();
+        while self.shown(css).await != shown {
+            assert!(start.elapsed() < limit, "{css} is not shown: {shown} within {limit:?}:\n{}", self.body().await);
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Whether an element is there to be seen.
+    pub async fn shown(&self, css: &str) -> bool {
+        match self.driver.find(By::Css(css)).await {
+            Ok(element) => element.is_displayed().await.unwrap_or(false),
+            Err(_) => false,
+        }
+    }
+
+    /// Waits until the text of an element is another than `before`.
+    pub async fn changes(&self, css: &str, before: &str) {
+        let deadline = clock::monotonic() + PATIENCE;
+        while self.text(css).await.is_some_and(|text| text == before) {
+            assert!(clock::monotonic() < deadline, "{css} stays {before:?}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// What stands in the tab.
+    pub async fn title(&self) -> String {
+        self.driver.title().await.unwrap()
+    }
+
+    /// What stands in a field.
+    pub async fn value(&self, css: &str) -> String {
+        self.find(css).await.value().await.unwrap().unwrap_or_default()
+    }
+
+    /// Runs a script on the page.
+    pub async fn run(&self, script: &str) {
+        self.driver.execute(script, Vec::new()).await.unwrap();
+    }
+
     /// The whole text of the page.
     pub async fn body(&self) -> String {
         self.text("body").await.unwrap_or_default()

@@ -11,6 +11,7 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "waits for another program with a bounded deadline")]
 
+#[allow(dead_code, reason = "shared with the tests of freshness")]
 mod browser;
 mod channels;
 mod site;

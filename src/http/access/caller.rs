@@ -228,6 +228,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Visit {
     pub(in crate::http) uri: Uri,
+    /// Whether it sends a form: its answer cannot be asked for again.
+    pub(in crate::http) posted: bool,
     pub(in crate::http) headers: HeaderMap,
     /// `None` on pages that everybody may see.
     pub(in crate::http) principal: Option<Principal>,
@@ -242,6 +244,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
         let caller = parts.extensions.get::<Caller>();
         Ok(Self {
             uri: parts.uri.clone(),
+            posted: !parts.method.is_safe(),
             headers: parts.headers.clone(),
             principal: caller.and_then(|caller| caller.identity.clone().ok().flatten()),
             form_token: caller.map(Caller::form_token).unwrap_or_default(),

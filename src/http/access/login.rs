@@ -29,7 +29,7 @@ const NAME_S: u32 = 90 * 86_400;
 const MAX_NEXT: usize = 1_024;
 
 /// The login's address for somebody who wanted to go to `next`.
-pub(super) fn address(next: &str) -> String {
+pub(in crate::http) fn address(next: &str) -> String {
     let encoded = page::encode(inside(next));
     if encoded == "%2F" { "/login".to_owned() } else { format!("/login?next={encoded}") }
 }

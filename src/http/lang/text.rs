@@ -140,7 +140,6 @@ pub(in crate::http) struct Text {
     pub(in crate::http) test_false_positives: &'static str,
     pub(in crate::http) test_flagged: &'static str,
 
-    pub(in crate::http) as_of: fn(&str, &str) -> String,
     pub(in crate::http) zone: fn(&str) -> String,
     pub(in crate::http) refreshes: fn(u32) -> String,
     pub(in crate::http) refresh_stop: &'static str,
@@ -300,7 +299,6 @@ pub(super) static EN: Text = Text {
     test_false_positives: "false positives",
     test_flagged: "flagged flows",
 
-    as_of: |time, age| format!("Figures of {time}, {age} old."),
     zone: |name| format!("Times in {name}."),
     refreshes: |s| format!("Reloads every {s} s."),
     refresh_stop: "Stop reloading",
@@ -455,7 +453,6 @@ pub(super) static JA: Text = Text {
     test_false_positives: "誤検知",
     test_flagged: "検知された通信",
 
-    as_of: |time, age| format!("{time} 時点の数値({age}前)。"),
     zone: |name| format!("時刻は {name}。"),
     refreshes: |s| format!("{s}秒ごとに再読み込みします。"),
     refresh_stop: "再読み込みを止める",

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::frame::{Place, View, form_token, page as framed};
+use super::frame::{Place, View, form_token, framed};
+use super::fresh::Fresh;
 use super::parts::encode;
 use crate::engine::gate::MAX_NAME;
 use crate::http::lang::AccessText;
@@ -63,7 +64,7 @@ pub(super) fn login(view: &View<'_>, way: Way, next: &str, notice: Option<Notice
             Way::Proxy => p { (text.by_proxy) },
         }
     };
-    framed(view, title, Place::None, None, &body)
+    framed(view, title, Place::None, Fresh::Never, &body)
 }
 
 fn form(view: &View<'_>, next: &str, password: bool) -> Markup {
@@ -119,7 +120,7 @@ pub(super) fn account(view: &View<'_>, principal: &Principal, sessions: &[Sessio
             }
         }
     };
-    framed(view, text.account, Place::None, None, &body)
+    framed(view, text.account, Place::None, Fresh::Still, &body)
 }
 
 /// For a browser whose request was refused.
@@ -130,5 +131,5 @@ pub(super) fn refused(view: &View<'_>, why: &str) -> Markup {
         p lang="en" { (why) }
         p { a href=(view.link("/", "")) { (view.text().back) } }
     };
-    framed(view, text.refused, Place::None, None, &body)
+    framed(view, text.refused, Place::None, Fresh::Never, &body)
 }

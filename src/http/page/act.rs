@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::case::state_badge;
 use super::form::Form;
 use super::frame::{Place, View, framed};
+use super::fresh::Fresh;
 use super::owed;
 use crate::engine::incident::closure::Obstacles;
 use crate::engine::incident::ladder::Claim;
@@ -46,7 +47,7 @@ pub(in crate::http) fn page(view: &View<'_>, subject: &Subject<'_>, fields: &Fie
         }
         p { a href=(view.link(&path, "")) { (text.cancel) } }
     };
-    framed(view, (text.act)(act), Place::Incidents, (None, None), &body)
+    framed(view, (text.act)(act), Place::Incidents, Fresh::Still, &body)
 }
 
 /// What keeps the act from being possible at all, instead of a button that fails.

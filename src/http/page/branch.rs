@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::case::{path_of, state_badge};
 use super::frame::{Place, View, framed};
+use super::fresh::Fresh;
 use super::ladder::{self, LadderParams};
 use super::parts::encode;
 use super::{owed, remedy, support};
@@ -76,7 +77,7 @@ pub(in crate::http) fn list(view: &View<'_>, snapshot: &Snapshot, board: &CaseBo
             }
         }
     };
-    framed(view, text.branches, Place::Branches, (Some(REFRESH_S), Some("*")), &body)
+    framed(view, text.branches, Place::Branches, Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) }, &body)
 }
 
 /// The page of one branch. `contacts`: of the devices that are not done, for who may see them.
@@ -94,27 +95,33 @@ pub(in crate::http) fn page(
     let title = (text.branch_of)(name);
     let body = html! {
         h1 { (title) }
-        p { ((view.text().devices_count)(u64::from(known.devices))) ", " (text.degraded) ": " (known.degraded) }
-        @if cases().next().is_none() { p { (text.branch_quiet) } }
+        div id="branch" data-live="" {
+            p { ((view.text().devices_count)(u64::from(known.devices))) ", " (text.degraded) ": " (known.degraded) }
+            @if cases().next().is_none() { p { (text.branch_quiet) } }
+        }
         @for case in cases() {
             @let only = params_of(params, name);
             section.incident aria-label=(case.number()) {
-                h2 { @if view.may(Action::See) { a href=(view.link(&path_of(case), "")) { (case.number()) } } @else { (case.number()) }
-                    " " (state_badge(view, case.state)) }
-                p { ((view.lang.case().state_meaning)(case.state)) }
+                div id=(format!("state-{}", case.number())) data-live="" {
+                    h2 { @if view.may(Action::See) { a href=(view.link(&path_of(case), "")) { (case.number()) } } @else { (case.number()) }
+                        " " (state_badge(view, case.state)) }
+                    p { ((view.lang.case().state_meaning)(case.state)) }
+                }
                 @let part = part_of(case, name);
                 (ladder::section(view, &part, &path))
                 (owed::section(view, &part, &board.settings, &path_of(case)))
-                (to_call(view, &part, contacts))
-                @if let Some(plan) = case.countermeasures.workaround() {
-                    h3 { (view.lang.case().script) " " (plan.id) }
-                    (remedy::script(view, &plan.script))
+                div id=(format!("to-call-{}", case.number())) data-live="" {
+                    (to_call(view, &part, contacts))
+                    @if let Some(plan) = case.countermeasures.workaround() {
+                        h3 { (view.lang.case().script) " " (plan.id) }
+                        (remedy::script(view, &plan.script))
+                    }
                 }
                 (ladder::devices(view, &part, (&path, &only), true))
             }
         }
     };
-    framed(view, &title, Place::Branches, (Some(REFRESH_S), Some("*")), &body)
+    framed(view, &title, Place::Branches, Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) }, &body)
 }
 
 /// The list's filter, bound to the branch.

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::frame::{Place, View, framed};
+use super::fresh::Fresh;
 use super::ladder::{self, LadderParams};
 use super::parts::{self, Tone, badge, encode};
 use super::{burndown, evidence, gate, incident, owed, people, remedy, story, strip};
@@ -46,7 +47,7 @@ pub(in crate::http) fn page(view: &View<'_>, shown: &Shown<'_>) -> Markup {
     let live = snapshot.events.iter().find(|event| case.event_ids.contains(&event.event_id));
     let body = html! {
         (head(view, case))
-        @if let Some(event) = live.filter(|_| case.is_open()) { div id="clock" data-live="" { (parts::clock(view, event)) } }
+        div id="clock" data-live="" { @if let Some(event) = live.filter(|_| case.is_open()) { (parts::clock(view, event)) } }
         (standing(view, shown, &path))
         (people::section(view, case, Some(&board.rota), &path))
         (burndown::section(view, case, &board.settings))
@@ -57,12 +58,12 @@ pub(in crate::http) fn page(view: &View<'_>, shown: &Shown<'_>) -> Markup {
         (story::section(view, shown.record, &path))
         (story::delivery(view, shown.attempts))
         (ladder::devices(view, case, (&path, shown.params), false))
-        (detected(view, shown))
+        div id="detected" data-live="" { (detected(view, shown)) }
         (exports(view, case))
     };
     let title = format!("{} {}", case.number(), (view.lang.case().state)(case.state));
     let refresh = case.is_open().then_some(REFRESH_S);
-    framed(view, &title, Place::Incidents, (refresh, Some(case.number())), &body)
+    framed(view, &title, Place::Incidents, Fresh::Parts { watch: case.number(), reload_s: refresh }, &body)
 }
 
 fn head(view: &View<'_>, case: &Case) -> Markup {

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::case::{path_of, state_badge};
 use super::evidence;
 use super::frame::{Place, View, framed};
+use super::fresh::Fresh;
 use super::ladder::step_badge;
 use super::parts::{self, badge, verdict_badge};
 use super::strip;
@@ -51,13 +52,13 @@ pub(in crate::http) fn page(view: &View<'_>, known: &Known<'_>) -> Markup {
                 @if let Some(rung) = file.case.ladder.get(known.device) { (part(view, file, known.device, rung)) }
             }
         }
-        @match known.detected {
+        div id="measured" data-live="" { @match known.detected {
             Some(Ok(Some(record))) => (measured(view, record)),
             Some(Err(error)) => p { (super::now::unreadable(view, error)) },
             _ => {}
-        }
+        } }
     };
-    framed(view, known.device.as_str(), Place::Devices, (Some(REFRESH_S), Some("*")), &body)
+    framed(view, known.device.as_str(), Place::Devices, Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) }, &body)
 }
 
 fn facts(view: &View<'_>, known: &Known<'_>, may: bool) -> Markup {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::frame::{Place, View, page as framed};
+use super::frame::{Place, View, framed};
+use super::fresh::Fresh;
 use super::parts::{encode, verdict_badge, verdict_word};
 use crate::engine::device::Label;
 use crate::engine::effect::Verdict;
@@ -23,18 +24,20 @@ pub(super) fn page(view: &View<'_>, snapshot: &Snapshot, params: &DeviceParams) 
     let body = html! {
         h1 { (text.nav_devices) }
         (form(view, snapshot, params))
-        p.note { ((text.shown_of)(found.devices.len(), found.total)) }
-        @if found.devices.is_empty() { p { (text.no_devices) } } @else { (table(view, &found.devices)) }
-        p.paging {
-            @if !params.after.is_empty() {
-                a href=(view.link("/devices", &query(params, None))) { (text.first_page) } " "
-            }
-            @if let Some(next) = found.next {
-                a rel="next" href=(view.link("/devices", &query(params, Some(next)))) { (text.next_page) }
+        div id="list" data-live="" {
+            p.note { ((text.shown_of)(found.devices.len(), found.total)) }
+            @if found.devices.is_empty() { p { (text.no_devices) } } @else { (table(view, &found.devices)) }
+            p.paging {
+                @if !params.after.is_empty() {
+                    a href=(view.link("/devices", &query(params, None))) { (text.first_page) } " "
+                }
+                @if let Some(next) = found.next {
+                    a rel="next" href=(view.link("/devices", &query(params, Some(next)))) { (text.next_page) }
+                }
             }
         }
     };
-    Ok(framed(view, text.nav_devices, Place::Devices, None, &body))
+    Ok(framed(view, text.nav_devices, Place::Devices, Fresh::Parts { watch: "*", reload_s: None }, &body))
 }
 
 /// The filter of these parameters as a query string.

@@ -4,6 +4,7 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
+use super::fresh::{self, Fresh};
 use crate::engine::time::Timestamp;
 use crate::http::access::FORM_FIELD;
 use crate::http::assets::{SCRIPT_PATH, STYLE_PATH};
@@ -26,6 +27,10 @@ pub(in crate::http) struct View<'a> {
     pub(super) form_token: &'a str,
     pub(super) zone: &'a Zone,
     pub(super) now: Timestamp,
+    /// When the engine last looked: the instant of its snapshot.
+    pub(super) seen_at: Timestamp,
+    /// Whether it answers a form, so that nobody can ask for it again.
+    pub(super) posted: bool,
     /// Engine seconds a real second.
     pub(super) speed: f64,
 }
@@ -109,30 +114,19 @@ impl View<'_> {
     }
 }
 
-/// A whole page. `refresh_s`: it reloads after so many seconds, unless the reader has stopped it.
-pub(super) fn page(view: &View<'_>, title: &str, place: Place, refresh_s: Option<u32>, body: &Markup) -> Markup {
-    framed(view, title, place, (refresh_s, None), body)
-}
-
-/// The same. `watch`: with JavaScript the page does not reload but takes over the parts marked `data-live` whenever the incident
-/// of this number changes (`*`: any, and the fleet's picture); reloading is then for those without.
-pub(super) fn framed(
-    view: &View<'_>,
-    title: &str,
-    place: Place,
-    (refresh_s, watch): (Option<u32>, Option<&str>),
-    body: &Markup,
-) -> Markup {
-    let refresh = refresh_s.filter(|_| view.refresh);
+/// A whole page.
+pub(super) fn framed(view: &View<'_>, title: &str, place: Place, fresh: Fresh<'_>, body: &Markup) -> Markup {
+    let fresh = fresh.of(view);
     html! {
         (DOCTYPE)
         html lang=(view.lang.code()) {
-            (head(title, refresh, watch.is_some()))
+            (head(view, title, fresh))
             body {
                 a.skip href="#content" { (view.text().skip) }
                 (top(view, place))
-                main id="content" data-watch=[watch] { (body) }
-                (foot(view, (refresh_s, refresh), watch))
+                // The first page tells in its own banner what cannot be seen.
+                (fresh::content(view, fresh, place != Place::Now, body))
+                (foot(view, fresh))
             }
         }
     }
@@ -171,42 +165,42 @@ fn top(view: &View<'_>, place: Place) -> Markup {
     }
 }
 
-fn foot(view: &View<'_>, (refresh_s, refresh): (Option<u32>, Option<u32>), watch: Option<&str>) -> Markup {
+fn foot(view: &View<'_>, fresh: Fresh<'_>) -> Markup {
     let text = view.text();
     let words = view.lang.case();
-    let reload = html! {
-        @if let Some(seconds) = refresh {
-            p.screen { ((text.refreshes)(seconds)) " "
-                a href=(view.this_with("refresh", Some("off"))) { (text.refresh_stop) } }
-        } @else if refresh_s.is_some() {
-            p.screen { a href=(view.this_with("refresh", None)) { (text.refresh_start) } }
-        }
-    };
     html! {
         footer {
             p { ((text.zone)(view.zone.name())) " fleetwatch " (env!("CARGO_PKG_VERSION")) }
-            @if watch.is_some() {
+            @if fresh.watch().is_some() {
                 p.screen id="live" role="status" data-on=(words.live_on) data-off=(words.live_off) {}
-                noscript { (reload) }
-            } @else { (reload) }
+            }
+            @if let Some(seconds) = fresh.reload_s() {
+                noscript {
+                    @if view.refresh {
+                        p.screen { ((text.refreshes)(seconds)) " "
+                            a href=(view.this_with("refresh", Some("off"))) { (text.refresh_stop) } }
+                    } @else {
+                        p.screen { a href=(view.this_with("refresh", None)) { (text.refresh_start) } }
+                    }
+                }
+            }
         }
     }
 }
 
-fn head(title: &str, refresh: Option<u32>, live: bool) -> Markup {
+fn head(view: &View<'_>, title: &str, fresh: Fresh<'_>) -> Markup {
     html! {
         head {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
             meta name="color-scheme" content="light dark";
-            @if let Some(seconds) = refresh {
-                @if live { noscript { meta http-equiv="refresh" content=(seconds); } }
-                @else { meta http-equiv="refresh" content=(seconds); }
+            @if let Some(seconds) = fresh.reload_s().filter(|_| view.refresh) {
+                noscript { meta http-equiv="refresh" content=(seconds); }
             }
             title { (title) " - fleetwatch" }
             link rel="stylesheet" href=(*STYLE_PATH);
             link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
-            @if live { script src=(*SCRIPT_PATH) defer {} }
+            @if fresh.has_script() { script src=(*SCRIPT_PATH) defer {} }
         }
     }
 }
@@ -222,7 +216,7 @@ pub(super) fn not_found(view: &View<'_>) -> Markup {
         p { (text.not_found_detail) }
         p { a href=(view.link("/", "")) { (text.back) } }
     };
-    page(view, text.not_found, Place::None, None, &body)
+    framed(view, text.not_found, Place::None, Fresh::Never, &body)
 }
 
 /// A page where no state is at hand.
@@ -237,6 +231,8 @@ pub(super) fn plain(lang: Lang, uri: &Uri, page: impl FnOnce(&View<'_>) -> Marku
         form_token: "",
         zone: &zone,
         now,
+        seen_at: now,
+        posted: false,
         speed: 1.0,
     };
     page(&view)
@@ -259,7 +255,7 @@ fn bad_request(view: &View<'_>, why: &str) -> Markup {
         p lang="en" { (why) }
         p { a href=(view.link("/", "")) { (text.back) } }
     };
-    page(view, text.bad_request, Place::None, None, &body)
+    framed(view, text.bad_request, Place::None, Fresh::Never, &body)
 }
 
 pub(super) fn respond(status: StatusCode, lang: Lang, markup: &Markup) -> Response {

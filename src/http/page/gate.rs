@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::frame::{Place, View, form_token, page as framed};
+use super::frame::{Place, View, form_token, framed};
+use super::fresh::Fresh;
 use super::parts::{Tone, badge, encode};
 use crate::engine::gate::{Decision, Gate, MAX_NAME, MAX_REASON};
 use crate::record::access::Principal;
@@ -18,21 +19,21 @@ pub(super) fn page(view: &View<'_>, board: Option<&GateBoard>, problem: Option<&
         }
         @if let Some(board) = board {
             p { (text.intro) }
-            @if board.decisions.is_empty() { p { (text.none) } }
+            div id="none" data-live="" { @if board.decisions.is_empty() { p { (text.none) } } }
             @for decision in newest_first(&board.decisions) { (card(view, decision)) }
             section aria-labelledby="other" {
                 h2 id="other" { (text.other) }
                 (form(view, None))
             }
-            @if !board.ring.devices.is_empty() {
-                section aria-labelledby="ring" {
-                    h2 id="ring" { (text.ring) }
+            div id="ring" data-live="" { @if !board.ring.devices.is_empty() {
+                section aria-labelledby="ring-title" {
+                    h2 id="ring-title" { (text.ring) }
                     p { ((text.ring_detail)(board.ring.devices.len())) }
                 }
-            }
+            } }
         } @else { p { (text.off) } }
     };
-    framed(view, text.title, Place::Gates, None, &body)
+    framed(view, text.title, Place::Gates, Fresh::Parts { watch: "*", reload_s: None }, &body)
 }
 
 fn newest_first(decisions: &[Decision]) -> Vec<&Decision> {
@@ -43,7 +44,7 @@ fn newest_first(decisions: &[Decision]) -> Vec<&Decision> {
 
 fn card(view: &View<'_>, decision: &Decision) -> Markup {
     html! {
-        article.event id=(decision.version) {
+        article.event id=(decision.version) data-live="" {
             h3 { (decision.version) " " (word(view, decision.gate)) }
             p { (told(view, decision)) }
             (form(view, Some(decision)))

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::evidence;
-use super::frame::{Place, View, page as framed};
+use super::frame::{Place, View, framed};
+use super::fresh::Fresh;
 use super::gate;
 use super::now::unreadable;
 use super::parts::{self, event_name, incident_table, state_badge};
@@ -17,7 +18,7 @@ use crate::engine::snapshot::{EventView, Snapshot};
 use crate::http::work::Act;
 use crate::record::{Incident, IncidentRecord, IncidentState, Membership, RecordedChange, StoreError};
 
-/// Seconds after which the page of an open event reloads.
+/// Seconds after which the list, and the page of an open event, reload without JavaScript.
 const REFRESH_S: u32 = 30;
 
 /// From this delay on, the timeline tells when a line was written beside when it was decided.
@@ -36,7 +37,7 @@ pub(super) fn list(view: &View<'_>, listed: Result<Vec<Incident>, StoreError>, l
             Err(error) => p { (unreadable(view, error)) },
         }
     };
-    framed(view, text.nav_incidents, Place::Incidents, None, &body)
+    framed(view, text.nav_incidents, Place::Incidents, Fresh::Whole(Some(REFRESH_S)), &body)
 }
 
 /// The page of the event with this number or event id, from the record and from the last snapshot; `None` when
@@ -58,7 +59,13 @@ pub(super) fn page(
     if record.is_none() && live.is_none() {
         // What cannot be read may be there: that is not the same as not found.
         let note = note?;
-        return Some(framed(view, id, Place::Incidents, Some(REFRESH_S), &html! { h1 { (id) } p { (note) } }));
+        return Some(framed(
+            view,
+            id,
+            Place::Incidents,
+            Fresh::Whole(Some(REFRESH_S)),
+            &html! { h1 { (id) } p { (note) } },
+        ));
     }
     let facts = Facts::new(record.as_ref(), live)?;
     let open = facts.state != IncidentState::Resolved && !facts.is_near_miss();
@@ -89,7 +96,7 @@ pub(super) fn page(
         }
     };
     let title = format!("{} {}", text.incident, facts.name);
-    Some(framed(view, &title, Place::Incidents, open.then_some(REFRESH_S), &body))
+    Some(framed(view, &title, Place::Incidents, Fresh::Whole(open.then_some(REFRESH_S)), &body))
 }
 
 /// The event as the record tells it, and fresher where it is still open.

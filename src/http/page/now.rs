@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::frame::{Place, View, framed};
+use super::fresh::{self, Fresh};
 use super::parts::{self, Tone, banner, encode, event_name, incident_table, state_badge};
 use super::{case, channels, gate, people};
 use crate::engine::incident::{Case, CaseSummary};
@@ -15,12 +16,6 @@ use crate::record::{GateBoard, Incident, StoreError};
 
 /// Seconds after which the page reloads.
 const REFRESH_S: u32 = 10;
-
-/// Engine time after which a snapshot is stale: three ticks.
-const STALE_MS: i64 = 30_000;
-
-/// A snapshot is not called stale before this much real time, however fast engine time runs.
-const STALE_REAL_S: f64 = 5.0;
 
 /// Open events shown in full.
 const SHOWN: usize = 20;
@@ -50,8 +45,8 @@ pub(super) fn page(
             @for event in others.iter().take(SHOWN) { (event_card(view, event)) }
             @if others.len() > SHOWN { p { ((text.more_events)(others.len() - SHOWN)) } }
         }
-        section aria-labelledby="recent" {
-            h2 id="recent" { (text.recent_incidents) }
+        section id="recent" data-live="" aria-labelledby="recent-title" {
+            h2 id="recent-title" { (text.recent_incidents) }
             @match &recent {
                 Ok(list) if list.is_empty() => p { (text.no_incidents) },
                 Ok(list) => {
@@ -62,7 +57,13 @@ pub(super) fn page(
             }
         }
     };
-    framed(view, &title(view, &events, cases), Place::Now, (Some(REFRESH_S), Some("*")), &body)
+    framed(
+        view,
+        &title(view, &events, cases),
+        Place::Now,
+        Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) },
+        &body,
+    )
 }
 
 /// Tells the reader in short; the log tells why.
@@ -139,16 +140,15 @@ fn banners(
 /// What keeps the detector from seeing the fleet; `None` when it sees.
 fn blindness(view: &View<'_>, snapshot: &Snapshot, latches: &[Latch]) -> Option<Markup> {
     let text = view.text();
-    let age_ms = view.now.since_ms(snapshot.at);
-    let stale = age_ms > STALE_MS && age_ms as f64 > STALE_REAL_S * 1_000.0 * view.speed;
+    let stale = fresh::stale_s(view);
     let totals = &snapshot.totals;
     let silent = totals.reporting * 2 < totals.expected || totals.expected == 0;
     let closed: Vec<&Latch> = latches.iter().filter(|latch| !latch.ready).collect();
-    if !stale && !silent && closed.is_empty() {
+    if stale.is_none() && !silent && closed.is_empty() {
         return None;
     }
     Some(html! {
-        @if stale { p { ((text.stale_detail)(&view.duration((age_ms / 1_000) as u64))) } }
+        @if let Some(age_s) = stale { p { ((text.stale_detail)(&view.duration(age_s))) } }
         @if silent { p { ((text.silent_detail)(totals.reporting, totals.expected)) } }
         @if !closed.is_empty() {
             p { (text.not_ready_detail) }
@@ -160,7 +160,6 @@ fn blindness(view: &View<'_>, snapshot: &Snapshot, latches: &[Latch]) -> Option<
 fn figures(view: &View<'_>, snapshot: &Snapshot) -> Markup {
     let text = view.text();
     let totals = &snapshot.totals;
-    let age = u64::try_from(view.now.since_ms(snapshot.at)).unwrap_or(0) / 1_000;
     html! {
         section id="figures" data-live="" aria-labelledby="fleet" {
             h2 id="fleet" { (text.fleet) }
@@ -169,9 +168,6 @@ fn figures(view: &View<'_>, snapshot: &Snapshot) -> Markup {
                 (figure(text.degraded_now, totals.degraded, "", (totals.degraded > 0).then_some(Tone::Bad)))
                 (figure(text.healthy_now, totals.healthy, "", None))
                 (figure(text.not_known, totals.unknown + totals.indeterminate, text.not_known_note, None))
-            }
-            @if snapshot.at.as_ms() != 0 {
-                p.note { ((text.as_of)(&view.zone.time_s(snapshot.at), &view.duration(age))) }
             }
         }
     }

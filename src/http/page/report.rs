@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::frame::{Place, View, page as framed};
+use super::frame::{Place, View, framed};
+use super::fresh::Fresh;
 use super::now::unreadable;
 use super::parts::{self, encode, event_name, incident_table, percent};
 use crate::http::report::{ReportError, ReportParams};
@@ -23,14 +24,14 @@ pub(super) fn page(view: &View<'_>, params: &ReportParams, report: &Result<Morni
             button { (view.text().filter) }
         }
         p.note id="hint" { (text.moment_hint) }
-        @match report {
+        div id="report" data-live="" { @match report {
             Ok(report) => (found(view, report)),
             Err(ReportError::Moment(what)) => p { ((text.moment_wrong)(what)) },
             Err(ReportError::Backwards) => p { (text.backwards) },
             Err(ReportError::Store(error)) => p { (unreadable(view, error)) },
-        }
+        } }
     };
-    framed(view, text.report, Place::Report, None, &body)
+    framed(view, text.report, Place::Report, Fresh::Parts { watch: "*", reload_s: None }, &body)
 }
 
 fn found(view: &View<'_>, report: &MorningReport) -> Markup {

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::case::{path_of, state_badge};
 use super::form::Form;
 use super::frame::{Place, View, framed};
+use super::fresh::Fresh;
 use super::parts::{Tone, badge};
 use super::remedy::lines;
 use crate::engine::incident::review::Review;
@@ -29,14 +30,27 @@ pub(in crate::http) fn page(
     let form = Form { view, fields, faults };
     let title = format!("{}: {}", words.review, case.number());
     let body = html! {
-        h1 { (title) " " (state_badge(view, case.state)) }
+        div id="head" data-live="" { h1 { (title) " " (state_badge(view, case.state)) } }
         p.screen { a href=(view.link(&path, "")) { (text.cancel) } " | "
             a href=(view.link(&format!("{path}/review.md"), "")) { (text.review_markdown) } }
         (form.summary())
-        @if let Some((review, stamp)) = &case.review {
+        div id="filed" data-live="" { @if let Some((review, stamp)) = &case.review {
             p.note { ((text.review_filed)(&stamp.by, &view.zone.date_time(stamp.at, view.lang))) }
             div.script { (lines(review)) }
-        }
+        } }
+        div id="file" data-live="" { (file(view, (case, settings), &form)) }
+        (super::burndown::section(view, case, settings))
+        div id="draft" data-live="" { @if let Some(draft) = draft { pre.draft { (draft) } } }
+    };
+    framed(view, &title, Place::Incidents, Fresh::Parts { watch: case.number(), reload_s: None }, &body)
+}
+
+/// The form, once the incident is resolved.
+fn file(view: &View<'_>, (case, settings): (&Case, &LifeSettings), form: &Form<'_>) -> Markup {
+    let text = view.lang.act();
+    let words = view.lang.case();
+    let path = path_of(case);
+    html! {
         @if case.state.is_active() { p { (badge(Tone::Unknown, text.review_early)) } }
         @else if case.is_open() {
             @if let Some(due) = case.review_due_at(settings) {
@@ -50,10 +64,7 @@ pub(in crate::http) fn page(
                 }
             }
         }
-        (super::burndown::section(view, case, settings))
-        @if let Some(draft) = draft { pre.draft { (draft) } }
-    };
-    framed(view, &title, Place::Incidents, (None, None), &body)
+    }
 }
 
 /// What the record says, drafted in the language of the page; `None` for a record that cannot be read.

@@ -5,9 +5,13 @@ use serde_json::Value;
 
 use super::channels;
 use super::frame::{Place, View, framed};
+use super::fresh::Fresh;
 use crate::engine::incident::{LifeSettings, Rota};
 use crate::http::lang::story;
 use crate::record::standing::Board;
+
+/// Seconds after which the page reloads where it cannot be kept live.
+const REFRESH_S: u32 = 30;
 
 /// Parts of keys whose values are not for the eye, wherever they stand.
 const SECRET: [&str; 4] = ["password", "secret", "token", "credential"];
@@ -45,7 +49,7 @@ pub(in crate::http) fn page(
             }
         }
     };
-    framed(view, text.settings, Place::Settings, (None, None), &body)
+    framed(view, text.settings, Place::Settings, Fresh::Whole(Some(REFRESH_S)), &body)
 }
 
 fn people(view: &View<'_>, rota: &Rota) -> Markup {

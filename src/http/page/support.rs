@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::form::{Form, tap};
 use super::frame::{Place, View, framed};
+use super::fresh::Fresh;
 use super::ladder::step_badge;
 use super::parts::{Tone, badge, banner, encode};
 use super::{owed, remedy};
@@ -82,7 +83,7 @@ pub(in crate::http) fn page(view: &View<'_>, desk: &Desk<'_>, fields: &Fields, f
         }
     };
     let refresh = desk.watched.then_some(WATCH_S);
-    framed(view, text.title, Place::Support, (refresh, Some("*")), &body)
+    framed(view, text.title, Place::Support, Fresh::Parts { watch: "*", reload_s: refresh }, &body)
 }
 
 fn search(view: &View<'_>, q: &str) -> Markup {
@@ -138,7 +139,7 @@ fn standing(view: &View<'_>, board: &CaseBoard, looked: &Looked<'_>) -> Markup {
 
 fn one(view: &View<'_>, (desk, looked): (&Desk<'_>, &Looked<'_>), fields: &Fields, faults: &[Fault]) -> Markup {
     html! {
-        div id="who" {
+        div id="who" data-live="" {
             h2 { a href=(view.link(&format!("/devices/{}", looked.device), "")) { (looked.device) } }
             (who(view, looked))
         }
@@ -327,7 +328,7 @@ fn calls(view: &View<'_>, (case, rung): (&Case, &Rung), device: &DeviceId, neede
     let text = view.lang.support();
     let path = super::case::path_of(case);
     html! {
-        div.calls {
+        div.calls id=(format!("calls-{}", case.number())) data-live="" {
             h3 { (text.calls_so_far) }
             p { @if rung.calls == 0 { (text.no_calls) } @else { (rung.calls) } }
             @if rung.unanswered > 0 { p { ((text.unanswered_calls)(rung.unanswered, needed)) } }

@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::fresh::Fresh;
 use super::ladder::LadderParams;
 use super::{branch, case, device, frame, incident, review, settings, story, view};
 use crate::engine::device::DeviceId;
@@ -20,6 +21,12 @@ use crate::record::access::Action;
 use crate::record::case::{CaseQuery, ContactEntry};
 use crate::record::desk::{CaseBoard, CaseFile};
 use crate::record::{IncidentRecord, StoreError};
+
+/// Seconds after which a page that could not be read is tried again without JavaScript.
+const RETRY_S: u32 = 10;
+
+/// Seconds after which the record reloads without JavaScript.
+const REFRESH_S: u32 = 30;
 
 /// Attempts of delivery on an incident's page.
 const ATTEMPTS: u32 = 30;
@@ -49,7 +56,7 @@ fn nothing(view: &frame::View<'_>, error: Option<&StoreError>) -> Response {
         None => return frame::respond(StatusCode::NOT_FOUND, view.lang, &frame::not_found(view)),
         Some(error) => super::now::unreadable(view, error),
     };
-    let page = frame::framed(view, "", frame::Place::None, (None, None), &page);
+    let page = frame::framed(view, view.text().blind, frame::Place::None, Fresh::Whole(Some(RETRY_S)), &page);
     frame::respond(StatusCode::SERVICE_UNAVAILABLE, view.lang, &page)
 }
 
@@ -134,7 +141,7 @@ pub(in crate::http) async fn record(
                 p.screen { a href=(view.link(&path, "")) { (file.case.number()) } }
                 (story::page(&view, &file.record, &path, (params.before, params.by == "people")))
             };
-            let page = frame::framed(&view, &title, frame::Place::Incidents, (None, None), &body);
+            let page = frame::framed(&view, &title, frame::Place::Incidents, Fresh::Whole(Some(REFRESH_S)), &body);
             frame::respond(StatusCode::OK, view.lang, &page)
         }
         other => nothing(&view, other.err().as_ref()),
