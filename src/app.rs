@@ -24,6 +24,7 @@
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
 //! | [`score`] | `score`: the detection benchmark |
 //! | [`simulate`] | `simulate`: a fleet or a load against any broker |
+//! | [`stepping`] | what has to be done before a clock that is moved in steps may be moved again |
 //! | [`stop`] | the wish to end: Ctrl-C or SIGTERM |
 //! | [`watch`] | readiness and gauges, once a second |
 //!
@@ -62,5 +63,6 @@ pub mod report;
 pub mod score;
 pub mod serve;
 pub mod simulate;
+pub mod stepping;
 pub mod stop;
 pub mod watch;

@@ -4,9 +4,15 @@
 //! counting its hours right; the step is reported ([`Clock::wall_step_ms`]), never obeyed. A speed other than 1 makes
 //! an hour of engine time pass in less: the demo, the simulator and whoever records them must then share the same
 //! epoch and speed, because real arrivals with a sixty-fold uptime would make nonsense of event time.
+//!
+//! A story that is to be the same on every machine has a [`stepped`] clock, which only whoever tells it moves.
 #![allow(clippy::disallowed_methods)]
 
+mod stepped;
+
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub use stepped::Hand;
 
 use crate::engine::time::Timestamp;
 
@@ -18,12 +24,14 @@ pub struct Clock {
     speed: f64,
     /// Whether the epoch was the wall clock's, so that steps of the wall clock can be told.
     follows_wall: bool,
+    /// Whose hand moves it, instead of the monotonic clock.
+    hand: Option<Hand>,
 }
 
 impl Clock {
     /// Real time: starts at the wall clock and goes on by the monotonic one.
     pub fn system() -> Self {
-        Self { origin: Instant::now(), epoch: wall_now(), speed: 1.0, follows_wall: true }
+        Self { origin: Instant::now(), epoch: wall_now(), speed: 1.0, follows_wall: true, hand: None }
     }
 
     /// Starts at `epoch` and runs `speed` times as fast as real time.
@@ -32,13 +40,31 @@ impl Clock {
     /// When `speed` is not finite and positive.
     pub fn scaled(epoch: Timestamp, speed: f64) -> Self {
         assert!(speed.is_finite() && speed > 0.0, "the speed of a clock is positive");
-        Self { origin: Instant::now(), epoch, speed, follows_wall: false }
+        Self { origin: Instant::now(), epoch, speed, follows_wall: false, hand: None }
+    }
+
+    /// Starts at `epoch` and stands still until the hand is moved; `speed` is what the hand intends.
+    ///
+    /// # Panics
+    /// When `speed` is not finite and positive.
+    pub fn stepped(epoch: Timestamp, speed: f64) -> (Self, Hand) {
+        let hand = Hand::new(epoch, speed);
+        (Self { hand: Some(hand), ..Self::scaled(epoch, speed) }, hand)
+    }
+
+    /// Whether engine time passes only when somebody moves it: what follows from it is then done when that one asks.
+    pub fn is_stepped(&self) -> bool {
+        self.hand.is_some()
     }
 
     /// This clock, set forward so that it shows `instant` or later: engine time never goes back over a restart, whatever
     /// has happened to the wall clock.
     #[must_use]
     pub fn not_before(mut self, instant: Timestamp) -> Self {
+        if let Some(hand) = self.hand {
+            hand.move_to(instant);
+            return self;
+        }
         let behind_ms = instant.since_ms(self.now());
         if behind_ms > 0 {
             // One more, because the present instant was rounded down.
@@ -49,6 +75,9 @@ impl Clock {
 
     /// The current instant of engine time.
     pub fn now(&self) -> Timestamp {
+        if let Some(hand) = self.hand {
+            return hand.now();
+        }
         let elapsed_ms = self.origin.elapsed().as_secs_f64() * 1_000.0;
         self.epoch.plus_ms((elapsed_ms * self.speed) as i64)
     }
@@ -61,17 +90,20 @@ impl Clock {
 
     /// Engine seconds per real second.
     pub fn speed(&self) -> f64 {
-        self.speed
+        self.hand.map_or(self.speed, |hand| hand.speed())
     }
 
     /// Real time until engine time reaches `instant`; zero when it has.
     pub fn until(&self, instant: Timestamp) -> Duration {
-        let ms = instant.since_ms(self.now()).max(0) as f64 / self.speed;
+        let ms = instant.since_ms(self.now()).max(0) as f64 / self.speed();
         Duration::from_secs_f64(ms / 1_000.0)
     }
 
     /// Waits until engine time reaches `instant`. Cancel-safe.
     pub async fn sleep_until(&self, instant: Timestamp) {
+        if let Some(hand) = self.hand {
+            return hand.reached(instant).await;
+        }
         loop {
             let wait = self.until(instant);
             if wait.is_zero() {
@@ -125,6 +157,22 @@ mod tests {
         assert!(ahead.now() < Timestamp::from_ms(9_060_000));
         let same = clock.not_before(Timestamp::from_ms(5));
         assert!(same.now() < Timestamp::from_ms(1_060_000));
+    }
+
+    #[tokio::test]
+    async fn a_stepped_clock_stands_until_its_hand_is_moved_and_never_goes_back() {
+        let (clock, hand) = Clock::stepped(Timestamp::from_ms(1_000_000), 60.0);
+        let copy = clock;
+        let waiting = tokio::spawn(async move { copy.sleep_until(Timestamp::from_ms(1_030_000)).await });
+        assert_eq!(clock.until(Timestamp::from_ms(1_060_000)), Duration::from_secs(1));
+        hand.move_to(Timestamp::from_ms(1_020_000));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished() && clock.now() == Timestamp::from_ms(1_020_000));
+        hand.move_to(Timestamp::from_ms(1_030_000));
+        hand.move_to(Timestamp::from_ms(5));
+        waiting.await.unwrap();
+        assert_eq!(clock.not_before(Timestamp::from_ms(7)).now(), Timestamp::from_ms(1_030_000));
+        assert_eq!(clock.not_before(Timestamp::from_ms(1_040_000)).now(), Timestamp::from_ms(1_040_000));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
@@ -35,6 +35,7 @@ use super::gate::{GateConfig, GateKeeper};
 use super::keeper::{Keeper, KeeperParts, Order, lock, refusal_reasons};
 use super::playback::Playback;
 use super::recovery::{self, Opened, Recovered, Recovery};
+use super::stepping::{Reached, Stepping};
 use super::watch::{self as watching, Commits, LATCHES, Watch};
 
 /// Changes that a listener may be behind before it misses some.
@@ -126,6 +127,7 @@ pub struct Core {
     gates: Option<GateKeeper>,
     desk: Desk,
     working: JoinHandle<()>,
+    stepping: Stepping,
     stop: watch::Sender<bool>,
     decided: oneshot::Receiver<Writer>,
     watch: JoinHandle<()>,
@@ -254,6 +256,11 @@ impl Core {
         Arc::clone(&self.journal)
     }
 
+    /// What to wait for when the clock is moved in steps.
+    pub fn stepping(&self) -> Stepping {
+        self.stepping.clone()
+    }
+
     /// Returns when the decision task has ended by itself, which it never should: nothing is decided any more then, and
     /// nothing acknowledged. A restart goes on from checkpoint and journal.
     pub async fn failed(&mut self) -> anyhow::Error {
@@ -368,9 +375,12 @@ impl Parts<'_> {
         health.open(watching::RESTORE);
         let listeners = broadcast::Sender::new(LISTENER_ROOM);
         let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, clock, WriterConfig::default());
-        let work = DeskTask { desk: desk.clone(), changes: listeners.subscribe() };
+        let (looks, asked) = mpsc::channel(1);
+        let work = DeskTask { desk: desk.clone(), changes: listeners.subscribe(), asked };
         announce(changes, (&writer, gates.as_ref()), &counters, &listeners);
         let record = writer.state();
+        let at = lock(&engine).last_tick();
+        let (reached_out, reached) = watch::channel(Reached { shown: at, told: at });
         let task = DecisionTask {
             decision,
             clock,
@@ -380,6 +390,7 @@ impl Parts<'_> {
             gates: gates.clone(),
             checkpointer: Checkpointer::new(Arc::clone(&checkpoints), Arc::clone(&journal), Arc::clone(&counters)),
             checkpoint_interval: config.checkpoint_interval,
+            reached: reached_out,
         };
         let (stop, stopped) = watch::channel(false);
         let working = tokio::spawn(work.run(stopped.clone()));
@@ -389,7 +400,7 @@ impl Parts<'_> {
         let http = http(exporter, shown, (board, access, &desk), (clock, config));
         let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
-        let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), record);
+        let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), record.clone());
         Core {
             clock,
             keeper,
@@ -405,6 +416,7 @@ impl Parts<'_> {
             gates,
             desk,
             working,
+            stepping: Stepping { reached, record, looks },
             stop,
             decided,
             watch,

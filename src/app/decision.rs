@@ -22,6 +22,7 @@ use crate::store::{Submitted, Writer};
 use super::checkpoint::Checkpointer;
 use super::gate::GateKeeper;
 use super::keeper::{Keeper, Order, lock};
+use super::stepping::Reached;
 
 /// Ticks that may have left something to be done before the next one waits.
 const ERRANDS: usize = 1_024;
@@ -145,6 +146,8 @@ fn log(change: &Change) {
 /// What a tick has left to be done, in the order of the ticks.
 #[derive(Debug)]
 struct Errand {
+    /// The tick's instant.
+    at: Timestamp,
     changes: Vec<Change>,
     /// Greatest entry that the changes can have been decided from.
     through: u64,
@@ -161,12 +164,13 @@ struct Outlet {
     listeners: broadcast::Sender<Change>,
     gates: Option<GateKeeper>,
     checkpointer: Checkpointer,
+    reached: watch::Sender<Reached>,
 }
 
 impl Outlet {
     /// Works until there are no more ticks; then gives the writer back, which may still be writing.
     async fn run(mut self, mut errands: mpsc::Receiver<Errand>) -> Writer {
-        while let Some(Errand { changes, through, capture }) = errands.recv().await {
+        while let Some(Errand { at, changes, through, capture }) = errands.recv().await {
             if !changes.is_empty() {
                 // A decision from entries that a power cut would take away could be decided otherwise after it. The wait is
                 // one commit, some 10 ms; a disk that is slower than this limit must not keep an incident from people.
@@ -174,6 +178,7 @@ impl Outlet {
                 let _ = tokio::time::timeout(DURABLE_MOST, durable.wait_for(|durable| *durable >= through)).await;
             }
             announce(changes, (&self.writer, self.gates.as_ref()), &self.counters, &self.listeners);
+            self.reached.send_modify(|reached| reached.told = at);
             if let Some((capture, token)) = capture {
                 self.checkpointer.save(capture, self.writer.state(), token);
             }
@@ -196,6 +201,8 @@ pub struct DecisionTask {
     pub checkpointer: Checkpointer,
     /// Real time between two checkpoints.
     pub checkpoint_interval: Duration,
+    /// Where it is told how far everything has come.
+    pub reached: watch::Sender<Reached>,
 }
 
 impl DecisionTask {
@@ -204,10 +211,13 @@ impl DecisionTask {
     /// # Errors
     /// When the part that hands changes on has ended abnormally.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<Writer, JoinError> {
-        let Self { decision, clock, journal, writer, listeners, gates, checkpointer, checkpoint_interval } = self;
+        let Self { decision, clock, journal, writer, listeners, gates, checkpointer, checkpoint_interval, reached } =
+            self;
         let counters = Arc::clone(&decision.counters);
         let (errands, waiting) = mpsc::channel(ERRANDS);
-        let outlet = tokio::spawn(Outlet { journal, counters, writer, listeners, gates, checkpointer }.run(waiting));
+        let told = reached.clone();
+        let outlet = Outlet { journal, counters, writer, listeners, gates, checkpointer, reached: told };
+        let outlet = tokio::spawn(outlet.run(waiting));
         // At the first tick: what was replayed or preloaded need not be so again.
         let mut saved = None::<Instant>;
         let mut saving = Weak::<()>::new();
@@ -227,15 +237,15 @@ impl DecisionTask {
                 saving = Arc::downgrade(&token);
                 (capture, token)
             });
-            if capture.is_some() || !ticked.changes.is_empty() {
-                let errand = Errand { changes: ticked.changes, through: decision.keeper.last().lsn, capture };
-                if errands.send(errand).await.is_err() {
-                    break;
-                }
+            let through = decision.keeper.last().lsn;
+            let errand = Errand { at: ticked.at, changes: ticked.changes, through, capture };
+            if errands.send(errand).await.is_err() {
+                break;
             }
             // While ticks are made up for, the picture in between would be seen by nobody.
             if decision.keeper.next_tick() > clock.now() {
                 decision.show();
+                reached.send_modify(|reached| reached.shown = ticked.at);
             }
             decision.counters.decision_lag.set(clock.now().since_ms(ticked.at) as f64 / 1_000.0);
         }

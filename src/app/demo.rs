@@ -3,53 +3,49 @@
 //!
 //! The story is always told on the same night: it begins at 01:50 on Thursday 2026-11-19, Japanese time, ten minutes
 //! before the nightly rollout, so that the same seed tells the same story. First the two days before are run through the
-//! engine ([`history`]); what it decides on those days is not announced. What is declared in `nightly` is then worked on by
-//! simulated people (`crew`), and what becomes of it is told (`follow`).
+//! engine ([`history`]); what it decides on those days is not announced. Then time goes in `steps`, each of which waits for
+//! everything that belongs to it, so that the story is the same however busy the machine is. What is declared in `nightly` is
+//! worked on by simulated people (`crew`), and what becomes of it is told (`follow`).
 
 mod crew;
 mod follow;
 pub mod history;
 mod outcome;
+mod outside;
+mod pace;
 mod place;
+mod stage;
+mod steps;
+mod telling;
+mod transcript;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::broker::{self, Embedded};
 use crate::cli::Failure;
 use crate::cli::args::DemoArgs;
-use crate::clock::{self, Clock};
+use crate::clock;
 use crate::engine::detector::Engine;
 use crate::engine::device::Label;
-use crate::engine::effect::Change;
-use crate::engine::incident::LifeSettings;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
-use crate::http;
-use crate::record::desk::CaseUpdate;
 use crate::simulation::descriptors::{self, DescriptorError};
-use crate::simulation::mqtt::{self, FleetConfig, Progress, Target};
 use crate::simulation::{Scenario, Simulation, SimulationConfig};
 
-use super::core::{Core, CoreConfig};
-use super::desk::DeskConfig;
-use super::gate::publish_embedded;
-use super::live::{Moment, Scene, View, count, local_time};
+use super::live::{Scene, View, count, local_time};
 use super::stop::Stop;
-use crew::{Shift, Told};
-use follow::Follower;
-use outcome::{Done, Outcome, fleet_span, note, summary};
+use outcome::{Outcome, fleet_span, summary};
 use place::Place;
+use stage::Stage;
+use telling::Telling;
+use transcript::Transcript;
 
 /// When the story begins: 2026-11-19 01:50 in Japan.
 const EPOCH: Timestamp = Timestamp::from_ms(1_795_020_600_000);
@@ -63,17 +59,12 @@ const PERIODS_S: [u32; 5] = [10, 15, 20, 30, 60];
 const OTHER_DESCRIPTORS: u64 = 256;
 /// How often the view is brought up to date.
 const REFRESH: Duration = Duration::from_millis(125);
-/// The rate that is shown is the mean of this long.
-const RATE_OVER: Duration = Duration::from_secs(3);
-/// The journal of a demo is not kept for long.
-const JOURNAL_BYTES: u64 = 512 << 20;
-/// Longest time that the pages may take to finish what they are at.
-const HTTP_FAREWELL: Duration = Duration::from_secs(1);
+/// Seconds of fleet time in a real one while somebody works on an incident: the rota's five minutes are fifty seconds then, and
+/// the half hour of a rollout is five minutes.
+const WORK_SPEED: f64 = 6.0;
 /// Quiet minutes that verify a device. An hour is the rule; of 600 devices the last one has it some hours later, because a
 /// healthy device has a degraded minute now and then, and nobody wants to look at a demo for so long.
 const CLEAR_MIN: u32 = 20;
-/// Lines of the crew that may wait to be shown.
-const LINES: usize = 64;
 
 /// Runs the demo to its end.
 ///
@@ -93,6 +84,7 @@ struct Demo<'a> {
     pages: TcpListener,
     place: Place,
     view: View,
+    transcript: Option<Transcript>,
 }
 
 impl<'a> Demo<'a> {
@@ -104,6 +96,10 @@ impl<'a> Demo<'a> {
         }
         descriptors::ensure(2 * u64::from(args.devices) + OTHER_DESCRIPTORS)
             .map_err(|error: DescriptorError| anyhow::Error::new(error))?;
+        let transcript = args.transcript.as_deref().map(|path| {
+            Transcript::create(path).with_context(|| format!("cannot write the transcript {}", path.display()))
+        });
+        let transcript = transcript.transpose()?;
         let place = Place::new(args.data_dir.as_deref())?;
         let config = SimulationConfig {
             devices: args.devices,
@@ -116,11 +112,17 @@ impl<'a> Demo<'a> {
         let simulation = Arc::new(Simulation::new(config));
         let address = pages.local_addr().context("the pages' listener has no address")?;
         let view = View::new(scene(&simulation, address, args.speed), args.plain);
-        Ok(Self { args, simulation, pages, place, view })
+        Ok(Self { args, simulation, pages, place, view, transcript })
     }
 
     fn has_crew(&self) -> bool {
         self.args.scenario == Scenario::Nightly && !self.args.no_crew
+    }
+
+    /// Seconds of fleet time in a real one while an incident is open: only who asked to work on it needs the time for it.
+    fn work_speed(&self) -> f64 {
+        let work_speed = self.args.work_speed.unwrap_or(WORK_SPEED).min(self.args.speed);
+        if self.args.no_crew { work_speed } else { self.args.speed }
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
@@ -142,6 +144,7 @@ impl<'a> Demo<'a> {
         }
         let done = stage.close().await?;
         let outcome = outcome?;
+        self.transcript.take().map(Transcript::finish).transpose().context("cannot write the transcript")?;
         for line in summary(&outcome, done) {
             self.view.line(&line)?;
         }
@@ -204,194 +207,50 @@ impl<'a> Demo<'a> {
         view.line(&paint.dim("Ctrl-C ends it."))
     }
 
-    /// Shows what happens until the end is asked for, is due, or has been waited for.
+    /// Lets time go on and shows what happens, until the end is asked for, is due, or has been waited for.
     async fn watch(&mut self, stage: &mut Stage, stop: &mut Stop) -> anyhow::Result<Outcome> {
         let began = clock::monotonic();
-        let mut changes = stage.changes.resubscribe();
-        let (mut updates, mut follower) = (stage.core.desk().updates(), Follower::default());
+        let mut window = stage.window();
+        let mut telling = Telling::new(stage);
         let mut refresh = tokio::time::interval(REFRESH);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let over = tokio::time::sleep(self.args.run_for.unwrap_or(Duration::MAX));
         tokio::pin!(over);
-        let mut meter = Meter::default();
         let mut rollout = Some(self.simulation.rollout());
         let mut outcome = Outcome::default();
-        loop {
-            let seen = tokio::select! {
-                biased;
-                () = stop.asked() => { outcome.asked = true; break }
-                () = &mut over => break,
-                change = changes.recv() => Seen::Change(change),
-                update = updates.recv() => Seen::Update(update),
-                Some(told) = stage.lines.recv() => Seen::Told(told),
-                _ = refresh.tick() => Seen::Time,
+        'story: loop {
+            let speed = stage.steps.pace.speed();
+            let told = {
+                let step = stage.steps.step();
+                tokio::pin!(step);
+                loop {
+                    tokio::select! {
+                        biased;
+                        () = stop.asked() => { outcome.asked = true; break 'story }
+                        () = &mut over => break 'story,
+                        told = &mut step => break told,
+                        _ = refresh.tick() => self.view.refresh(&window.moment(speed))?,
+                    }
+                }
             };
-            let moment = stage.moment(&mut meter);
+            let moment = window.moment(stage.steps.pace.speed());
+            if let Some(line) = stage.steps.pace.reached(moment.now) {
+                self.view.line(&self.view.paint().dim(line))?;
+            }
             if let Some(at) = rollout.filter(|&at| moment.now >= at) {
                 rollout = None;
                 self.view.event(&told_rollout(&self.simulation, at))?;
             }
-            match seen {
-                Seen::Time => self.view.refresh(&moment)?,
-                Seen::Told(told) => self.view.told(told.at, told.kind, &told.text)?,
-                Seen::Update(update) => {
-                    // Who was too slow for some sees the state with the next one.
-                    let Ok(update) = update else { continue };
-                    if self.follow(&update, (&mut follower, stage), &mut outcome).await? {
-                        break;
-                    }
-                }
-                Seen::Change(Ok(change)) => {
-                    self.view.change(&change, &moment)?;
-                    note(&mut outcome.incidents, change);
-                    if self.args.exit_when_declared && !outcome.incidents.is_empty() {
-                        break;
-                    }
-                }
-                Seen::Change(Err(RecvError::Lagged(missed))) => {
-                    self.view.line(&format!("{missed} changes came too fast to be shown; the pages have them all"))?;
-                }
-                Seen::Change(Err(RecvError::Closed)) => anyhow::bail!("the decision task has ended"),
+            let shown = (&mut self.view, self.transcript.as_mut());
+            telling.tell(told, (&moment, &*stage.core.desk()), shown, &mut outcome).await?;
+            let declared = self.args.exit_when_declared && !outcome.incidents.is_empty();
+            if declared || (self.args.exit_when_closed && !outcome.closed.is_empty()) {
+                break;
             }
         }
         outcome.ran = clock::monotonic().duration_since(began);
         outcome.fleet_ms = stage.core.clock().now().since_ms(EPOCH);
         Ok(outcome)
-    }
-
-    /// Tells what an update of an incident means; whether that was what was waited for.
-    async fn follow(
-        &self,
-        update: &CaseUpdate,
-        (follower, stage): (&mut Follower, &Stage),
-        outcome: &mut Outcome,
-    ) -> anyhow::Result<bool> {
-        for told in follower.follow(update, &*stage.core.desk()).await {
-            self.view.told(told.at, told.kind, &told.text)?;
-        }
-        let closed = update.actions.contains(&"closed");
-        if closed {
-            outcome.closed.insert(update.number.clone());
-        }
-        Ok(closed && self.args.exit_when_closed)
-    }
-}
-
-/// What the demo woke up for.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
-enum Seen {
-    Time,
-    Change(Result<Change, RecvError>),
-    Update(Result<CaseUpdate, RecvError>),
-    Told(Told),
-}
-
-/// Everything that runs.
-struct Stage {
-    core: Core,
-    broker: Embedded,
-    progress: Arc<Progress>,
-    changes: broadcast::Receiver<Change>,
-    fleet: JoinHandle<Result<(), DescriptorError>>,
-    http: JoinHandle<io::Result<()>>,
-    /// The crew, if there is one, and what it has to say.
-    shift: Option<JoinHandle<()>>,
-    lines: mpsc::Receiver<Told>,
-    stop: watch::Sender<bool>,
-    pages: SocketAddr,
-    mqtt: SocketAddr,
-}
-
-impl Stage {
-    async fn open(demo: &Demo<'_>, engine: Engine) -> anyhow::Result<Self> {
-        let clock = Clock::scaled(EPOCH, demo.args.speed);
-        let mut config = CoreConfig::in_directory(demo.place.path(), clock);
-        config.settings = engine.settings().clone();
-        config.journal.max_bytes = JOURNAL_BYTES;
-        config.preload = Some(engine);
-        config.contacts = crew::contacts(&demo.simulation);
-        let life = LifeSettings { clear_min: CLEAR_MIN, ..LifeSettings::default() };
-        config.desk = DeskConfig { settings: life, rota: crew::rota(), ..DeskConfig::default() };
-        let core = Core::start(config).await?;
-        let changes = core.changes();
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, demo.args.mqtt_port));
-        let settings = broker::BrokerConfig { listen, ..broker::BrokerConfig::default() };
-        let broker = Embedded::start(settings, Some(core.intake())).await.context("cannot start the broker")?;
-        core.health().open("broker");
-        core.counters().broker_connected.set(1);
-        if let Some(retained) = core.retained() {
-            tokio::spawn(publish_embedded(broker.publisher(), retained, core.counters()));
-        }
-        let (stop, stopped) = watch::channel(false);
-        let pages = demo.pages.local_addr()?;
-        let http = {
-            demo.pages.set_nonblocking(true)?;
-            let listener = tokio::net::TcpListener::from_std(demo.pages.try_clone()?)?;
-            let mut stopped = stopped.clone();
-            let ended = async move { drop(stopped.wait_for(|&stop| stop).await) };
-            tokio::spawn(http::serve(listener, core.http_state(), http::HttpConfig::default(), ended))
-        };
-        let mqtt = broker.local_addr();
-        let target = Target { host: mqtt.ip().to_string(), port: mqtt.port(), root: "utm".into(), credentials: None };
-        let progress = Arc::new(Progress::default());
-        let fleet = {
-            let settings = FleetConfig { connects_per_s: 1_000, ..FleetConfig::new(target) };
-            let (simulation, progress) = (Arc::clone(&demo.simulation), Arc::clone(&progress));
-            tokio::spawn(mqtt::run(simulation, settings, core.clock(), progress, stopped.clone()))
-        };
-        let (sender, lines) = mpsc::channel(LINES);
-        let shift = demo.has_crew().then(|| {
-            let (desk, simulation, clock) = (core.desk(), Arc::clone(&demo.simulation), core.clock());
-            tokio::spawn(Shift { desk, simulation, clock, lines: sender }.run(stopped))
-        });
-        Ok(Self { core, broker, progress, changes, fleet, http, shift, lines, stop, pages, mqtt })
-    }
-
-    fn moment(&self, meter: &mut Meter) -> Moment {
-        let acked = self.progress.acked.load(Relaxed);
-        let snapshot = self.core.snapshot().load_full();
-        Moment { now: self.core.clock().now(), snapshot, rate: meter.rate(acked), acked }
-    }
-
-    /// Ends everything, those who give before those who take.
-    async fn close(self) -> anyhow::Result<Done> {
-        self.stop.send_replace(true);
-        // Its lines are not shown any more, and it must not wait for that.
-        drop(self.lines);
-        if let Some(shift) = self.shift {
-            shift.await.context("the crew ended abnormally")?;
-        }
-        self.fleet.await.context("the fleet ended abnormally")??;
-        self.broker.shutdown().await;
-        if tokio::time::timeout(HTTP_FAREWELL, self.http).await.is_err() {
-            tracing::debug!("somebody was still reading a page");
-        }
-        let counters = self.core.counters();
-        self.core.shutdown().await?;
-        Ok(Done {
-            acked: self.progress.acked.load(Relaxed),
-            journaled: counters.journal_records.get(),
-            dropped: self.progress.dropped.load(Relaxed),
-        })
-    }
-}
-
-/// Measures the rate of a counter over the last seconds.
-#[derive(Debug, Default)]
-struct Meter {
-    seen: VecDeque<(Instant, u64)>,
-}
-
-impl Meter {
-    fn rate(&mut self, total: u64) -> f64 {
-        let now = clock::monotonic();
-        self.seen.push_back((now, total));
-        while self.seen.len() > 2 && self.seen.get(1).is_some_and(|(at, _)| now.duration_since(*at) > RATE_OVER) {
-            self.seen.pop_front();
-        }
-        let Some(&(at, before)) = self.seen.front() else { return 0.0 };
-        let seconds = now.duration_since(at).as_secs_f64();
-        if seconds > 0.0 { total.saturating_sub(before) as f64 / seconds } else { 0.0 }
     }
 }
 

@@ -208,11 +208,12 @@ impl Inner {
             return Err(error);
         }
         let mut cases = Vec::with_capacity(prepared.len());
+        let mut updates = Vec::with_capacity(prepared.len());
         for (batch, _, _, case) in prepared {
-            self.enforce(&case, &batch.events);
+            updates.push(self.enforce(&case, &batch.events));
             cases.push(case);
         }
-        self.show();
+        self.publish(updates);
         Ok(cases)
     }
 
@@ -236,8 +237,17 @@ impl Inner {
         (!batch.events.is_empty()).then_some((case, messages))
     }
 
-    /// The case is so from here on.
-    fn enforce(&self, case: &Arc<Case>, events: &[CaseEvent]) {
+    /// Shows the incidents as they are now, then tells what has changed: who hears of it finds it on the board.
+    fn publish(&self, updates: Vec<CaseUpdate>) {
+        self.show();
+        for update in updates {
+            // Nobody has to listen.
+            let _ = self.updates.send(update);
+        }
+    }
+
+    /// The case is so from here on; what is to be told of it.
+    fn enforce(&self, case: &Arc<Case>, events: &[CaseEvent]) -> CaseUpdate {
         let mut cases = lock(&self.cases);
         if case.is_open() {
             cases.insert(case.id().to_owned(), Arc::clone(case));
@@ -260,18 +270,18 @@ impl Inner {
         devices.truncate(NAMED);
         let actions = events.iter().map(|event| event.action.as_str()).collect();
         let (number, version, at) = (case.number().to_owned(), case.version, case.updated_at);
-        // Nobody has to listen.
-        let _ = self.updates.send(CaseUpdate { number, version, at, actions, devices });
+        CaseUpdate { number, version, at, actions, devices }
     }
 
     /// Somebody else wrote: the record says what holds.
     async fn reload(&self, ids: Vec<String>) {
+        let mut updates = Vec::new();
         for id in ids {
             let Ok(Some(record)) = self.store.case(&id).await else { continue };
             let Some(case) = record.folded() else { continue };
-            self.enforce(&Arc::new(case), &[]);
+            updates.push(self.enforce(&Arc::new(case), &[]));
         }
-        self.show();
+        self.publish(updates);
     }
 
     fn seen(&self, case: &Case) -> SeenFleet {

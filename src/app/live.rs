@@ -51,7 +51,7 @@ pub struct Scene {
     pub updates: Vec<Label>,
     /// Where the pages are, `http://127.0.0.1:8080`.
     pub pages: String,
-    /// Seconds of fleet time in a real second.
+    /// Seconds of fleet time that are wanted in a real second.
     pub speed: f64,
 }
 
@@ -65,6 +65,8 @@ pub struct Moment {
     pub rate: f64,
     /// Messages that it has acknowledged so far.
     pub acked: u64,
+    /// Seconds of fleet time in a real second, lately.
+    pub speed: f64,
 }
 
 /// Devices that joined or left an event and have not been told of yet.

@@ -196,10 +196,10 @@ impl Gatekeeper {
                 return Some(stale);
             }
         }
-        count(&self.counters.wills);
         if self.topics.is_device_topic(&publish.topic) && self.keep(publish, false).await == Kept::NotInTime {
             count(&self.counters.holds_expired);
         }
+        count(&self.counters.wills);
         None
     }
 

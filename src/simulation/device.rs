@@ -324,6 +324,8 @@ impl<'a> DeviceSim<'a> {
         let day = (local - 12_600_000).div_euclid(DAY_MS);
         let signed = Timestamp::from_ms(day * DAY_MS + 12_600_000 - self.local_offset_ms);
         let own = self.plan.packages.iter().filter(|package| package.at <= planned.at);
+        // A package of the same name stands in the place of the one before.
+        let mended = condition.package.as_ref().map(|(name, ..)| name.clone());
         self.status = Status {
             online: planned.online,
             boot: planned.boot,
@@ -343,6 +345,12 @@ impl<'a> DeviceSim<'a> {
                 name: Label::clone(&package.name),
                 version: Label::clone(&package.version),
                 installed_at: Some(wall(package.at)),
+            }))
+            .filter(|package| mended.as_ref() != Some(&package.name))
+            .chain(condition.package.iter().map(|(name, version, at)| Package {
+                name: Label::clone(name),
+                version: Label::clone(version),
+                installed_at: Some(wall(*at)),
             }))
             .collect(),
             workaround: Some(condition.workaround()),

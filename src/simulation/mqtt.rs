@@ -25,10 +25,12 @@ use super::{Simulation, descriptors};
 use outbox::Outbox;
 
 pub(crate) mod link;
+mod lockstep;
 mod outbox;
 
 use link::{Link, Will};
 pub use link::{LinkError, Target};
+pub use lockstep::Lockstep;
 
 /// In which form messages are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -66,6 +68,8 @@ pub struct FleetConfig {
     pub keep_alive_s: u16,
     /// Reports that arrive before this instant are not sent: whoever listens has had them already.
     pub from: Option<Timestamp>,
+    /// Where devices tell that they have delivered what was due, for a clock that is moved in steps.
+    pub lockstep: Option<Arc<Lockstep>>,
 }
 
 impl FleetConfig {
@@ -79,6 +83,7 @@ impl FleetConfig {
             max_kept: 1_000,
             keep_alive_s: 30,
             from: None,
+            lockstep: None,
         }
     }
 }
@@ -100,6 +105,8 @@ pub struct Progress {
     pub acked: AtomicU64,
     /// Messages that were given up because too many were kept.
     pub dropped: AtomicU64,
+    /// Connections that a device left without leave, as its story says: the broker publishes a will for each.
+    pub cut: AtomicU64,
 }
 
 /// Connections that are being made at the same time.
@@ -173,10 +180,13 @@ struct Device<'a> {
     /// The status that a new connection has to say first, and the will that goes with it.
     birth: Option<(Vec<u8>, Vec<u8>)>,
     boot: Option<u64>,
+    first_boot: Option<u64>,
     attempts: u32,
     not_before: Option<Instant>,
     last_sent: Instant,
     jitter: Stream,
+    /// The last step of the fleet that it has told to have delivered.
+    delivered: Timestamp,
 }
 
 /// Why the device woke up.
@@ -201,10 +211,12 @@ impl<'a> Device<'a> {
             link: None,
             birth: None,
             boot: None,
+            first_boot: None,
             attempts: 0,
             not_before: None,
             last_sent: clock::monotonic(),
             jitter: Stream::new(profile.seed, 401),
+            delivered: Timestamp::from_ms(i64::MIN),
         }
     }
 
@@ -214,7 +226,7 @@ impl<'a> Device<'a> {
             let Some(message) = self.sim.next() else { return };
             if let Body::Status(status) = message.body {
                 let status = status.clone();
-                self.boot = Some(status.boot);
+                self.note_boot(status.boot);
                 if status.online {
                     self.say(&status);
                 }
@@ -224,10 +236,12 @@ impl<'a> Device<'a> {
 
     async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         loop {
-            self.take_due();
-            self.connect_or_drop().await;
+            let now = self.fleet.clock.now();
+            self.take_due(now);
+            self.connect_or_drop(now).await;
             self.send().await;
-            let wait = self.wait();
+            self.tell_delivered(now);
+            let (next, rest) = (self.next_due(now), self.rest(now));
             let outbox = &mut self.outbox;
             let acked = &self.fleet.progress.acked;
             let wake = tokio::select! {
@@ -239,7 +253,8 @@ impl<'a> Device<'a> {
                     }
                 }) => Wake::Acked(result),
                 () = self.fleet.simulation.remedies().news(self.sim.index()) => Wake::Due,
-                () = tokio::time::sleep(wait) => Wake::Due,
+                () = self.fleet.clock.sleep_until(next) => Wake::Due,
+                () = tokio::time::sleep(rest) => Wake::Due,
             };
             match wake {
                 Wake::Stop => break,
@@ -251,9 +266,8 @@ impl<'a> Device<'a> {
     }
 
     /// Writes the messages whose time has come.
-    fn take_due(&mut self) {
+    fn take_due(&mut self, now: Timestamp) {
         self.sim.take_up();
-        let now = self.fleet.clock.now();
         while self.sim.peek().is_some_and(|at| at <= now) {
             let Some(message) = self.sim.next() else { return };
             match message.body {
@@ -265,11 +279,11 @@ impl<'a> Device<'a> {
                 // The broker tells of a lost device by itself.
                 Body::Status(status) if !status.online => {}
                 Body::Status(status) => {
-                    let (status, rebooted) = (status.clone(), self.boot.is_some_and(|boot| boot != status.boot));
-                    if rebooted {
-                        self.link = self.link.take().and_then(|_| self.count_disconnect());
+                    let status = status.clone();
+                    if self.boot.is_some_and(|boot| boot != status.boot) {
+                        self.cut();
                     }
-                    self.boot = Some(status.boot);
+                    self.note_boot(status.boot);
                     self.say(&status);
                 }
             }
@@ -287,19 +301,26 @@ impl<'a> Device<'a> {
         self.birth = Some((payload, write(self.id, &will)));
     }
 
-    /// Whether the line is cut or the device off.
-    fn is_down(&self, now: Timestamp) -> bool {
-        let plan = &self.fleet.simulation.plans()[self.sim.index() as usize];
-        plan.cuts.iter().chain(&plan.silences).any(|span| now >= span.from && now < span.to)
+    fn note_boot(&mut self, boot: u64) {
+        self.first_boot.get_or_insert(boot);
+        self.boot = Some(boot);
     }
 
-    async fn connect_or_drop(&mut self) {
-        if self.is_down(self.fleet.clock.now()) {
-            self.link = self.link.take().and_then(|_| self.count_disconnect());
+    /// Whether the line is cut, or the device off or starting again.
+    fn is_down(&self, now: Timestamp) -> bool {
+        let plan = &self.fleet.simulation.plans()[self.sim.index() as usize];
+        let starts = self.first_boot.zip(self.boot).map_or(0, |(first, boot)| boot.saturating_sub(first));
+        let is_starting = || plan.reboots.iter().filter(|&&at| at <= now).count() as u64 > starts;
+        plan.cuts.iter().chain(&plan.silences).any(|span| now >= span.from && now < span.to)
+            || (self.boot.is_some() && is_starting())
+    }
+
+    async fn connect_or_drop(&mut self, now: Timestamp) {
+        if self.is_down(now) {
+            self.cut();
             return;
         }
-        let now = clock::monotonic();
-        if self.link.is_some() || self.not_before.is_some_and(|at| at > now) {
+        if self.link.is_some() || self.not_before.is_some_and(|at| at > clock::monotonic()) {
             return;
         }
         // A device that has not said who it is has nothing to connect for.
@@ -321,9 +342,30 @@ impl<'a> Device<'a> {
         }
     }
 
-    fn count_disconnect(&self) -> Option<Link> {
+    fn count_disconnect(&self) {
         self.fleet.progress.connected.fetch_sub(1, Relaxed);
-        None
+    }
+
+    /// Drops the connection without leave, as a cut line or a reboot does.
+    fn cut(&mut self) {
+        if self.link.take().is_some() {
+            self.count_disconnect();
+            self.fleet.progress.cut.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Tells, once a step, that everything is acknowledged that was due by it.
+    fn tell_delivered(&mut self, now: Timestamp) {
+        let Some(lockstep) = &self.fleet.config.lockstep else { return };
+        let target = lockstep.target();
+        if target <= self.delivered || now < target {
+            return;
+        }
+        let is_sent = self.link.is_some() && self.outbox.is_empty();
+        if is_sent || self.birth.is_none() || self.is_down(now) {
+            self.delivered = target;
+            lockstep.done();
+        }
     }
 
     fn lose_link(&mut self) {
@@ -366,20 +408,26 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// Real time until there is something to do beside acknowledgements.
-    fn wait(&self) -> Duration {
-        let clock = &self.fleet.clock;
-        let now = clock.now();
+    /// When there is something to do by the fleet's clock: at its next move, where it is moved in steps.
+    fn next_due(&self, now: Timestamp) -> Timestamp {
+        if self.fleet.config.lockstep.is_some() {
+            return now.plus_ms(1);
+        }
         let plan = &self.fleet.simulation.plans()[self.sim.index() as usize];
         let edges = plan.cuts.iter().chain(&plan.silences).flat_map(|span| [span.from, span.to]);
-        let next = edges.filter(|&at| at > now).chain(self.sim.peek()).min();
-        let mut wait = next.map_or(Duration::MAX, |at| clock.until(at));
+        let edges = edges.chain(plan.reboots.iter().copied()).filter(|&at| at > now);
+        let next = edges.chain(self.sim.peek()).min();
+        next.unwrap_or(Timestamp::from_ms(i64::MAX))
+    }
+
+    /// Real time until the connection wants something. An hour bounds what the timer would have to hold.
+    fn rest(&self, now: Timestamp) -> Duration {
         if self.link.is_some() {
-            wait = wait.min(Duration::from_secs(u64::from(self.fleet.config.keep_alive_s)));
-        } else if let Some(at) = self.not_before.filter(|_| !self.is_down(now)) {
-            wait = wait.min(at.saturating_duration_since(clock::monotonic()));
+            return Duration::from_secs(u64::from(self.fleet.config.keep_alive_s));
         }
-        // The timer's grain; and an hour bounds what the timer would have to hold.
+        let again = self.not_before.filter(|_| !self.is_down(now));
+        let wait = again.map_or(Duration::MAX, |at| at.saturating_duration_since(clock::monotonic()));
+        // The timer's grain.
         wait.clamp(Duration::from_millis(1), Duration::from_secs(3_600))
     }
 

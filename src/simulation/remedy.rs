@@ -25,6 +25,14 @@ pub enum Remedy {
         /// Whether it switches the workaround off, as it should. Where it does not, the device keeps a debt.
         reverts: bool,
     },
+    /// A package without the defect is installed.
+    FixPackage {
+        name: Label,
+        version: Label,
+        reverts: bool,
+    },
+    /// What made the defect felt, outside the device, is mended.
+    FixElsewhere,
     /// The defect is felt again whatever was done before, until something else is done.
     Relapse,
 }
@@ -54,6 +62,10 @@ pub(crate) struct Condition {
     workaround: Option<(Label, bool)>,
     /// The fix, and when it was installed.
     pub(crate) fix: Option<(Label, Timestamp)>,
+    /// Name and version of the package that fixes it, and when it was installed.
+    pub(crate) package: Option<(Label, Label, Timestamp)>,
+    /// Whether it was mended outside the device.
+    mended: bool,
     relapsed_at: Option<Timestamp>,
 }
 
@@ -125,6 +137,17 @@ impl Condition {
                     self.switch_off();
                 }
             }
+            Remedy::FixPackage { name, version, reverts } => {
+                self.package = Some((Label::clone(name), Label::clone(version), at));
+                self.relapsed_at = None;
+                if *reverts {
+                    self.switch_off();
+                }
+            }
+            Remedy::FixElsewhere => {
+                self.mended = true;
+                self.relapsed_at = None;
+            }
             Remedy::Relapse => self.relapsed_at = Some(at),
         }
     }
@@ -147,7 +170,7 @@ impl Condition {
 
     /// What a class of the device's traffic suffers at an instant: what its plan says, as far as nothing was done about it.
     pub(crate) fn effect(&self, plan: &DevicePlan, class: TrafficClass, at: Timestamp) -> Option<Effect> {
-        let relieved = self.is_worked_around() || self.fix.is_some();
+        let relieved = self.is_worked_around() || self.fix.is_some() || self.package.is_some() || self.mended;
         let relapse = self.relapsed_at.map(|from| relapse(plan, from)).filter(|impact| impact.covers(class, at));
         let planned = || plan.impacts.iter().find(|i| i.covers(class, at) && !(relieved && i.remediable)).copied();
         let felt = relapse.or_else(planned).map(|impact| impact.at(at));

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `calls` | the phone: whom a branch calls next, and what comes of it |
 //! | `cast` | names, rota, contacts and scripts |
-//! | `shift` | the task that carries their acts out and tells of them |
+//! | `shift` | carries their acts out and tells of them |
 
 mod calls;
 mod cast;
@@ -78,18 +78,18 @@ pub struct Crew {
 
 /// Devices with a fate, so that the story has what real ones have. By their place in the incident's list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct Fates {
+pub(super) struct Fates {
     /// Nobody ever answers.
     silent: Option<DeviceId>,
     /// The customer believes to have saved the setting.
-    mistaken: Option<DeviceId>,
+    pub(super) mistaken: Option<DeviceId>,
     /// The fix leaves the workaround on.
-    stubborn: Option<DeviceId>,
+    pub(super) stubborn: Option<DeviceId>,
 }
 
 impl Fates {
     /// Fates for a few of so many devices: none for a handful.
-    fn of(case: &Case) -> Self {
+    pub(super) fn of(case: &Case) -> Self {
         let count = case.ladder.len();
         let nth = |quarter: usize| {
             let place = (count >= 8).then_some(count * quarter / 4);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::incident::ladder::Proof;
 use crate::engine::incident::{Case, Milestone, State};
 use crate::engine::time::{MINUTE_MS, Timestamp};
-use crate::record::desk::{CaseDesk, CaseUpdate};
+use crate::record::desk::CaseDesk;
 
 use super::crew::Told;
 
@@ -47,20 +47,40 @@ impl Counts {
 }
 
 impl Follower {
-    /// What is to be said because of an update.
-    pub async fn follow(&mut self, update: &CaseUpdate, desk: &dyn CaseDesk) -> Vec<Told> {
-        if let Some(case) = desk.board().find(&update.number) {
-            return self.look(case, update.at);
+    /// What is to be said of the incidents as they stand at the desk now. Whatever happens between two looks is told in its order.
+    pub async fn look_at(&mut self, desk: &dyn CaseDesk) -> Vec<Told> {
+        let board = desk.board();
+        let mut told = Vec::new();
+        for case in &board.cases {
+            told.append(&mut self.look(case, case.updated_at));
         }
-        // Closed: only the record has it.
-        match desk.file(&update.number).await {
-            Ok(Some(file)) => self.look(&file.case, update.at),
-            Ok(None) => Vec::new(),
-            Err(error) => {
-                tracing::warn!(%error, number = update.number, "the record of an incident cannot be read");
-                Vec::new()
+        let is_gone = |(number, last): (&String, &Last)| {
+            (last.state != State::Closed && board.find(number).is_none()).then(|| number.clone())
+        };
+        for number in self.told.iter().filter_map(is_gone).collect::<Vec<_>>() {
+            // Closed: only the record has it.
+            match desk.file(&number).await {
+                Ok(Some(file)) => {
+                    told.append(&mut self.look(&file.case, file.case.updated_at));
+                    self.leave(&number, file.case.ended.is_some());
+                }
+                Ok(None) => self.leave(&number, true),
+                Err(error) => tracing::warn!(%error, number, "the record of an incident cannot be read"),
             }
         }
+        told
+    }
+
+    /// One that has become part of another is followed there.
+    fn leave(&mut self, number: &str, is_merged: bool) {
+        if is_merged {
+            self.told.remove(number);
+        }
+    }
+
+    /// Numbers of the incidents that were closed.
+    pub fn closed(&self) -> impl Iterator<Item = &String> {
+        self.told.iter().filter(|(_, last)| last.state == State::Closed).map(|(number, _)| number)
     }
 
     fn look(&mut self, case: &Case, at: Timestamp) -> Vec<Told> {

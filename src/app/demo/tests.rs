@@ -1,3 +1,4 @@
+use super::outcome::Done;
 use super::*;
 use crate::simulation::Scenario;
 

@@ -299,7 +299,8 @@ async fn the_task_hears_of_a_change_and_ends_when_it_is_asked_to() {
     let (changes, heard) = broadcast::channel(16);
     let (stop, stopped) = watch::channel(false);
     let mut updates = site.desk.updates();
-    let task = tokio::spawn(DeskTask { desk: site.desk.clone(), changes: heard }.run(stopped));
+    let (_looks, asked) = tokio::sync::mpsc::channel(1);
+    let task = tokio::spawn(DeskTask { desk: site.desk.clone(), changes: heard, asked }.run(stopped));
     changes.send(declared("E-0001", "INC-0001", &[0, 1])).unwrap();
     let update = updates.recv().await.unwrap();
     assert_eq!(update.actions, ["opened"]);

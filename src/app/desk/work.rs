@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::engine::effect::Change;
 use crate::engine::incident::Case;
@@ -32,12 +32,16 @@ pub struct DeskTask {
     pub desk: Desk,
     /// What the detector decides.
     pub changes: broadcast::Receiver<Change>,
+    /// Asks for a look at the fleet, to be answered when it is over. With a clock that is moved in steps, these are the only looks:
+    /// when else it is looked would be up to the machine.
+    pub asked: mpsc::Receiver<oneshot::Sender<()>>,
 }
 
 impl DeskTask {
     /// Works until `stop` holds true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let Self { desk: Desk(inner), mut changes } = self;
+        let Self { desk: Desk(inner), mut changes, mut asked } = self;
+        let by_itself = !inner.clock.is_stepped();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // What was declared while nothing ran.
@@ -56,8 +60,14 @@ impl DeskTask {
                     }
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
-                _ = look.tick() => inner.look(&mut behind).await,
-                () = inner.statuses.news() => {
+                Some(done) = asked.recv() => {
+                    let looked = inner.look(&mut behind).await;
+                    // Whoever asked may have gone away.
+                    let _ = done.send(());
+                    looked
+                }
+                _ = look.tick(), if by_itself => inner.look(&mut behind).await,
+                () = inner.statuses.news(), if by_itself => {
                     tokio::time::sleep(REST).await;
                     inner.look(&mut behind).await
                 }

@@ -103,7 +103,7 @@ impl Panel {
             "{}{}  {}   {} reports/s   {} acked",
             self.name("fleet time"),
             self.paint.bold(format!("{day} {time}")),
-            self.paint.dim(format!("at {}x", scene.speed)),
+            self.paint.dim(format!("at {:.0}x", moment.speed)),
             self.paint.bold(count(moment.rate.round() as u64)),
             count(moment.acked)
         )

@@ -75,7 +75,7 @@ fn moment(state: EventState) -> Moment {
         evidence: vec!["https p95 delay".into()],
     };
     let snapshot = Arc::new(Snapshot { events: vec![event], ..Snapshot::default() });
-    Moment { now: START.plus_ms(2_400_000), snapshot, rate: 1_234.4, acked: 56_789 }
+    Moment { now: START.plus_ms(2_400_000), snapshot, rate: 1_234.4, acked: 56_789, speed: 60.0 }
 }
 
 #[test]

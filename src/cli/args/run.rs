@@ -40,7 +40,14 @@ Scenarios:
 
 In nightly, simulated people work on the incident from its declaration to its close, some 5 minutes in all: they answer,
 agree on a workaround, call the customers, ship the fix, find a revert that failed, and are refused a close that comes
-too early. A device is verified after 20 quiet minutes there, instead of the hour that is the rule. --no-crew leaves all of that to you, on the pages.
+too early. A device is verified after 20 quiet minutes there, instead of the hour that is the rule.
+
+--no-crew leaves all of that to you, on the pages. Time slows down once an incident is declared (--work-speed). A customer whom
+you record as reached changes the setting some minutes later; the updater installs the fix once you have released it, unless its
+gate says hold.
+
+The same options tell the same story on every machine: where it is too slow for the speed, time goes more slowly, and the terminal
+says so.
 
 The story begins at 01:50, Japanese time, ten minutes before the nightly rollout; nightly is declared after some 75 s.
 First the two days before are worked through: the hours of the story whole, eleven minutes of each other hour.
@@ -85,9 +92,14 @@ pub struct DemoArgs {
     #[arg(long, conflicts_with = "exit_when_declared")]
     pub exit_when_closed: bool,
 
-    /// Let nobody work on the incidents but you. Only `nightly` has a crew.
+    /// Let nobody work on the incidents but you. Only `nightly` has a crew. Customers and the updater do what is decided on the
+    /// pages.
     #[arg(long)]
     pub no_crew: bool,
+
+    /// With --no-crew, seconds of fleet time in one real second while an incident is open; at most --speed. 6 unless given.
+    #[arg(long, value_parser = speed, value_name = "FACTOR", requires = "no_crew")]
+    pub work_speed: Option<f64>,
 
     /// Port of the pages and metrics on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 0, value_name = "PORT")]
@@ -100,6 +112,11 @@ pub struct DemoArgs {
     /// Keep journal, checkpoint and record here instead of in a temporary directory that is removed at the end.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+
+    /// Write the story to this file as JSON lines: what was decided, done and told, and nothing of the machine. The same
+    /// options give the same file.
+    #[arg(long, value_name = "FILE")]
+    pub transcript: Option<PathBuf>,
 
     /// Plain lines instead of the live view; the default where standard output is not a terminal.
     #[arg(long)]

@@ -92,6 +92,10 @@ impl Outbox {
         true
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
     pub(super) fn is_waiting_for_acks(&self) -> bool {
         self.under_way > 0
     }

@@ -1,11 +1,9 @@
-//! The task that carries the crew's acts out, through the desk and on the simulated devices, and tells of them.
+//! Carries the crew's acts out, through the desk and on the simulated devices, and tells of them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
-
-use crate::clock::Clock;
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::Scope;
 use crate::engine::incident::Command;
@@ -14,9 +12,6 @@ use crate::record::desk::{CaseDesk, DeskError};
 use crate::simulation::Simulation;
 
 use super::{Act, Crew};
-
-/// How often they look, in fleet time.
-const LOOK_MS: i64 = 15_000;
 
 /// Something that the demo shows as a line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,40 +22,40 @@ pub struct Told {
 }
 
 /// The crew at work.
-#[derive(Debug)]
 pub struct Shift {
-    pub desk: Arc<dyn CaseDesk>,
-    pub simulation: Arc<Simulation>,
-    pub clock: Clock,
-    /// What is worth telling.
-    pub lines: mpsc::Sender<Told>,
+    desk: Arc<dyn CaseDesk>,
+    simulation: Arc<Simulation>,
+    /// Number of each device in the simulation.
+    numbers: BTreeMap<DeviceId, u32>,
+    /// Who works on which incident.
+    crews: BTreeMap<String, Crew>,
+}
+
+impl fmt::Debug for Shift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shift").field("crews", &self.crews).finish_non_exhaustive()
+    }
 }
 
 impl Shift {
-    /// Works on every incident of the fleet until `stop` holds true. Those of lone devices wait for whoever is at the pages.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let numbers: BTreeMap<DeviceId, u32> =
-            (0..).zip(self.simulation.profiles()).map(|(n, p)| (p.id.clone(), n)).collect();
-        let mut crews: BTreeMap<String, Crew> = BTreeMap::new();
-        let mut next = self.clock.now();
-        loop {
-            tokio::select! {
-                biased;
-                () = async { drop(stop.wait_for(|stop| *stop).await) } => return,
-                () = self.clock.sleep_until(next) => {}
+    /// People who work at `desk` on the incidents of `simulation`.
+    pub fn new(desk: Arc<dyn CaseDesk>, simulation: Arc<Simulation>) -> Self {
+        let numbers = (0..).zip(simulation.profiles()).map(|(n, p)| (p.id.clone(), n)).collect();
+        Self { desk, simulation, numbers, crews: BTreeMap::new() }
+    }
+
+    /// Does what there is to do at `now` for every incident of the fleet; those of lone devices wait for whoever is at the pages.
+    /// Returns what is worth telling.
+    pub async fn work(&mut self, now: Timestamp) -> Vec<Told> {
+        let mut told = Vec::new();
+        for case in self.desk.board().cases.iter().filter(|case| case.scope == Scope::Fleet) {
+            let mut crew = self.crews.remove(case.number()).unwrap_or_else(|| self.crew());
+            for act in crew.acts(case, now) {
+                told.extend(self.carry_out(case.number(), act, now).await);
             }
-            let now = self.clock.now();
-            next = now.plus_ms(LOOK_MS);
-            for case in self.desk.board().cases.iter().filter(|case| case.scope == Scope::Fleet) {
-                let crew = crews.entry(case.number().to_owned()).or_insert_with(|| self.crew());
-                for act in crew.acts(case, now) {
-                    self.carry_out(case.number(), act, &numbers).await;
-                    if *stop.borrow() {
-                        return;
-                    }
-                }
-            }
+            self.crews.insert(case.number().to_owned(), crew);
         }
+        told
     }
 
     fn crew(&self) -> Crew {
@@ -71,31 +66,28 @@ impl Shift {
         Crew::new(branches, &self.simulation.version_built_after(1))
     }
 
-    async fn carry_out(&self, incident: &str, act: Act, numbers: &BTreeMap<DeviceId, u32>) {
+    async fn carry_out(&self, incident: &str, act: Act, now: Timestamp) -> Option<Told> {
         match act {
             Act::Work { device, remedy } => {
-                if let Some(number) = numbers.get(&device) {
-                    self.simulation.remedies().apply(*number, remedy, self.clock.now());
+                if let Some(number) = self.numbers.get(&device) {
+                    self.simulation.remedies().apply(*number, remedy, now);
                 }
+                None
             }
-            Act::Tell { kind, text } => self.tell(kind, text).await,
+            Act::Tell { kind, text } => Some(Told { at: now, kind, text }),
             Act::Wish { by, command } => {
                 let closing = command == Command::Close;
                 match self.desk.wish(incident, None, command.clone(), &by).await {
                     Err(DeskError::Refused(refusal)) if closing => {
-                        self.tell("refused", format!("{incident} stays open: {refusal}")).await;
+                        Some(Told { at: now, kind: "refused", text: format!("{incident} stays open: {refusal}") })
                     }
                     Err(error) => {
                         tracing::warn!(incident, command = command.as_str(), %error, "a wish of the demo's crew failed");
+                        None
                     }
-                    Ok(_) => {}
+                    Ok(_) => None,
                 }
             }
         }
-    }
-
-    async fn tell(&self, kind: &'static str, text: String) {
-        // Nobody listens any more at the end.
-        let _ = self.lines.send(Told { at: self.clock.now(), kind, text }).await;
     }
 }

@@ -111,7 +111,7 @@ impl World {
                 device.update = version.to_string();
                 device.workaround.iter_mut().for_each(|(_, active)| *active &= !reverts);
             }
-            Remedy::Relapse => panic!("the crew makes nothing worse"),
+            other => panic!("the crew does not do this: {other:?}"),
         }
         let well = device.update == FIX || device.workaround.as_ref().is_some_and(|(_, active)| *active);
         device.well_since = if well { device.well_since.or(Some(self.now)) } else { None };
