@@ -7,13 +7,17 @@
 //! * *At least once.* An attempt is written down after it was made. A process that dies in between makes it again, with the same
 //!   key: the webhook's receiver drops it by its `Idempotency-Key`, a mail carries the same `Message-ID`, Mattermost
 //!   drops a second `pending_post_id`, an alert is the same alert. Slack has nothing of the kind and may show it twice.
-//! * *Tried again* with a delay that doubles, as long as the channel says "not this time" (no connection, a timeout, 408, 425, 429, 5xx);
-//!   a `Retry-After` is kept. *Given up*, loudly, when the channel says "never" (any other 4xx), or when it is too old.
+//! * *Tried again* with a delay that doubles, whatever the channel says that time or people can mend: no connection, 5xx, a token
+//!   that has expired, a redirect, a room that is gone, a mailbox that is refused. A `Retry-After` is kept. *Given up*, loudly, only
+//!   when the message itself cannot be taken (400, 413, 422), or when it is too old.
+//! * *One receiver holds up nobody else*: who is refused is told apart from a channel that is down.
+//! * *Told elsewhere*: what has not got through for an hour, or was given up, goes over every other channel and onto the pages.
 //! * *Time* is engine time, so that a test lives through hours in a second; randomness is only in the jitter.
 //!
 //! | module | what it owns |
 //! |---|---|
 //! | [`channel`] | what a channel is asked, and how it answers |
+//! | [`elsewhere`] | what is said over other channels about what does not get through |
 //! | [`deliverer`] | the lanes together: starting, ending, the backlog, messages that no channel takes |
 //! | [`lane`] | one channel: order, pace, attempts and what comes of them |
 //! | [`pace`] | token bucket and delays, without a clock |
@@ -29,6 +33,7 @@ pub mod alertmanager;
 pub mod channel;
 pub mod chat;
 pub mod deliverer;
+pub mod elsewhere;
 pub mod lane;
 pub mod mail;
 pub mod observer;
@@ -41,6 +46,7 @@ pub mod webhook;
 pub(crate) mod tests;
 
 pub use channel::{Channel, Receipt, Refusal, SetupError};
-pub use deliverer::{Deliverer, Waker};
+pub use deliverer::{Deliverer, Patience, Waker};
+pub use elsewhere::Place;
 pub use lane::{Policy, Route};
-pub use observer::Observer;
+pub use observer::{Backlog, Observer};

@@ -26,11 +26,15 @@ use crate::notify::mail::{Mail, MailSettings, Security};
 use crate::notify::voice::Voice;
 use crate::notify::web::Access;
 use crate::notify::webhook::Webhook;
-use crate::notify::{Channel, Deliverer, Observer, Policy, Receipt, Route, Waker};
+use crate::notify::{Backlog, Channel, Deliverer, Observer, Patience, Place, Policy, Receipt, Route, Waker};
 use crate::record::desk::{CaseDesk, CaseUpdate};
 use crate::record::directory::{NOBODY, Person, Purpose, Reach};
 use crate::record::outbox::{Bilingual, Dispatch, DispatchState, Message, Outbox, Outcome};
 use crate::record::standing::Board;
+
+mod renewed;
+
+use self::renewed::Renewed;
 
 /// Largest file with a secret, in bytes.
 const MAX_SECRET: usize = 4_096;
@@ -41,15 +45,17 @@ pub struct Channels {
     pub routes: Vec<Route>,
     /// Those among them that are to be told the open incidents every minute.
     pub alertmanagers: Vec<Arc<Alertmanager>>,
+    /// Names of channels that cannot be used as their files are now, and why. They are tried again with each message.
+    pub faults: Vec<(String, String)>,
 }
 
 impl Channels {
     /// Makes every channel; reads the files with secrets. To be called within a runtime.
     ///
     /// # Errors
-    /// With the name of the channel that cannot be made, and why.
+    /// With the name of the channel whose settings can be used with no file whatever, and why.
     pub fn from_config(config: &Config) -> anyhow::Result<Self> {
-        let mut channels = Self { routes: Vec::new(), alertmanagers: Vec::new() };
+        let mut channels = Self { routes: Vec::new(), alertmanagers: Vec::new(), faults: Vec::new() };
         for settings in &config.notify.channel {
             let name = &settings.name;
             channels.add(config, settings).with_context(|| format!("the channel {name} cannot be used"))?;
@@ -64,7 +70,11 @@ impl Channels {
             self.alertmanagers.push(Arc::clone(&alertmanager));
             alertmanager
         } else {
-            other(settings, voice)?
+            let files = [&settings.secret_file, &settings.ca_file].into_iter().flatten().cloned().collect();
+            let of = settings.clone();
+            let renewed = Renewed::new(&settings.name, files, Box::new(move || other(&of, voice.clone())));
+            self.faults.extend(renewed.fault().map(|fault| (settings.name.clone(), fault)));
+            Arc::new(renewed)
         };
         self.routes.push(Route { name: settings.name.clone(), channel, policy: policy(config, settings) });
         Ok(())
@@ -125,8 +135,12 @@ fn access(settings: &ChannelConfig) -> Access {
 
 fn policy(config: &Config, settings: &ChannelConfig) -> Policy {
     let timeout = Duration::from_secs(settings.timeout_s.into());
-    // A message may need several calls: a chat's root, its pin and the message itself.
-    let calls = if settings.kind.reach() == Reach::Chat { 4 } else { 1 };
+    // A message may need several calls: a chat's root, its pin and the message itself; a mail for each receiver.
+    let calls = match settings.kind.reach() {
+        Reach::Chat => 4,
+        Reach::Mail => u32::try_from(settings.to.len()).unwrap_or(u32::MAX).clamp(1, 20),
+        Reach::Nobody => 1,
+    };
     Policy {
         give_up_after_ms: i64::from(config.notify.give_up_after_min) * 60_000,
         timeout: timeout * calls + Duration::from_secs(1),
@@ -156,8 +170,9 @@ impl Observer for Counted {
         self.0.notifications.attempted(channel, outcome, took.as_secs_f64());
     }
 
-    fn backlog(&self, pending: u64, oldest_due: Option<Timestamp>, now: Timestamp) {
+    fn backlog(&self, Backlog { pending, oldest_due, untold }: Backlog, now: Timestamp) {
         self.0.notifications.backlog(pending, oldest_due, now);
+        self.0.notifications.untold(untold);
     }
 }
 
@@ -190,14 +205,18 @@ impl Delivery {
         clock: Clock,
         counters: Arc<Counters>,
     ) -> anyhow::Result<Self> {
-        let Channels { routes, alertmanagers } = Channels::from_config(config)?;
+        let Channels { routes, alertmanagers, faults } = Channels::from_config(config)?;
         for route in &routes {
             counters.notifications.open(&route.name);
         }
-        let give_up_after_ms = i64::from(config.notify.give_up_after_min) * 60_000;
         let observer = Arc::new(Counted(counters));
-        let deliverer = Deliverer::new(routes, outbox, clock, observer, give_up_after_ms, rand::random());
+        let deliverer = Deliverer::new(routes, outbox, clock, observer, patience(config), rand::random());
         let (waker, board) = (deliverer.waker(), deliverer.board());
+        for (channel, error) in faults {
+            tracing::error!(channel, error, "a channel cannot be used; it is tried again with each message");
+            let retry_at = clock.now();
+            board.note(&channel, None, retry_at, &Outcome::Retry { error, retry_at });
+        }
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for to in alertmanagers {
@@ -235,11 +254,28 @@ async fn relay(mut updates: broadcast::Receiver<CaseUpdate>, waker: Waker, mut s
     }
 }
 
+/// Where a channel leaves what is for no single person: with each receiver of mail, so that one who is refused is no matter of the
+/// others; else with the channel itself.
+fn places(channel: &ChannelConfig) -> Vec<Place> {
+    let targets = if channel.kind.reach() == Reach::Mail { channel.to.clone() } else { vec![NOBODY.to_owned()] };
+    let place = |target: String| Place { channel: channel.name.clone(), target: target.trim().to_owned() };
+    targets.into_iter().map(place).collect()
+}
+
+fn patience(config: &Config) -> Patience {
+    Patience {
+        tell_elsewhere_after_ms: i64::from(config.notify.tell_elsewhere_after_min) * 60_000,
+        give_up_after_ms: i64::from(config.notify.give_up_after_min) * 60_000,
+        places: config.notify.channel.iter().flat_map(places).collect(),
+    }
+}
+
 /// Where every audience is reached.
 pub fn directory(config: &Config) -> Directory {
     let to_all = |purpose: Purpose| {
         let channels = config.notify.channel.iter().filter(|channel| channel.purposes.contains(&purpose));
-        channels.map(|channel| address((channel.name.clone(), NOBODY.to_owned()))).collect()
+        let places = channels.flat_map(places).map(|Place { channel, target }| Address { channel, target });
+        places.collect()
     };
     let own = |person: &Person| (person.name.clone(), config.addresses_of(person).into_iter().map(address).collect());
     Directory {
@@ -279,10 +315,13 @@ fn alert(case: &Case) -> Alert {
 /// Makes every channel and forgets them: what `check-config` can know without sending anything.
 ///
 /// # Errors
-/// As [`Channels::from_config`].
+/// As [`Channels::from_config`], and when a file is of no use.
 pub fn check(config: &Config) -> anyhow::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { Channels::from_config(config).map(|channels| channels.routes.len()) })
+    let channels = runtime.block_on(async { Channels::from_config(config) })?;
+    let faults: Vec<String> = channels.faults.iter().map(|(name, why)| format!("the channel {name}: {why}")).collect();
+    anyhow::ensure!(faults.is_empty(), "{}", faults.join("; "));
+    Ok(channels.routes.len())
 }
 
 /// Runs `notify test` with the process' own streams.
@@ -307,6 +346,9 @@ async fn deliver_test(config: &Config, args: &NotifyTestArgs) -> anyhow::Result<
     only.notify = config.notify.clone();
     only.notify.channel = vec![settings.clone()];
     let mut channels = Channels::from_config(&only)?;
+    if let Some((_, fault)) = channels.faults.first() {
+        anyhow::bail!("the channel {name} cannot be used: {fault}");
+    }
     let route = channels.routes.pop().context("the channel was just made")?;
     let now = Clock::system().now();
     let dispatch = test_dispatch(name, args.to.as_deref().unwrap_or(NOBODY), now);

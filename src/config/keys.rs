@@ -162,6 +162,7 @@ pub const KEYS: &[Key] = &[
     Key { path: "incident.contact_days", kind: Kind::Whole(1, 3_650) },
     Key { path: "notify.page_url", kind: Kind::WebAddress },
     Key { path: "notify.give_up_after_min", kind: Kind::Whole(10, 43_200) },
+    Key { path: "notify.tell_elsewhere_after_min", kind: Kind::Whole(5, 1_440) },
     Key { path: "notify.channel", kind: Kind::Tables(&tables::CHANNEL) },
     Key { path: "muster.person", kind: Kind::Tables(&tables::PERSON) },
     Key { path: "muster.rota", kind: Kind::Tables(&tables::ROTA) },

@@ -16,6 +16,8 @@ pub struct NotifyConfig {
     pub page_url: Option<String>,
     /// Age at which a message that no attempt has delivered is given up, in minutes.
     pub give_up_after_min: u32,
+    /// Age at which a message that its receiver has not got is told over every other channel, in minutes.
+    pub tell_elsewhere_after_min: u32,
     /// The channels.
     pub channel: Vec<ChannelConfig>,
 }
@@ -153,7 +155,7 @@ impl Config {
 
 impl Default for NotifyConfig {
     fn default() -> Self {
-        Self { page_url: None, give_up_after_min: 1_440, channel: Vec::new() }
+        Self { page_url: None, give_up_after_min: 1_440, tell_elsewhere_after_min: 60, channel: Vec::new() }
     }
 }
 

@@ -420,3 +420,7 @@ pub const NOTIFICATIONS_OLDEST: Named = named(
     "fleetwatch_notifications_oldest_due_seconds",
     "Engine time since the oldest undelivered message was due; 0 when nothing is late.",
 );
+pub const NOTIFICATIONS_UNTOLD: Named = named(
+    "fleetwatch_notifications_untold",
+    "Messages to people or programs that have not got through for notify.tell_elsewhere_after_min, or were given up.",
+);

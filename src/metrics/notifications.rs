@@ -18,6 +18,7 @@ pub struct Notifications {
     duration: Histogram,
     pending: IntGauge,
     oldest_age: Gauge,
+    untold: IntGauge,
 }
 
 impl Notifications {
@@ -27,6 +28,7 @@ impl Notifications {
             duration: make.durations(names::NOTIFICATION_DURATION, 0.005, 14),
             pending: make.int_gauge(names::NOTIFICATIONS_PENDING),
             oldest_age: make.gauge(names::NOTIFICATIONS_OLDEST),
+            untold: make.int_gauge(names::NOTIFICATIONS_UNTOLD),
         }
     }
 
@@ -53,5 +55,10 @@ impl Notifications {
         self.pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
         let age_ms = oldest_due.map_or(0, |due| now.since_ms(due).max(0));
         self.oldest_age.set(age_ms as f64 / 1_000.0);
+    }
+
+    /// Sets how many have not got through for long, or were given up.
+    pub fn untold(&self, messages: usize) {
+        self.untold.set(i64::try_from(messages).unwrap_or(i64::MAX));
     }
 }

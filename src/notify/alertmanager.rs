@@ -25,10 +25,13 @@ use super::voice::{Voice, clipped, flat};
 use super::web::{self, Access};
 use crate::clock::Clock;
 use crate::engine::time::Timestamp;
-use crate::record::outbox::{Bilingual, Dispatch, Message};
+use crate::record::outbox::{Bilingual, Dispatch, Message, UNTOLD};
 
 /// `alertname` of a major incident.
 pub const ALERT_NAME: &str = "FleetwatchMajorIncident";
+
+/// `alertname` of a message about messages that do not get through.
+pub const UNTOLD_NAME: &str = "FleetwatchMessageNotDelivered";
 
 /// `alertname` of a test message.
 pub const TEST_NAME: &str = "FleetwatchTest";
@@ -122,7 +125,7 @@ impl Alertmanager {
     /// Tells all of them of all these alerts.
     ///
     /// # Errors
-    /// When none of them took it; the first reason that may pass, else the first.
+    /// When none of them took it; the first reason that may be mended, else the first.
     pub async fn tell(&self, alerts: &[Alert], now: Timestamp) -> Result<(), Refusal> {
         let posted: Vec<Posted> = alerts.iter().map(|alert| self.posted(alert, ALERT_NAME, now)).collect();
         self.post(&posted, now).await
@@ -146,7 +149,7 @@ impl Alertmanager {
         if took > 0 {
             return Ok(());
         }
-        let passing = refusals.iter().position(|refusal| matches!(refusal, Refusal::Later { .. }));
+        let passing = refusals.iter().position(|refusal| !matches!(refusal, Refusal::Never { .. }));
         Err(refusals.swap_remove(passing.unwrap_or(0)))
     }
 
@@ -203,6 +206,8 @@ impl Channel for Alertmanager {
     async fn deliver(&self, dispatch: &Dispatch, _: Option<&str>, now: Timestamp) -> Result<Receipt, Refusal> {
         let message = &dispatch.message;
         let (incident, name) = match &message.incident {
+            // An alert of its own, that ends by itself: that of the incident goes on as it is.
+            Some(incident) if message.kind == UNTOLD => (incident.clone(), UNTOLD_NAME),
             Some(incident) => (incident.clone(), ALERT_NAME),
             // A test shows up, and ends by itself.
             None => (dispatch.key.clone(), TEST_NAME),

@@ -32,9 +32,13 @@ pub struct Receipt {
 /// The receiver did not take it. The text is shown to people and stored: one line, without secrets.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// Not this time. `after`: the receiver asked for this much patience, in real time; it means the whole channel.
+    /// The channel takes nothing now: the way there is broken, or what people have configured, here or there. Either is mended
+    /// while the message is still wanted, so it is tried again. `after`: the receiver asked for this much patience, in real time.
     Later { error: String, after: Option<Duration> },
-    /// Trying again does not help.
+    /// The channel works, but not for this receiver: an address that is refused, a room that is archived. It is mended like
+    /// anything else, so it is tried again, and holds nobody else up meanwhile.
+    Receiver { error: String },
+    /// The message itself cannot be taken, however often it comes.
     Never { error: String },
 }
 
@@ -42,6 +46,11 @@ impl Refusal {
     /// Not this time.
     pub fn later(error: impl fmt::Display) -> Self {
         Self::Later { error: one_line(&error.to_string()), after: None }
+    }
+
+    /// Not for this receiver as things are.
+    pub fn receiver(error: impl fmt::Display) -> Self {
+        Self::Receiver { error: one_line(&error.to_string()) }
     }
 
     /// Never.
@@ -52,7 +61,7 @@ impl Refusal {
     /// What is shown.
     pub fn error(&self) -> &str {
         match self {
-            Self::Later { error, .. } | Self::Never { error } => error,
+            Self::Later { error, .. } | Self::Receiver { error } | Self::Never { error } => error,
         }
     }
 }

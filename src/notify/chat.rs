@@ -35,6 +35,9 @@ const MAX_POST: usize = 12_000;
 /// Roots that are remembered beside what the outbox knows.
 const MAX_ROOTS: usize = 1_000;
 
+/// Attempts at a message in which its summary has to be brought up to date first.
+const SUMMARY_ATTEMPTS: u32 = 3;
+
 /// What is said to everybody in the room although it stands in a thread.
 const LOUD: &[&str] = &[
     "page",
@@ -46,6 +49,7 @@ const LOUD: &[&str] = &[
     "fix_released",
     "promise_missed",
     "reopened",
+    "untold",
 ];
 
 /// A chat system that a bot can use.
@@ -147,9 +151,12 @@ impl<A: Api> Chat<A> {
             match self.api.replace(&root.id, &text, now).await {
                 Ok(()) => return Ok(root),
                 Err(ApiError::Gone) => {}
-                // Nothing was said yet: all of it is tried again.
-                Err(ApiError::Refused(refusal @ Refusal::Later { .. })) => return Err(refusal),
-                Err(ApiError::Refused(Refusal::Never { error })) => {
+                // Nothing was said yet: all of it is tried again. But an old summary is no reason to say nothing for long.
+                Err(ApiError::Refused(refusal @ Refusal::Later { .. })) if dispatch.attempts < SUMMARY_ATTEMPTS => {
+                    return Err(refusal);
+                }
+                Err(ApiError::Refused(refusal)) => {
+                    let error = refusal.error();
                     tracing::warn!(incident, error, "the pinned summary of the chat cannot be brought up to date");
                     return Ok(root);
                 }

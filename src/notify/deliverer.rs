@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::elsewhere::{Place, relays};
 use super::lane::{Lane, Route, Shared};
-use super::observer::Observer;
+use super::observer::{Backlog, Observer};
 use crate::clock::Clock;
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
@@ -20,6 +21,9 @@ const SWEEP_EVERY_MS: i64 = 10_000;
 
 /// Messages that a sweep looks at.
 const SWEEP: u32 = 1_000;
+
+/// How long a message that was given up is shown as not told, in ms of engine time.
+const SHOWN_MS: i64 = 3 * 86_400_000;
 
 /// Real time before a lane that broke is started again.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
@@ -45,20 +49,30 @@ impl Waker {
 pub struct Deliverer {
     routes: Vec<Route>,
     shared: Shared,
-    give_up_after_ms: i64,
+    patience: Patience,
     seed: u64,
     wake: Waker,
 }
 
+/// What is done about messages that do not get through. Times are engine time.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    /// Age at which a message is told over every other channel, in ms.
+    pub tell_elsewhere_after_ms: i64,
+    /// Age at which a message is given up whose channel is not configured, in ms.
+    pub give_up_after_ms: i64,
+    /// Every place where something can be told.
+    pub places: Vec<Place>,
+}
+
 impl Deliverer {
-    /// A deliverer over these channels; their names are unique. `give_up_after_ms` is for messages whose channel is not among them.
-    /// `seed` is for the jitter.
+    /// A deliverer over these channels; their names are unique. `seed` is for the jitter.
     pub fn new(
         routes: Vec<Route>,
         outbox: Arc<dyn Outbox>,
         clock: Clock,
         observer: Arc<dyn Observer>,
-        give_up_after_ms: i64,
+        patience: Patience,
         seed: u64,
     ) -> Self {
         let board = Arc::new(Board::default());
@@ -66,7 +80,7 @@ impl Deliverer {
             board.open(&route.name);
         }
         let shared = Shared { outbox, clock, board, observer };
-        Self { routes, shared, give_up_after_ms, seed, wake: Waker(Arc::new(watch::Sender::new(()))) }
+        Self { routes, shared, patience, seed, wake: Waker(Arc::new(watch::Sender::new(()))) }
     }
 
     /// How each channel fares, for pages.
@@ -90,8 +104,10 @@ impl Deliverer {
         let sweeper = Sweeper {
             known,
             told: BTreeSet::new(),
+            relayed: BTreeSet::new(),
             shared: self.shared.clone(),
-            give_up_after_ms: self.give_up_after_ms,
+            patience: self.patience,
+            wake: self.wake,
         };
         tasks.spawn(sweeper.run(stop));
         while tasks.join_next().await.is_some() {}
@@ -119,8 +135,11 @@ struct Sweeper {
     known: BTreeSet<String>,
     /// Channels that were complained of.
     told: BTreeSet<String>,
+    /// Keys of what was told elsewhere. The outbox knows them too; this saves asking it every time.
+    relayed: BTreeSet<String>,
     shared: Shared,
-    give_up_after_ms: i64,
+    patience: Patience,
+    wake: Waker,
 }
 
 impl Sweeper {
@@ -138,7 +157,8 @@ impl Sweeper {
 
     async fn sweep(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let (pending, oldest) = self.shared.outbox.backlog().await?;
-        self.shared.observer.backlog(pending, oldest, now);
+        let untold = self.tell_elsewhere(now).await?;
+        self.shared.observer.backlog(Backlog { pending, oldest_due: oldest, untold }, now);
         for dispatch in self.shared.outbox.due(now, SWEEP).await? {
             let channel = &dispatch.channel;
             if self.known.contains(channel) {
@@ -148,14 +168,36 @@ impl Sweeper {
                 let what = "messages wait for a channel that is not configured: add it, or they are given up";
                 tracing::error!(channel, "{what}");
             }
-            if now.since_ms(dispatch.created_at) < self.give_up_after_ms {
+            if now.since_ms(dispatch.created_at) < self.patience.give_up_after_ms {
                 continue;
             }
             let outcome = Outcome::Failed { error: format!("there is no channel {channel} in the configuration") };
             self.shared.outbox.attempted(dispatch.id, now, &outcome).await?;
             self.shared.observer.attempted(channel, &outcome, Duration::ZERO);
-            self.shared.board.note(channel, now, &outcome);
+            self.shared.board.note(channel, None, now, &outcome);
         }
         Ok(())
+    }
+
+    /// Shows what has not got through for long and sees to it that it is told over every other channel. Answers how many there are.
+    async fn tell_elsewhere(&mut self, now: Timestamp) -> Result<usize, StoreError> {
+        let Patience { tell_elsewhere_after_ms, give_up_after_ms, ref places } = self.patience;
+        let since = now.plus_ms(-give_up_after_ms - SHOWN_MS);
+        let untold = self.shared.outbox.untold(since, now.plus_ms(-tell_elsewhere_after_ms), SWEEP).await?;
+        let relays = relays(&untold, places, &self.relayed, now);
+        if !relays.is_empty() {
+            let new = self.shared.outbox.enqueue(&relays, now).await?;
+            self.relayed.extend(relays.into_iter().map(|relay| relay.key));
+            if new > 0 {
+                tracing::error!(
+                    messages = untold.len(),
+                    "messages do not get through; other channels are told of them"
+                );
+                self.wake.wake();
+            }
+        }
+        let count = untold.len();
+        self.shared.board.set_untold(untold);
+        Ok(count)
     }
 }

@@ -224,6 +224,7 @@ impl Lane {
     fn judge(&mut self, ended: Ended) {
         let now = self.shared.clock.now();
         let Ended { dispatch, result, took } = ended;
+        let mut whole_channel = false;
         let outcome = match result {
             Ok(Receipt { reference }) => {
                 self.failures = 0;
@@ -234,21 +235,34 @@ impl Lane {
                 self.failures = 0;
                 Outcome::Failed { error }
             }
-            Err(Refusal::Later { error, after }) => self.again(&dispatch, error, after, now),
+            Err(Refusal::Receiver { error }) => {
+                self.failures = 0;
+                self.again(&dispatch, error, None, now)
+            }
+            Err(Refusal::Later { error, after }) => {
+                self.channel_fails(now);
+                whole_channel = true;
+                self.again(&dispatch, error, after, now)
+            }
         };
         self.tell(&dispatch, &outcome);
         self.shared.observer.attempted(&self.route.name, &outcome, took);
-        self.shared.board.note(&self.route.name, now, &outcome);
+        let target = (!whole_channel).then_some(dispatch.target.as_str());
+        self.shared.board.note(&self.route.name, target, now, &outcome);
         self.unwritten.push_back(Unwritten { dispatch: dispatch.id, at: now, outcome });
     }
 
-    /// The channel did not take it this time.
-    fn again(&mut self, dispatch: &Dispatch, error: String, after: Option<Duration>, now: Timestamp) -> Outcome {
+    /// The channel took nothing; from the third time in a row on it is taken to be down.
+    fn channel_fails(&mut self, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         if let Some(over) = self.failures.checked_sub(FAILURES_THAT_SLOW) {
             let probe_at = now.plus_ms(PROBE.delay_ms(over, &mut self.random));
             self.resume_at = self.resume_at.max(probe_at);
         }
+    }
+
+    /// It was not taken this time: again, unless it is too old.
+    fn again(&mut self, dispatch: &Dispatch, error: String, after: Option<Duration>, now: Timestamp) -> Outcome {
         let policy = &self.route.policy;
         let mut retry_at = now.plus_ms(policy.retry.delay_ms(dispatch.attempts, &mut self.random));
         if let Some(after) = after {
@@ -281,7 +295,14 @@ impl Lane {
                 tracing::debug!(channel, target, kind, key, error, attempts, "still not delivered")
             }
             Outcome::Failed { error } => {
-                tracing::error!(channel, target, kind, key, error, "NOT delivered and given up: tell them another way");
+                tracing::error!(
+                    channel,
+                    target,
+                    kind,
+                    key,
+                    error,
+                    "NOT delivered and given up; other channels are told of it"
+                );
             }
         }
     }

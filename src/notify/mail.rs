@@ -5,7 +5,9 @@
 //! `References` to an id that follows from the incident, which no mail has: readers group by it all the same, also for people who
 //! joined late. `Auto-Submitted` keeps vacation answers away, `List-Id` is for filters.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -30,6 +32,9 @@ const MAX_SUBJECT: usize = 200;
 
 /// Longest body, in characters.
 const MAX_BODY: usize = 100_000;
+
+/// Messages of which it is remembered who has them already. After a restart they may get them twice, as the same mail.
+const MAX_SERVED: usize = 1_000;
 
 /// How the connection is protected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +78,8 @@ pub struct Mail {
     to: Vec<Address>,
     voice: Voice,
     host: String,
+    /// Receivers that have a message of which others have still to get their copy, by its key.
+    served: Mutex<BTreeMap<String, BTreeSet<Address>>>,
 }
 
 impl std::fmt::Debug for Mail {
@@ -91,21 +98,26 @@ impl Mail {
         let to = settings.to.iter().map(|text| address(text)).collect::<Result<_, _>>();
         let to: Vec<Address> = to.map_err(|detail| SetupError::Setting { what: "a receiver of mail", detail })?;
         let transport = transport(&settings)?;
-        Ok(Self { transport, from, to, voice, host: settings.host })
+        Ok(Self { transport, from, to, voice, host: settings.host, served: Mutex::default() })
     }
 
-    /// The mail as it is sent, and its receivers.
+    /// Who is to get the message.
+    fn receivers(&self, dispatch: &Dispatch) -> Result<Vec<Address>, Refusal> {
+        if dispatch.target == NOBODY {
+            return Ok(self.to.clone());
+        }
+        Ok(vec![address(&dispatch.target).map_err(Refusal::never)?])
+    }
+
+    /// The mail as one receiver gets it, and its id. A mail each: a server that refuses one of several receivers would have
+    /// to be asked anew for the others.
     fn compose(
         &self,
         dispatch: &Dispatch,
+        to: &Address,
         thread: Option<&str>,
         now: Timestamp,
     ) -> Result<(lettre::Message, String), Refusal> {
-        let to = if dispatch.target == NOBODY {
-            self.to.clone()
-        } else {
-            vec![address(&dispatch.target).map_err(Refusal::never)?]
-        };
         let Spoken { subject, body, link, .. } = self.voice.speak(&dispatch.message, &dispatch.target);
         let id = self.id(&dispatch.key);
         let mut builder = MessageBuilder::new()
@@ -125,10 +137,8 @@ impl Mail {
             builder = builder.in_reply_to(last.unwrap_or(root)).references(references);
             builder = builder.raw_header(raw("X-Fleetwatch-Incident", incident));
         }
-        for receiver in &to {
-            builder = builder.to(Mailbox::new(None, receiver.clone()));
-        }
-        let envelope = Envelope::new(Some(self.from.email.clone()), to).map_err(Refusal::never)?;
+        builder = builder.to(Mailbox::new(None, to.clone()));
+        let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.clone()]).map_err(Refusal::never)?;
         let text = format!("{}\n\n{link}\n", clipped(&body, MAX_BODY));
         let mail = builder.envelope(envelope).body(text).map_err(Refusal::never)?;
         Ok((mail, id))
@@ -142,12 +152,58 @@ impl Mail {
     }
 }
 
+impl Mail {
+    /// Receivers that have the message of this key already.
+    fn served(&self, key: &str) -> BTreeSet<Address> {
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Remembers who has it, or forgets all of it once nobody is left.
+    fn remember(&self, key: &str, have_it: Option<BTreeSet<Address>>) {
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(have_it) = have_it else { return drop(served.remove(key)) };
+        if served.len() >= MAX_SERVED {
+            served.pop_first();
+        }
+        served.insert(key.to_owned(), have_it);
+    }
+}
+
 #[async_trait]
 impl Channel for Mail {
     async fn deliver(&self, dispatch: &Dispatch, thread: Option<&str>, now: Timestamp) -> Result<Receipt, Refusal> {
-        let (mail, id) = self.compose(dispatch, thread, now)?;
-        self.transport.send(mail).await.map_err(|error| judged(&error))?;
-        Ok(Receipt { reference: Some(id) })
+        let mut have_it = self.served(&dispatch.key);
+        let (mut reference, mut refused) = (None, Vec::new());
+        for to in self.receivers(dispatch)? {
+            let (mail, id) = self.compose(dispatch, &to, thread, now)?;
+            reference = Some(id);
+            if have_it.contains(&to) {
+                continue;
+            }
+            match self.transport.send(mail).await.map_err(|error| judged(&error)) {
+                Ok(_) => {
+                    have_it.insert(to);
+                    // At once: the attempt may be cut off at any time.
+                    self.remember(&dispatch.key, Some(have_it.clone()));
+                }
+                // The server itself: the others would fare alike.
+                Err(refusal @ Refusal::Later { .. }) => return Err(refusal),
+                Err(refusal) => refused.push((to, refusal)),
+            }
+        }
+        match refused.as_slice() {
+            [] => {
+                self.remember(&dispatch.key, None);
+                Ok(Receipt { reference })
+            }
+            [(_, refusal)] if have_it.is_empty() => Err(refusal.clone()),
+            _ => {
+                let told = refused.iter().map(|(to, refusal)| format!("{to}: {}", refusal.error())).collect::<Vec<_>>();
+                let others = if have_it.is_empty() { "" } else { "; everybody else has it" };
+                Err(Refusal::receiver(format!("{}{others}", told.join("; "))))
+            }
+        }
     }
 }
 
@@ -212,12 +268,23 @@ fn raw(name: &'static str, text: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), text)
 }
 
-/// What the server's answer means. 5xx is for good, but for what concerns our login: that is mended in the configuration, and the
-/// mail is then still wanted.
+/// Replies about the server, the way there or our login (RFC 5321 section 4.2.3, RFC 4954 section 6): every mail would fare alike.
+const ABOUT_SERVER: &[u16] = &[421, 454, 500, 501, 502, 503, 504, 521, 530, 534, 535, 538];
+
+/// Enhanced status codes (RFC 3463) that speak of the mail itself: its size, its content.
+const ABOUT_MAIL: &[&str] = &["5.2.3", "5.3.4", "5.6.0", "5.6.1", "5.6.2", "5.6.3", "5.6.5", "5.6.6"];
+
+/// What the server's answer means. Only what is wrong with the mail itself is for good: a mailbox that is full or not there yet, a
+/// login, a relay that does not know us yet are mended, and the mail is then still wanted.
 fn judged(error: &SmtpError) -> Refusal {
     let text = web::causes(error);
-    let about_login = error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538));
-    if error.is_permanent() && !about_login { Refusal::never(text) } else { Refusal::later(text) }
+    let Some(code) = error.status().map(u16::from) else { return Refusal::later(text) };
+    match code {
+        _ if ABOUT_MAIL.iter().any(|status| text.contains(status)) => Refusal::never(text),
+        code if ABOUT_SERVER.contains(&code) => Refusal::later(text),
+        400..=599 => Refusal::receiver(text),
+        _ => Refusal::later(text),
+    }
 }
 
 #[cfg(test)]
@@ -244,7 +311,8 @@ mod tests {
     }
 
     fn text(dispatch: &Dispatch, thread: Option<&str>) -> String {
-        let (mail, _) = mail().compose(dispatch, thread, Timestamp::from_ms(1_795_305_600_000)).unwrap();
+        let to = mail().receivers(dispatch).unwrap().remove(0);
+        let (mail, _) = mail().compose(dispatch, &to, thread, Timestamp::from_ms(1_795_305_600_000)).unwrap();
         String::from_utf8(mail.formatted()).unwrap()
     }
 
@@ -269,7 +337,7 @@ mod tests {
         for target in ["", "a@b@c", "a@example.jp, evil@example.com", "a@example.jp\r\nRCPT TO:<x@y>", "sato"] {
             let mut wrong = dispatch(1, "mail");
             wrong.target = target.into();
-            let refusal = mail().compose(&wrong, None, Timestamp::from_ms(0)).unwrap_err();
+            let refusal = mail().receivers(&wrong).unwrap_err();
             assert!(matches!(refusal, Refusal::Never { .. }), "{target:?}");
         }
     }
@@ -292,7 +360,7 @@ mod tests {
         assert_eq!(header(&two, "References"), format!("{root} {id}"));
         assert_eq!(header(&one, "Auto-Submitted"), "auto-generated");
         assert_eq!(header(&one, "List-Id"), "fleetwatch <fleetwatch.example.jp>");
-        assert!(one.contains("staff@example.jp") && one.contains("desk@example.jp"));
+        assert!(one.contains("staff@example.jp") && !one.contains("desk@example.jp"), "a mail each");
     }
 
     #[tokio::test]

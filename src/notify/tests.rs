@@ -86,7 +86,7 @@ struct Unheard;
 
 impl Observer for Unheard {
     fn attempted(&self, _: &str, _: &Outcome, _: Duration) {}
-    fn backlog(&self, _: u64, _: Option<Timestamp>, _: Timestamp) {}
+    fn backlog(&self, _: Backlog, _: Timestamp) {}
 }
 
 /// A deliverer at work.
@@ -105,7 +105,13 @@ impl Running {
             policy: *policy,
         });
         let outbox = Arc::clone(outbox) as Arc<dyn Outbox>;
-        let deliverer = Deliverer::new(routes.collect(), outbox, clock, Arc::new(Unheard), 60 * MINUTE_MS, 7);
+        let places = channels.iter().map(|(name, ..)| Place { channel: (*name).into(), target: "-".into() });
+        let patience = Patience {
+            tell_elsewhere_after_ms: 60 * MINUTE_MS,
+            give_up_after_ms: 60 * MINUTE_MS,
+            places: places.collect(),
+        };
+        let deliverer = Deliverer::new(routes.collect(), outbox, clock, Arc::new(Unheard), patience, 7);
         let (stop, stopped) = watch::channel(false);
         let (waker, board) = (deliverer.waker(), deliverer.board());
         Self { stop, task: tokio::spawn(deliverer.run(stopped)), waker, board }
@@ -267,6 +273,73 @@ async fn what_is_refused_for_good_fails_at_once_and_lets_the_next_one_pass() {
     let attempts = outbox.attempts(Some("A"), 10).await.unwrap();
     assert_eq!(attempts.len(), 2);
     assert!(attempts.iter().any(|attempt| attempt.outcome == Outcome::Failed { error: "no such receiver".into() }));
+}
+
+/// A message to somebody at a channel.
+fn to(target: &str, key: &str, incident: &str) -> NewDispatch {
+    NewDispatch { target: target.into(), ..new(key, "mail", Some(incident)) }
+}
+
+#[tokio::test]
+async fn one_receiver_that_is_dead_neither_slows_the_channel_nor_is_forgotten() {
+    let clock = fast();
+    let outbox = Arc::new(Memory::default());
+    let mended_at = START.plus_ms(40 * MINUTE_MS);
+    let receiver = Receiver::new(move |dispatch, _| {
+        if dispatch.target == "old@" && clock.now() < mended_at { Answer::NotThem } else { Answer::Take }
+    });
+    outbox.enqueue(&[to("old@", "old", "A")], START).await.unwrap();
+    let running = Running::start(&outbox, clock, &[("mail", &receiver, policy())]);
+    until("it was refused several times", || receiver.asked() >= 5).await;
+    let standing = running.board.standings().remove("mail").unwrap();
+    assert_eq!((standing.failing_since, standing.receivers.contains_key("old@")), (None, true));
+    let since = clock.now();
+    let all: Vec<_> = (0..40).map(|n| to("noc@", &format!("k-{n:02}"), &format!("I-{n:02}"))).collect();
+    outbox.enqueue(&all, since).await.unwrap();
+    running.waker.wake();
+    until("the others have it", || outbox.pending() == 1).await;
+    // A channel that is taken to be down would make one attempt a minute.
+    assert!(clock.now().since_ms(since) < 15 * MINUTE_MS);
+    until("it is mended", || outbox.pending() == 0).await;
+    assert!(running.board.standings()["mail"].receivers.is_empty());
+    running.end().await;
+    assert_eq!((receiver.distinct().len(), receiver.copies()), (41, 41));
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_for_an_hour_is_told_over_every_other_channel_once_and_shown() {
+    let clock = fast();
+    let outbox = Arc::new(Memory::default());
+    let (mail, chat) = (Receiver::new(|_, _| Answer::NotThem), Receiver::new(|_, _| Answer::Take));
+    let ticket = Receiver::new(|_, _| Answer::Take);
+    outbox.enqueue(&[to("noc@", "A/1/0", "A"), to("duty@", "A/1/1", "A")], START).await.unwrap();
+    let policy = Policy { give_up_after_ms: 24 * 60 * MINUTE_MS, ..policy() };
+    let channels = [("mail", &mail, policy), ("chat", &chat, policy), ("ticket", &ticket, policy)];
+    let running = Running::start(&outbox, clock, &channels);
+    clock.sleep_until(START.plus_ms(55 * MINUTE_MS)).await;
+    assert_eq!((chat.copies(), running.board.untold().len()), (0, 0));
+    until("both other channels have it", || chat.copies() + ticket.copies() == 2).await;
+    assert!(clock.now() >= START.plus_ms(60 * MINUTE_MS));
+    until("it is shown", || running.board.untold().len() == 2).await;
+    // Another process looks at the same outbox: nothing is said twice.
+    running.kill().await;
+    let running = Running::start(&outbox, clock, &channels);
+    clock.sleep_until(clock.now().plus_ms(5 * MINUTE_MS)).await;
+    until("it is shown again", || running.board.untold().len() == 2).await;
+    assert_eq!((chat.copies(), ticket.copies()), (1, 1));
+    running.kill().await;
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_told_over_the_other_channels_at_once() {
+    let clock = fast();
+    let outbox = Arc::new(Memory::default());
+    let (hook, chat) = (Receiver::new(|_, _| Answer::Never), Receiver::new(|_, _| Answer::Take));
+    outbox.enqueue(&[new("A/1/0", "hook", Some("A"))], START).await.unwrap();
+    let running = Running::start(&outbox, clock, &[("hook", &hook, policy()), ("chat", &chat, policy())]);
+    until("the chat has it", || chat.copies() == 1).await;
+    assert!(clock.now() < START.plus_ms(30 * MINUTE_MS));
+    running.end().await;
 }
 
 #[tokio::test]

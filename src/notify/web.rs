@@ -112,19 +112,32 @@ pub async fn send(request: RequestBuilder, now: Timestamp) -> Result<Answer, Ref
     if status.is_success() { Ok(Answer { status, headers, body }) } else { Err(judged(status, &headers, &body, now)) }
 }
 
+/// Statuses that speak of the message itself (RFC 9110 section 15.5, RFC 6585): it would be refused again in an hour.
+/// Everything else is mended by time or by people: a token, an address, a proxy, a room.
+const UNFIT: &[StatusCode] = &[
+    StatusCode::BAD_REQUEST,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::URI_TOO_LONG,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+];
+
 /// What a status that is no success means.
 pub fn judged(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Refusal {
     if status.is_redirection() {
-        return Refusal::never(format!(
+        return Refusal::later(format!(
             "answered {status}: redirects are not followed, configure the address it leads to"
         ));
     }
     let said = one_line(&String::from_utf8_lossy(&body[..body.len().min(2_048)]));
     let error =
         one_line(&if said.is_empty() { format!("answered {status}") } else { format!("answered {status}: {said}") });
-    let passing = status.is_server_error()
-        || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS);
-    if passing { Refusal::Later { error, after: patience(headers, now) } } else { Refusal::Never { error } }
+    if UNFIT.contains(&status) {
+        Refusal::Never { error }
+    } else {
+        Refusal::Later { error, after: patience(headers, now) }
+    }
 }
 
 /// `Retry-After`, in seconds or as an instant.
@@ -175,26 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_tried_again_and_what_does_not_is_not() {
-        for (status, again) in [
-            (500, true),
-            (502, true),
-            (503, true),
-            (408, true),
-            (425, true),
-            (429, true),
-            (400, false),
-            (401, false),
-            (403, false),
-            (404, false),
-            (410, false),
-            (413, false),
-            (301, false),
-            (308, false),
-        ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            let refusal = judged(status, &HeaderMap::new(), b"why\n", NOW);
-            assert_eq!(matches!(refusal, Refusal::Later { .. }), again, "{status}");
+    fn only_what_is_wrong_with_the_message_itself_is_for_good() {
+        let for_good = [400, 413, 414, 415, 422, 431];
+        for status in (100..=999).filter(|status| !(200..300).contains(status)) {
+            let refusal = judged(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), b"why\n", NOW);
+            assert_eq!(matches!(refusal, Refusal::Never { .. }), for_good.contains(&status), "{status}: {refusal:?}");
+            assert!(refusal.error().contains(&status.to_string()), "{refusal:?}");
         }
         let refusal = judged(StatusCode::BAD_REQUEST, &HeaderMap::new(), b"no such\nroom", NOW);
         assert_eq!(refusal.error(), "answered 400 Bad Request: no such room");

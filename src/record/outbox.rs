@@ -72,6 +72,19 @@ pub struct NewDispatch {
     pub due_at: Timestamp,
 }
 
+/// A message that its receiver has not got for long, or that was given up.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Untold {
+    pub dispatch: Dispatch,
+    /// What came of the last attempt; `None` when there was none.
+    pub error: Option<String>,
+    /// The same message was taken at another place.
+    pub told_elsewhere: bool,
+}
+
+/// [`Message::kind`] of a message about others that did not get through.
+pub const UNTOLD: &str = "untold";
+
 /// Where a dispatch stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,6 +117,16 @@ pub enum Outcome {
     Retry { error: String, retry_at: Timestamp },
     /// Never: a person has to look.
     Failed { error: String },
+}
+
+impl Outcome {
+    /// What was said when it was not taken.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Sent { .. } => None,
+            Self::Retry { error, .. } | Self::Failed { error } => Some(error),
+        }
+    }
 }
 
 /// Keeps what is to be said. Implementations are shared between tasks.
@@ -160,7 +183,14 @@ pub trait Outbox: Send + Sync + std::fmt::Debug {
     /// When the outbox cannot be read.
     async fn thread(&self, channel: &str, target: &str, incident: &str) -> Result<Option<String>, StoreError>;
 
-    /// How many are pending, and since when the oldest one is due.
+    /// What was written from `since` on and is given up, or was written at `before` at the latest and is due and still not
+    /// taken; the oldest first.
+    ///
+    /// # Errors
+    /// When the outbox cannot be read.
+    async fn untold(&self, since: Timestamp, before: Timestamp, limit: u32) -> Result<Vec<Untold>, StoreError>;
+
+    /// How many are pending, and since when the oldest one is due; one that was tried has been due since it was written.
     ///
     /// # Errors
     /// When the outbox cannot be read.

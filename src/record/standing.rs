@@ -1,12 +1,15 @@
 //! How each channel fares over which people are told: the lanes of `notify` keep it, the pages show it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::outbox::Outcome;
+use super::outbox::{Outcome, Untold};
 use crate::engine::time::Timestamp;
+
+/// Receivers of a channel that are remembered as failing.
+const MAX_RECEIVERS: usize = 200;
 
 /// How a channel fares.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
@@ -19,16 +22,39 @@ pub struct Standing {
     pub last_error: Option<(Timestamp, String)>,
     /// Messages given up since the start.
     pub given_up: u64,
+    /// Receivers that take nothing although the channel works, by their address there.
+    pub receivers: BTreeMap<String, Failing>,
 }
 
-/// The standing of every channel.
+/// A receiver that takes nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Failing {
+    pub since: Timestamp,
+    /// What was said last.
+    pub error: String,
+}
+
+/// The standing of every channel, and what nobody could be told over it.
 #[derive(Debug, Default)]
-pub struct Board(Mutex<BTreeMap<String, Standing>>);
+pub struct Board {
+    standings: Mutex<BTreeMap<String, Standing>>,
+    untold: Mutex<Arc<Vec<Untold>>>,
+}
 
 impl Board {
     /// As of now, by the channels' names.
     pub fn standings(&self) -> BTreeMap<String, Standing> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What has not got through for long, the oldest first.
+    pub fn untold(&self) -> Arc<Vec<Untold>> {
+        Arc::clone(&self.untold.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces what has not got through.
+    pub fn set_untold(&self, untold: Vec<Untold>) {
+        *self.untold.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(untold);
     }
 
     /// Makes a channel known before anything has happened.
@@ -36,15 +62,19 @@ impl Board {
         self.change(channel, |_| {});
     }
 
-    /// Takes in what came of an attempt.
-    pub fn note(&self, channel: &str, at: Timestamp, outcome: &Outcome) {
+    /// Takes in what came of an attempt. `receiver`: who at the channel it was about; `None` when it was about all of them.
+    pub fn note(&self, channel: &str, receiver: Option<&str>, at: Timestamp, outcome: &Outcome) {
         self.change(channel, |standing| match outcome {
             Outcome::Sent { .. } => {
                 standing.last_sent_at = Some(at);
                 standing.failing_since = None;
+                receiver.map(|receiver| standing.receivers.remove(receiver));
             }
             Outcome::Retry { error, .. } => {
-                standing.failing_since.get_or_insert(at);
+                match receiver {
+                    Some(receiver) => standing.receiver_fails(receiver, at, error),
+                    None => drop(standing.failing_since.get_or_insert(at)),
+                }
                 standing.last_error = Some((at, error.clone()));
             }
             Outcome::Failed { error } => {
@@ -55,8 +85,18 @@ impl Board {
     }
 
     fn change(&self, channel: &str, change: impl FnOnce(&mut Standing)) {
-        let mut standings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
         change(standings.entry(channel.to_owned()).or_default());
+    }
+}
+
+impl Standing {
+    fn receiver_fails(&mut self, receiver: &str, at: Timestamp, error: &str) {
+        if let Some(known) = self.receivers.get_mut(receiver) {
+            error.clone_into(&mut known.error);
+        } else if self.receivers.len() < MAX_RECEIVERS {
+            self.receivers.insert(receiver.to_owned(), Failing { since: at, error: error.to_owned() });
+        }
     }
 }
 
@@ -71,13 +111,28 @@ mod tests {
         board.open("chat");
         assert_eq!(board.standings()["chat"], Standing::default());
         let retry = |n| Outcome::Retry { error: format!("e{n}"), retry_at: at(9) };
-        board.note("chat", at(1), &retry(1));
-        board.note("chat", at(2), &retry(2));
+        board.note("chat", None, at(1), &retry(1));
+        board.note("chat", None, at(2), &retry(2));
         let standing = board.standings().remove("chat").unwrap();
         assert_eq!((standing.failing_since, standing.last_error), (Some(at(1)), Some((at(2), "e2".into()))));
-        board.note("chat", at(3), &Outcome::Sent { reference: None });
-        board.note("chat", at(4), &Outcome::Failed { error: "no".into() });
+        board.note("chat", None, at(3), &Outcome::Sent { reference: None });
+        board.note("chat", None, at(4), &Outcome::Failed { error: "no".into() });
         let standing = board.standings().remove("chat").unwrap();
         assert_eq!((standing.failing_since, standing.last_sent_at, standing.given_up), (None, Some(at(3)), 1));
+    }
+
+    #[test]
+    fn a_receiver_that_fails_is_no_failure_of_the_channel() {
+        let board = Board::default();
+        let at = Timestamp::from_ms;
+        let retry = |n| Outcome::Retry { error: format!("e{n}"), retry_at: at(9) };
+        board.note("mail", Some("old@"), at(1), &retry(1));
+        board.note("mail", Some("old@"), at(2), &retry(2));
+        board.note("mail", Some("noc@"), at(3), &Outcome::Sent { reference: None });
+        let standing = board.standings().remove("mail").unwrap();
+        assert_eq!(standing.failing_since, None);
+        assert_eq!(standing.receivers, [("old@".into(), Failing { since: at(1), error: "e2".into() })].into());
+        board.note("mail", Some("old@"), at(4), &Outcome::Sent { reference: None });
+        assert!(board.standings()["mail"].receivers.is_empty());
     }
 }

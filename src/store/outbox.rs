@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::statement::{Database, Row, Tx, json, values};
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
-use crate::record::outbox::{Attempt, Dispatch, NewDispatch, Outbox, Outcome};
+use crate::record::outbox::{Attempt, Dispatch, NewDispatch, Outbox, Outcome, Untold};
 
 const INSERT: &str = "INSERT INTO outbox (dispatch_key, channel, target, incident, kind, message_json, created_at_ms, \
      due_at_ms, state, attempts) SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'pending', 0 \
@@ -26,6 +26,15 @@ const ATTEMPTS: &str = "SELECT a.dispatch, o.dispatch_key, o.channel, o.target, 
 
 const THREAD: &str = "SELECT a.reference FROM outbox_attempt a JOIN outbox o ON o.id = a.dispatch \
      WHERE o.channel = $1 AND o.target = $2 AND o.incident = $3 AND a.reference IS NOT NULL ORDER BY a.id DESC LIMIT 1";
+
+/// See [`Outbox::untold`]. Two halves, each with an index of its own.
+const UNTOLD: &str = "SELECT o.id, o.dispatch_key, o.channel, o.target, o.message_json, o.created_at_ms, o.due_at_ms, \
+     o.state, o.attempts, (SELECT a.outcome_json FROM outbox_attempt a WHERE a.dispatch = o.id ORDER BY a.id DESC LIMIT 1) \
+     AS last_json, (SELECT count(*) FROM outbox s WHERE s.incident = o.incident AND s.kind = o.kind AND s.state = 'sent' \
+     AND s.message_json = o.message_json) AS elsewhere FROM outbox o WHERE o.id IN (\
+     SELECT id FROM outbox WHERE state = 'failed' AND created_at_ms >= $1 UNION ALL \
+     SELECT id FROM outbox WHERE state = 'pending' AND created_at_ms <= $2 AND (attempts > 0 OR due_at_ms <= $2)) \
+     ORDER BY o.id LIMIT $3";
 
 #[async_trait]
 impl<D: Database> Outbox for D {
@@ -70,9 +79,18 @@ impl<D: Database> Outbox for D {
         row.map(|row| row.text("reference")).transpose()
     }
 
+    async fn untold(&self, since: Timestamp, before: Timestamp, limit: u32) -> Result<Vec<Untold>, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = tx.rows(UNTOLD, values![since, before, limit]).await?;
+        tx.commit().await?;
+        rows.iter().map(untold_of).collect()
+    }
+
     async fn backlog(&self) -> Result<(u64, Option<Timestamp>), StoreError> {
         let mut tx = self.read().await?;
-        let sql = "SELECT count(*) AS pending, min(due_at_ms) AS oldest_ms FROM outbox WHERE state = 'pending'";
+        // A retry is planned ahead; the message has been due since it was written all the same.
+        let sql = "SELECT count(*) AS pending, min(CASE WHEN attempts > 0 THEN created_at_ms ELSE due_at_ms END) \
+                   AS oldest_ms FROM outbox WHERE state = 'pending'";
         let row = tx.row(sql, &[]).await?;
         tx.commit().await?;
         row.map_or(Ok((0, None)), |row| Ok((row.count("pending")?, row.maybe_at("oldest_ms")?)))
@@ -137,6 +155,15 @@ fn dispatch_of(row: &Row) -> Result<Dispatch, StoreError> {
         due_at: row.at("due_at_ms")?,
         state: row.named("state")?,
         attempts: u32::try_from(row.count("attempts")?).unwrap_or(u32::MAX),
+    })
+}
+
+fn untold_of(row: &Row) -> Result<Untold, StoreError> {
+    let last: Option<Outcome> = row.maybe_json("last_json")?;
+    Ok(Untold {
+        dispatch: dispatch_of(row)?,
+        error: last.as_ref().and_then(Outcome::error).map(str::to_owned),
+        told_elsewhere: row.count("elsewhere")? > 0,
     })
 }
 

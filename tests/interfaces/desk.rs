@@ -15,7 +15,7 @@ use fleetwatch::record::case::{
     CaseAppend, CaseQuery, CaseStore, ContactEntry, KeptAnswer, RecordedCase, RecordedCaseEvent,
 };
 use fleetwatch::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Reshape, is_called};
-use fleetwatch::record::outbox::{Attempt, Dispatch, NewDispatch, Outbox, Outcome};
+use fleetwatch::record::outbox::{Attempt, Dispatch, NewDispatch, Outbox, Outcome, Untold};
 use tokio::sync::broadcast;
 
 /// One incident and its record.
@@ -299,6 +299,10 @@ impl Outbox for Desk {
     }
 
     async fn thread(&self, _: &str, _: &str, _: &str) -> Result<Option<String>, StoreError> {
+        unimplemented()
+    }
+
+    async fn untold(&self, _: Timestamp, _: Timestamp, _: u32) -> Result<Vec<Untold>, StoreError> {
         unimplemented()
     }
 

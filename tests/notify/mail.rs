@@ -14,7 +14,17 @@ use super::smtp::Smtp;
 use super::{dispatch, now};
 
 fn mail(port: u16, security: Security, ca_file: Option<PathBuf>, password: &str) -> Mail {
-    let settings = MailSettings {
+    Mail::new(settings(port, security, ca_file, password), voice()).unwrap()
+}
+
+/// Mail without TLS to these receivers.
+fn mail_to(port: u16, to: &[&str]) -> Mail {
+    let to = to.iter().map(|&to| to.to_owned()).collect();
+    Mail::new(MailSettings { to, ..settings(port, Security::Plain, None, "") }, voice()).unwrap()
+}
+
+fn settings(port: u16, security: Security, ca_file: Option<PathBuf>, password: &str) -> MailSettings {
+    MailSettings {
         host: if security == Security::Plain { "127.0.0.1".into() } else { "localhost".into() },
         port,
         security,
@@ -23,11 +33,13 @@ fn mail(port: u16, security: Security, ca_file: Option<PathBuf>, password: &str)
         timeout: Duration::from_secs(5),
         from: "fleetwatch <fleetwatch@example.jp>".into(),
         to: vec!["staff@example.jp".into(), "desk@example.jp".into()],
-    };
+    }
+}
+
+fn voice() -> Voice {
     let languages =
         [("sato@example.jp".to_owned(), Language::Ja), ("smith@example.jp".to_owned(), Language::En)].into();
-    let voice = Voice { pages: Some("https://noc.example".into()), language: Language::Both, languages };
-    Mail::new(settings, voice).unwrap()
+    Voice { pages: Some("https://noc.example".into()), language: Language::Both, languages }
 }
 
 #[tokio::test]
@@ -37,7 +49,11 @@ async fn a_room_reads_both_languages_and_a_person_their_own() {
     let first = mail.deliver(&dispatch(1), None, now()).await.unwrap();
     let took = server.took();
     assert_eq!(took["from"], "fleetwatch@example.jp");
-    assert_eq!(took["to"], serde_json::json!(["staff@example.jp", "desk@example.jp"]));
+    // A mail for each receiver, and the same one for both.
+    let second = server.took();
+    let to = [&took["to"], &second["to"]];
+    assert_eq!(to, [&serde_json::json!(["staff@example.jp"]), &serde_json::json!(["desk@example.jp"])]);
+    assert_eq!(took["headers"]["message-id"], second["headers"]["message-id"]);
     assert_eq!(took["defects"], serde_json::json!([]));
     let headers = &took["headers"];
     assert_eq!(headers["subject"], "重大インシデント INC-2026-0007 / Major incident INC-2026-0007");
@@ -70,6 +86,7 @@ async fn what_people_type_adds_no_header_and_no_receiver() {
     let mail = mail(server.port, Security::Plain, None, "");
     mail.deliver(&dispatch(1), None, now()).await.unwrap();
     let plain = server.took();
+    server.took();
     let mut evil = dispatch(2);
     let inject = "x\r\nBcc: evil@example.com\r\n\r\n.\r\nMAIL FROM:<evil@example.com>\r\n";
     evil.message.subject = Bilingual { ja: inject.into(), en: inject.into() };
@@ -78,6 +95,7 @@ async fn what_people_type_adds_no_header_and_no_receiver() {
     evil.message.incident = Some(inject.into());
     mail.deliver(&evil, None, now()).await.unwrap();
     let took = server.took();
+    server.took();
     assert_eq!((&took["names"], &took["to"]), (&plain["names"], &plain["to"]));
     assert_eq!(took["defects"], serde_json::json!([]));
     assert_eq!(server.end(), Vec::<String>::new(), "nothing else was taken");
@@ -92,6 +110,7 @@ async fn with_tls_mail_is_sent_to_the_right_server_with_the_right_password_or_no
         let good = mail(server.port, security, ca(&authority), "correct horse");
         good.deliver(&dispatch(1), None, now()).await.unwrap();
         let took = server.took();
+        server.took();
         assert_eq!((&took["tls"], &took["authenticated"]), (&true.into(), &true.into()), "{mode}");
         for (mail, told) in [
             (mail(server.port, security, ca(&other), "correct horse"), "certificate"),
@@ -118,16 +137,36 @@ async fn a_server_without_the_tls_that_was_asked_for_gets_nothing() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_unknown_is_for_good_and_one_that_is_busy_is_not() {
+async fn a_receiver_that_is_refused_is_tried_again_and_is_no_matter_of_the_server() {
     let Some(server) = Smtp::start("plain", None) else { return };
     let mail = mail(server.port, Security::Plain, None, "");
-    for (target, again) in [("unknown@example.jp", false), ("busy@example.jp", true)] {
+    for target in ["unknown@example.jp", "busy@example.jp"] {
         let mut page = dispatch(1);
         page.target = target.into();
         let refusal = mail.deliver(&page, None, now()).await.unwrap_err();
-        assert_eq!(matches!(refusal, Refusal::Later { .. }), again, "{refusal:?}");
+        assert!(matches!(refusal, Refusal::Receiver { .. }), "{refusal:?}");
     }
     drop(server);
     let refusal = mail.deliver(&dispatch(1), None, now()).await.unwrap_err();
     assert!(matches!(refusal, Refusal::Later { .. }), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn one_dead_receiver_stops_nobody_elses_mail_and_the_others_get_it_once() {
+    let Some(mut server) = Smtp::start("plain", None) else { return };
+    for dead in ["unknown@example.jp", "busy@example.jp"] {
+        for place in 0..3 {
+            let mut to = vec!["noc@example.jp", "duty@example.jp"];
+            to.insert(place, dead);
+            let mail = mail_to(server.port, &to);
+            for _ in 0..3 {
+                let refusal = mail.deliver(&dispatch(1), None, now()).await.unwrap_err();
+                let says = matches!(&refusal, Refusal::Receiver { error } if error.contains(dead));
+                assert!(says, "{refusal:?}");
+            }
+            let got = [server.took()["to"][0].clone(), server.took()["to"][0].clone()];
+            assert_eq!(got, ["noc@example.jp", "duty@example.jp"]);
+        }
+    }
+    assert_eq!(server.end(), Vec::<String>::new(), "nobody got a second copy");
 }

@@ -1,7 +1,9 @@
 //! The outbox: each message once, every attempt on record, in the transaction of what it follows from.
 
 use fleetwatch::engine::time::Timestamp;
-use fleetwatch::record::outbox::{Bilingual, Dispatch, DispatchState, Message, NewDispatch, Outcome, first_of_threads};
+use fleetwatch::record::outbox::{
+    Bilingual, Dispatch, DispatchState, Message, NewDispatch, Outcome, Untold, first_of_threads,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -12,6 +14,7 @@ use crate::sample::NOW;
 in_both!(
     a_message_is_kept_as_it_was_written_and_once,
     attempts_move_a_message_and_stay_on_record,
+    what_has_not_got_through_for_long_is_found_with_what_was_said,
     an_attempt_that_is_written_down_twice_is_one,
     the_thread_to_answer_in_is_that_of_the_last_message_that_has_one,
     what_may_be_sent_is_what_the_contract_says,
@@ -65,6 +68,39 @@ async fn a_message_is_kept_as_it_was_written_and_once(place: &Place) {
     assert_eq!(store.backlog().await.unwrap(), (4, Some(NOW)));
 }
 
+async fn what_has_not_got_through_for_long_is_found_with_what_was_said(place: &Place) {
+    let store = place.open().await;
+    let names = ["late", "failed", "sent", "twin", "planned"];
+    let mut all: Vec<NewDispatch> = names.iter().map(|key| message(key, Some("INC-0001"), 0)).collect();
+    for (nth, one) in all.iter_mut().enumerate() {
+        one.message.subject.en = format!("message {}", nth.min(2));
+        one.channel = format!("channel {nth}");
+    }
+    // The fourth says what the third says, over another channel.
+    all[3].message = all[2].message.clone();
+    all[4].due_at = at(500);
+    store.enqueue(&all, NOW).await.unwrap();
+    let due = store.due(NOW, 10).await.unwrap();
+    let id = |key: &str| due.iter().find(|one| one.key == key).unwrap().id;
+    let later = |error: &str, minute| Outcome::Retry { error: error.to_owned(), retry_at: at(minute) };
+    store.attempted(id("late"), at(1), &later("first", 50)).await.unwrap();
+    store.attempted(id("late"), at(2), &later("second", 90)).await.unwrap();
+    store.attempted(id("failed"), at(1), &Outcome::Failed { error: "no".to_owned() }).await.unwrap();
+    store.attempted(id("sent"), at(1), &Outcome::Sent { reference: None }).await.unwrap();
+    let found = |list: Vec<Untold>| -> Vec<(String, Option<String>, bool)> {
+        list.into_iter().map(|one| (one.dispatch.key, one.error, one.told_elsewhere)).collect()
+    };
+    let expected = |key: &str, error: Option<&str>, elsewhere| (key.to_owned(), error.map(str::to_owned), elsewhere);
+    assert_eq!(
+        found(store.untold(NOW, at(60), 10).await.unwrap()),
+        [expected("late", Some("second"), false), expected("failed", Some("no"), false), expected("twin", None, true),]
+    );
+    // What was given up is told at once; the others are not late yet, and what is old is no longer shown.
+    assert_eq!(found(store.untold(NOW, at(-1), 10).await.unwrap()), [expected("failed", Some("no"), false)]);
+    assert_eq!(found(store.untold(at(1), at(-1), 10).await.unwrap()), []);
+    assert_eq!(store.untold(NOW, at(60), 1).await.unwrap().len(), 1);
+}
+
 async fn attempts_move_a_message_and_stay_on_record(place: &Place) {
     let store = place.open().await;
     store
@@ -79,7 +115,8 @@ async fn attempts_move_a_message_and_stay_on_record(place: &Place) {
     store.attempted(b, at(1), &failed).await.unwrap();
     store.attempted(c, at(1), &sent).await.unwrap();
     assert!(store.due(at(9), 10).await.unwrap().is_empty());
-    assert_eq!(store.backlog().await.unwrap(), (1, Some(at(10))));
+    // It waits for its next attempt; it has been due all the time.
+    assert_eq!(store.backlog().await.unwrap(), (1, Some(NOW)));
     let due = store.due(at(10), 10).await.unwrap();
     assert_eq!((keys(&due), due[0].attempts), (vec!["a"], 1));
     store.attempted(a, at(11), &sent).await.unwrap();

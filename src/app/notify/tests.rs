@@ -90,3 +90,65 @@ async fn what_is_configured_is_delivered_told_every_minute_and_counted() {
         assert!(text.lines().any(|shown| shown.starts_with(line)), "{line}");
     }
 }
+
+/// What happens to a bot's token in real life: it is not there yet, it has expired, it is replaced.
+#[tokio::test]
+async fn a_token_that_is_replaced_is_used_without_a_restart() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let taken: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&taken);
+    let app = Router::new().fallback(async move |headers: axum::http::HeaderMap| {
+        let token = headers["authorization"].to_str().unwrap().to_owned();
+        let good = token == "Bearer xoxb-new";
+        seen.lock().unwrap().push(token);
+        let said =
+            if good { r#"{"ok":true,"channel":"C1","ts":"1"}"# } else { r#"{"ok":false,"error":"token_expired"}"# };
+        ([("content-type", "application/json")], said)
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    let settings = ChannelConfig {
+        name: "chat".into(),
+        kind: ChannelKind::Slack,
+        purposes: vec![Purpose::Staff],
+        url: Some(format!("http://{address}")),
+        room: Some("C1".into()),
+        secret_file: Some(file.clone()),
+        ..ChannelConfig::default()
+    };
+    let mut config = Config::default();
+    config.notify.channel = vec![settings];
+    let channels = Channels::from_config(&config).unwrap();
+    assert!(channels.faults[0].1.contains("cannot read"), "{:?}", channels.faults);
+    let now = Clock::system().now();
+    let deliver = async || channels.routes[0].channel.deliver(&test_dispatch("chat", NOBODY, now), None, now).await;
+    let why = async || deliver().await.unwrap_err().error().to_owned();
+    assert!(why().await.contains("cannot be used"));
+    std::fs::write(&file, "xoxb-expired\n").unwrap();
+    assert!(why().await.contains("token_expired"));
+    std::fs::write(&file, "two\nlines\n").unwrap();
+    assert!(why().await.contains("token_expired"), "the one that worked goes on");
+    std::fs::write(&file, "xoxb-new\n").unwrap();
+    deliver().await.unwrap();
+    assert_eq!(taken.lock().unwrap().last().unwrap(), "Bearer xoxb-new");
+}
+
+#[test]
+fn each_receiver_of_mail_is_a_place_of_its_own() {
+    let mut config = Config::default();
+    config.notify.channel = vec![
+        ChannelConfig {
+            name: "mail".into(),
+            kind: ChannelKind::Mail,
+            purposes: vec![Purpose::Staff],
+            to: vec!["noc@example.jp".into(), "old@example.jp".into()],
+            ..ChannelConfig::default()
+        },
+        ChannelConfig { name: "hook".into(), purposes: vec![Purpose::Staff], ..ChannelConfig::default() },
+    ];
+    let staff = directory(&config).staff;
+    let targets: Vec<_> = staff.iter().map(|place| (place.channel.as_str(), place.target.as_str())).collect();
+    assert_eq!(targets, [("mail", "noc@example.jp"), ("mail", "old@example.jp"), ("hook", NOBODY)]);
+}

@@ -108,6 +108,10 @@ pub(in crate::http) struct SupportText {
     /// Of messages that nobody hears.
     pub(in crate::http) not_told: &'static str,
     pub(in crate::http) failing_since: fn(&str) -> String,
+    /// Of messages that have not got through for long, and how many.
+    pub(in crate::http) untold: fn(usize) -> String,
+    pub(in crate::http) untold_hint: &'static str,
+    pub(in crate::http) receiver_failing_since: fn(&str) -> String,
     pub(in crate::http) refused: &'static str,
     pub(in crate::http) delivers: &'static str,
     pub(in crate::http) never_used: &'static str,
@@ -212,7 +216,16 @@ pub(super) static EN: SupportText = SupportText {
     never_sent: "not since the start",
     given_up: "Given up since the start",
     not_told: "Messages do not get through",
-    failing_since: |since| format!("fails since {since}"),
+    failing_since: |since| format!("failing since {since}"),
+    untold: |count| {
+        if count == 1 {
+            "1 message has not got through".into()
+        } else {
+            format!("{count} messages have not got through")
+        }
+    },
+    untold_hint: "Reach these receivers another way. Delivery is tried again, and other channels were told.",
+    receiver_failing_since: |since| format!("refused since {since}"),
     refused: "a message was given up",
     delivers: "delivers",
     never_used: "not used since the start",
@@ -314,6 +327,9 @@ pub(super) static JA: SupportText = SupportText {
     given_up: "起動以降に断念した件数",
     not_told: "通知が届いていません",
     failing_since: |since| format!("{since}から失敗"),
+    untold: |count| format!("届いていない通知が{count}件あります"),
+    untold_hint: "次の宛先にはほかの手段で連絡してください。送信は再試行中で、ほかの経路にも知らせています。",
+    receiver_failing_since: |since| format!("{since}から受信拒否"),
     refused: "断念した通知があります",
     delivers: "配信中",
     never_used: "起動以降は未使用",

@@ -4,7 +4,12 @@ use maud::{Markup, html};
 
 use super::frame::View;
 use super::parts::{Tone, badge, banner};
+use crate::http::lang::Lang;
+use crate::record::outbox::{DispatchState, Untold};
 use crate::record::standing::{Board, Standing};
+
+/// Messages that are named where people look.
+const MAX_UNTOLD: usize = 10;
 
 /// A channel by its name.
 type Channel<'a> = (&'a String, &'a Standing);
@@ -13,7 +18,8 @@ type Channel<'a> = (&'a String, &'a Standing);
 pub(super) fn trouble(view: &View<'_>, channels: &Board) -> Markup {
     let text = view.lang.support();
     let standings = channels.standings();
-    let failing: Vec<Channel<'_>> = standings.iter().filter(|(_, standing)| standing.failing_since.is_some()).collect();
+    let fails = |standing: &Standing| standing.failing_since.is_some() || !standing.receivers.is_empty();
+    let failing: Vec<Channel<'_>> = standings.iter().filter(|(_, standing)| fails(standing)).collect();
     html! {
         @if !failing.is_empty() {
             (banner(Tone::Warn, "h2", text.not_told, &html! {
@@ -21,6 +27,34 @@ pub(super) fn trouble(view: &View<'_>, channels: &Board) -> Markup {
                 p { a href=(view.link("/settings", "")) { (text.channels) } }
             }))
         }
+        (untold(view, &channels.untold()))
+    }
+}
+
+/// What has not got through for long: people have to be told another way.
+fn untold(view: &View<'_>, all: &[Untold]) -> Markup {
+    let text = view.lang.support();
+    html! {
+        @if !all.is_empty() {
+            (banner(Tone::Bad, "h2", &(text.untold)(all.len()), &html! {
+                p { (text.untold_hint) }
+                ul { @for untold @ Untold { dispatch, error, .. } in all.iter().take(MAX_UNTOLD) { li {
+                    a href=(view.link(&dispatch.message.path, "")) { (subject(view.lang, untold)) }
+                    " " b { bdi { (dispatch.channel) " → " (dispatch.target) } } " " (view.date_time(dispatch.created_at))
+                    @if dispatch.state == DispatchState::Failed { " " (badge(Tone::Bad, text.refused)) }
+                    @if let Some(error) = error { " " span.note lang="en" { (error) } }
+                } }
+                @if all.len() > MAX_UNTOLD { li { "… +" (all.len() - MAX_UNTOLD) } } }
+            }))
+        }
+    }
+}
+
+fn subject(lang: Lang, untold: &Untold) -> &str {
+    let subject = &untold.dispatch.message.subject;
+    match lang {
+        Lang::Ja => &subject.ja,
+        Lang::En => &subject.en,
     }
 }
 
@@ -63,6 +97,11 @@ fn standing(view: &View<'_>, (_, standing): Channel<'_>) -> Markup {
             (badge(Tone::Bad, text.refused))
             @if let Some((at, error)) = error { " " span.note { (view.date_time(*at)) " " span lang="en" { (error) } } }
         } @else if standing.last_sent_at.is_some() { (badge(Tone::Good, text.delivers)) }
-        @else { (badge(Tone::Unknown, text.never_used)) }
+        @else if standing.receivers.is_empty() { (badge(Tone::Unknown, text.never_used)) }
+        @for (receiver, failing) in standing.receivers.iter().take(MAX_UNTOLD) {
+            " " b { bdi { (receiver) } } " "
+            (badge(Tone::Warn, &(text.receiver_failing_since)(&view.zone.date_time(failing.since, view.lang))))
+            " " span.note lang="en" { (failing.error) }
+        }
     }
 }

@@ -70,23 +70,37 @@ impl Mattermost {
         }
         let us = self.made(Method::GET, "/api/v4/users/me", None, now).await?;
         let path = format!("/api/v4/users/username/{}", name.trim_start_matches('@'));
-        let them = self.made(Method::GET, &path, None, now).await?;
+        let them = self.made(Method::GET, &path, None, now).await.map_err(about_person)?;
         let found = self.made(Method::POST, "/api/v4/channels/direct", Some(&json!([us, them])), now).await?;
         self.direct.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), found.clone());
         Ok(found)
     }
 }
 
+/// Whether the answer had this status.
+fn answered(refusal: &Refusal, status: StatusCode) -> bool {
+    refusal.error().starts_with(&format!("answered {}", status.as_str()))
+}
+
 /// What a refusal about a post means: one that is not there is not the end of the matter. Mattermost answers 404 for a post that
 /// was deleted, and 400 with this id for a reply to one.
 fn about_post(refusal: Refusal) -> ApiError {
-    let gone = |text: &str| {
-        text.contains(StatusCode::NOT_FOUND.as_str()) || text.contains("root_id") || text.contains("RootId")
-    };
-    match refusal {
-        Refusal::Never { error } if gone(&error) => ApiError::Gone,
-        other => ApiError::Refused(other),
-    }
+    let is_gone = answered(&refusal, StatusCode::NOT_FOUND)
+        || ["root_id", "RootId"].iter().any(|mark| refusal.error().contains(mark));
+    if is_gone { ApiError::Gone } else { ApiError::Refused(about_room(refusal)) }
+}
+
+/// What a refusal about a room means: the bot is not in it (403), or it is not there (404); the server itself works.
+fn about_room(refusal: Refusal) -> Refusal {
+    let is_about_it = [StatusCode::FORBIDDEN, StatusCode::NOT_FOUND].iter().any(|status| answered(&refusal, *status));
+    if is_about_it { Refusal::receiver(refusal.error()) } else { refusal }
+}
+
+/// What a refusal about a person means: a name that is not known there (404, or 400 where it cannot be one).
+fn about_person(refusal: Refusal) -> Refusal {
+    let is_about_them =
+        [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND].iter().any(|status| answered(&refusal, *status));
+    if is_about_them { Refusal::receiver(refusal.error()) } else { refusal }
 }
 
 #[async_trait]
@@ -102,7 +116,7 @@ impl Api for Mattermost {
             "props": { "fleetwatch_key": post.key },
         });
         let made = self.made(Method::POST, "/api/v4/posts", Some(&body), now).await;
-        made.map_err(|refusal| if post.under.is_some() { about_post(refusal) } else { refusal.into() })
+        made.map_err(|refusal| if post.under.is_some() { about_post(refusal) } else { about_room(refusal).into() })
     }
 
     async fn replace(&self, id: &str, text: &str, now: Timestamp) -> Result<(), ApiError> {

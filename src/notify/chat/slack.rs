@@ -15,20 +15,48 @@ use crate::notify::web::{self, Access};
 /// Where the API is, if nothing else is configured.
 pub const URL: &str = "https://slack.com/api";
 
-/// Errors that pass by themselves. Every other one needs a person.
-const PASSING: &[&str] = &[
-    "fatal_error",
-    "internal_error",
-    "message_limit_exceeded",
-    "rate_limited",
-    "ratelimited",
-    "request_timeout",
-    "service_unavailable",
-    "team_added_to_org",
+/// Errors that speak of the message itself. Every other one passes, or is mended by people: a token, a scope, an invitation.
+const UNFIT: &[&str] = &[
+    "invalid_arg_name",
+    "invalid_arguments",
+    "invalid_array_arg",
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "invalid_charset",
+    "invalid_form_data",
+    "invalid_json",
+    "invalid_metadata_format",
+    "invalid_metadata_schema",
+    "invalid_post_type",
+    "json_not_object",
+    "metadata_too_large",
+    "missing_post_data",
+    "missing_post_type",
+    "msg_blocks_too_long",
+    "msg_too_long",
+    "no_text",
+    "too_many_attachments",
+];
+
+/// Errors that speak of the room or the person: the bot itself is welcome.
+const RECEIVER: &[&str] = &[
+    "cannot_dm_bot",
+    "channel_not_found",
+    "is_archived",
+    "messages_tab_disabled",
+    "not_in_channel",
+    "restricted_action",
+    "restricted_action_read_only_channel",
+    "restricted_action_thread_only_channel",
+    "user_disabled",
+    "user_not_found",
+    "user_not_visible",
+    "users_not_found",
 ];
 
 /// Errors that say that the post is not there.
-const GONE: &[&str] = &["message_not_found", "thread_not_found", "no_item_specified", "bad_timestamp"];
+const GONE: &[&str] =
+    &["message_not_found", "thread_not_found", "no_item_specified", "bad_timestamp", "cannot_reply_to_message"];
 
 /// A bot at Slack. The token is not printed.
 pub struct Slack {
@@ -75,10 +103,12 @@ fn failed(method: &str, error: &str) -> ApiError {
     let text = format!("{method}: {error}");
     if GONE.contains(&error) {
         ApiError::Gone
-    } else if PASSING.contains(&error) {
-        ApiError::Refused(Refusal::later(text))
-    } else {
+    } else if UNFIT.contains(&error) {
         ApiError::Refused(Refusal::never(text))
+    } else if RECEIVER.contains(&error) {
+        ApiError::Refused(Refusal::receiver(text))
+    } else {
+        ApiError::Refused(Refusal::later(text))
     }
 }
 
@@ -117,7 +147,7 @@ impl Api for Slack {
     async fn pin(&self, id: &str, now: Timestamp) -> Result<(), ApiError> {
         let (room, ts) = split(id)?;
         match self.call("pins.add", &json!({ "channel": room, "timestamp": ts }), now).await {
-            Err(ApiError::Refused(Refusal::Never { error })) if error.ends_with("already_pinned") => Ok(()),
+            Err(ApiError::Refused(refusal)) if refusal.error().ends_with("already_pinned") => Ok(()),
             other => other.map(drop),
         }
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
-use crate::record::outbox::{Attempt, Dispatch, DispatchState, NewDispatch, Outbox, Outcome};
+use crate::record::outbox::{Attempt, Dispatch, DispatchState, NewDispatch, Outbox, Outcome, Untold};
 
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -129,10 +129,34 @@ impl Outbox for Memory {
         Ok(found)
     }
 
+    async fn untold(&self, since: Timestamp, before: Timestamp, limit: u32) -> Result<Vec<Untold>, StoreError> {
+        self.here()?;
+        let (rows, log) = (self.rows.lock().unwrap(), self.log.lock().unwrap());
+        let sent: Vec<&Dispatch> = rows.iter().filter(|row| row.state == DispatchState::Sent).collect();
+        let is_untold = |row: &&Dispatch| match row.state {
+            DispatchState::Sent => false,
+            DispatchState::Failed => row.created_at >= since,
+            DispatchState::Pending => row.created_at <= before && (row.attempts > 0 || row.due_at <= before),
+        };
+        let untold = |row: &Dispatch| Untold {
+            dispatch: row.clone(),
+            error: log
+                .iter()
+                .rev()
+                .find(|one| one.dispatch == row.id)
+                .and_then(|one| Some(one.outcome.error()?.into())),
+            told_elsewhere: row.message.incident.is_some() && sent.iter().any(|other| other.message == row.message),
+        };
+        Ok(rows.iter().filter(is_untold).take(limit as usize).map(untold).collect())
+    }
+
     async fn backlog(&self) -> Result<(u64, Option<Timestamp>), StoreError> {
         self.here()?;
         let rows = self.rows.lock().unwrap();
         let pending = rows.iter().filter(|row| row.state == DispatchState::Pending);
-        Ok((pending.clone().count() as u64, pending.map(|row| row.due_at).min()))
+        Ok((
+            pending.clone().count() as u64,
+            pending.map(|row| if row.attempts > 0 { row.created_at } else { row.due_at }).min(),
+        ))
     }
 }

@@ -22,6 +22,8 @@ pub(super) enum Answer {
     /// It has it, and says nothing.
     TakeAndHang,
     Never,
+    /// Not for this receiver.
+    NotThem,
     Patience(Duration),
     Panic,
 }
@@ -120,6 +122,7 @@ impl Channel for Receiver {
                 self.take(dispatch);
                 std::future::pending().await
             }
+            Answer::NotThem => Err(Refusal::receiver("550 no such user")),
             Answer::Never => Err(Refusal::never("no such receiver")),
             Answer::Patience(after) => Err(Refusal::Later { error: "answered 429".into(), after: Some(after) }),
             Answer::Panic => panic!("the test wants it"),
