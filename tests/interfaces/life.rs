@@ -15,7 +15,7 @@ use fleetwatch::engine::snapshot::Snapshot;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::http::HttpState;
 use fleetwatch::record::case::{Contact, ContactEntry};
-use fleetwatch::record::outbox::{Attempt, Outcome};
+use fleetwatch::record::outbox::{Attempt, Bilingual, Dispatch, DispatchState, Message, Outcome, Untold};
 
 use crate::desk::{Desk, Told};
 use crate::sample::{self, NOW, Stage};
@@ -169,6 +169,35 @@ pub fn contacts(count: usize) -> Vec<ContactEntry> {
         },
     };
     (1..=count).map(entry).collect()
+}
+
+/// A message that its receiver has not got for long.
+pub fn untold(channel: &str, target: &str, error: &str) -> Untold {
+    let text = |text: &str| Bilingual { ja: text.to_owned(), en: text.to_owned() };
+    let message = Message {
+        kind: "declared".to_owned(),
+        incident: Some("INC-2026-0007".to_owned()),
+        severity: "major".to_owned(),
+        scope: "fleet".to_owned(),
+        subject: text("[INC-2026-0007] major incident declared"),
+        body: text("330 devices"),
+        path: "/incidents/INC-2026-0007".to_owned(),
+        summary: None,
+        started_at: None,
+        ended_at: None,
+    };
+    let dispatch = Dispatch {
+        id: 1,
+        key: "k/1".to_owned(),
+        channel: channel.to_owned(),
+        target: target.to_owned(),
+        message,
+        created_at: at(0),
+        due_at: at(1),
+        state: DispatchState::Pending,
+        attempts: 3,
+    };
+    Untold { dispatch, error: Some(error.to_owned()), told_elsewhere: false }
 }
 
 pub fn attempts() -> Vec<Attempt> {

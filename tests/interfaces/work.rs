@@ -373,16 +373,23 @@ async fn a_channel_that_takes_nothing_is_told_where_people_look() {
     use fleetwatch::record::outbox::Outcome;
     let site = site().await;
     assert!(YAGI.read(&site, "/settings").await.contains("No channel is configured: nobody is told of anything."));
-    site.channels.note("mail", life::at(LATER), &Outcome::Sent { reference: None });
+    site.channels.note("mail", Some("noc@example.jp"), life::at(LATER), &Outcome::Sent { reference: None });
     assert!(!YAGI.read(&site, "/").await.contains("Messages do not get through"));
     let refused = Outcome::Retry { error: "<b>connection refused</b>".into(), retry_at: life::at(LATER + 1) };
-    site.channels.note("chat", life::at(LATER), &refused);
+    site.channels.note("chat", None, life::at(LATER), &refused);
     for (path, wanted) in [("/", "Messages do not get through chat"), ("/settings", " delivers ")] {
         let page = YAGI.read(&site, path).await;
-        assert!(page.contains(wanted) && page.contains("fails since"), "{path}: {page}");
+        assert!(page.contains(wanted) && page.contains("failing since"), "{path}: {page}");
         assert!(page.contains("&lt;b&gt;connection refused"), "as text: {page}");
     }
     assert!(words(&YAGI.japanese().look(&site, "/").await.body).contains("通知が届いていません"));
+    let other = Outcome::Retry { error: "550 no such user".into(), retry_at: life::at(LATER + 1) };
+    site.channels.note("mail", Some("old@example.jp"), life::at(LATER), &other);
+    site.channels.set_untold(vec![life::untold("mail", "old@example.jp", "550 no such user")]);
+    for (path, wanted) in [("/", "1 message has not got through"), ("/settings", "refused since")] {
+        let page = YAGI.read(&site, path).await;
+        assert!(page.contains(wanted) && page.contains("550 no such user"), "{path}: {page}");
+    }
     site.server.stop().await;
 }
 
