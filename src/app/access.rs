@@ -56,6 +56,7 @@ fn proxy(config: &Config) -> anyhow::Result<ProxySettings> {
         user_header: header(&proxy.user_header)?,
         groups_header: header(&proxy.groups_header)?,
         branches_header: header(&proxy.branches_header)?,
+        separator: proxy.separator,
         roles: roles(config),
     })
 }
@@ -74,6 +75,9 @@ fn oidc(config: &Config) -> anyhow::Result<OidcSettings> {
         name_claim: oidc.name_claim.clone(),
         groups_claim: oidc.groups_claim.clone(),
         branches_claim: oidc.branches_claim.clone(),
+        separator: oidc.separator,
+        audiences: oidc.audiences.clone(),
+        recheck: Duration::from_secs(u64::from(oidc.recheck_min) * 60),
         roles: roles(config),
         ca_pem: oidc.ca_file.as_deref().map(pem).transpose()?,
     })

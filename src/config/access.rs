@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Config;
 use super::rules::{Rule, is_local, rule};
+use crate::record::access::Separator;
 
 /// How people prove who they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -61,10 +62,12 @@ pub struct ProxyConfig {
     pub networks: Vec<String>,
     /// Header with the person's name.
     pub user_header: String,
-    /// Header with the person's groups, separated by commas.
+    /// Header with the person's groups.
     pub groups_header: String,
-    /// Header with the branches of a person with the role `branch`, separated by commas.
+    /// Header with the branches of a person with the role `branch`.
     pub branches_header: String,
+    /// What stands between the groups, and the branches.
+    pub separator: Separator,
 }
 
 /// Section `access.oidc`.
@@ -85,6 +88,12 @@ pub struct OidcConfig {
     pub groups_claim: String,
     /// Claim with the branches of a person with the role `branch`.
     pub branches_claim: String,
+    /// What stands between the groups, and the branches, of a claim that is one text.
+    pub separator: Separator,
+    /// Further audiences that may stand beside `client_id` in a token.
+    pub audiences: Vec<String>,
+    /// After so many minutes the provider is asked again who somebody is.
+    pub recheck_min: u32,
     /// PEM file with a private authority that has signed the provider's certificate.
     pub ca_file: Option<PathBuf>,
 }
@@ -110,6 +119,7 @@ impl Default for ProxyConfig {
             user_header: "x-remote-user".into(),
             groups_header: "x-remote-groups".into(),
             branches_header: "x-remote-branches".into(),
+            separator: Separator::Comma,
         }
     }
 }
@@ -124,6 +134,9 @@ impl Default for OidcConfig {
             name_claim: "preferred_username".into(),
             groups_claim: "groups".into(),
             branches_claim: "branches".into(),
+            separator: Separator::None,
+            audiences: Vec::new(),
+            recheck_min: 60,
             ca_file: None,
         }
     }

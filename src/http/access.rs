@@ -51,7 +51,7 @@ use self::throttle::Throttle;
 use super::page;
 use super::problem::{Problem, wants_page};
 use crate::clock::Clock;
-use crate::record::access::{AccessStore, Action, Principal};
+use crate::record::access::{AccessStore, Action, Principal, Separator};
 
 /// The header with which a page asks for itself again.
 const REFRESH: HeaderName = HeaderName::from_static("x-fleetwatch-refresh");
@@ -74,10 +74,12 @@ pub enum Mode {
 pub struct ProxySettings {
     /// Header with the person's name.
     pub user_header: HeaderName,
-    /// Header with the person's groups, separated by commas.
+    /// Header with the person's groups.
     pub groups_header: HeaderName,
-    /// Header with the branches of a person with the role `branch`, separated by commas.
+    /// Header with the branches of a person with the role `branch`.
     pub branches_header: HeaderName,
+    /// What stands between the groups, and the branches.
+    pub separator: Separator,
     /// Which role the groups mean.
     pub roles: RoleMap,
 }

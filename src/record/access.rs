@@ -9,9 +9,11 @@
 //! |---|---|
 //! | [`role`] | roles, actions, scopes, and the one table that joins them |
 //! | [`principal`] | whoever a request comes from |
+//! | [`separator`] | what stands between the groups that somebody else says |
 
 pub mod principal;
 pub mod role;
+pub mod separator;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,7 @@ use thiserror::Error;
 
 pub use principal::{Principal, Via};
 pub use role::{Action, Role, Scope, may};
+pub use separator::Separator;
 
 use super::StoreError;
 use crate::engine::gate::MAX_NAME;

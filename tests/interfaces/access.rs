@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::http::access::{Mode, ProxySettings, RoleMap, password, secret};
 use fleetwatch::http::{Access, AccessSettings, HttpConfig};
-use fleetwatch::record::access::{AccessStore, ApiToken, Deed, Role, Scope, Session, User};
+use fleetwatch::record::access::{AccessStore, ApiToken, Deed, Role, Scope, Separator, Session, User};
 use fleetwatch::store::Store;
 
 use crate::client::{Answer, ask, form_token, send};
@@ -443,6 +443,7 @@ async fn a_trusted_proxy_says_who_is_there() {
         user_header: name("x-remote-user"),
         groups_header: name("x-remote-groups"),
         branches_header: name("x-remote-branches"),
+        separator: Separator::Comma,
         roles: RoleMap(vec![(Role::Noc, vec!["night".into()])]),
     };
     let settings = |networks: &str| AccessSettings {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use fleetwatch::clock::Clock;
 use fleetwatch::http::access::{Mode, ProxySettings, RoleMap};
 use fleetwatch::http::{Access, AccessSettings, HttpConfig};
-use fleetwatch::record::access::{AccessStore, Role};
+use fleetwatch::record::access::{AccessStore, Role, Separator};
 use fleetwatch::record::standing::Board;
 
 use crate::client::{Answer, ask, form_token_in, send};
@@ -48,6 +48,7 @@ fn access(server: Arc<dyn AccessStore>, clock: Clock) -> Access {
         user_header: header("x-remote-user"),
         groups_header: header("x-remote-groups"),
         branches_header: header("x-remote-branches"),
+        separator: Separator::Comma,
         roles: RoleMap(roles),
     };
     let proxies = vec!["127.0.0.0/8".parse().unwrap()];

@@ -187,15 +187,26 @@ fn by_proxy(proxy: &ProxySettings, origin: Option<Origin>, headers: &HeaderMap) 
     if check_name(&name).is_err() {
         return Err(problem(StatusCode::FORBIDDEN, "the name that the proxy says cannot stand in a record"));
     }
-    let list = |header: &HeaderName| -> Vec<String> {
-        let text = single(headers, header).ok().flatten().unwrap_or_default();
-        text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    let list = |header: &HeaderName| match single(headers, header) {
+        Ok(text) => Ok(text.map(|text| proxy.separator.parts(&text))),
+        // Of two one may be the person's own.
+        Err(()) => {
+            Err(problem(StatusCode::BAD_REQUEST, &format!("the proxy's header {header} stands twice or is no UTF-8")))
+        }
     };
-    let role = proxy.roles.role_of(&list(&proxy.groups_header));
-    let role = role.ok_or_else(|| {
-        problem(StatusCode::FORBIDDEN, "none of the groups that the proxy says has a role here (access.roles)")
+    let groups = list(&proxy.groups_header)?;
+    let role = proxy.roles.role_of(groups.as_deref().unwrap_or_default());
+    let role = role.ok_or_else(|| match groups {
+        Some(_) => {
+            problem(StatusCode::FORBIDDEN, "none of the groups that the proxy says has a role here (access.roles)")
+        }
+        None => {
+            let why = format!("the proxy says no groups: it has to send the header {}", proxy.groups_header);
+            problem(StatusCode::FORBIDDEN, &why)
+        }
     })?;
-    Ok(Some(Principal { name, role, branches: list(&proxy.branches_header), via: Via::Proxy }))
+    let branches = list(&proxy.branches_header)?.unwrap_or_default();
+    Ok(Some(Principal { name, role, branches, via: Via::Proxy }))
 }
 
 /// The value of a header that may stand once.
@@ -258,6 +269,7 @@ mod tests {
 
     use super::*;
     use crate::http::access::RoleMap;
+    use crate::record::access::Separator;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -273,6 +285,7 @@ mod tests {
             user_header: HeaderName::from_static("x-remote-user"),
             groups_header: HeaderName::from_static("x-remote-groups"),
             branches_header: HeaderName::from_static("x-remote-branches"),
+            separator: Separator::Comma,
             roles: RoleMap(vec![(Role::Branch, vec!["branch".into()]), (Role::Noc, vec!["night shift".into()])]),
         };
         let headers = headers(pairs);
@@ -297,6 +310,14 @@ mod tests {
         let twice = [("x-remote-user", "Abe"), ("x-remote-user", "root"), ("x-remote-groups", "branch")];
         assert_eq!(proxied("10.1.2.3", &twice), Err(StatusCode::BAD_REQUEST));
         assert_eq!(proxied("10.1.2.3", &[("x-remote-user", "Abe")]), Err(StatusCode::FORBIDDEN), "no group, no role");
+        for groups in ["night", "all night shift", "night shift admins", "not;night shift", "Night Shift"] {
+            let other = [("x-remote-user", "Abe"), ("x-remote-groups", groups)];
+            assert_eq!(proxied("10.1.2.3", &other), Err(StatusCode::FORBIDDEN), "{groups} is another group");
+        }
+        for header in ["x-remote-groups", "x-remote-branches"] {
+            let twice = [("x-remote-user", "Abe"), ("x-remote-groups", "branch"), (header, "a"), (header, "b")];
+            assert_eq!(proxied("10.1.2.3", &twice), Err(StatusCode::BAD_REQUEST), "{header}");
+        }
         let own = [("x-remote-user", "detector"), ("x-remote-groups", "branch")];
         assert_eq!(proxied("10.1.2.3", &own), Err(StatusCode::FORBIDDEN));
     }

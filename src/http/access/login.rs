@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::caller::{Caller, Visit, encode_name};
 use super::cookie::Jar;
-use super::oidc::{OidcError, Returned};
+use super::oidc::{OidcError, Returned, TokenError};
 use super::{Access, Mode, secret};
 use crate::http::page::access::{Notice, Way};
 use crate::http::problem::Problem;
@@ -226,7 +226,7 @@ pub(in crate::http) async fn start(
     let access = &state.access;
     let Some(oidc) = &access.oidc else { return Problem::missing("there is no OpenID provider here").into_response() };
     let next = inside(&params.next);
-    match Box::pin(oidc.begin(&access.callback(&visit.headers), next, state.clock.now())).await {
+    match Box::pin(oidc.begin(&access.callback(&visit.headers), next, state.clock.outside())).await {
         Ok((url, flow)) => onward(&url, vec![access.cookies.set(Jar::Flow, &flow, Some(FLOW_S))]),
         Err(error) => failed(&state, &visit, &error),
     }
@@ -244,7 +244,7 @@ pub(in crate::http) async fn callback(
     let Some(flow) = access.cookies.read(Jar::Flow, &visit.headers) else {
         return failed(&state, &visit, &OidcError::Flow);
     };
-    let identity = match Box::pin(oidc.finish(&flow, returned, state.clock.now())).await {
+    let identity = match Box::pin(oidc.finish(&flow, returned, state.clock.outside())).await {
         Ok(identity) => identity,
         Err(error) => return failed(&state, &visit, &error),
     };
@@ -266,8 +266,15 @@ fn failed(state: &HttpState, visit: &Visit, error: &OidcError) -> Response {
     let notice = match error {
         OidcError::Provider(_) | OidcError::Settings(_) => Notice::ProviderAway,
         OidcError::Flow => Notice::BeginAgain,
-        OidcError::Refused(_) | OidcError::Token(_) => Notice::ProviderRefused,
-        OidcError::Name(_) | OidcError::Role(_) => Notice::NoRole,
+        OidcError::Refused(_) => Notice::ProviderRefused,
+        OidcError::Token(TokenError::Audience(_)) => Notice::OtherAudience,
+        OidcError::Token(TokenError::Time(_)) => Notice::ClocksDiffer,
+        OidcError::Token(TokenError::Nonce) => Notice::BeginAgain,
+        OidcError::Token(_) => Notice::BadToken,
+        OidcError::Name { claim, .. } => Notice::NoName(claim.clone()),
+        OidcError::Claim { claim, .. } | OidcError::NoGroups { claim, .. } => Notice::NoGroups(claim.clone()),
+        OidcError::LeftOut { .. } => Notice::GroupsLeftOut,
+        OidcError::Role(_) => Notice::NoRole,
     };
     page::login(state, visit, Way::Provider, "/", Some(notice))
 }

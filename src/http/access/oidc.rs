@@ -4,6 +4,15 @@
 //! minutes long: nothing is kept here, so nobody can fill anything by beginning logins, and a restart in between does no harm. The provider's
 //! description and keys are fetched when first needed and kept for an hour; a signature by an unknown key fetches them once more.
 
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | `claims` | what the claims say: groups, branches |
+//! | `token` | whether an ID token holds |
+
+mod claims;
+mod token;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,21 +20,22 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreIdToken, CoreJwsSigningAlgorithm as Alg, CoreProviderMetadata,
-};
+use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreProviderMetadata};
 use openidconnect::{
-    AsyncHttpClient, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, HttpRequest,
-    HttpResponse, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse as _,
-    http as oidc_http,
+    AsyncHttpClient, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl, Nonce, PkceCodeChallenge,
+    RedirectUrl, Scope, http as oidc_http,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use thiserror::Error;
 use tokio::sync::Mutex;
+use url::form_urlencoded::byte_serialize;
 
+use self::token::Expected;
+pub use self::token::TokenError;
 use super::RoleMap;
 use crate::engine::time::Timestamp;
+use crate::record::access::{Role, Separator, check_name};
 
 /// How long the provider may take over one answer.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -35,19 +45,6 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// How long the provider's description is kept.
 const METADATA_MS: i64 = 3_600_000;
-
-/// Signatures that count: only such as need the provider's private key.
-const ALGORITHMS: [Alg; 9] = [
-    Alg::RsaSsaPkcs1V15Sha256,
-    Alg::RsaSsaPkcs1V15Sha384,
-    Alg::RsaSsaPkcs1V15Sha512,
-    Alg::RsaSsaPssSha256,
-    Alg::RsaSsaPssSha384,
-    Alg::RsaSsaPssSha512,
-    Alg::EcdsaP256Sha256,
-    Alg::EcdsaP384Sha384,
-    Alg::EdDsa,
-];
 
 /// The provider, and what its claims mean.
 #[derive(Clone)]
@@ -61,12 +58,18 @@ pub struct OidcSettings {
     pub scopes: Vec<String>,
     /// Claim with the name that stands in the record.
     pub name_claim: String,
+    /// Further audiences that may stand beside our id in a token.
+    pub audiences: Vec<String>,
     /// Claim with the groups or roles; a path with dots reaches into objects.
     pub groups_claim: String,
     /// Claim with the branches of a person with the role `branch`.
     pub branches_claim: String,
+    /// What stands between the groups, and the branches, of a claim that is one text.
+    pub separator: Separator,
     /// Which role the groups mean.
     pub roles: RoleMap,
+    /// After so long the provider is asked again who somebody is.
+    pub recheck: Duration,
     /// PEM of a private authority that has signed the provider's certificate.
     pub ca_pem: Option<Vec<u8>>,
 }
@@ -90,9 +93,20 @@ pub enum OidcError {
     #[error("the provider refused: {0}")]
     Refused(String),
     #[error("the provider's token does not hold: {0}")]
-    Token(String),
-    #[error("the provider's token has no claim {0:?} with a name that can stand in a record (access.oidc.name_claim)")]
-    Name(String),
+    Token(#[from] TokenError),
+    #[error(
+        "the claim {claim:?} of the provider's token is {is}, not a name that can stand in a record (access.oidc.name_claim)"
+    )]
+    Name { claim: String, is: &'static str },
+    #[error("the claim {claim:?} of the provider's token is {is}, not a text or a list of texts")]
+    Claim { claim: String, is: &'static str },
+    #[error("{name}: the provider's token has no claim {claim:?} with groups (access.oidc.groups_claim)")]
+    NoGroups { name: String, claim: String },
+    #[error(
+        "{name}: the provider left the groups out of the token (Entra ID does above 200 groups): let it send only the groups that are \
+         assigned to this application, or application roles (access.oidc.groups_claim = \"roles\")"
+    )]
+    LeftOut { name: String },
     #[error("{0}: none of the groups in the claim has a role here (access.roles)")]
     Role(String),
 }
@@ -123,7 +137,7 @@ pub(super) struct Identity {
     pub(super) name: String,
     /// The provider's own id of the person.
     pub(super) subject: String,
-    pub(super) role: crate::record::access::Role,
+    pub(super) role: Role,
     pub(super) branches: Vec<String>,
     /// Where the person wanted to go.
     pub(super) next: String,
@@ -191,26 +205,21 @@ impl Oidc {
             return Err(OidcError::Flow);
         }
         if returned.iss.is_some_and(|iss| iss != self.settings.issuer) {
-            return Err(OidcError::Token("the answer is of another issuer".to_owned()));
+            return Err(TokenError::Issuer("another one in the answer's address".to_owned()).into());
         }
         if let Some(error) = returned.error {
-            // Closed words of the standard; anything else is not repeated.
-            let word = error.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-            return Err(OidcError::Refused(if word { error } else { "an error".to_owned() }));
+            return Err(OidcError::Refused(word(&error)));
         }
         let metadata = self.metadata(now, false).await?;
-        let token = self.exchange(metadata.clone(), returned.code, flow.verifier, flow.redirect).await?;
-        let nonce = Nonce::new(flow.nonce);
-        match self.verify(metadata, &token, &nonce) {
-            Ok(()) => {}
+        let token = self.exchange(&metadata, &returned.code, &flow).await?;
+        let claims = match token::signed(&token, metadata.jwks()) {
             // The keys may have been changed since.
-            Err(ClaimsVerificationError::SignatureVerification(_)) => {
-                let metadata = self.metadata(now, true).await?;
-                self.verify(metadata, &token, &nonce).map_err(|error| OidcError::Token(error.to_string()))?;
-            }
-            Err(error) => return Err(OidcError::Token(error.to_string())),
-        }
-        self.identity(&token, flow.next)
+            Err(TokenError::Signature(_)) => token::signed(&token, self.metadata(now, true).await?.jwks())?,
+            other => other?,
+        };
+        let Self { settings: OidcSettings { issuer, client_id, audiences, .. }, .. } = self;
+        let subject = token::check(&claims, &Expected { issuer, client_id, audiences, nonce: &flow.nonce, now })?;
+        self.identity(&claims, subject, flow.next)
     }
 
     fn client_id(&self) -> ClientId {
@@ -236,68 +245,84 @@ impl Oidc {
         Ok(metadata)
     }
 
-    /// Changes the code for an ID token.
-    async fn exchange(
-        &self,
-        metadata: CoreProviderMetadata,
-        code: String,
-        verifier: String,
-        redirect: String,
-    ) -> Result<CoreIdToken, OidcError> {
+    /// Changes the code for an ID token (RFC 6749, 4.1.3). Of the answer only that is read: the rest may be of any form.
+    async fn exchange(&self, metadata: &CoreProviderMetadata, code: &str, flow: &Flow) -> Result<String, OidcError> {
+        let endpoint =
+            metadata.token_endpoint().ok_or_else(|| OidcError::Provider("it names no token endpoint".into()))?;
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &*flow.redirect),
+            ("code_verifier", &*flow.verifier),
+        ];
+        let mut request = self.http.0.post(endpoint.as_str()).header("accept", "application/json");
+        let client_id = &*self.settings.client_id;
+        match &self.settings.client_secret {
+            Some(secret) if in_body(metadata) => form.extend([("client_id", client_id), ("client_secret", &**secret)]),
+            Some(secret) => {
+                let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+                request = request.basic_auth(encoded(client_id), Some(encoded(secret)));
+            }
+            None => form.push(("client_id", client_id)),
+        }
         let provider = |error: &dyn std::error::Error| OidcError::Provider(chain(error));
-        let redirect = RedirectUrl::new(redirect).map_err(|_| OidcError::Flow)?;
-        let client = CoreClient::from_provider_metadata(metadata, self.client_id(), self.secret());
-        let client = client.set_redirect_uri(redirect);
-        let request = client.exchange_code(AuthorizationCode::new(code)).map_err(|error| provider(&error))?;
-        let request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier));
-        let answer = Box::pin(request.request_async(&self.http)).await.map_err(|error| provider(&error))?;
-        answer.id_token().cloned().ok_or_else(|| OidcError::Token("there is none in the answer".to_owned()))
+        let response = request.form(&form).send().await.map_err(|error| provider(&error))?;
+        let status = response.status();
+        let bytes = bounded(response).await.map_err(|error| provider(&error))?;
+        let answer: Option<Map<String, Value>> = serde_json::from_slice(&bytes).ok();
+        let text = |name: &str| answer.as_ref().and_then(|answer| answer.get(name)).and_then(Value::as_str);
+        match (text("error"), text("id_token")) {
+            (Some(error), _) => Err(OidcError::Refused(word(error))),
+            (None, Some(token)) if status.is_success() => Ok(token.to_owned()),
+            (None, _) if answer.is_some() && status.is_success() => {
+                Err(TokenError::Form("there is none in the answer (id_token)".to_owned()).into())
+            }
+            (None, _) => Err(OidcError::Provider(format!("the token endpoint answered {status}, and no token"))),
+        }
     }
 
-    /// Checks signature, issuer, audience, times and nonce.
-    fn verify(
-        &self,
-        metadata: CoreProviderMetadata,
-        token: &CoreIdToken,
-        nonce: &Nonce,
-    ) -> Result<(), ClaimsVerificationError> {
-        let client = CoreClient::from_provider_metadata(metadata, self.client_id(), self.secret());
-        let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
-        token.claims(&verifier, nonce).map(drop)
-    }
-
-    /// What the claims of a verified token say.
-    fn identity(&self, token: &CoreIdToken, next: String) -> Result<Identity, OidcError> {
+    /// What the claims of a token that holds say.
+    fn identity(&self, claims: &Map<String, Value>, subject: String, next: String) -> Result<Identity, OidcError> {
         let settings = &self.settings;
-        let text = token.to_string();
-        let payload = text.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-        let claims: Option<Value> = payload.and_then(|payload| serde_json::from_slice(&payload).ok());
-        let claims = claims.ok_or_else(|| OidcError::Token("its claims cannot be read".to_owned()))?;
-        let name = claim(&claims, &settings.name_claim).and_then(Value::as_str).map(str::trim);
-        let name = name.filter(|name| crate::record::access::check_name(name).is_ok());
-        let name = name.ok_or_else(|| OidcError::Name(settings.name_claim.clone()))?.to_owned();
-        let role = settings.roles.role_of(&words(claim(&claims, &settings.groups_claim)));
-        let role = role.ok_or_else(|| OidcError::Role(name.clone()))?;
-        let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let branches = words(claim(&claims, &settings.branches_claim));
+        let said = claims::find(claims, &settings.name_claim);
+        let name = said.and_then(Value::as_str).map(str::trim).filter(|name| check_name(name).is_ok());
+        let is = said.map_or("missing", claims::kind);
+        let name = name.ok_or_else(|| OidcError::Name { claim: settings.name_claim.clone(), is })?.to_owned();
+        let groups = claims::texts(claims, &settings.groups_claim, settings.separator)?;
+        let left_out = groups.is_none() && claims::left_out(claims, &settings.groups_claim);
+        let role = settings.roles.role_of(groups.as_deref().unwrap_or_default());
+        let Some(role) = role else {
+            return Err(match groups {
+                Some(_) => OidcError::Role(name),
+                None if left_out => OidcError::LeftOut { name },
+                None => OidcError::NoGroups { name, claim: settings.groups_claim.clone() },
+            });
+        };
+        if left_out {
+            tracing::warn!(name, role = role.as_str(), "{}", OidcError::LeftOut { name: name.clone() });
+        }
+        // Nobody else is bound to branches, so for nobody else it matters what stands there.
+        let branches = match role {
+            Role::Branch => claims::texts(claims, &settings.branches_claim, settings.separator)?.unwrap_or_default(),
+            _ => Vec::new(),
+        };
         Ok(Identity { name, subject, role, branches, next })
     }
 }
 
-/// The claim of this name, or where the path with dots leads (`realm_access.roles`).
-fn claim<'a>(claims: &'a Value, name: &str) -> Option<&'a Value> {
-    claims.get(name).or_else(|| name.split('.').try_fold(claims, |value, part| value.get(part)))
+/// Whether the provider takes the client's secret in the form alone.
+fn in_body(metadata: &CoreProviderMetadata) -> bool {
+    let methods = metadata.token_endpoint_auth_methods_supported();
+    methods.is_some_and(|methods| {
+        methods.contains(&CoreClientAuthMethod::ClientSecretPost)
+            && !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
+    })
 }
 
-/// A claim as words: a list of texts, or one text with words between spaces or commas.
-fn words(claim: Option<&Value>) -> Vec<String> {
-    match claim {
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Some(Value::String(text)) => {
-            text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-        }
-        _ => Vec::new(),
-    }
+/// A word of the standard; anything else is not repeated.
+fn word(error: &str) -> String {
+    let word = error.len() <= 60 && error.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    if word { error.to_owned() } else { "an error".to_owned() }
 }
 
 /// Why a request to the provider failed.
@@ -326,11 +351,15 @@ impl<'c> AsyncHttpClient<'c> for Client {
 async fn ask(client: &reqwest::Client, request: HttpRequest) -> Result<HttpResponse, AskError> {
     let (parts, body) = request.into_parts();
     let request = client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body);
-    let mut response = request.send().await?;
+    let response = request.send().await?;
     let mut answer = oidc_http::Response::builder().status(response.status());
     for (name, value) in response.headers() {
         answer = answer.header(name, value);
     }
+    Ok(answer.body(bounded(response).await?)?)
+}
+
+async fn bounded(mut response: reqwest::Response) -> Result<Vec<u8>, AskError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         bytes.extend_from_slice(&chunk);
@@ -338,36 +367,11 @@ async fn ask(client: &reqwest::Client, request: HttpRequest) -> Result<HttpRespo
             return Err(AskError::Long);
         }
     }
-    Ok(answer.body(bytes)?)
+    Ok(bytes)
 }
 
 /// An error with its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn claims_are_found_by_name_and_by_path() {
-        let claims = json!({
-            "groups": ["a", 7, "b"],
-            "realm_access": { "roles": ["noc"] },
-            "https://x.example/roles": "one two,three",
-        });
-        for (name, expected) in [
-            ("groups", vec!["a", "b"]),
-            ("realm_access.roles", vec!["noc"]),
-            ("https://x.example/roles", vec!["one", "two", "three"]),
-            ("realm_access.nothing", vec![]),
-            ("groups.0", vec![]),
-        ] {
-            assert_eq!(words(claim(&claims, name)), expected, "{name}");
-        }
-    }
 }

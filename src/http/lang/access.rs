@@ -21,6 +21,12 @@ pub(in crate::http) struct AccessText {
     pub(in crate::http) provider_refused: &'static str,
     pub(in crate::http) begin_again: &'static str,
     pub(in crate::http) no_role: &'static str,
+    pub(in crate::http) other_audience: &'static str,
+    pub(in crate::http) clocks_differ: &'static str,
+    pub(in crate::http) bad_token: &'static str,
+    pub(in crate::http) no_name: fn(&str) -> String,
+    pub(in crate::http) no_groups: fn(&str) -> String,
+    pub(in crate::http) groups_left_out: &'static str,
     pub(in crate::http) refused: &'static str,
     pub(in crate::http) role: &'static str,
     pub(in crate::http) roles: [&'static str; 6],
@@ -51,6 +57,20 @@ pub(super) static EN: AccessText = AccessText {
     provider_refused: "The login service has refused. Try again, or ask your administrator; the log of fleetwatch says why.",
     begin_again: "This login was begun in another browser, or too long ago. Please begin again.",
     no_role: "You are known, but have no role in fleetwatch. Ask your administrator to give you one.",
+    other_audience: "The login service issued the login for another application. Ask your administrator; the log of fleetwatch says for which.",
+    clocks_differ: "The clocks of the login service and of fleetwatch differ, or the login took too long. Try again; if it stays so, ask your administrator.",
+    bad_token: "The login service answered, but its answer cannot be trusted. Ask your administrator; the log of fleetwatch says why.",
+    no_name: |claim| {
+        format!(
+            "The login service answered, but without a name that can stand in the record (claim \"{claim}\"). Ask your administrator."
+        )
+    },
+    no_groups: |claim| {
+        format!(
+            "The login service answered, but did not say your groups in a form that can be read (claim \"{claim}\"). Ask your administrator."
+        )
+    },
+    groups_left_out: "You are in so many groups that the login service left them out. Ask your administrator to send only the groups that matter to fleetwatch, or application roles.",
     refused: "This was refused",
     role: "Role",
     roles: ["Viewer", "Branch", "NOC", "Support", "Incident commander", "Administrator"],
@@ -81,6 +101,20 @@ pub(super) static JA: AccessText = AccessText {
     provider_refused: "認証サービスに拒否されました。もう一度試すか、管理者に連絡してください。原因はfleetwatchのログにあります。",
     begin_again: "別のブラウザで始めたか、時間が経ちすぎています。最初からやり直してください。",
     no_role: "本人確認はできましたが、fleetwatchでの役割がありません。管理者に連絡してください。",
+    other_audience: "認証サービスの応答が、別のアプリケーション宛てになっています。管理者に連絡してください。宛先はfleetwatchのログにあります。",
+    clocks_differ: "認証サービスとfleetwatchの時計がずれているか、ログインに時間がかかりすぎました。もう一度お試しください。続く場合は管理者に連絡してください。",
+    bad_token: "認証サービスから応答はありましたが、正しいものと確認できませんでした。管理者に連絡してください。原因はfleetwatchのログにあります。",
+    no_name: |claim| {
+        format!(
+            "認証サービスから応答はありましたが、記録に使える氏名が含まれていません(クレーム「{claim}」)。管理者に連絡してください。"
+        )
+    },
+    no_groups: |claim| {
+        format!(
+            "認証サービスから応答はありましたが、所属グループを読み取れません(クレーム「{claim}」)。管理者に連絡してください。"
+        )
+    },
+    groups_left_out: "所属グループが多すぎるため、認証サービスがグループを送っていません。fleetwatchで使うグループだけ、またはアプリケーションロールを送るよう、管理者に依頼してください。",
     refused: "受け付けられませんでした",
     role: "役割",
     roles: ["閲覧者", "営業所", "NOC", "サポート", "インシデント指揮者", "管理者"],

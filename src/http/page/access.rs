@@ -22,7 +22,7 @@ pub(in crate::http) enum Way {
 }
 
 /// Why a login did not come about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::http) enum Notice {
     Wrong,
     TooMany(Duration),
@@ -31,10 +31,19 @@ pub(in crate::http) enum Notice {
     ProviderRefused,
     BeginAgain,
     NoRole,
+    /// The token is for somebody else than fleetwatch.
+    OtherAudience,
+    ClocksDiffer,
+    BadToken,
+    /// The claim that should hold the name.
+    NoName(String),
+    /// The claim that should hold the groups.
+    NoGroups(String),
+    GroupsLeftOut,
 }
 
 impl Notice {
-    fn told(self, view: &View<'_>) -> String {
+    fn told(&self, view: &View<'_>) -> String {
         let text = view.lang.access();
         match self {
             Self::Wrong => text.wrong.to_owned(),
@@ -44,6 +53,12 @@ impl Notice {
             Self::ProviderRefused => text.provider_refused.to_owned(),
             Self::BeginAgain => text.begin_again.to_owned(),
             Self::NoRole => text.no_role.to_owned(),
+            Self::OtherAudience => text.other_audience.to_owned(),
+            Self::ClocksDiffer => text.clocks_differ.to_owned(),
+            Self::BadToken => text.bad_token.to_owned(),
+            Self::NoName(claim) => (text.no_name)(claim),
+            Self::NoGroups(claim) => (text.no_groups)(claim),
+            Self::GroupsLeftOut => text.groups_left_out.to_owned(),
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Form, State};
@@ -12,16 +13,16 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use fleetwatch::clock::Clock;
 use fleetwatch::http::AccessSettings;
 use fleetwatch::http::access::{Mode, OidcSettings, RoleMap};
-use fleetwatch::record::access::{AccessStore, Role};
+use fleetwatch::record::access::{AccessStore, Role, Separator};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
 
 use super::{HOST, HTML, cookie, guarded, look};
 use crate::client::{Answer, ask};
+use crate::sample;
 use crate::server::Server;
 
 const CLIENT: &str = "fleetwatch";
@@ -37,6 +38,7 @@ enum Fault {
     OtherIssuer,
     OtherNonce,
     Expired,
+    OfTomorrow,
     NoGroups,
     ReservedName,
     NoToken,
@@ -49,6 +51,8 @@ struct Provider {
     /// Code to what it was asked with.
     codes: Mutex<HashMap<String, HashMap<String, String>>>,
     fault: Mutex<Fault>,
+    /// Claims beside the usual ones, or in their place.
+    claims: Mutex<Value>,
 }
 
 fn key() -> EcdsaKeyPair {
@@ -68,8 +72,8 @@ impl Provider {
     async fn start() -> Arc<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}/realms/noc", listener.local_addr().unwrap());
-        let (codes, fault) = (Mutex::default(), Mutex::new(Fault::None));
-        let provider = Arc::new(Self { issuer, key: key(), foreign: key(), codes, fault });
+        let (codes, fault, claims) = (Mutex::default(), Mutex::new(Fault::None), Mutex::new(json!({})));
+        let provider = Arc::new(Self { issuer, key: key(), foreign: key(), codes, fault, claims });
         let router = axum::Router::new()
             .route("/realms/noc/.well-known/openid-configuration", get(configuration))
             .route("/realms/noc/keys", get(keys))
@@ -93,6 +97,10 @@ impl Provider {
         assert!(asked["redirect_uri"].ends_with("/login/callback"), "{}", asked["redirect_uri"]);
         self.codes.lock().unwrap().insert(code, asked);
         back
+    }
+
+    fn claim(&self, claims: Value) {
+        *self.claims.lock().unwrap() = claims;
     }
 
     fn break_by(&self, fault: Fault) {
@@ -153,12 +161,14 @@ async fn token(
 
 fn id_token(provider: &Provider, nonce: &str) -> Option<String> {
     let fault = *provider.fault.lock().unwrap();
-    // The client compares with the wall clock, as every client does.
-    let now = Clock::system().now().as_ms() / 1_000;
+    let now = sample::NOW.as_ms() / 1_000;
     let mut claims = json!({
         "iss": provider.issuer, "sub": "248289761001", "aud": CLIENT, "exp": now + 300, "iat": now, "nonce": nonce,
         "preferred_username": "佐藤 花子", "realm_access": { "roles": ["offline", "noc-night"] }, "branches": "a b",
     });
+    for (name, value) in provider.claims.lock().unwrap().as_object().unwrap() {
+        claims[name] = value.clone();
+    }
     let mut header = json!({ "alg": "ES256", "kid": "1", "typ": "JWT" });
     match fault {
         Fault::None | Fault::ForeignKey => {}
@@ -167,6 +177,10 @@ fn id_token(provider: &Provider, nonce: &str) -> Option<String> {
         Fault::OtherIssuer => claims["iss"] = "https://evil.example".into(),
         Fault::OtherNonce => claims["nonce"] = "other".into(),
         Fault::Expired => claims["exp"] = (now - 60).into(),
+        Fault::OfTomorrow => {
+            claims["iat"] = (now + 86_400).into();
+            claims["exp"] = (now + 86_700).into();
+        }
         Fault::NoGroups => claims["realm_access"] = json!({}),
         Fault::ReservedName => claims["preferred_username"] = "detector".into(),
         Fault::NoToken => return None,
@@ -178,15 +192,27 @@ fn id_token(provider: &Provider, nonce: &str) -> Option<String> {
 }
 
 async fn server(provider: &Provider) -> Server {
+    reading(provider, "realm_access.roles").await
+}
+
+/// A server that finds the groups in this claim.
+async fn reading(provider: &Provider, groups_claim: &str) -> Server {
     let oidc = OidcSettings {
         issuer: provider.issuer.clone(),
         client_id: CLIENT.into(),
         client_secret: Some(SECRET.into()),
         scopes: vec!["profile".into()],
         name_claim: "preferred_username".into(),
-        groups_claim: "realm_access.roles".into(),
+        audiences: vec!["listed".into()],
+        groups_claim: groups_claim.into(),
         branches_claim: "branches".into(),
-        roles: RoleMap(vec![(Role::Noc, vec!["noc-night".into()])]),
+        separator: Separator::None,
+        roles: RoleMap(vec![
+            (Role::Noc, vec!["noc-night".into()]),
+            (Role::Branch, vec!["branch staff".into()]),
+            (Role::Admin, vec!["admin".into()]),
+        ]),
+        recheck: Duration::from_secs(3_600),
         ca_pem: None,
     };
     guarded(AccessSettings { mode: Mode::Oidc(Box::new(oidc)), ..AccessSettings::default() }).await
@@ -239,9 +265,9 @@ async fn what_does_not_belong_together_does_not_log_in() {
         // Another login's answer: the attacker's own, planted in this browser.
         (other.clone(), "begin again"),
         // The attacker's code under this login's state: PKCE does not fit.
-        (format!("/login/callback?code={code}&state={state}"), "cannot be reached"),
+        (format!("/login/callback?code={code}&state={state}"), "has refused"),
         (format!("/login/callback?code={code}"), "begin again"),
-        (format!("{back}&iss=https%3A%2F%2Fevil.example"), "has refused"),
+        (format!("{back}&iss=https%3A%2F%2Fevil.example"), "cannot be trusted"),
         (format!("/login/callback?error=access_denied&state={state}"), "has refused"),
         ("/login/callback".to_owned(), "begin again"),
     ] {
@@ -264,6 +290,7 @@ async fn a_token_that_does_not_hold_is_refused() {
         Fault::OtherIssuer,
         Fault::OtherNonce,
         Fault::Expired,
+        Fault::OfTomorrow,
         Fault::NoGroups,
         Fault::ReservedName,
         Fault::NoToken,
@@ -280,6 +307,104 @@ async fn a_token_that_does_not_hold_is_refused() {
     server.stop().await;
 }
 
+/// Logs in with these claims; the answer, and the role that came of it.
+async fn with(provider: &Provider, server: &Server, claims: Value) -> (Answer, Option<String>) {
+    provider.claim(claims);
+    let led = begin(server).await;
+    let back = format!("{}&lang=en", provider.authorize(led.header("location")));
+    let answer = ask(server.address, "GET", &back, &[HOST, HTML, ("Cookie", &cookie(&led))]).await;
+    if answer.status != 303 {
+        assert_eq!((answer.status, answer.header("set-cookie")), (401, ""));
+        return (answer, None);
+    }
+    let page = look(server, "/account?lang=en", &cookie(&answer)).await.body;
+    let role = page.split("<dt>Role</dt><dd>").nth(1).and_then(|rest| rest.split('<').next());
+    (answer, role.map(str::to_owned))
+}
+
+#[tokio::test]
+async fn a_group_is_the_whole_text_and_nothing_of_it() {
+    let provider = Provider::start().await;
+    let server = reading(&provider, "groups").await;
+    for (groups, role) in [
+        (json!("noc-night"), Some("NOC")),
+        (json!("branch staff"), Some("Branch")),
+        (json!([" branch staff "]), Some("Branch")),
+        (json!(["helpdesk admin", "noc-night"]), Some("NOC")),
+        (json!("helpdesk admin"), None),
+        (json!("not,admin"), None),
+        (json!("admin noc-night"), None),
+        (json!(["helpdesk admin"]), None),
+        (json!("admin\tx"), None),
+        (json!("Admin"), None),
+        (json!([["admin"]]), None),
+        (json!([{ "admin": "admin" }]), None),
+        (json!("*"), None),
+    ] {
+        let (answer, got) = with(&provider, &server, json!({ "groups": groups })).await;
+        assert_eq!(got.as_deref(), role, "{groups}: {}", answer.body);
+        assert!(role.is_some() || answer.body.contains("have no role"), "{groups}: {}", answer.body);
+    }
+    for groups in [json!({ "admin": "admin" }), json!(7), json!(true)] {
+        let (answer, _) = with(&provider, &server, json!({ "groups": groups })).await;
+        assert!(answer.body.contains("in a form that can be read"), "{groups}: {}", answer.body);
+    }
+    let both = json!({ "groups": "branch staff", "branches": "sapporo 03, otaru" });
+    let (answer, _) = with(&provider, &server, both).await;
+    let page = look(&server, "/account?lang=en", &cookie(&answer)).await.body;
+    assert!(page.contains("<dt>Branches</dt><dd>sapporo 03, otaru</dd>"), "one branch: {page}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn groups_that_did_not_come_are_told_from_groups_without_a_role() {
+    let provider = Provider::start().await;
+    let server = reading(&provider, "groups").await;
+    let overage =
+        json!({ "_claim_names": { "groups": "src1" }, "_claim_sources": { "src1": { "endpoint": "https://x" } } });
+    for (claims, told) in [
+        (json!({}), "did not say your groups"),
+        (json!({ "groups": null }), "did not say your groups"),
+        (overage, "in so many groups"),
+        (json!({ "hasgroups": true }), "in so many groups"),
+        (json!({ "groups": [] }), "have no role"),
+    ] {
+        let (answer, role) = with(&provider, &server, claims.clone()).await;
+        assert!(role.is_none() && answer.body.contains(told), "{claims}: {}", answer.body);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn further_audiences_and_claims_nobody_asked_for_do_not_matter() {
+    let provider = Provider::start().await;
+    let server = server(&provider).await;
+    for (claims, told) in [
+        (json!({ "aud": ["3381", CLIENT, "9911"], "azp": CLIENT }), None),
+        (json!({ "aud": [CLIENT, "listed"] }), None),
+        (json!({ "aud": [CLIENT, "other"], "azp": "other" }), Some("for another application")),
+        (json!({ "aud": [CLIENT, "other"] }), Some("for another application")),
+        (json!({ "aud": ["other"], "azp": CLIENT }), Some("for another application")),
+        (
+            json!({ "iat": sample::NOW.as_ms() / 1_000 + 86_400, "exp": sample::NOW.as_ms() / 1_000 + 90_000 }),
+            Some("The clocks"),
+        ),
+        (json!({ "email_verified": "true" }), None),
+        (json!({ "updated_at": "2026-01-01T00:00:00Z" }), None),
+        (json!({ "amr": "pwd" }), None),
+        (
+            json!({ "address": "Tokyo", "auth_time": "now", "acr": 1, "locale": ["ja"], "picture": {}, "email": false }),
+            None,
+        ),
+        (json!({ "preferred_username": 7 }), Some("without a name")),
+    ] {
+        let (answer, role) = with(&provider, &server, claims.clone()).await;
+        assert_eq!(role.is_some(), told.is_none(), "{claims}: {}", answer.body);
+        assert!(told.is_none_or(|told| answer.body.contains(told)), "{claims}: {}", answer.body);
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_provider_that_is_away_is_told() {
     let oidc = OidcSettings {
@@ -289,9 +414,12 @@ async fn a_provider_that_is_away_is_told() {
         client_secret: None,
         scopes: Vec::new(),
         name_claim: "sub".into(),
+        audiences: Vec::new(),
         groups_claim: "groups".into(),
         branches_claim: "branches".into(),
+        separator: Separator::None,
         roles: RoleMap::default(),
+        recheck: Duration::from_secs(3_600),
         ca_pem: None,
     };
     let server = guarded(AccessSettings { mode: Mode::Oidc(Box::new(oidc)), ..AccessSettings::default() }).await;
