@@ -5,6 +5,8 @@
 #![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "tidy/keys.rs"]
+mod keys;
 #[path = "tidy/layers.rs"]
 mod layers;
 #[path = "tidy/paths.rs"]
