@@ -254,6 +254,8 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// Address under which browsers reach the pages, when a proxy with TLS stands in front.
     pub public_url: Option<String>,
+    /// Further names under which the listener may be asked.
+    pub allowed_hosts: Vec<String>,
     /// Time zone of the pages: an IANA name.
     pub time_zone: String,
     /// Per-device series in `/metrics`.
@@ -446,6 +448,7 @@ impl Default for HttpConfig {
         Self {
             listen: SocketAddr::new(LOOPBACK, 8080),
             public_url: None,
+            allowed_hosts: Vec::new(),
             time_zone: "Asia/Tokyo".into(),
             device_metrics: DeviceMetrics::Full,
         }

@@ -31,8 +31,8 @@
 //!
 //! Routes stand in groups, each with the action that it takes (`access`); pages are rendered here, need no JavaScript, and read the
 //! engine's last snapshot, so they cost the detector nothing. Errors are problem details (RFC 9457), or a page for a browser. What guards the listener is in
-//! `guard`: a checked `Host` header, a time limit, a body limit, a bounded number of connections, and headers that
-//! let a page load nothing but its own style sheet.
+//! `guard`: a checked `Host` header, a time limit, a body limit, and headers that let a page load nothing but its own style sheet;
+//! in `listener`: bounds of connections, and how slow the other end may be; in `room`: who may be answered at a time.
 
 pub mod access;
 mod api;
@@ -49,6 +49,7 @@ mod page;
 mod probe;
 mod problem;
 mod report;
+mod room;
 mod work;
 mod zone;
 
@@ -68,11 +69,12 @@ use tokio::net::TcpListener;
 use tower_http::limit::RequestBodyLimitLayer;
 
 pub use self::access::{Access, AccessSettings};
-use self::access::{Needed, Peer, login};
+use self::access::{Needed, login};
 use self::cases::idempotency::InFlight;
 use self::cases::{Streams, act, contacts, look};
 pub use self::guard::HostPolicy;
 pub use self::health::Health;
+use self::room::Rooms;
 pub use self::zone::{MomentError, Zone, ZoneError};
 use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
@@ -146,15 +148,22 @@ impl fmt::Debug for HttpState {
 /// Bounds of the listener.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
-    /// Names, beside the loopback ones, under which the listener may be asked. On a loopback address no other name is
-    /// answered; on any other address an empty list means every name.
+    /// Names, beside the loopback ones and that of the public address, under which the listener may be asked. On a loopback address no
+    /// other name is answered; on any other address every name, when there is none at all.
     pub allowed_hosts: Vec<String>,
     /// Longest time that one answer may take.
     pub request_timeout: Duration,
-    /// Most connections at a time; further ones wait to be accepted.
+    /// Most connections at a time, and never more than a quarter of the descriptors that the process may have. A further one takes the
+    /// place of one that is not being answered.
     pub max_connections: usize,
+    /// Most of them from one address; this machine and trusted proxies are not bound.
+    pub max_connections_of_one: usize,
+    /// Longest time from the end of one request (or the connection's begin) to the end of the next one's head.
+    pub header_timeout: Duration,
     /// A connection on which nothing arrives for this long is closed.
     pub idle_timeout: Duration,
+    /// A connection is closed when what was sent is not read for this long.
+    pub stall_timeout: Duration,
 }
 
 impl Default for HttpConfig {
@@ -162,8 +171,11 @@ impl Default for HttpConfig {
         Self {
             allowed_hosts: Vec::new(),
             request_timeout: Duration::from_secs(10),
-            max_connections: 256,
+            max_connections: 512,
+            max_connections_of_one: 128,
+            header_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(75),
+            stall_timeout: Duration::from_secs(20),
         }
     }
 }
@@ -198,11 +210,12 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router 
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(state)
+        .layer(from_fn_with_state(Arc::new(Rooms::default()), room::admit))
         .layer(from_fn_with_state(Arc::clone(&access), access::identify))
         .layer(from_fn(problem::translate))
         .layer(from_fn_with_state(config.request_timeout, guard::limit_time))
         .layer(from_fn_with_state(policy, guard::check_host))
-        .layer(from_fn(guard::set_headers))
+        .layer(from_fn_with_state(access.is_encrypted(), guard::set_headers))
 }
 
 /// What needs nobody: to log in, and whether we are alive. No more may stand here than a stranger may see.
@@ -301,7 +314,7 @@ fn gate_routes() -> Router<HttpState> {
 /// Answers on `listener` until `shutdown` is done; then finishes what it has begun.
 ///
 /// # Errors
-/// When the listener has no address or fails for good.
+/// When the listener has no address.
 pub async fn serve(
     listener: TcpListener,
     state: HttpState,
@@ -309,13 +322,12 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    let streams = state.shared.streams.clone();
+    let (streams, free) = (state.shared.streams.clone(), state.access.proxies().to_vec());
     let router = router(state, &config, address);
-    let bounded = listener::Bounded::new(listener, config.max_connections, config.idle_timeout);
-    let service = router.into_make_service_with_connect_info::<Peer>();
     let shutdown = async move {
         shutdown.await;
         streams.end();
     };
-    axum::serve(bounded, service).with_graceful_shutdown(shutdown).await
+    listener::serve(listener, router, (&config, free), shutdown).await;
+    Ok(())
 }

@@ -120,7 +120,8 @@ impl Service {
         };
         let shutdown = wait_for(stopped);
         let state = http_state(&config, &core, &delivery)?;
-        let http = tokio::spawn(http::serve(listener, state, HttpConfig::default(), shutdown));
+        let http_config = HttpConfig { allowed_hosts: config.http.allowed_hosts.clone(), ..HttpConfig::default() };
+        let http = tokio::spawn(http::serve(listener, state, http_config, shutdown));
         warn_without_users(&config, &core).await;
         let broker = transport.address().map_or_else(|| "external".to_owned(), |address| address.to_string());
         tracing::info!(pages = %format!("http://{http_address}/"), broker, "watching");

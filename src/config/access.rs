@@ -164,6 +164,18 @@ pub(super) fn rules(config: &Config) -> Vec<Rule> {
              \"oidc\" or \"proxy\"",
         ),
         rule(
+            &["http.public_url", "access.mode"],
+            access.mode == AccessMode::None && http.public_url.is_some(),
+            "says that people come through a proxy, but access.mode = \"none\" asks nobody and answers this machine alone: set access.mode to \
+             \"users\", \"oidc\" or \"proxy\", or leave http.public_url out",
+        ),
+        rule(
+            &["access.proxy.networks", "access.mode"],
+            access.mode == AccessMode::None && !access.proxy.networks.is_empty(),
+            "lists a proxy, but access.mode = \"none\" answers this machine alone: set access.mode to \"users\", \"oidc\" or \"proxy\", or \
+             leave access.proxy.networks out",
+        ),
+        rule(
             &["http.listen", "http.public_url", "access.mode"],
             remote && cookies && !encrypted,
             "is not a loopback address, and logins would travel in clear: put a proxy with TLS in front and set \

@@ -121,6 +121,7 @@ pub const KEYS: &[Key] = &[
     Key { path: "store.password_file", kind: Kind::SecretFile },
     Key { path: "http.listen", kind: Kind::Address },
     Key { path: "http.public_url", kind: Kind::WebAddress },
+    Key { path: "http.allowed_hosts", kind: Kind::Words },
     Key { path: "http.time_zone", kind: Kind::Zone },
     Key { path: "http.device_metrics", kind: Kind::Choice(&["full", "affected", "off"]) },
     Key { path: "access.mode", kind: Kind::Choice(&["none", "users", "oidc", "proxy"]) },
@@ -329,6 +330,10 @@ impl Kind {
             Self::Above(..) => text.parse::<f64>().map_or_else(|_| as_text(), Value::from),
             Self::Flag => text.parse::<bool>().map_or_else(|_| as_text(), Value::from),
             Self::Networks | Self::Words => {
+                // As in the file: a text may hold a comma then.
+                if let Ok(Value::Array(items)) = serde_json::from_str(text) {
+                    return Value::Array(items);
+                }
                 let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
                 let items = inner.split(',').map(|item| item.trim().trim_matches('"')).filter(|item| !item.is_empty());
                 items.map(Value::from).collect()

@@ -212,8 +212,11 @@ fn rules_that_join_keys_are_checked_and_placed() {
         ("[http]\nlisten = \"[::]:80\"", "http.listen"),
         ("[http]\nlisten = \"127.0.0.1:1883\"", "http.listen"),
         ("[http]\nlisten = \"0.0.0.0:80\"\n[access]\nmode = \"users\"", "http.listen"),
-        ("[http]\npublic_url = \"http://noc.example\"", "http.public_url"),
-        ("[http]\npublic_url = \"https://noc.example/fleet\"", "http.public_url"),
+        ("[http]\npublic_url = \"http://noc.example\"\n[access]\nmode = \"users\"", "http.public_url"),
+        ("[http]\npublic_url = \"https://noc.example/fleet\"\n[access]\nmode = \"users\"", "http.public_url"),
+        ("[http]\npublic_url = \"https://noc.example\"", "http.public_url"),
+        ("[http]\npublic_url = \"http://localhost:8443\"\n[access]\nmode = \"none\"", "http.public_url"),
+        ("[access]\nproxy.networks = [\"127.0.0.1/32\"]", "access.proxy.networks"),
         ("[access]\nmode = \"proxy\"\nroles.noc = [\"*\"]", "access.mode"),
         ("[access]\nmode = \"proxy\"\nproxy.networks = [\"::1\"]", "access.mode"),
         ("[access]\nmode = \"oidc\"\nroles.noc = [\"*\"]\noidc.client_id = \"x\"", "access.mode"),
@@ -236,11 +239,22 @@ fn rules_that_join_keys_are_checked_and_placed() {
 }
 
 #[test]
+fn a_list_in_a_variable_may_hold_commas_in_its_texts() {
+    let roles = |text| {
+        let variables = env(&[("FLEETWATCH__ACCESS__ROLES__ADMIN", text), ("FLEETWATCH__ACCESS__MODE", "users")]);
+        Config::load(None, variables).unwrap().access.roles.admin
+    };
+    assert_eq!(roles("[\"not,admin\", \"b c\"]"), ["not,admin", "b c"]);
+    assert_eq!(roles("admin, b c"), ["admin", "b c"]);
+    assert_eq!(roles("[admin]"), ["admin"]);
+}
+
+#[test]
 fn each_joined_rule_is_met_by_the_value_at_its_limit() {
     for text in [
         "[http]\nlisten = \"0.0.0.0:80\"\n[access]\nmode = \"proxy\"\nproxy.networks = [\"10.0.0.0/8\"]\nroles.noc = [\"*\"]",
         "[http]\nlisten = \"0.0.0.0:80\"\npublic_url = \"https://noc.example\"\n[access]\nmode = \"users\"",
-        "[http]\npublic_url = \"http://127.0.0.1:8080\"\n[access]\nsession_idle_min = 60\nsession_max_h = 1",
+        "[http]\npublic_url = \"http://127.0.0.1:8080\"\n[access]\nmode = \"users\"\nsession_idle_min = 60\nsession_max_h = 1",
         "[access.oidc]\nissuer = \"http://[::1]:9000/realms/x\"",
         "[broker]\nmode = \"external\"\n[broker.external]\nhost = \"broker.example\"\nallow_plaintext = true",
         "[broker]\nmode = \"external\"\n[broker.external]\nhost = \"::1\"",

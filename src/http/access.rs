@@ -29,6 +29,7 @@ mod throttle;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -41,7 +42,7 @@ use thiserror::Error;
 pub(super) use self::caller::{Caller, Visit, identify};
 pub(super) use self::form::FIELD as FORM_FIELD;
 pub use self::oidc::OidcSettings;
-pub(super) use self::origin::Peer;
+pub(super) use self::origin::{Foreign, Peer};
 pub use self::roles::RoleMap;
 
 use self::cookie::Cookies;
@@ -59,7 +60,7 @@ const REFRESH: HeaderName = HeaderName::from_static("x-fleetwatch-refresh");
 /// How people prove who they are.
 #[derive(Clone, Debug)]
 pub enum Mode {
-    /// Nobody is asked: whoever reaches the listener may everything. Only for a listener on loopback.
+    /// Nobody is asked: this machine may everything, and nobody else anything.
     Open,
     /// Users with passwords in our own store.
     Users,
@@ -131,6 +132,8 @@ pub struct Access {
     throttle: Throttle,
     /// Key of the forms of whoever has no session.
     form_key: [u8; 32],
+    /// When it was last told that people's addresses are unknown.
+    told_shared: AtomicI64,
     /// Only with users of our own.
     checker: Option<Checker>,
     /// Only with an OpenID provider.
@@ -157,7 +160,13 @@ impl Access {
         let secure = settings.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
         let form_key = secret::random().map_err(PasswordError::NoRandom)?;
         let (cookies, throttle) = (Cookies { secure }, Throttle::default());
-        Ok(Self { store, settings, clock, cookies, throttle, form_key, checker, oidc })
+        let told_shared = AtomicI64::new(i64::MIN);
+        Ok(Self { store, settings, clock, cookies, throttle, form_key, told_shared, checker, oidc })
+    }
+
+    /// Whether browsers reach the listener over HTTPS.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.cookies.secure
     }
 
     /// The host of the public address, which the listener then has to answer to.
@@ -165,6 +174,11 @@ impl Access {
         let (_, rest) = self.settings.public_url.as_deref()?.split_once("://")?;
         let host = rest.split('/').next()?;
         host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(Some(host), |(name, _)| Some(name))
+    }
+
+    /// Networks of the reverse proxies whose headers count.
+    pub(super) fn proxies(&self) -> &[IpNet] {
+        &self.settings.proxies
     }
 
     /// Where people, sessions and tokens are kept.
@@ -193,8 +207,8 @@ pub(super) async fn require(State(needed): State<Needed>, request: Request, next
         return Problem::new(StatusCode::UNAUTHORIZED, "nobody was asked who this is").into_response();
     };
     let principal = match caller.identity.as_ref() {
-        Err(refusal) => return refusal.clone().into_response(),
-        Ok(None) => return unknown(&request),
+        Err(refusal) => return refusal.told(request.uri(), request.headers()),
+        Ok(None) => return unknown(&access, &request),
         Ok(Some(principal)) => principal,
     };
     if let Some(action) = action
@@ -213,9 +227,8 @@ pub(super) async fn guard_metrics(State(access): State<Arc<Access>>, request: Re
     let Some(caller) = request.extensions().get::<Caller>() else {
         return Problem::new(StatusCode::UNAUTHORIZED, "nobody was asked who this is").into_response();
     };
-    let from_here = caller
-        .origin
-        .is_some_and(|origin| origin.local || origin::is_in(origin.address, &access.settings.metrics_from));
+    let from_here =
+        caller.origin.as_ref().is_some_and(|origin| origin.is_local() || origin.is_from(&access.settings.metrics_from));
     match caller.identity.as_ref() {
         _ if from_here => next.run(request).await,
         Ok(Some(principal)) if principal.may(Action::Scrape) => next.run(request).await,
@@ -243,14 +256,18 @@ fn refused(request: &Request, problem: &Problem) -> Response {
 }
 
 /// Sends a browser to the login and tells a program what is missing.
-fn unknown(request: &Request) -> Response {
+fn unknown(access: &Access, request: &Request) -> Response {
     let uri = request.uri();
     // A page that asks for itself again (`live.js`) is told so, and goes to the login as a whole.
     let refreshes = request.headers().contains_key(&REFRESH);
     if wants_page(request.headers()) && !refreshes && !uri.path().starts_with("/api/") {
         let there = uri.path_and_query().map_or("/", |path| path.as_str());
         let next = if request.method().is_safe() { there } else { "/" };
-        return (StatusCode::SEE_OTHER, [(header::LOCATION, login::address(next))]).into_response();
+        // Whoever was logged in a while ago is led through the provider at once: there they mostly still are.
+        let had_session = access.cookies.read(cookie::Jar::Session, request.headers()).is_some();
+        let there =
+            if access.oidc.is_some() && had_session { login::start_address(next) } else { login::address(next) };
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, there)]).into_response();
     }
     unauthorized("this needs a session, or a token: Authorization: Bearer fw_...")
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -76,7 +77,21 @@ fn name_of(host: &str) -> &str {
     }
 }
 
+/// What is answered under every name: balancers and orchestrators ask by address, or under a name of their own. For the metrics it is
+/// decided later by who asks; but no page gets them under a foreign name.
+fn is_asked_by_machines(request: &Request) -> bool {
+    let by_page = ["sec-fetch-site", "origin", "cookie"].iter().any(|name| request.headers().contains_key(*name));
+    match request.uri().path() {
+        "/livez" | "/readyz" => true,
+        "/metrics" => !by_page,
+        _ => false,
+    }
+}
+
 pub(super) async fn check_host(State(policy): State<Arc<HostPolicy>>, request: Request, next: Next) -> Response {
+    if is_asked_by_machines(&request) {
+        return next.run(request).await;
+    }
     let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
     // A request with an absolute target names its host there.
     match request.uri().host().or(host) {
@@ -84,7 +99,7 @@ pub(super) async fn check_host(State(policy): State<Arc<HostPolicy>>, request: R
         Some(host) if policy.allows(host) => next.run(request).await,
         Some(_) => Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
-            "this listener does not answer under that name; see allowed_hosts in the configuration",
+            "this listener does not answer under that name: it has to be that of http.public_url, or one of http.allowed_hosts",
         )
         .into_response(),
     }
@@ -117,9 +132,13 @@ pub(super) async fn limit_time(State(limit): State<Duration>, request: Request, 
     }
 }
 
-pub(super) async fn set_headers(request: Request, next: Next) -> Response {
+/// `encrypted`: browsers reach the listener over HTTPS, and are to do so for a year whatever link they follow.
+pub(super) async fn set_headers(State(encrypted): State<bool>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    if encrypted {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -50,6 +50,8 @@ mod strip;
 pub(super) mod support;
 pub(super) mod work;
 
+use std::net::IpAddr;
+
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -59,7 +61,7 @@ use self::access::{Notice, Way};
 use self::frame::View;
 pub(super) use self::parts::encode;
 use super::HttpState;
-use super::access::Visit;
+use super::access::{Foreign, Visit};
 use super::filter::DeviceParams;
 use super::lang::Lang;
 use super::problem::{self, Params, Problem};
@@ -190,6 +192,13 @@ pub(super) fn refused(uri: &Uri, headers: &HeaderMap, problem: &Problem) -> Resp
     frame::respond(problem.status, lang, &page)
 }
 
+/// For a browser elsewhere, where only this machine is answered.
+pub(super) fn only_here(uri: &Uri, headers: &HeaderMap, sign: &Foreign) -> Response {
+    let lang = Lang::accepted(headers);
+    let page = frame::plain(lang, uri, |view| access::only_here(view, sign));
+    frame::respond(StatusCode::FORBIDDEN, lang, &page)
+}
+
 /// The login page.
 pub(super) fn login(state: &HttpState, visit: &Visit, way: Way, next: &str, notice: Option<Notice>) -> Response {
     let view = view(state, visit);
@@ -198,7 +207,12 @@ pub(super) fn login(state: &HttpState, visit: &Visit, way: Way, next: &str, noti
 }
 
 /// The own account.
-pub(super) fn account(state: &HttpState, visit: &Visit, principal: &Principal, sessions: &[Session]) -> Response {
+pub(super) fn account(
+    state: &HttpState,
+    visit: &Visit,
+    principal: &Principal,
+    (here, sessions): ((IpAddr, bool), &[Session]),
+) -> Response {
     let view = view(state, visit);
-    frame::respond(StatusCode::OK, view.lang, &access::account(&view, principal, sessions))
+    frame::respond(StatusCode::OK, view.lang, &access::account(&view, principal, (here, sessions)))
 }

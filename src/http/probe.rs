@@ -1,18 +1,32 @@
 //! For machines that watch this one.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 
 use super::HttpState;
+use super::access::Caller;
 use super::health::Latch;
 
 #[derive(Serialize)]
 struct Readiness {
     ready: bool,
     latches: Vec<Latch>,
+}
+
+/// Why a latch is closed, as strangers may read it. The reason itself names paths, hosts and accounts of this machine: it is for whoever is
+/// known here, for this machine, and for the log.
+fn in_short(name: &str) -> &'static str {
+    match name {
+        "restore" => "the state is being taken up",
+        "broker" => "there is no session with the broker",
+        "journal" => "the journal cannot be written",
+        "decision" => "the detector is late",
+        "store" => "the record cannot be written",
+        _ => "it does not work; the log says why",
+    }
 }
 
 pub(super) async fn livez() -> &'static str {
@@ -24,8 +38,13 @@ pub(super) async fn here() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-pub(super) async fn readyz(State(state): State<HttpState>) -> Response {
-    let latches = state.health.latches();
+pub(super) async fn readyz(State(state): State<HttpState>, caller: Extension<Caller>) -> Response {
+    let mut latches = state.health.latches();
+    if !caller.is_local() && !matches!(caller.identity, Ok(Some(_))) {
+        for latch in latches.iter_mut().filter(|latch| !latch.ready) {
+            latch.reason = in_short(latch.name).to_owned();
+        }
+    }
     let ready = latches.iter().all(|latch| latch.ready);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, latches })).into_response()

@@ -23,9 +23,14 @@ const PASSWORD: &str = "correct horse battery";
 const MINUTE_MS: i64 = 60_000;
 
 /// The sample's fleet behind these settings.
-async fn guarded(settings: AccessSettings) -> Server {
+pub async fn guarded(settings: AccessSettings) -> Server {
+    guarded_by(settings, HttpConfig::default()).await
+}
+
+/// The same, with other bounds.
+pub async fn guarded_by(settings: AccessSettings, config: HttpConfig) -> Server {
     let snapshot = sample::snapshot(1_000, Stage::Declared);
-    Server::start_with("127.0.0.1:0", snapshot, &sample::history(), HttpConfig::default(), |state| {
+    Server::start_with("127.0.0.1:0", snapshot, &sample::history(), config, |state| {
         let store = state.access.store();
         state.access = Arc::new(Access::new(store, settings, state.clock).unwrap());
     })
@@ -38,11 +43,11 @@ async fn with_users() -> Server {
     server
 }
 
-fn deed(what: &str) -> Deed {
+pub fn deed(what: &str) -> Deed {
     Deed { at: NOW, by: "command line".into(), what: what.into(), about: "x".into(), detail: String::new() }
 }
 
-async fn add_user(server: &Server, name: &str, role: Role, branches: &[&str]) {
+pub async fn add_user(server: &Server, name: &str, role: Role, branches: &[&str]) {
     let user = User {
         name: name.into(),
         role,
@@ -57,10 +62,21 @@ async fn add_user(server: &Server, name: &str, role: Role, branches: &[&str]) {
 
 /// A session that is in the store already: the header with its cookie.
 async fn session(server: &Server, role: Role, branches: &[&str], (seen_at, ends_at): (Timestamp, Timestamp)) -> String {
-    let text = secret::new_token().unwrap().0;
+    let (text, id) = secret::new_token().unwrap();
+    let name = format!("{} {id}", role.as_str());
+    let user = User {
+        name: name.clone(),
+        role,
+        branches: branches.iter().map(ToString::to_string).collect(),
+        password: "$argon2id$nobody".into(),
+        disabled: false,
+        made_at: NOW,
+        changed_at: NOW,
+    };
+    assert!(server.store.add_user(&user, &deed("user_added")).await.unwrap());
     let session = Session {
         fingerprint: secret::fingerprint(&text),
-        name: role.as_str().into(),
+        name,
         role,
         branches: branches.iter().map(ToString::to_string).collect(),
         begun_at: seen_at,
@@ -72,11 +88,29 @@ async fn session(server: &Server, role: Role, branches: &[&str], (seen_at, ends_
     format!("fleetwatch={text}")
 }
 
+/// A session that began so many ms ago.
+async fn session_begun(server: &Server, role: Role, ago_ms: i64) -> String {
+    let begun = NOW.plus_ms(4_000 - ago_ms);
+    let text = secret::new_token().unwrap().0;
+    let session = Session {
+        fingerprint: secret::fingerprint(&text),
+        name: "Sato".into(),
+        role,
+        branches: Vec::new(),
+        begun_at: begun,
+        seen_at: NOW,
+        ends_at: begun.plus_ms(12 * 60 * MINUTE_MS),
+        address: "192.0.2.1".into(),
+    };
+    server.store.begin_session(&session, &deed("login")).await.unwrap();
+    format!("fleetwatch={text}")
+}
+
 async fn fresh(server: &Server, role: Role) -> String {
     session(server, role, &["sapporo-03"], (NOW, NOW.plus_ms(60 * MINUTE_MS))).await
 }
 
-async fn token(server: &Server, role: Role, scopes: &[Scope], expires_at: Timestamp) -> (String, String) {
+pub async fn token(server: &Server, role: Role, scopes: &[Scope], expires_at: Timestamp) -> (String, String) {
     let (text, id) = secret::new_token().unwrap();
     let token = ApiToken {
         id: id.clone(),
@@ -98,6 +132,13 @@ async fn token(server: &Server, role: Role, scopes: &[Scope], expires_at: Timest
 fn login_body(name: &str, password: &str, next: &str) -> String {
     let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     format!("name={}&password={}&next={}", encode(name), encode(password), encode(next))
+}
+
+/// Logs in with the right password, if the name is somebody's, and these headers.
+pub async fn log_in_with(server: &Server, name: &str, headers: &[(&str, &str)]) -> Answer {
+    let password = if name.starts_with("nobody") { "wrong horse battery" } else { PASSWORD };
+    let headers = [headers, &[FORM, HERE]].concat();
+    send(server.address, "POST", "/login", &headers, &login_body(name, password, "/")).await
 }
 
 async fn log_in(server: &Server, name: &str, password: &str) -> Answer {
@@ -428,7 +469,10 @@ async fn metrics_are_for_this_machine_listed_networks_and_tokens() {
         (&[HOST, ("X-Forwarded-For", "198.51.100.9")], 401),
         (&[HOST, ("X-Forwarded-For", "198.51.100.9"), ("Authorization", &scrape)], 200),
         (&[HOST, ("X-Forwarded-For", "192.0.2.9, 198.51.100.9")], 401),
-        (&[HOST, ("Forwarded", "for=192.0.2.9")], 401),
+        (&[HOST, ("Forwarded", "for=192.0.2.9")], 200),
+        (&[HOST, ("Forwarded", "for=198.51.100.9")], 401),
+        (&[HOST, ("Forwarded", "for=192.0.2.9"), ("X-Forwarded-For", "198.51.100.9")], 401),
+        (&[HOST, ("Forwarded", "for=unknown")], 401),
     ] {
         let answer = ask(server.address, "GET", "/metrics", headers).await;
         assert_eq!(answer.status, status, "{headers:?}: {}", answer.body);

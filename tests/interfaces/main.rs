@@ -14,4 +14,5 @@ mod report;
 mod sample;
 mod schemathesis;
 mod server;
+mod strangers;
 mod work;

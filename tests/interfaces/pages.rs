@@ -379,10 +379,14 @@ async fn every_answer_carries_the_guarding_headers() {
 #[tokio::test]
 async fn a_rebound_name_is_not_answered() {
     let server = declared().await;
-    for (host, status) in [("127.0.0.1:1", 200), ("localhost", 200), ("evil.example", 421), ("evil.example:80", 421)] {
-        for path in ["/", "/metrics", "/api/v1/devices", "/livez"] {
+    for (host, status, metrics) in
+        [("127.0.0.1:1", 200, 200), ("localhost", 200, 200), ("evil.example", 421, 403), ("evil.example:80", 421, 403)]
+    {
+        for (path, status) in [("/", status), ("/metrics", metrics), ("/api/v1/devices", status), ("/livez", 200)] {
             assert_eq!(ask(server.address, "GET", path, &[("Host", host)]).await.status, status, "{host} {path}");
         }
+        let page = [("Host", host), ("Sec-Fetch-Site", "same-origin")];
+        assert_eq!(ask(server.address, "GET", "/metrics", &page).await.status, status, "{host}: by a page");
     }
     assert_eq!(ask(server.address, "GET", "http://evil.example/", &[("Host", "localhost")]).await.status, 421);
     server.stop().await;

@@ -1,6 +1,7 @@
 //! The person or program behind a request.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::connect_info::ConnectInfo;
@@ -13,9 +14,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::cookie::Jar;
-use super::origin::{Origin, Peer};
+use super::origin::{Asked, Foreign, Origin, Peer};
 use super::{Access, Mode, ProxySettings, secret, unauthorized};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, wants_page};
+use crate::http::{listener, page};
 use crate::record::StoreError;
 use crate::record::access::{Principal, Role, Via, check_name};
 
@@ -33,13 +35,30 @@ const BY: HeaderName = HeaderName::from_static("x-fleetwatch-by");
 pub(in crate::http) enum Refusal {
     /// A token that opens nothing.
     Token(&'static str),
+    /// Nobody is asked here, so nobody but this machine is answered; and this says that it is somebody else.
+    Foreign(Foreign),
     Other(Problem),
+}
+
+impl Refusal {
+    /// As a page for a browser.
+    pub(super) fn told(&self, uri: &Uri, headers: &HeaderMap) -> Response {
+        let page = wants_page(headers) && !uri.path().starts_with("/api/");
+        match self {
+            Self::Foreign(sign) if page => page::only_here(uri, headers, sign),
+            Self::Other(problem) if page => page::refused(uri, headers, problem),
+            other => other.clone().into_response(),
+        }
+    }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Token(why) => unauthorized(why),
+            Self::Foreign(sign) => {
+                Problem::new(StatusCode::FORBIDDEN, page::access::only_here_in_short(&sign)).into_response()
+            }
             Self::Other(problem) => problem.into_response(),
         }
     }
@@ -71,6 +90,23 @@ impl Caller {
         secret::is_form_token(&self.form_key, self.name(), token)
     }
 
+    /// Whether the address is one behind which many people are.
+    pub(super) fn is_shared(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.shared)
+    }
+
+    /// Whose connection it is: the person's address, or of an IPv6 one its network. `None` where many are behind one address, and for this
+    /// machine itself.
+    pub(in crate::http) fn subscriber(&self) -> Option<IpAddr> {
+        let origin = self.origin.as_ref().filter(|origin| !origin.shared && !origin.is_local());
+        origin.map(|origin| listener::subscriber(origin.address))
+    }
+
+    /// Whether this machine itself asks.
+    pub(in crate::http) fn is_local(&self) -> bool {
+        self.origin.as_ref().is_some_and(Origin::is_local)
+    }
+
     fn name(&self) -> &str {
         self.identity.as_ref().ok().and_then(Option::as_ref).map_or("", |principal| &principal.name)
     }
@@ -79,20 +115,27 @@ impl Caller {
 /// Puts the [`Caller`] into the extensions of each request.
 pub(in crate::http) async fn identify(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(peer))| peer.ip());
-    let caller = access.caller(peer, request.headers()).await;
+    let asked = Asked { headers: request.headers(), uri: request.uri(), version: request.version() };
+    let caller = access.caller(peer, asked).await;
     request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
 impl Access {
-    async fn caller(&self, peer: Option<std::net::IpAddr>, headers: &HeaderMap) -> Caller {
-        let origin = peer.map(|peer| Origin::of(peer, headers, &self.settings.proxies));
+    async fn caller(&self, peer: Option<IpAddr>, asked: Asked<'_>) -> Caller {
+        let headers = asked.headers;
+        let origin = peer.map(|peer| Origin::of(peer, asked, &self.settings.proxies));
         let mut form_key = self.form_key.to_vec();
         let identity = match bearer(headers) {
             Some(token) => self.by_token(token).await.map(Some),
             None => match &self.settings.mode {
-                Mode::Open => Ok(Some(self.unasked(headers))),
-                Mode::Proxy(proxy) => by_proxy(proxy, origin, headers),
+                Mode::Open => match origin.as_ref().map(|origin| &origin.foreign) {
+                    Some(None) => Ok(Some(self.unasked(headers))),
+                    Some(Some(sign)) => Err(Refusal::Foreign(sign.clone())),
+                    // Without a connection nobody knows.
+                    None => Err(Refusal::Foreign(Foreign::Peer)),
+                },
+                Mode::Proxy(proxy) => by_proxy(proxy, origin.as_ref(), headers),
                 Mode::Users | Mode::Oidc(_) => match self.cookies.read(Jar::Session, headers) {
                     Some(cookie) => {
                         form_key = cookie.as_bytes().to_vec();
@@ -126,15 +169,31 @@ impl Access {
         let fingerprint = secret::fingerprint(cookie);
         let Some(session) = self.store.session(&fingerprint).await? else { return Ok(None) };
         let now = self.clock.now();
-        if !session.is_alive(self.idle_ms(), now) {
+        if !session.is_alive(self.idle_ms(), now) || now.since_ms(session.begun_at) >= self.role_ms() {
             return Ok(None);
+        }
+        let mut principal = Principal::from(&session);
+        if matches!(self.settings.mode, Mode::Users) {
+            // What somebody is here now, not what he was at the login.
+            let user = self.store.user(&session.name).await?.filter(|user| !user.disabled);
+            let Some(user) = user else { return Ok(None) };
+            (principal.role, principal.branches) = (user.role, user.branches);
         }
         if now.since_ms(session.seen_at) >= TOUCH_MS
             && let Err(error) = self.store.touch_session(&fingerprint, now).await
         {
             tracing::warn!(reason = error.reason(), "the use of a session could not be noted");
         }
-        Ok(Some(Principal::from(&session)))
+        Ok(Some(principal))
+    }
+
+    /// How long a login proves a role, in ms.
+    fn role_ms(&self) -> i64 {
+        let recheck = match &self.settings.mode {
+            Mode::Oidc(oidc) => oidc.recheck,
+            Mode::Open | Mode::Users | Mode::Proxy(_) => self.settings.longest,
+        };
+        i64::try_from(recheck.min(self.settings.longest).as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Whoever reaches an open listener: the administrator, under the name that the person says.
@@ -164,7 +223,7 @@ fn bearer(headers: &HeaderMap) -> Option<Option<&str>> {
 }
 
 /// Whoever a trusted proxy says it is.
-fn by_proxy(proxy: &ProxySettings, origin: Option<Origin>, headers: &HeaderMap) -> Result<Option<Principal>, Refusal> {
+fn by_proxy(proxy: &ProxySettings, origin: Option<&Origin>, headers: &HeaderMap) -> Result<Option<Principal>, Refusal> {
     let problem = |status, why: &str| Refusal::Other(Problem::new(status, why));
     let sent = |name: &HeaderName| headers.contains_key(name);
     let trusted = origin.is_some_and(|origin| origin.by_proxy);
@@ -289,8 +348,9 @@ mod tests {
             roles: RoleMap(vec![(Role::Branch, vec!["branch".into()]), (Role::Noc, vec!["night shift".into()])]),
         };
         let headers = headers(pairs);
-        let origin = Origin::of(peer.parse().unwrap(), &headers, &["10.0.0.0/8".parse().unwrap()]);
-        by_proxy(&settings, Some(origin), &headers).map_err(|refusal| refusal.into_response().status())
+        let asked = Asked { headers: &headers, uri: &Uri::from_static("/"), version: axum::http::Version::HTTP_11 };
+        let origin = Origin::of(peer.parse().unwrap(), asked, &["10.0.0.0/8".parse().unwrap()]);
+        by_proxy(&settings, Some(&origin), &headers).map_err(|refusal| refusal.into_response().status())
     }
 
     #[test]

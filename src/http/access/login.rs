@@ -1,6 +1,7 @@
 //! Logging in and out, and the own account.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Form;
@@ -14,6 +15,7 @@ use super::caller::{Caller, Visit, encode_name};
 use super::cookie::Jar;
 use super::oidc::{OidcError, Returned, TokenError};
 use super::{Access, Mode, secret};
+use crate::engine::time::Timestamp;
 use crate::http::page::access::{Notice, Way};
 use crate::http::problem::Problem;
 use crate::http::{HttpState, guard, page};
@@ -21,6 +23,9 @@ use crate::record::access::{Deed, Principal, Role, Session, Via, check_name};
 
 /// How long a login at a provider may take.
 const FLOW_S: u32 = 600;
+
+/// How often it is told that people's addresses are unknown, in ms.
+const SHARED_EVERY_MS: i64 = 600_000;
 
 /// How long a browser keeps the name that a person says where nobody is asked.
 const NAME_S: u32 = 90 * 86_400;
@@ -32,6 +37,11 @@ const MAX_NEXT: usize = 1_024;
 pub(in crate::http) fn address(next: &str) -> String {
     let encoded = page::encode(inside(next));
     if encoded == "%2F" { "/login".to_owned() } else { format!("/login?next={encoded}") }
+}
+
+/// The address that leads on to the provider at once, and then to `next`.
+pub(super) fn start_address(next: &str) -> String {
+    format!("/login/start?next={}", page::encode(inside(next)))
 }
 
 /// A path of this listener; whatever else was asked for becomes the first page, so that the login leads nowhere else.
@@ -128,7 +138,42 @@ struct NewSession<'a> {
 }
 
 fn address_of(caller: &Caller) -> IpAddr {
-    caller.origin.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |origin| origin.address)
+    caller.origin.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |origin| origin.address)
+}
+
+impl Access {
+    /// Says now and then that the limits cannot tell people apart.
+    fn tell_shared(&self, address: IpAddr, now: Timestamp) {
+        let last = self.told_shared.load(Ordering::Relaxed);
+        if now.as_ms().saturating_sub(last) < SHARED_EVERY_MS {
+            return;
+        }
+        self.told_shared.store(now.as_ms(), Ordering::Relaxed);
+        tracing::warn!(
+            %address,
+            "logins come through a proxy, and nobody who is believed says for whom: failed ones slow down the account instead of \
+             stopping the address. List the proxy in access.proxy.networks, and let it send X-Forwarded-For"
+        );
+    }
+
+    /// Counts a login before it is tried; waits where the address is many people's.
+    async fn admit(&self, caller: &Caller, account: &str, now: Timestamp) -> Result<(), Duration> {
+        let address = address_of(caller);
+        if caller.is_shared() {
+            self.tell_shared(address, now);
+            tokio::time::sleep(self.throttle.attempt_shared(account, now)).await;
+            return Ok(());
+        }
+        self.throttle.attempt(address, account, now)
+    }
+
+    fn admitted(&self, caller: &Caller, account: &str, now: Timestamp) {
+        if caller.is_shared() {
+            self.throttle.succeeded_shared(account, now);
+        } else {
+            self.throttle.succeeded(address_of(caller), account, now);
+        }
+    }
 }
 
 /// Leads on, with a cookie set or taken away.
@@ -141,7 +186,11 @@ pub(in crate::http) async fn page(
     State(state): State<HttpState>,
     Query(params): Query<LoginParams>,
     visit: Visit,
+    caller: axum::Extension<Caller>,
 ) -> Response {
+    if let Err(refusal) = &caller.identity {
+        return refusal.told(&visit.uri, &visit.headers);
+    }
     let (way, next) = (state.access.way(), inside(&params.next));
     // Who is known already is not asked again; a name that was only said may be said anew.
     if visit.principal.as_ref().is_some_and(Principal::is_proved) {
@@ -158,6 +207,9 @@ pub(in crate::http) async fn submit(
     filled: Result<Form<Filled>, FormRejection>,
 ) -> Response {
     let access = &state.access;
+    if let Err(refusal) = &caller.identity {
+        return refusal.told(&visit.uri, &visit.headers);
+    }
     if !guard::comes_from_here(&visit.headers) {
         let foreign = Problem::new(StatusCode::FORBIDDEN, "the request does not come from this listener's own page");
         return page::refused(&visit.uri, &visit.headers, &foreign);
@@ -187,7 +239,7 @@ async fn with_password(state: &HttpState, visit: &Visit, caller: &Caller, filled
     let Some(checker) = &access.checker else { return again(Notice::Wrong) };
     // A name that nobody can have is no key to count under, and is checked all the same.
     let account = if check_name(&name).is_ok() { name.as_str() } else { "" };
-    if let Err(wait) = access.throttle.attempt(address, account, now) {
+    if let Err(wait) = access.admit(caller, account, now).await {
         tracing::warn!(%address, wait_s = wait.as_secs(), "too many failed logins");
         return too_many(again(Notice::TooMany(wait)), wait);
     }
@@ -202,7 +254,7 @@ async fn with_password(state: &HttpState, visit: &Visit, caller: &Caller, filled
         tracing::warn!(%address, "a login failed");
         return again(Notice::Wrong);
     };
-    access.throttle.succeeded(address, account, now);
+    access.admitted(caller, account, now);
     let detail = address.to_string();
     let who = NewSession { name: &user.name, role: user.role, branches: user.branches.clone(), address, detail };
     match access.log_in(who, &visit.headers).await {
@@ -308,7 +360,12 @@ pub(in crate::http) async fn logout(
     }
 }
 
-pub(in crate::http) async fn account(State(state): State<HttpState>, principal: Principal, visit: Visit) -> Response {
+pub(in crate::http) async fn account(
+    State(state): State<HttpState>,
+    principal: Principal,
+    visit: Visit,
+    caller: axum::Extension<Caller>,
+) -> Response {
     let sessions = match &principal.via {
         Via::Session(_) => state.access.store.sessions_of(&principal.name).await,
         Via::Open | Via::Proxy | Via::Token { .. } => Ok(Vec::new()),
@@ -317,7 +374,8 @@ pub(in crate::http) async fn account(State(state): State<HttpState>, principal: 
         Ok(mut sessions) => {
             let (idle_ms, now) = (state.access.idle_ms(), state.clock.now());
             sessions.retain(|session| session.is_alive(idle_ms, now));
-            page::account(&state, &visit, &principal, &sessions)
+            let here = (address_of(&caller), caller.is_shared());
+            page::account(&state, &visit, &principal, (here, &sessions))
         }
         Err(error) => Problem::record(&error).into_response(),
     }

@@ -3,6 +3,9 @@
 //! Each failure fills a bucket of the address it came from and one of the account it was for; a full bucket refuses until it
 //! has leaked. The account's bucket would let anybody lock a commander out in the middle of an incident, so it does not
 //! hold for an address from which that account has logged in before.
+//!
+//! Behind a proxy that is not listed, or that does not say for whom it asks, everybody has the proxy's address. A full bucket there would lock
+//! everybody out, so neither bucket refuses: the fuller the account's is, the longer each attempt takes.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::engine::time::Timestamp;
+use crate::http::listener::subscriber as network;
 
 /// Failures that a bucket takes, and the time in which one leaks out.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +22,10 @@ struct Size {
     room: f64,
     leak_ms: f64,
 }
+
+/// Failures of an account at a shared address that cost nothing yet, and the longest that an attempt is made to take.
+const FREE: f64 = 5.0;
+const LONGEST_DELAY_MS: f64 = 4_000.0;
 
 const OF_ADDRESS: Size = Size { room: 10.0, leak_ms: 30_000.0 };
 const OF_ACCOUNT: Size = Size { room: 20.0, leak_ms: 60_000.0 };
@@ -99,6 +107,25 @@ impl Default for Throttle {
 }
 
 impl Throttle {
+    /// Counts an attempt at an address that many share as failed before it is made: how long to wait before the password is looked at.
+    pub(super) fn attempt_shared(&self, account: &str, now: Timestamp) -> Duration {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let account = account.to_owned();
+        let level = state.accounts.map.get(&account).map_or(0.0, |bucket| bucket.level(OF_ACCOUNT, now));
+        // Beyond the room it would only take longer to leak.
+        if level < OF_ACCOUNT.room {
+            state.accounts.add(&account, 1.0, now);
+        }
+        let delay_ms = if level < FREE { 0.0 } else { (250.0 * (level - FREE).exp2()).min(LONGEST_DELAY_MS) };
+        Duration::from_millis(delay_ms as u64)
+    }
+
+    /// Takes the attempt at a shared address back: it was no failure.
+    pub(super) fn succeeded_shared(&self, account: &str, now: Timestamp) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.accounts.add(&account.to_owned(), -1.0, now);
+    }
+
     /// Counts an attempt as failed before it is made, so that many at the same time are not let through.
     ///
     /// # Errors
@@ -127,17 +154,6 @@ impl Throttle {
             state.seen.clear();
         }
         state.seen.insert((account.to_owned(), address), now);
-    }
-}
-
-/// The address, or of an IPv6 one its /64: that is what one subscriber has.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -179,6 +195,20 @@ mod tests {
         assert_eq!(throttle.attempt(ip(100), "Ito", at(0)), Ok(()), "another account is another one");
         // Five an hour and a half later: the buckets have leaked.
         assert_eq!(throttle.attempt(ip(100), "Sato", at(5_400)), Ok(()));
+    }
+
+    #[test]
+    fn at_a_shared_address_nobody_is_locked_out_and_guessing_gets_slow() {
+        let throttle = Throttle::default();
+        for n in 0..1_000 {
+            assert_eq!(throttle.attempt_shared(&format!("nobody{n}"), at(0)), Duration::ZERO);
+        }
+        let delays: Vec<u128> = (0..30).map(|_| throttle.attempt_shared("Sato", at(0)).as_millis()).collect();
+        assert_eq!(delays[..10], [0, 0, 0, 0, 0, 250, 500, 1_000, 2_000, 4_000]);
+        assert!(delays[10..].iter().all(|ms| *ms == 4_000));
+        assert_eq!(throttle.attempt_shared("Ito", at(0)), Duration::ZERO, "another account is another one");
+        throttle.succeeded_shared("Ito", at(0));
+        assert_eq!(throttle.attempt_shared("Sato", at(20 * 60)), Duration::ZERO, "the bucket has leaked");
     }
 
     #[test]

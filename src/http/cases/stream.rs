@@ -7,10 +7,12 @@
 //! for long.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -24,13 +26,19 @@ use super::{Cases, sees};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
 use crate::http::HttpState;
+use crate::http::access::Caller;
 use crate::http::openapi::ProblemBody;
 use crate::http::problem::Problem;
+use crate::http::room::{Share, Shares, key_of};
 use crate::record::access::{Principal, Role};
 use crate::record::desk::{CaseDesk, CaseUpdate};
 
 /// Streams at a time: each holds a connection, and pages need some too.
 const AT_A_TIME: usize = 128;
+
+/// Of them one person or program, and one address: nobody takes those of all others.
+const OF_ONE: u32 = 24;
+const OF_ADDRESS: u32 = 64;
 
 /// How long one lasts.
 const LASTS: Duration = Duration::from_secs(300);
@@ -48,20 +56,37 @@ const COME_BACK: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Streams {
     room: Arc<Semaphore>,
+    shares: Arc<Shares<String>>,
     ending: watch::Sender<bool>,
 }
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { room: Arc::new(Semaphore::new(AT_A_TIME)), ending: watch::Sender::new(false) }
+        let (room, shares) = (Arc::new(Semaphore::new(AT_A_TIME)), Arc::default());
+        Self { room, shares, ending: watch::Sender::new(false) }
     }
 }
 
 impl Streams {
+    /// A place for one more, of this person and address; `None` when one of them has all that it may have.
+    fn enter(&self, principal: &Principal, address: Option<IpAddr>) -> Option<Room> {
+        let own = key_of(principal).map(|key| self.shares.take(key, OF_ONE));
+        let of_address = address.map(|address| self.shares.take(format!("address {address}"), OF_ADDRESS));
+        let shares = [own, of_address].into_iter().flatten().collect::<Option<Vec<_>>>()?;
+        let place = Arc::clone(&self.room).try_acquire_owned().ok()?;
+        Some(Room { _place: place, _shares: shares })
+    }
+
     /// Ends every stream: the listener stops, and would wait for them.
     pub(in crate::http) fn end(&self) {
         self.ending.send_replace(true);
     }
+}
+
+/// The room that one stream takes, until it is dropped.
+struct Room {
+    _place: OwnedSemaphorePermit,
+    _shares: Vec<Share<String>>,
 }
 
 /// What a stream waits for.
@@ -82,7 +107,7 @@ struct Listener {
     ends_at: Instant,
     ending: watch::Receiver<bool>,
     greeted: bool,
-    _room: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 /// Changes of incidents, as server-sent events.
@@ -97,9 +122,10 @@ pub(in crate::http) async fn stream(
     State(cases): State<Cases>,
     State(streams): State<Streams>,
     principal: Principal,
+    caller: Extension<Caller>,
 ) -> Response {
     let Some(access) = cases.access else { return super::none().into_response() };
-    let Ok(room) = Arc::clone(&streams.room).try_acquire_owned() else {
+    let Some(room) = streams.enter(&principal, caller.subscriber()) else {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many listen already; ask now and then")
             .into_response();
     };

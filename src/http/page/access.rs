@@ -1,5 +1,6 @@
 //! Logging in, and the own account.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use maud::{Markup, html};
@@ -8,7 +9,8 @@ use super::frame::{Place, View, form_token, framed};
 use super::fresh::Fresh;
 use super::parts::encode;
 use crate::engine::gate::MAX_NAME;
-use crate::http::lang::AccessText;
+use crate::http::access::Foreign;
+use crate::http::lang::{AccessText, Lang};
 use crate::record::access::{Principal, Role, Session, Via};
 
 /// How one logs in.
@@ -102,7 +104,12 @@ pub(super) fn role_name(text: &AccessText, role: Role) -> &'static str {
 }
 
 /// The own account: who one is here, where one is logged in, and out.
-pub(super) fn account(view: &View<'_>, principal: &Principal, sessions: &[Session]) -> Markup {
+/// `here`: the person's address, and whether it is one that many share.
+pub(super) fn account(
+    view: &View<'_>,
+    principal: &Principal,
+    ((address, shared), sessions): ((IpAddr, bool), &[Session]),
+) -> Markup {
     let text = view.lang.access();
     let own = match &principal.via {
         Via::Session(fingerprint) => Some(*fingerprint),
@@ -114,6 +121,7 @@ pub(super) fn account(view: &View<'_>, principal: &Principal, sessions: &[Sessio
             dt { (text.name) } dd { (principal.name) }
             dt { (text.role) } dd { (role_name(text, principal.role)) }
             @if principal.role == Role::Branch { dt { (text.branches) } dd { (principal.branches.join(", ")) } }
+            dt { (text.address) } dd { (address) @if shared { " " span.note { (text.address_shared) } } }
         }
         @if principal.via == Via::Open { p { (text.say_name_detail) } (form(view, "/account", false)) }
         @if own.is_some() {
@@ -136,6 +144,43 @@ pub(super) fn account(view: &View<'_>, principal: &Principal, sessions: &[Sessio
         }
     };
     framed(view, text.account, Place::None, Fresh::Still, &body)
+}
+
+/// Why somebody elsewhere is not answered where only this machine is, and what to do.
+pub(super) fn only_here(view: &View<'_>, sign: &Foreign) -> Markup {
+    let text = view.lang.access();
+    let body = html! {
+        h1 { (text.only_here) }
+        p { (text.only_here_why) " " (sign_of(text, sign)) }
+        p { (text.only_here_do) }
+        ul {
+            li { code { "access.mode" } ": " code { "users" } ", " code { "oidc" } ", " code { "proxy" } }
+            li { code { "http.public_url" } ": " (text.only_here_url) }
+            li { code { "access.proxy.networks" } ": " (text.only_here_networks) }
+        }
+    };
+    framed(view, text.only_here, Place::None, None, &body)
+}
+
+/// The same for a program.
+pub(in crate::http) fn only_here_in_short(sign: &Foreign) -> String {
+    let text = Lang::En.access();
+    format!(
+        "{} {} {} access.mode, http.public_url, access.proxy.networks",
+        text.only_here_why,
+        sign_of(text, sign),
+        text.only_here_do
+    )
+}
+
+fn sign_of(text: &AccessText, sign: &Foreign) -> String {
+    match sign {
+        Foreign::Peer => text.sign_peer.to_owned(),
+        Foreign::Header(name) => (text.sign_header)(name),
+        Foreign::Host => text.sign_host.to_owned(),
+        Foreign::Version => text.sign_version.to_owned(),
+        Foreign::Page => text.sign_page.to_owned(),
+    }
 }
 
 /// For a browser whose request was refused.

@@ -406,6 +406,30 @@ async fn further_audiences_and_claims_nobody_asked_for_do_not_matter() {
 }
 
 #[tokio::test]
+async fn the_provider_is_asked_again_who_somebody_is() {
+    let provider = Provider::start().await;
+    let server = server(&provider).await;
+    let minute = 60_000;
+    let session = |begun: i64| super::session_begun(&server, Role::Noc, begun);
+    assert_eq!(look(&server, "/gates", &session(59 * minute).await).await.status, 200);
+    let over = session(60 * minute).await;
+    let led = look(&server, "/gates", &over).await;
+    assert_eq!(
+        (led.status, led.header("location")),
+        (303, "/login/start?next=%2Fgates"),
+        "through the provider at once"
+    );
+    assert_eq!(
+        look(&server, "/gates", "").await.header("location"),
+        "/login?next=%2Fgates",
+        "whoever was not there is asked"
+    );
+    let program = ask(server.address, "GET", "/api/v1/devices", &[HOST, ("Cookie", &over)]).await;
+    assert_eq!(program.status, 401);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_provider_that_is_away_is_told() {
     let oidc = OidcSettings {
         // Nobody listens there: port 1 needs root.
