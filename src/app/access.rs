@@ -9,7 +9,7 @@ use axum::http::HeaderName;
 use crate::config::{AccessMode, Config, keys};
 use crate::http::AccessSettings;
 use crate::http::access::{Mode, OidcSettings, ProxySettings, RoleMap};
-use crate::record::access::Role;
+use crate::record::access::{Role, exact};
 
 /// How the operators' listener is guarded by this configuration.
 ///
@@ -44,7 +44,7 @@ fn roles(config: &Config) -> RoleMap {
         Role::Commander => &roles.commander,
         Role::Admin => &roles.admin,
     };
-    RoleMap(Role::ALL.map(|role| (role, words(role).clone())).into())
+    RoleMap(Role::ALL.map(|role| (role, words(role).iter().map(|word| exact(word)).collect())).into())
 }
 
 fn proxy(config: &Config) -> anyhow::Result<ProxySettings> {

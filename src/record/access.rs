@@ -21,7 +21,7 @@ use thiserror::Error;
 
 pub use principal::{Principal, Via};
 pub use role::{Action, Role, Scope, may};
-pub use separator::Separator;
+pub use separator::{Separator, exact};
 
 use super::StoreError;
 use crate::engine::gate::MAX_NAME;

@@ -159,7 +159,7 @@ pub(super) fn only_here(view: &View<'_>, sign: &Foreign) -> Markup {
             li { code { "access.proxy.networks" } ": " (text.only_here_networks) }
         }
     };
-    framed(view, text.only_here, Place::None, None, &body)
+    framed(view, text.only_here, Place::None, Fresh::Never, &body)
 }
 
 /// The same for a program.
