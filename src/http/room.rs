@@ -42,7 +42,14 @@ impl Default for Rooms {
 
 /// The places of those whom nobody knows, the oldest first, each with what ends it when it is dropped.
 #[derive(Debug, Default)]
-struct Strangers(Mutex<(u64, VecDeque<(u64, oneshot::Sender<()>)>)>);
+struct Strangers(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// Number of the place that was taken last.
+    last: u64,
+    places: VecDeque<(u64, oneshot::Sender<()>)>,
+}
 
 /// The place of a stranger, until it is dropped.
 #[derive(Debug)]
@@ -56,7 +63,7 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut strangers = self.strangers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        strangers.1.retain(|(other, _)| *other != self.id);
+        strangers.places.retain(|(other, _)| *other != self.id);
     }
 }
 
@@ -65,13 +72,13 @@ impl Strangers {
     fn enter(self: &Arc<Self>) -> Place {
         let (here, lost) = oneshot::channel();
         let mut strangers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (next, places) = &mut *strangers;
-        *next += 1;
-        places.push_back((*next, here));
-        while places.len() > OF_STRANGERS {
-            places.pop_front();
+        strangers.last += 1;
+        let id = strangers.last;
+        strangers.places.push_back((id, here));
+        while strangers.places.len() > OF_STRANGERS {
+            strangers.places.pop_front();
         }
-        Place { strangers: Arc::clone(self), id: *next, lost }
+        Place { strangers: Arc::clone(self), id, lost }
     }
 }
 

@@ -194,7 +194,7 @@ fn forwarded(headers: &HeaderMap, proxies: &[IpNet]) -> Told {
 /// The parts of a list; a separator within quotation marks is none. A mark that is never closed is no mark: somebody before the proxy
 /// could hide the proxy's own word behind it.
 fn parts(list: &str, separator: char) -> Vec<String> {
-    let closed = list.matches('"').count() % 2 == 0;
+    let closed = list.matches('"').count().is_multiple_of(2);
     let mut quoted = false;
     let split = list.split(|c: char| {
         quoted ^= closed && c == '"';
