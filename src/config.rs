@@ -12,6 +12,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`access`] | section `access` |
+//! | [`ingest`] | section `ingest`: bounds on what devices send |
 //! | [`keys`] | the table of all keys: path, kind of value, allowed range |
 //! | [`layer`] | reading a file or the environment into checked values with their places |
 //! | [`rules`] | rules that join several keys |
@@ -39,6 +40,7 @@ pub mod access;
 pub mod credentials;
 pub mod database;
 pub mod fault;
+pub mod ingest;
 pub mod keys;
 pub mod layer;
 pub mod notify;
@@ -53,6 +55,7 @@ mod tests;
 pub use access::{AccessConfig, AccessMode};
 pub use credentials::{Credentials, Password};
 pub use fault::{Fault, Place};
+pub use ingest::{AllowanceConfig, IngestConfig};
 pub use notify::{ChannelConfig, ChannelKind, MailTls, MusterConfig, NotifyConfig};
 
 /// Prefix of the environment variables that belong to the configuration.
@@ -169,19 +172,6 @@ pub struct ExternalConfig {
     pub connections: u16,
     /// Keep-alive interval in seconds.
     pub keep_alive_s: u16,
-}
-
-/// Section `ingest`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct IngestConfig {
-    /// Longest payload that is decoded, in bytes. A longer one is refused, counted and acknowledged.
-    pub max_payload_bytes: u32,
-    /// Largest MQTT packet taken from an external broker, in bytes; above `max_payload_bytes`, or one big retained
-    /// message would make a reconnect loop.
-    pub max_packet_bytes: u32,
-    /// Most messages of one connection that wait for the journal before the broker is made to wait.
-    pub max_unacked: u32,
 }
 
 /// Section `journal`.
@@ -415,12 +405,6 @@ impl Default for ExternalConfig {
             connections: 1,
             keep_alive_s: 30,
         }
-    }
-}
-
-impl Default for IngestConfig {
-    fn default() -> Self {
-        Self { max_payload_bytes: 64 * 1024, max_packet_bytes: 1024 * 1024, max_unacked: 4_096 }
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Outcome {
     Journaled(u64),
     /// Not wanted (undecodable, unknown device ...) and already counted: acknowledge it, so that it never comes back.
     Refused,
+    /// Refused as well, because its sender sends more than it may: whoever can make the sender slower should.
+    OverBudget,
     /// No room now. Nothing was recorded; offer the same message again later and take no further one meanwhile.
     Busy,
 }

@@ -17,6 +17,7 @@ use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::{Change, ChangeKind};
 use fleetwatch::engine::fleet::Fleet;
+use fleetwatch::engine::fleet::budget::{self, Budgets};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::engine::wire::Limits;
@@ -73,6 +74,8 @@ async fn core(dir: &std::path::Path, expected: Vec<DeviceId>) -> Core {
     let mut config = CoreConfig::in_directory(dir, Clock::scaled(EPOCH, 60.0));
     config.settings = Settings { utc_offset_min: 0, max_devices: MAX_DEVICES, ..Settings::default() };
     config.expected = expected;
+    // What is decoded is under test here, not how much of it may come.
+    config.budgets = Budgets::UNBOUNDED;
     Core::start(config).await.unwrap()
 }
 
@@ -309,4 +312,76 @@ fn a_flood_of_invented_ids_changes_nothing_of_what_is_decided_on_the_known_devic
     let declared = |changes: &[Change]| changes.iter().filter(|change| change.kind == ChangeKind::Declared).count();
     assert_eq!(declared(&calm), 1, "{calm:#?}");
     assert_eq!(flooded, calm);
+}
+
+/// Lives the same night while one device more sends `flood` statuses and as many reports and broken messages with each message
+/// of the others; what is paid for passes, as in the keeper.
+fn flooded_night(simulation: &Simulation, image: &[u8], settings: &Settings, flood: u64) -> (Vec<Change>, u64, u64) {
+    let mut engine = Engine::new(settings.clone(), Arc::new(Fleet::new(settings)));
+    engine.restore(image).unwrap();
+    let mut playback = Playback::new(engine, "utm", Limits::default());
+    let mut stream: Messages<'_> = simulation.messages(EPOCH, EPOCH.plus_ms(150 * MINUTE_MS));
+    let (mut changes, mut seq, mut passed, mut cut) = (Vec::new(), 0, 0, 0);
+    let budgets = Budgets::default();
+    let offer = |playback: &mut Playback, at, topic: &str, payload: &[u8]| {
+        let device = topic.split('/').nth(2);
+        let paid = playback.engine().fleet().charge(device, budget::cost(topic, payload), &budgets, at).is_ok();
+        if paid { (playback.play(at, topic, payload, false), true) } else { (playback.advance(at), false) }
+    };
+    while let Some(message) = stream.next() {
+        let id = simulation.profiles()[message.device as usize].id.as_str();
+        let (kind, payload) = match message.body {
+            Body::Report(report) => ("report", encode::report_binary(id, report, LatencyForm::Counts)),
+            Body::Status(status) => ("status", encode::status_binary(id, status)),
+        };
+        let (mut decided, paid) = offer(&mut playback, message.at, &format!("utm/v1/{id}/{kind}"), &payload);
+        assert!(paid, "nobody else is cut");
+        changes.append(&mut decided);
+        for _ in 0..flood {
+            seq += 1;
+            let report = encode::report_binary("FLOOD", &good_report(seq), LatencyForm::Counts);
+            let mut status = encode::status_json("FLOOD", &Default::default());
+            status.resize(60_000, b' ');
+            for (kind, payload) in [("report", &report), ("status", &status), ("report", &status)] {
+                let (mut decided, paid) = offer(&mut playback, message.at, &format!("utm/v1/FLOOD/{kind}"), payload);
+                changes.append(&mut decided);
+                if paid { passed += payload.len() as u64 } else { cut += payload.len() as u64 }
+            }
+        }
+    }
+    changes.append(&mut playback.finish());
+    (changes, passed, cut)
+}
+
+#[test]
+fn one_device_that_floods_changes_nothing_of_what_is_decided_on_the_others_and_writes_little() {
+    let _turn = TURN.blocking_lock();
+    let config = SimulationConfig {
+        devices: 40,
+        branches: 4,
+        report_period_ms: 60_000,
+        ..SimulationConfig::new(Scenario::Nightly, EPOCH)
+    };
+    let simulation = Simulation::new(config);
+    let settings = Settings { utc_offset_min: 0, max_devices: 60, ..Settings::default() };
+    let engine = Engine::new(settings.clone(), Arc::new(Fleet::new(&settings)));
+    engine.fleet().expect(DeviceId::parse("FLOOD").unwrap());
+    for profile in simulation.profiles() {
+        engine.fleet().expect(profile.id.clone());
+    }
+    let mut driver = Virtual::new(engine);
+    playback::live(&mut driver, &simulation, simulation.history(2), |_| ());
+    let image = driver.into_engine().image();
+    // Whatever arrives makes the events be looked at with the next tick, so a device may be seen to join some seconds sooner.
+    let told = |changes: &[Change]| -> Vec<_> {
+        let aloud = |change: &Change| !matches!(change.kind, ChangeKind::Joined | ChangeKind::Left);
+        changes.iter().map(|change| (change.kind, aloud(change).then_some(change.at), change.devices.clone())).collect()
+    };
+    let (calm, ..) = flooded_night(&simulation, &image, &settings, 0);
+    let (flooded, passed, cut) = flooded_night(&simulation, &image, &settings, 2);
+    assert_eq!(calm.iter().filter(|change| change.kind == ChangeKind::Declared).count(), 1, "{calm:#?}");
+    assert_eq!(told(&flooded), told(&calm));
+    // The burst and 150 minutes of the rate.
+    assert!(passed <= (32 << 20) + 150 * 60 * (4 << 10), "{passed} bytes");
+    assert!(cut > 10 * passed, "{cut} bytes of the flood cut, {passed} passed");
 }

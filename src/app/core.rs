@@ -15,6 +15,7 @@ use crate::delivery::{Intake, Retained, Sink};
 use crate::engine::detector::Engine;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Change;
+use crate::engine::fleet::budget::Budgets;
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::wire::Limits;
@@ -53,6 +54,8 @@ pub struct CoreConfig {
     pub root: String,
     /// Bounds on what is decoded.
     pub limits: Limits,
+    /// What each device may send, and all newcomers together.
+    pub budgets: Budgets,
     /// Engine time. If the state that is found is ahead of it, it is set forward to that.
     pub clock: Clock,
     /// The journal; its observer is replaced.
@@ -92,6 +95,7 @@ impl CoreConfig {
             settings: Settings::default(),
             root: "utm".to_owned(),
             limits: Limits::default(),
+            budgets: Budgets::default(),
             clock,
             journal: JournalConfig::new(dir.join("journal")),
             checkpoint_dir: dir.join("checkpoint"),
@@ -362,6 +366,7 @@ impl Parts<'_> {
         let keeper = Arc::new(Keeper::new(KeeperParts {
             root: config.root.clone(),
             limits: config.limits.clone(),
+            budgets: config.budgets,
             clock,
             engine: Arc::clone(&engine),
             journal: Arc::clone(&journal),

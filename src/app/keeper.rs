@@ -1,9 +1,14 @@
 //! Takes messages over: decodes, journals, records, counts.
 //!
-//! The order is *decode, admit the device, journal, record*. What cannot be decoded, or comes from a device that may not
-//! be, is counted and refused, and never journalled. What is journalled is then offered to the fleet, whose answer is
-//! final: a duplicate stays a duplicate in every replay. A message that the fleet has refused *after* it was journalled is
-//! still answered with its log sequence number, so that a redelivery is not acknowledged before the first copy is durable.
+//! The order is *charge, decode, admit the device, journal, register, record*. What is beyond its sender's
+//! [budget](crate::engine::fleet::budget), cannot be decoded, or comes from a device that may not be, is counted and refused,
+//! and never journalled; so is a report that a broker had kept, which says nothing of now. What is journalled is then offered
+//! to the fleet, whose answer is final: a duplicate stays a duplicate in every replay. A message that the fleet has refused
+//! *after* it was journalled is still answered with its log sequence number, so that a redelivery is not acknowledged before
+//! the first copy is durable.
+//!
+//! A device is registered with its first message, in the order of the journal, so that it has the same place in every replay;
+//! a message that was put off or refused registers nobody.
 //!
 //! # Busy, and why nothing is journalled twice
 //!
@@ -30,7 +35,8 @@ use crate::clock::Clock;
 use crate::delivery::{Delivery, Outcome, Sink};
 use crate::engine::detector::Engine;
 use crate::engine::device::Status;
-use crate::engine::fleet::{Fleet, Refusal};
+use crate::engine::fleet::budget::{self, Budgets};
+use crate::engine::fleet::{Device, Fleet, Refusal};
 use crate::engine::report::Report;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{self, Decoder, Limits, TopicKind};
@@ -53,6 +59,7 @@ pub fn refusal_reasons() -> Vec<&'static str> {
 pub struct Keeper {
     root: String,
     limits: Limits,
+    budgets: Budgets,
     clock: Clock,
     fleet: Arc<Fleet>,
     engine: Arc<Mutex<Engine>>,
@@ -85,6 +92,8 @@ pub struct KeeperParts {
     pub root: String,
     /// Bounds on what is decoded.
     pub limits: Limits,
+    /// What each device may send, and all newcomers together.
+    pub budgets: Budgets,
     /// Stamps deliveries.
     pub clock: Clock,
     /// The engine, which the decision task ticks.
@@ -107,6 +116,13 @@ impl fmt::Debug for Keeper {
     }
 }
 
+/// A message that was paid for.
+struct Message<'a> {
+    topic: wire::Topic<'a>,
+    /// The device, unless it is new.
+    known: Option<Arc<Device>>,
+}
+
 /// A decoded message.
 enum Content<'a> {
     Report(&'a Report),
@@ -121,11 +137,12 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Keeper {
     /// A keeper between these.
     pub fn new(parts: KeeperParts) -> Self {
-        let KeeperParts { root, limits, clock, engine, journal, counters, order, next_tick, statuses } = parts;
+        let KeeperParts { root, limits, budgets, clock, engine, journal, counters, order, next_tick, statuses } = parts;
         let fleet = Arc::clone(lock(&engine).fleet());
         Self {
             root,
             limits,
+            budgets,
             clock,
             fleet,
             engine,
@@ -156,46 +173,70 @@ impl Keeper {
             Err(TryLockError::Poisoned(gate)) => gate.into_inner(),
             Err(TryLockError::WouldBlock) => return Outcome::Busy,
         };
-        if self.closed.load(Ordering::Acquire) || now() >= *next_tick {
+        let arrival = now();
+        if self.closed.load(Ordering::Acquire) || arrival >= *next_tick {
             return Outcome::Busy;
         }
-        let Delivery { topic, payload, retain } = delivery;
-        let topic_parts = match wire::parse_topic(&self.root, topic) {
-            Ok(parts) => parts,
-            Err(error) => return self.refuse(MessageKind::Other, payload, error.reason(), topic),
+        let message = match self.charge(delivery, arrival) {
+            Ok(message) => message,
+            Err(outcome) => return outcome,
         };
-        let kind = kind_of(topic_parts.kind);
+        let Delivery { topic, payload, retain } = delivery;
+        let (kind, device) = (kind_of(message.topic.kind), message.topic.device);
+        if retain && message.topic.kind == TopicKind::Report {
+            self.fleet.refuse(Refusal::Retained);
+            return self.refuse(kind, payload, Refusal::Retained.reason(), topic);
+        }
         let mut decoder = lock(&self.decoders).pop().unwrap_or_else(|| Decoder::new(self.limits.clone()));
-        let decoded = match topic_parts.kind {
-            TopicKind::Report => decoder.report(topic_parts.device, payload).map(Content::Report),
-            TopicKind::Status => decoder.status(topic_parts.device, payload).map(Content::Status),
+        let decoded = match message.topic.kind {
+            TopicKind::Report => decoder.report(device, payload).map(Content::Report),
+            TopicKind::Status => decoder.status(device, payload).map(Content::Status),
         };
         let outcome = match decoded {
             Err(error) => self.refuse(kind, payload, error.reason(), topic),
-            Ok(content) => match self.fleet.admit(topic_parts.device) {
-                Err(refusal) => self.refuse(kind, payload, refusal.reason(), topic),
-                Ok(()) => {
-                    let entry = Entry { at: Timestamp::default(), topic, payload, retain };
-                    self.keep(topic_parts.device, kind, entry, content, *next_tick, now)
+            Ok(content) => {
+                match message.known.map_or_else(|| self.fleet.may_register().map(|()| None), |it| Ok(Some(it))) {
+                    Err(refusal) => self.refuse(kind, payload, refusal.reason(), topic),
+                    Ok(known) => {
+                        let entry = Entry { at: Timestamp::default(), topic, payload, retain };
+                        self.keep((device, known), kind, entry, content, *next_tick, now)
+                    }
                 }
-            },
+            }
         };
         lock(&self.decoders).push(decoder);
         outcome
     }
 
-    /// Journals and records, both under the device's stripe.
+    /// Lets the sender pay, by the device that the topic names. Whoever writes elsewhere pays as a newcomer.
+    fn charge<'a>(&self, delivery: Delivery<'a>, arrival: Timestamp) -> Result<Message<'a>, Outcome> {
+        let Delivery { topic, payload, .. } = delivery;
+        let parsed = wire::parse_topic(&self.root, topic);
+        let device = parsed.as_ref().ok().map(|parts| parts.device);
+        let charged = self.fleet.charge(device, budget::cost(topic, payload), &self.budgets, arrival);
+        let kind = parsed.as_ref().map_or(MessageKind::Other, |parts| kind_of(parts.kind));
+        match (parsed, charged) {
+            (_, Err(refusal)) => {
+                self.refuse(kind, payload, refusal.reason(), topic);
+                Err(Outcome::OverBudget)
+            }
+            (Err(error), Ok(_)) => Err(self.refuse(kind, payload, error.reason(), topic)),
+            (Ok(topic), Ok(known)) => Ok(Message { topic, known }),
+        }
+    }
+
+    /// Journals, registers a device that is new, and records, all under the device's stripe.
     fn keep(
         &self,
-        device: &str,
+        (id, known): (&str, Option<Arc<Device>>),
         kind: MessageKind,
         entry: Entry<'_>,
         content: Content<'_>,
         next_tick: Timestamp,
         now: impl Fn() -> Timestamp,
     ) -> Outcome {
-        let _stripe = lock(&self.stripes[stripe_of(device)]);
-        let Order { lsn, at } = {
+        let _stripe = lock(&self.stripes[stripe_of(id)]);
+        let (device, Order { lsn, at }) = {
             let mut order = lock(&self.order);
             let at = now().max(order.at);
             if at >= next_tick {
@@ -206,13 +247,17 @@ impl Keeper {
                 Err(refusal) if refusal.is_temporary() || refusal == AppendError::Closed => return Outcome::Busy,
                 Err(refusal) => return self.refuse(kind, entry.payload, refusal.reason(), entry.topic),
             }
-            *order
+            // Under this lock, so that devices have their places in the order of the journal.
+            (known.map_or_else(|| self.fleet.enrol(id), Ok), *order)
         };
         self.counters.received(kind, encoding_of(entry.payload));
-        let recorded = match content {
-            Content::Status(status) => self.hear(device, status, entry.retain, at),
-            Content::Report(report) => self.record(device, report, at),
-        };
+        let recorded = device.and_then(|device| match content {
+            Content::Status(status) => {
+                self.hear(&device, status, entry.retain, at);
+                Ok(())
+            }
+            Content::Report(report) => self.record(&device, report, at),
+        });
         if let Err(refusal) = recorded {
             self.counters.refused(refusal.reason());
             // Redelivery is the transport's ordinary business.
@@ -223,26 +268,25 @@ impl Keeper {
         Outcome::Journaled(lsn)
     }
 
-    /// Records a status that is journalled already, and shows it to whoever waits for the device's word.
-    fn hear(&self, device: &str, status: Status, retained: bool, at: Timestamp) -> Result<(), Refusal> {
-        let said = status.clone();
-        self.fleet.status(device, status, retained, at)?;
-        if let Some(known) = self.fleet.get(device) {
-            self.statuses.note(known.id(), &said, at);
+    /// Records a status that is journalled already, and shows it to whoever waits for the device's word: a live one, for what a
+    /// broker had kept may be older than what is known.
+    fn hear(&self, device: &Device, status: Status, retained: bool, at: Timestamp) {
+        if !retained {
+            self.statuses.note(device.id(), &status, at);
         }
-        Ok(())
+        self.fleet.status_of(device, status, retained, at);
     }
 
     /// Records a report that is journalled already.
-    fn record(&self, device: &str, report: &Report, at: Timestamp) -> Result<(), Refusal> {
-        let recorded = match self.fleet.report(device, report, at) {
+    fn record(&self, device: &Device, report: &Report, at: Timestamp) -> Result<(), Refusal> {
+        let recorded = match self.fleet.report_of(device, report, at) {
             Err(Refusal::Busy) => {
                 lock(&self.engine).make_room();
-                self.fleet.report(device, report, at)
+                self.fleet.report_of(device, report, at)
             }
             outcome => outcome,
         };
-        recorded.map(|_| self.counters.recorded(device, report))
+        recorded.map(|_| self.counters.recorded(device.id().as_str(), report))
     }
 
     fn refuse(&self, kind: MessageKind, payload: &[u8], reason: &'static str, topic: &str) -> Outcome {

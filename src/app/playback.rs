@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::driver::Virtual;
 use crate::engine::detector::Engine;
 use crate::engine::effect::Change;
-use crate::engine::fleet::Fleet;
+use crate::engine::fleet::{Fleet, Refusal};
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{self, Decoder, Limits, TopicKind};
@@ -93,6 +93,8 @@ impl Playback {
     fn apply(&mut self, topic: &str, payload: &[u8], retain: bool) -> Result<(), &'static str> {
         let topic = wire::parse_topic(&self.root, topic).map_err(|error| error.reason())?;
         match topic.kind {
+            // A broker had kept it, so its arrival says nothing of when it was written.
+            TopicKind::Report if retain => Err(Refusal::Retained),
             TopicKind::Report => {
                 let report = self.decoder.report(topic.device, payload).map_err(|error| error.reason())?;
                 self.driver.report(topic.device, report).map(drop)

@@ -20,8 +20,9 @@ use tokio::task::JoinHandle;
 use crate::broker::{self, BrokerCounters, Embedded, RetainedLimits, Users};
 use crate::cli::Failure;
 use crate::clock::Clock;
-use crate::config::{AccessMode, BrokerMode, Config, Credentials, DeviceMetrics};
+use crate::config::{self, AccessMode, BrokerMode, Config, Credentials, DeviceMetrics};
 use crate::engine::device::DeviceId;
+use crate::engine::fleet::budget::{Allowance, Budgets};
 use crate::engine::gate::Policy;
 use crate::engine::wire::Limits;
 use crate::http::{self, Health, HttpConfig, HttpState, Zone};
@@ -248,6 +249,7 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
         settings: config.detector.clone(),
         root: config.topic.root.clone(),
         limits: Limits { max_payload: config.ingest.max_payload_bytes as usize, ..Limits::default() },
+        budgets: budgets(config),
         clock,
         journal,
         checkpoint_dir: config.checkpoint.dir.clone(),
@@ -272,6 +274,20 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
         shown: Arc::new(serde_json::to_value(config).context("the configuration cannot be shown")?),
         preload: None,
     })
+}
+
+/// What senders may cost. However large a burst is set, one device's is no more than a quarter of the journal, and that of all
+/// newcomers no more than half: what others have sent stays.
+fn budgets(config: &Config) -> Budgets {
+    let journal = u64::from(config.journal.max_size_mib) << 20;
+    let allowance = |set: &config::AllowanceConfig, most: u64| Allowance {
+        messages_per_s: set.messages_per_s,
+        burst_messages: set.burst_messages,
+        bytes_per_s: u64::from(set.kib_per_s) << 10,
+        burst_bytes: (u64::from(set.burst_mib) << 20).min(most),
+    };
+    let ingest = &config.ingest;
+    Budgets { device: allowance(&ingest.device, journal / 4), newcomers: allowance(&ingest.newcomers, journal / 2) }
 }
 
 fn gate_config(config: &Config) -> anyhow::Result<GateConfig> {

@@ -27,6 +27,9 @@ pub(super) const MONITOR: &str = "$monitor";
 /// Longest pause before a busy sink is asked again.
 const BUSY_PAUSE_MAX: Duration = Duration::from_millis(100);
 
+/// Pause of a connection that sends more than it may, after each message that is refused for it.
+const BRAKE: Duration = Duration::from_millis(100);
+
 /// What the embedded broker has seen. Plain numbers, only ever growing.
 #[derive(Debug, Default)]
 pub struct BrokerCounters {
@@ -77,6 +80,8 @@ pub(super) struct Gatekeeper {
 enum Kept {
     Yes,
     Refused,
+    /// Refused, because its sender sends more than it may.
+    TooMuch,
     /// Neither kept nor refused in time: close without acknowledging.
     NotInTime,
 }
@@ -139,6 +144,7 @@ impl Gatekeeper {
             Kept::Refused => {
                 PublishAclResult(PublishResult::reason_code(PublishAckReason::PayloadFormatInvalid, None, false))
             }
+            Kept::TooMuch => PublishAclResult(PublishResult::reason_code(PublishAckReason::QuotaExceeded, None, false)),
             Kept::NotInTime => {
                 count(&self.counters.holds_expired);
                 PublishAclResult(PublishResult::reason_code(PublishAckReason::UnspecifiedError, None, true))
@@ -166,6 +172,12 @@ impl Gatekeeper {
                 Outcome::Refused => {
                     count(&self.counters.messages_refused);
                     return Kept::Refused;
+                }
+                Outcome::OverBudget => {
+                    count(&self.counters.messages_refused);
+                    // The next packet of this connection is read only after this, so a flood comes drop by drop.
+                    tokio::time::sleep(BRAKE).await;
+                    return Kept::TooMuch;
                 }
                 Outcome::Busy => {
                     count(&self.counters.busy_waits);

@@ -92,7 +92,18 @@ fn broker(config: &Config) -> Vec<Rule> {
 fn limits(config: &Config) -> Vec<Rule> {
     // Room for the topic and the MQTT header around a payload of the largest size.
     let needed = config.ingest.max_payload_bytes.saturating_add(1_024);
+    let (device, newcomers) = (&config.ingest.device, &config.ingest.newcomers);
     vec![
+        rule(
+            &["ingest.newcomers.burst_messages", "ingest.device.burst_messages"],
+            newcomers.burst_messages < device.burst_messages,
+            "ingest.newcomers is for all of them together, so its burst must be at least that of ingest.device",
+        ),
+        rule(
+            &["ingest.newcomers.burst_mib", "ingest.device.burst_mib"],
+            newcomers.burst_mib < device.burst_mib,
+            "ingest.newcomers is for all of them together, so its burst must be at least that of ingest.device",
+        ),
         rule(
             &["ingest.max_packet_bytes", "ingest.max_payload_bytes"],
             config.ingest.max_packet_bytes < needed,

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use dashmap::DashMap;
 use thiserror::Error;
@@ -23,16 +23,19 @@ use super::time::{Minute, Timestamp};
 
 mod admission;
 pub mod anchor;
+pub mod budget;
 pub mod coverage;
 mod device;
 mod image;
 mod inbox;
+pub mod proof;
 mod rules;
 pub mod sequence;
 
 pub use self::admission::{BOOTS, HORIZON_MS};
+use self::budget::{Budgets, Spent};
 use self::device::Shared;
-pub use self::device::{Closing, Device, MAX_COUNT_PER_REPORT};
+pub use self::device::{Closing, Device, MAX_COUNT_PER_REPORT, OverBudget};
 pub use self::image::DeviceImage;
 pub use self::inbox::{Inbox, LateFragment, MAX_BUCKETS, MAX_FRAGMENTS, MAX_STATUSES, StatusNote};
 pub use self::rules::RuleCounts;
@@ -68,6 +71,12 @@ pub enum Refusal {
     /// The device has reported more than twice the time there is.
     #[error("the device reports more time than has passed")]
     RateLimited,
+    /// Its sender has used up its [budget](budget) of messages or bytes.
+    #[error("the device sends more than it may")]
+    OverBudget,
+    /// A report that a broker had kept: nobody knows of when it is.
+    #[error("the broker had kept the report, so it says nothing of now")]
+    Retained,
     /// A count is beyond what any device can see in a minute.
     #[error("a count of the report is beyond belief")]
     Excessive,
@@ -78,13 +87,15 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Duplicate,
         Self::StaleSequence,
         Self::TooOld,
         Self::UnknownDevice,
         Self::FleetFull,
         Self::RateLimited,
+        Self::OverBudget,
+        Self::Retained,
         Self::Excessive,
         Self::Busy,
     ];
@@ -98,6 +109,8 @@ impl Refusal {
             Self::UnknownDevice => "unknown_device",
             Self::FleetFull => "fleet_full",
             Self::RateLimited => "rate_limited",
+            Self::OverBudget => "over_budget",
+            Self::Retained => "retained",
             Self::Excessive => "excessive",
             Self::Busy => "busy",
         }
@@ -111,6 +124,8 @@ pub struct Fleet {
     registry: RwLock<Registry>,
     max_devices: usize,
     expected_only: bool,
+    /// What all together have cost that have not proved to be devices.
+    newcomers: Mutex<Spent>,
     shared: Arc<Shared>,
     refusals: [AtomicU64; Refusal::ALL.len()],
 }
@@ -136,6 +151,7 @@ impl Fleet {
             registry: RwLock::default(),
             max_devices: settings.max_devices as usize,
             expected_only: settings.expected_only,
+            newcomers: Mutex::default(),
             shared: Arc::default(),
             refusals: Default::default(),
         }
@@ -193,13 +209,58 @@ impl Fleet {
         self.devices.get(id).map(|entry| Arc::clone(entry.value()))
     }
 
-    /// Whether the device may report: it is known, or may register, and then is registered. So a message of a device that
-    /// may not can be refused before it is kept anywhere.
+    /// Pays for a message that arrived at `arrival`, before anything else is done with it. `device` is the topic's, or nothing
+    /// where the topic names none; whoever is not known pays from the newcomers' purse. Returns the device if it is known.
+    ///
+    /// # Errors
+    /// [`Refusal::OverBudget`] when that is more than its sender may send.
+    pub fn charge(
+        &self,
+        device: Option<&str>,
+        bytes: u64,
+        budgets: &Budgets,
+        arrival: Timestamp,
+    ) -> Result<Option<Arc<Device>>, Refusal> {
+        let newcomers = || {
+            let mut spent = self.newcomers.lock().unwrap_or_else(PoisonError::into_inner);
+            spent.pay(&budgets.newcomers, bytes, arrival)
+        };
+        let known = device.and_then(|device| self.get(device));
+        let paid = match &known {
+            Some(device) => device.charge(&budgets.device, bytes, arrival, newcomers),
+            None if newcomers() => Ok(()),
+            None => Err(Refusal::OverBudget),
+        };
+        paid.map(|()| known).inspect_err(|&refusal| self.count(refusal))
+    }
+
+    /// Whether a device that is not known may register, so that a message of one that may not is refused before it is kept
+    /// anywhere. Nothing is registered.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn may_register(&self) -> Result<(), Refusal> {
+        let full = || {
+            let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+            registry.uninvited >= self.max_devices
+        };
+        let refusal = if self.expected_only {
+            Refusal::UnknownDevice
+        } else if full() {
+            Refusal::FleetFull
+        } else {
+            return Ok(());
+        };
+        self.count(refusal);
+        Err(refusal)
+    }
+
+    /// The device with this id, which is registered if it may be. Devices get their places in the order of these calls.
     ///
     /// # Errors
     /// When the device is not known and may not register.
-    pub fn admit(&self, device: &str) -> Result<(), Refusal> {
-        self.get_or_register(device).map(drop).inspect_err(|&refusal| self.count(refusal))
+    pub fn enrol(&self, device: &str) -> Result<Arc<Device>, Refusal> {
+        self.get(device).map_or_else(|| self.register(device), Ok).inspect_err(|&refusal| self.count(refusal))
     }
 
     /// Takes a report that arrived at `arrival`. `device` is the topic's, which the payload's equals.
@@ -207,8 +268,15 @@ impl Fleet {
     /// # Errors
     /// Why it was not taken. Nothing is changed then, apart from the counters; only [`Refusal::Busy`] is worth another try.
     pub fn report(&self, device: &str, report: &Report, arrival: Timestamp) -> Result<Admitted, Refusal> {
-        let outcome = self.get_or_register(device).and_then(|device| device.report(report, arrival));
-        outcome.inspect_err(|&refusal| self.count(refusal))
+        self.report_of(&*self.enrol(device)?, report, arrival)
+    }
+
+    /// As [`report`](Self::report), of a device that was looked up already.
+    ///
+    /// # Errors
+    /// As [`report`](Self::report).
+    pub fn report_of(&self, device: &Device, report: &Report, arrival: Timestamp) -> Result<Admitted, Refusal> {
+        device.report(report, arrival).inspect_err(|&refusal| self.count(refusal))
     }
 
     /// Takes a status that arrived at `arrival`; `retained` when the broker had kept it.
@@ -216,16 +284,18 @@ impl Fleet {
     /// # Errors
     /// When the device is not known and may not register.
     pub fn status(&self, device: &str, status: Status, retained: bool, arrival: Timestamp) -> Result<(), Refusal> {
-        match self.get_or_register(device) {
-            Ok(device) => {
-                device.status(status, retained, arrival);
-                Ok(())
-            }
-            Err(refusal) => {
-                self.count(refusal);
-                Err(refusal)
-            }
-        }
+        self.status_of(&*self.enrol(device)?, status, retained, arrival);
+        Ok(())
+    }
+
+    /// As [`status`](Self::status), of a device that was looked up already.
+    pub fn status_of(&self, device: &Device, status: Status, retained: bool, arrival: Timestamp) {
+        device.status(status, retained, arrival);
+    }
+
+    /// Counts a refusal that is none of the fleet's own.
+    pub fn refuse(&self, refusal: Refusal) {
+        self.count(refusal);
     }
 
     /// How often something was refused for this reason, since the start of the process.
@@ -247,10 +317,6 @@ impl Fleet {
 
     fn count(&self, refusal: Refusal) {
         self.refusals[refusal as usize].fetch_add(1, Relaxed);
-    }
-
-    fn get_or_register(&self, id: &str) -> Result<Arc<Device>, Refusal> {
-        self.get(id).map_or_else(|| self.register(id), Ok)
     }
 
     /// Registers a device that nobody expects. Out of the hot path: once per device.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::device::{DeviceId, Label, TrafficClass};
 use super::effect::{Cause, Scope, Severity, Verdict};
+use super::fleet::OverBudget;
 use super::time::Timestamp;
 
 /// Everything that is shown, as of one tick.
@@ -87,6 +88,8 @@ pub struct DeviceView {
     pub clock_offset_ms: Option<i64>,
     /// Boots seen in the last ten minutes, when more than one: a reboot loop.
     pub recent_boots: u32,
+    /// What was refused because the device sends more than it may, since the start of the process; `None` when nothing was.
+    pub over_budget: Option<OverBudget>,
 }
 
 /// One traffic class of one device.

@@ -290,7 +290,8 @@ impl Session<'_> {
             match self.connection.intake.sink.deliver(delivery) {
                 Outcome::Journaled(lsn) if acked => self.acks.journaled(publish.pkid, lsn),
                 Outcome::Journaled(_) => continue,
-                Outcome::Refused => {
+                // One connection carries everybody's messages, so nobody can be made slower here.
+                Outcome::Refused | Outcome::OverBudget => {
                     count(&self.connection.counters.refused);
                     if !acked {
                         continue;

@@ -13,6 +13,7 @@ use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::{DeviceId, TrafficClass};
 use fleetwatch::engine::effect::Change;
 use fleetwatch::engine::fleet::Fleet;
+use fleetwatch::engine::fleet::budget::Budgets;
 use fleetwatch::engine::histogram::bucket_of;
 use fleetwatch::engine::report::{Bucket, ClassReport, Report};
 use fleetwatch::engine::settings::Settings;
@@ -103,6 +104,7 @@ fn what_the_threads_did_is_what_the_journal_says() {
     let keeper = Arc::new(Keeper::new(KeeperParts {
         root: "utm".to_owned(),
         limits: Limits::default(),
+        budgets: Budgets::default(),
         clock,
         engine: Arc::clone(&engine_shared),
         journal: Arc::clone(&journal),

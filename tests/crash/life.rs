@@ -16,6 +16,7 @@ use fleetwatch::delivery::{Delivery, Outcome};
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::effect::Change;
 use fleetwatch::engine::fleet::Fleet;
+use fleetwatch::engine::fleet::budget::Budgets;
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::snapshot::Snapshot;
 use fleetwatch::engine::time::Timestamp;
@@ -248,6 +249,7 @@ impl Life {
         let keeper = Arc::new(Keeper::new(KeeperParts {
             root: "utm".to_owned(),
             limits,
+            budgets: Budgets::default(),
             clock: Clock::scaled(now, 1.0),
             engine: Arc::clone(&engine),
             journal: Arc::clone(&journal),

@@ -101,6 +101,7 @@ fn device(number: usize, stage: Stage) -> DeviceView {
         event_id: bad.then(|| EVENT.to_owned()),
         clock_offset_ms: Some(number as i64 % 400 - 200),
         recent_boots: u32::from(number.is_multiple_of(211)) * 3,
+        over_budget: None,
     }
 }
 

@@ -61,6 +61,7 @@ fn view(number: usize) -> DeviceView {
         event_id: None,
         clock_offset_ms: None,
         recent_boots: 1,
+        over_budget: None,
     }
 }
 

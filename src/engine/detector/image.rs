@@ -18,8 +18,10 @@ use super::events::Events;
 use super::tracked::{About, State, Tracked};
 
 /// First bytes of an image: the layout's version. An image of another version is refused, not guessed at ...
-const VERSION: u16 = 4;
-/// ... but for this one, which knows nothing [`About`] a device and is the same otherwise.
+const VERSION: u16 = 5;
+/// ... but for this one, which knows nothing of proofs, and is the same otherwise ...
+const VERSION_BEFORE_PROOF: u16 = 4;
+/// ... and this one, which knows nothing [`About`] a device either.
 const VERSION_BEFORE_ABOUT: u16 = 3;
 
 /// Everything but the devices.
@@ -93,12 +95,12 @@ impl Engine {
         }
         let mut rest = image;
         let version: u16 = read(&mut &*rest)?;
-        if ![VERSION, VERSION_BEFORE_ABOUT].contains(&version) {
+        if ![VERSION, VERSION_BEFORE_PROOF, VERSION_BEFORE_ABOUT].contains(&version) {
             return Err(RestoreError::Version { found: version });
         }
         let head: Head = read(&mut rest)?;
         for _ in 0..head.devices {
-            let device: DeviceImage = read(&mut rest)?;
+            let device = if version <= VERSION_BEFORE_PROOF { read_unproved(&mut rest)? } else { read(&mut rest)? };
             let state: State = read(&mut rest)?;
             let dirty_from: Option<Minute> = read(&mut rest)?;
             let about = if version == VERSION_BEFORE_ABOUT { About::default() } else { read(&mut rest)? };
@@ -130,6 +132,13 @@ fn read<T: Decode<()>>(rest: &mut &[u8]) -> Result<T, RestoreError> {
     Ok(value)
 }
 
+fn read_unproved(rest: &mut &[u8]) -> Result<DeviceImage, RestoreError> {
+    let (device, used) =
+        DeviceImage::decode_unproved(rest).map_err(|error| RestoreError::Damaged(error.to_string()))?;
+    *rest = rest.get(used..).unwrap_or_default();
+    Ok(device)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,12 +161,19 @@ mod tests {
         let (last_tick, closed_before, touched) = (engine.last_tick, engine.closed_before, engine.touched);
         write(&Head { version: VERSION_BEFORE_ABOUT, last_tick, closed_before, events, touched, devices: 2 }, &mut old);
         for tracked in &engine.devices {
+            let mut proof = Vec::new();
+            write(&tracked.device.proof(), &mut proof);
             write(&tracked.device.capture(), &mut old);
+            // The proof is the last part of a device's.
+            old.truncate(old.len() - proof.len());
             write(&tracked.state, &mut old);
             write(&tracked.dirty_from, &mut old);
         }
         let mut restored = Engine::new(settings.clone(), Arc::new(Fleet::new(&settings)));
         restored.restore(&old).expect("readable");
-        assert_eq!(restored.image(), engine.image());
+        let seen = |engine: &Engine| serde_json::to_value(engine.snapshot()).expect("plain data");
+        assert_eq!(seen(&restored), seen(&engine));
+        let proved = |engine: &Engine| engine.devices.iter().filter(|tracked| tracked.device.is_proved()).count();
+        assert_eq!(proved(&restored), 0, "no report, no proof");
     }
 }

@@ -195,7 +195,7 @@ impl Tracked {
         let mut touched = false;
         let inbox = self.device.take_inbox();
         for note in inbox.statuses {
-            self.take_status(note.status);
+            self.take_status(note.status, note.retained);
             touched = true;
         }
         if self.convert_install_times() || touched {
@@ -225,9 +225,13 @@ impl Tracked {
         own ^ self.device.warm(minute, depth)
     }
 
-    fn take_status(&mut self, status: Status) {
+    /// What a broker had kept says what the device is, and that it is gone; that it is there only a live message says: the one
+    /// who wrote it may be dead for weeks.
+    fn take_status(&mut self, status: Status, retained: bool) {
         let facts = &mut self.state.facts;
-        facts.online = Some(status.online);
+        if !(retained && status.online) {
+            facts.online = Some(status.online);
+        }
         for (place, said) in [
             (&mut facts.model, &status.model),
             (&mut facts.branch, &status.branch),

@@ -86,6 +86,7 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
         event_id,
         clock_offset_ms: tracked.device.clock_offset_ms(),
         recent_boots: tracked.device.recent_boots(engine.last_tick),
+        over_budget: tracked.device.over_budget(),
     }
 }
 

@@ -5,9 +5,13 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use serde::Serialize;
+
 use super::admission::Admission;
+use super::budget::{Allowance, Spent};
 use super::image::{DeviceImage, SlotImage};
 use super::inbox::Inbox;
+use super::proof::Proof;
 use super::rules::RuleCounts;
 use super::{Admitted, Refusal};
 use crate::engine::device::{DeviceId, Label, Status, TrafficClass};
@@ -35,6 +39,8 @@ pub struct Device {
     index: usize,
     expected: AtomicBool,
     admission: Mutex<Admission>,
+    /// Taken for a moment, under the lock of the admission or without.
+    ledger: Mutex<Ledger>,
     /// Open minutes by class; a class takes memory from its first report on.
     classes: [OnceLock<Box<OpenSlots>>; CLASSES],
     /// Minutes before this one are closed, as in `admission`: to see without the lock that there is nothing to do.
@@ -45,6 +51,23 @@ pub struct Device {
     has_mail: AtomicBool,
     duplicates: AtomicU64,
     shared: Arc<Shared>,
+}
+
+/// What the device has cost, and whether it is one.
+#[derive(Debug, Default)]
+struct Ledger {
+    spent: Spent,
+    proof: Proof,
+    over: Option<OverBudget>,
+}
+
+/// What was refused of a device because it sends more than it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct OverBudget {
+    /// Messages, since the start of the process.
+    pub messages: u64,
+    /// When the last one arrived.
+    pub last: Timestamp,
 }
 
 /// What the devices of a fleet share.
@@ -65,10 +88,16 @@ impl fmt::Debug for Device {
 impl Device {
     pub(super) fn new(id: DeviceId, index: usize, expected: bool, shared: Arc<Shared>) -> Self {
         let floor = Minute(shared.floor.load(Relaxed));
-        Self::with_admission(id, index, expected, Admission::new(floor), shared)
+        Self::with_admission(id, (index, expected), Admission::new(floor), Proof::default(), shared)
     }
 
-    fn with_admission(id: DeviceId, index: usize, expected: bool, admission: Admission, shared: Arc<Shared>) -> Self {
+    fn with_admission(
+        id: DeviceId,
+        (index, expected): (usize, bool),
+        admission: Admission,
+        proof: Proof,
+        shared: Arc<Shared>,
+    ) -> Self {
         Self {
             id,
             index,
@@ -76,6 +105,7 @@ impl Device {
             closed_before: AtomicU32::new(admission.closed_before.0),
             has_mail: AtomicBool::new(!admission.inbox.is_empty()),
             admission: Mutex::new(admission),
+            ledger: Mutex::new(Ledger { proof, ..Ledger::default() }),
             classes: [const { OnceLock::new() }; CLASSES],
             deferred: AtomicBool::new(false),
             duplicates: AtomicU64::new(0),
@@ -107,6 +137,47 @@ impl Device {
         self.admission.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the device is expected or has [proved itself](super::proof).
+    pub fn is_proved(&self) -> bool {
+        self.is_expected() || self.ledger().proof.is_proved()
+    }
+
+    /// How far the device has proved to be one.
+    pub fn proof(&self) -> Proof {
+        self.ledger().proof
+    }
+
+    /// What was refused because it was too much; `None` when nothing was.
+    pub fn over_budget(&self) -> Option<OverBudget> {
+        self.ledger().over
+    }
+
+    /// Pays for a message of `bytes`, a newcomer from `newcomers` as well. Nothing is paid when either is used up.
+    pub(super) fn charge(
+        &self,
+        allowance: &Allowance,
+        bytes: u64,
+        now: Timestamp,
+        newcomers: impl FnOnce() -> bool,
+    ) -> Result<(), Refusal> {
+        let mut ledger = self.ledger();
+        let is_newcomer = !self.is_expected() && !ledger.proof.is_proved();
+        ledger.spent.settle(allowance, now);
+        match ledger.spent.after(allowance, bytes, now) {
+            Some(spent) if !is_newcomer || newcomers() => ledger.spent = spent,
+            _ => {
+                let messages = ledger.over.map_or(0, |over| over.messages);
+                ledger.over = Some(OverBudget { messages: messages + 1, last: now });
+                return Err(Refusal::OverBudget);
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a report: all of it, or nothing.
     pub(super) fn report(&self, report: &Report, arrival: Timestamp) -> Result<Admitted, Refusal> {
         if report.classes.iter().any(|class| !is_countable(report, class)) {
@@ -134,6 +205,7 @@ impl Device {
             // A report without classes has no cell to ask.
             is_late = late != 0 || minute < admission.closed_before;
             admission.commit(plan, report, arrival, is_late);
+            self.ledger().proof.note(arrival);
         }
         for (recorder, class) in entered.iter().zip(&report.classes) {
             if let Some(recorder) = recorder {
@@ -177,6 +249,7 @@ impl Device {
     pub(super) fn status(&self, status: Status, retained: bool, arrival: Timestamp) {
         let mut admission = self.lock();
         admission.note(status, retained, arrival);
+        self.ledger().proof.hear(arrival);
         self.tell_of_mail();
     }
 
@@ -339,14 +412,15 @@ impl Device {
             });
         }
         slots.sort_by_key(|slot| (slot.class, slot.minute));
-        DeviceImage { id: self.id.clone(), expected: self.is_expected(), admission: admission.clone(), slots }
+        let proof = self.proof();
+        DeviceImage { id: self.id.clone(), expected: self.is_expected(), admission: admission.clone(), slots, proof }
     }
 
     /// The device that [`Self::capture`] saw, at `index` of a fleet. Never panics, whatever the image holds.
     pub(super) fn restore(image: DeviceImage, index: usize, shared: Arc<Shared>) -> Self {
         let floor = image.admission.closed_before;
         shared.floor.fetch_max(floor.0, Relaxed);
-        let device = Self::with_admission(image.id, index, image.expected, image.admission, shared);
+        let device = Self::with_admission(image.id, (index, image.expected), image.admission, image.proof, shared);
         let mut opened: [Option<Box<OpenSlots>>; CLASSES] = [const { None }; CLASSES];
         for slot in image.slots {
             let open = opened[slot.class.index()].get_or_insert_with(|| Box::new(OpenSlots::new(floor)));

@@ -1,8 +1,11 @@
 //! A device in a checkpoint.
 
+use bincode::config::standard;
+use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 
 use super::admission::Admission;
+use super::proof::Proof;
 use crate::engine::device::{DeviceId, TrafficClass};
 use crate::engine::slots::SlotCounts;
 use crate::engine::time::Minute;
@@ -16,12 +19,32 @@ pub struct DeviceImage {
     pub(super) expected: bool,
     pub(super) admission: Admission,
     pub(super) slots: Vec<SlotImage>,
+    pub(super) proof: Proof,
+}
+
+/// As before proofs were counted.
+#[derive(Decode)]
+struct Unproved {
+    id: DeviceId,
+    expected: bool,
+    admission: Admission,
+    slots: Vec<SlotImage>,
 }
 
 impl DeviceImage {
     /// The device's id.
     pub fn id(&self) -> &DeviceId {
         &self.id
+    }
+
+    /// Decodes an image that knows nothing of proofs: the reports that were taken are one.
+    ///
+    /// # Errors
+    /// When the bytes are no such image. Returns how many were read otherwise.
+    pub fn decode_unproved(bytes: &[u8]) -> Result<(Self, usize), DecodeError> {
+        let (Unproved { id, expected, admission, slots }, used) = bincode::decode_from_slice(bytes, standard())?;
+        let proof = Proof::of_history(admission.reports, admission.last_arrival.unwrap_or_default());
+        Ok((Self { id, expected, admission, slots, proof }, used))
     }
 }
 

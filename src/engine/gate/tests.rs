@@ -509,6 +509,7 @@ fn view(number: usize, model: usize, branch: usize) -> DeviceView {
         event_id: None,
         clock_offset_ms: None,
         recent_boots: 0,
+        over_budget: None,
     }
 }
 

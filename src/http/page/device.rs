@@ -87,6 +87,9 @@ fn facts(view: &View<'_>, known: &Known<'_>, may: bool) -> Markup {
                 dt { (words.streak) } dd { @if device.streak_s > 0 { (view.duration(device.streak_s)) } @else { "-" } }
                 @if !device.evidence.is_empty() { dt { (words.evidence) } dd { (parts::evidence(words, &device.evidence)) } }
                 dt { (words.last_report) } dd { @match device.last_report_at { Some(at) => (view.time_s(at)), None => "-" } }
+                @if let Some(over) = device.over_budget {
+                    dt { (text.over_budget) } dd { (badge(parts::Tone::Bad, &(text.over_budget_of)(over.messages, &view.zone.date_time(over.last, view.lang)))) }
+                }
             }
         }
     }
