@@ -11,6 +11,7 @@
 //! | [`desk`] | the open incidents: opened, climbed, worked on by people, told |
 //! | [`checkpoint`] | saves the engine's state beside the running decision |
 //! | [`notify`] | the channels of the configuration, the delivery over them, the test message |
+//! | [`secrets`] | every file with a secret, read as `serve` will |
 //! | [`serve`] | the daemon: configuration, broker or collector, listener, signals |
 //! | [`record`] | what a broker delivers, written as a recording |
 //! | [`replay`] | a recording or a journal, printed change by change |
@@ -61,6 +62,7 @@ pub mod recovery;
 pub mod replay;
 pub mod report;
 pub mod score;
+pub mod secrets;
 pub mod serve;
 pub mod simulate;
 pub mod stepping;

@@ -321,13 +321,14 @@ impl Config {
         }
         layer::read_env(env, &mut entries, &mut faults);
 
-        let config = match merge(&entries) {
+        let mut config = match merge(&entries) {
             Ok(config) => config,
             Err(fault) => {
                 faults.push(*fault);
                 return Err(faults);
             }
         };
+        config.muster.form();
         let refused: BTreeSet<String> = faults.iter().map(|fault| fault.key.clone()).collect();
         rules::check(&config, &entries, &refused, &mut faults);
         people::check(&config, &entries, &refused, &mut faults);

@@ -14,6 +14,7 @@
 //! | [`engine`] | the pure detector: wire format, histograms, fleet, baseline, verdicts, the one-hour rule |
 //! | [`clock`] | the one place that reads a clock; engine time at any speed |
 //! | [`delivery`] | a message: how it is handed over, when it may be acknowledged, what is kept of it |
+//! | [`text`] | text as people's programs write it into files, and the reader of secrets |
 //! | [`record`] | what is kept of an incident, and the interface of who keeps it |
 //! | [`broker`] | the embedded MQTT broker |
 //! | [`ingest`] | the collector from an external broker: persistent session, manual acknowledgements |
@@ -66,3 +67,5 @@ pub mod recording;
 pub mod simulation;
 #[cfg(feature = "shell")]
 pub mod store;
+#[cfg(feature = "shell")]
+pub mod text;

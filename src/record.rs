@@ -17,6 +17,7 @@
 //! | [`report`] | what a night amounted to |
 //! | [`review`] | an incident's review, drafted as Markdown |
 //! | [`standing`] | how each channel fares over which people are told |
+//! | [`phone`] | one telephone number in its several forms |
 //! | [`sheet`] | text on its way into a spreadsheet |
 
 pub mod access;
@@ -28,6 +29,7 @@ pub mod distribution;
 pub mod export;
 mod gate;
 pub mod outbox;
+pub mod phone;
 pub mod report;
 pub mod review;
 pub mod sheet;

@@ -25,6 +25,10 @@ fn golden_refusals_cover_every_reason_that_a_payload_can_have() {
         let elsewhere = ["bad_topic", "too_large"].contains(reason);
         assert!(elsewhere || met.iter().any(|met| met == reason), "no vector for `{reason}`");
     }
+    let met = wire_vectors::check_left_out(fixtures());
+    for reason in DecodeError::LEFT_OUT_REASONS {
+        assert!(met.iter().any(|met| met == reason), "no vector of a field left out for `{reason}`");
+    }
     let mut decoder = Decoder::new(Limits::default());
     assert_eq!(decoder.report("B-0042", &[b'{'; 65_537]).map(drop), Err(DecodeError::TooLarge));
     assert_eq!(decoder.status("B-0042", &[b'{'; 65_537]), Err(DecodeError::TooLarge));

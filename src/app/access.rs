@@ -10,6 +10,7 @@ use crate::config::{AccessMode, Config, keys};
 use crate::http::AccessSettings;
 use crate::http::access::{Mode, OidcSettings, ProxySettings, RoleMap};
 use crate::record::access::{Role, exact};
+use crate::text::secret_word;
 
 /// How the operators' listener is guarded by this configuration.
 ///
@@ -70,7 +71,7 @@ fn oidc(config: &Config) -> anyhow::Result<OidcSettings> {
     Ok(OidcSettings {
         issuer,
         client_id,
-        client_secret: oidc.client_secret_file.as_deref().map(secret).transpose()?,
+        client_secret: oidc.client_secret_file.as_deref().map(secret_word).transpose()?,
         scopes: oidc.scopes.clone(),
         name_claim: oidc.name_claim.clone(),
         groups_claim: oidc.groups_claim.clone(),
@@ -81,15 +82,4 @@ fn oidc(config: &Config) -> anyhow::Result<OidcSettings> {
         roles: roles(config),
         ca_pem: oidc.ca_file.as_deref().map(pem).transpose()?,
     })
-}
-
-/// The one line of a file with a secret.
-fn secret(path: &Path) -> anyhow::Result<String> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read the secret in {}", path.display()))?;
-    let secret = text.trim();
-    if secret.is_empty() || secret.contains(['\n', '\r']) {
-        bail!("{} must hold the secret on one line", path.display());
-    }
-    Ok(secret.to_owned())
 }

@@ -8,9 +8,10 @@ use crate::cli::Failure;
 use crate::cli::args::{TokenCommand, TokenCreateArgs, UserAddArgs, UserCommand};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::engine::label;
 use crate::engine::time::Timestamp;
 use crate::http::access::{password, secret};
-use crate::record::access::{AccessStore, ApiToken, Deed, MAX_BRANCHES, Role, User, check_name};
+use crate::record::access::{AccessStore, ApiToken, Deed, MAX_BRANCHES, Principal, Role, User, check_name};
 
 use super::location;
 use super::password::Prompt;
@@ -123,10 +124,11 @@ fn described(role: Role, branches: &[String]) -> String {
 
 /// The branches of somebody with this role: a branch has some, others none.
 fn branches(role: Role, given: &[String]) -> anyhow::Result<Vec<String>> {
-    let sound = |branch: &String| !branch.trim().is_empty() && !branch.chars().any(char::is_control);
+    let formed = Principal::branches_of(given);
+    let sound = |branch: &String| label::bounded(branch).is_ok();
     match (role, given.len()) {
         (Role::Branch, 0) => Err(usage("the role branch needs --branch: which devices may it see?")),
-        (Role::Branch, 1..=MAX_BRANCHES) if given.iter().all(sound) => Ok(given.to_vec()),
+        (Role::Branch, 1..=MAX_BRANCHES) if formed.len() == given.len() && formed.iter().all(sound) => Ok(formed),
         (Role::Branch, _) => Err(usage(format!("--branch takes 1 to {MAX_BRANCHES} names of branches"))),
         (_, 0) => Ok(Vec::new()),
         _ => Err(usage("--branch is for the role branch; every other role sees all branches")),
@@ -139,7 +141,12 @@ fn hashed(prompt: &mut Prompt<'_>, name: &str) -> anyhow::Result<String> {
 }
 
 async fn existing(store: &dyn AccessStore, name: &str) -> anyhow::Result<User> {
-    store.user(name).await?.ok_or_else(|| usage(format!("there is no user {name:?}; see `fleetwatch user ls`")))
+    let found = match store.user(&label::form(name)).await? {
+        // One that was added before names had one form.
+        None => store.user(name).await?,
+        found => found,
+    };
+    found.ok_or_else(|| usage(format!("there is no user {name:?}; see `fleetwatch user ls`")))
 }
 
 async fn add(
@@ -149,18 +156,19 @@ async fn add(
     prompt: &mut Prompt<'_>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    check_name(&args.name).map_err(usage)?;
+    let name = label::form(&args.name).into_owned();
+    check_name(&name).map_err(usage)?;
     let branches = branches(args.role, &args.branches)?;
     let detail = described(args.role, &branches);
     // Before anybody is asked for a password.
-    if store.user(&args.name).await?.is_some() {
-        return Err(usage(format!("there is a user {:?} already; see `fleetwatch user passwd`", args.name)));
+    if store.user(&name).await?.is_some() {
+        return Err(usage(format!("there is a user {name:?} already; see `fleetwatch user passwd`")));
     }
     let user = User {
-        name: args.name.clone(),
+        password: hashed(prompt, &name)?,
+        name,
         role: args.role,
         branches,
-        password: hashed(prompt, &args.name)?,
         disabled: false,
         made_at: now,
         changed_at: now,
@@ -209,7 +217,8 @@ async fn create(
     now: Timestamp,
     (out, aside): (&mut dyn Write, &mut dyn Write),
 ) -> anyhow::Result<()> {
-    check_name(&args.name).map_err(usage)?;
+    let name = label::form(&args.name).into_owned();
+    check_name(&name).map_err(usage)?;
     let branches = branches(args.role, &args.branches)?;
     let (text, id) = secret::new_token()?;
     let mut scopes = args.scopes.clone();
@@ -220,7 +229,7 @@ async fn create(
     let token = ApiToken {
         id,
         fingerprint: secret::fingerprint(&text),
-        name: args.name.clone(),
+        name,
         role: args.role,
         branches,
         scopes,

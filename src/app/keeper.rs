@@ -204,6 +204,12 @@ impl Keeper {
                 }
             }
         };
+        if matches!(outcome, Outcome::Journaled(_)) && !decoder.left_out().is_empty() {
+            self.counters.left_out(decoder.left_out());
+            if let Some((field, why)) = decoder.left_out().first() {
+                self.complaints.left_out(field.as_str(), why.reason(), topic, self.clock.now());
+            }
+        }
         lock(&self.decoders).push(decoder);
         outcome
     }

@@ -36,9 +36,6 @@ mod renewed;
 
 use self::renewed::Renewed;
 
-/// Largest file with a secret, in bytes.
-const MAX_SECRET: usize = 4_096;
-
 /// The channels of a configuration.
 #[derive(Debug)]
 pub struct Channels {
@@ -121,12 +118,7 @@ fn mail(settings: &ChannelConfig) -> anyhow::Result<MailSettings> {
 
 /// One line that only we may know. What is wrong with it never repeats it.
 fn secret(path: Option<&Path>) -> anyhow::Result<String> {
-    let path = path.context("secret_file is not set")?;
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let line = text.trim_end_matches(['\r', '\n']);
-    let is_sound = !line.is_empty() && line.len() <= MAX_SECRET && !line.contains(char::is_control);
-    anyhow::ensure!(is_sound, "{} must hold one line of UTF-8: the secret and nothing else", path.display());
-    Ok(line.to_owned())
+    Ok(crate::text::secret_word(path.context("secret_file is not set")?)?)
 }
 
 fn access(settings: &ChannelConfig) -> Access {

@@ -66,6 +66,7 @@ pub struct Playback {
     decoder: Decoder,
     messages: u64,
     refused: BTreeMap<&'static str, u64>,
+    left_out: BTreeMap<&'static str, u64>,
 }
 
 impl Playback {
@@ -77,6 +78,7 @@ impl Playback {
             decoder: Decoder::new(limits),
             messages: 0,
             refused: BTreeMap::new(),
+            left_out: BTreeMap::new(),
         }
     }
 
@@ -84,8 +86,13 @@ impl Playback {
     pub fn play(&mut self, at: Timestamp, topic: &str, payload: &[u8], retain: bool) -> Vec<Change> {
         let changes = self.driver.advance(at);
         self.messages += 1;
-        if let Err(reason) = self.apply(topic, payload, retain) {
-            *self.refused.entry(reason).or_default() += 1;
+        match self.apply(topic, payload, retain) {
+            Ok(()) => {
+                for (field, count) in self.decoder.left_out().iter() {
+                    *self.left_out.entry(field.as_str()).or_default() += u64::from(count);
+                }
+            }
+            Err(reason) => *self.refused.entry(reason).or_default() += 1,
         }
         changes
     }
@@ -125,6 +132,11 @@ impl Playback {
     /// Messages that were not taken, by reason.
     pub fn refused(&self) -> &BTreeMap<&'static str, u64> {
         &self.refused
+    }
+
+    /// Fields that were left out of messages that were taken.
+    pub fn left_out(&self) -> &BTreeMap<&'static str, u64> {
+        &self.left_out
     }
 
     /// The engine.

@@ -308,7 +308,12 @@ pub(super) fn read_expected(path: &Path) -> anyhow::Result<Vec<inventory::Row>> 
     let file = std::fs::File::open(path)
         .with_context(|| format!("cannot read the expected devices from {}", path.display()))?;
     match inventory::read(file) {
-        Ok(rows) => Ok(rows),
+        Ok(list) => {
+            for note in &list.notes {
+                tracing::warn!(list = %path.display(), line = note.line, note = note.rule, "a note on the list of devices");
+            }
+            Ok(list.rows)
+        }
         Err(faults) => Err(Failure::Devices(path.to_owned(), faults).into()),
     }
 }

@@ -91,6 +91,9 @@ pub enum UsersError {
     /// Everybody on the machine could read the hashes.
     #[error("the password file {path} can be read by every user of this machine: chmod 640 it")]
     Exposed { path: PathBuf },
+    /// It is no text.
+    #[error("the password file {path} {error}")]
+    Text { path: PathBuf, error: crate::text::TextError },
     /// A line is not `name:$7$rounds$salt$hash`.
     #[error("line {line} of the password file is not of the form name:$7$rounds$salt$hash (made by mosquitto_passwd)")]
     Line { line: usize },
@@ -107,7 +110,8 @@ impl Users {
         if std::fs::metadata(path).map_err(read)?.mode() & 0o007 != 0 {
             return Err(UsersError::Exposed { path: path.to_owned() });
         }
-        Self::parse(&std::fs::read_to_string(path).map_err(read)?)
+        let bytes = std::fs::read(path).map_err(read)?;
+        Self::parse(crate::text::utf8(&bytes).map_err(|error| UsersError::Text { path: path.to_owned(), error })?)
     }
 
     /// Reads the text of a password file. Empty lines and lines that start with `#` are skipped.

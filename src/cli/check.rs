@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::args::CheckConfigArgs;
 use super::{Failure, devices};
 use crate::app;
-use crate::config::{BrokerMode, ChannelConfig, Config, Credentials, Password, StoreConfig};
+use crate::config::{BrokerMode, ChannelConfig, Config, StoreConfig};
 
 /// Checks the configuration and what its keys name: the device list line by line, the form of credentials and passwords, the
 /// secrets of channels.
@@ -16,15 +16,16 @@ use crate::config::{BrokerMode, ChannelConfig, Config, Credentials, Password, St
 pub fn run(args: &CheckConfigArgs, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<(), Failure> {
     let config = Config::load(args.file.as_deref(), env).map_err(Failure::Config)?;
     let expected = match &config.devices.expected {
-        Some(path) => Some(devices::read_list(path)?.len()),
+        Some(path) => {
+            let list = devices::read_list(path)?;
+            if !args.print {
+                devices::tell(path, &list.notes, out)?;
+            }
+            Some(list.rows.len())
+        }
         None => None,
     };
-    if let Some(path) = &config.broker.external.credentials_file {
-        Credentials::read(path).map_err(|error| Failure::Runtime(error.into()))?;
-    }
-    if let Some(path) = &config.store.password_file {
-        Password::read(path).map_err(|error| Failure::Runtime(error.into()))?;
-    }
+    app::secrets::check(&config).map_err(Failure::Runtime)?;
     app::notify::check(&config).map_err(Failure::Runtime)?;
     let told = if args.print { print(&config, out) } else { summarize(args, &config, expected, out) };
     told.map_err(|error| Failure::write(PathBuf::from("-"), error))

@@ -8,14 +8,15 @@ use anyhow::Context;
 
 use super::args::{ExportArgs, ImportArgs};
 use super::{Failure, fetch};
-use crate::inventory::{self, Row};
+use crate::inventory::{self, Fault, List, Row};
 
 /// Checks a list and puts it in place, sorted and in the canonical form.
 ///
 /// # Errors
 /// With all faults of the list, or when a file cannot be read or written. The destination is then as it was.
 pub fn import(args: &ImportArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let rows = read_list(&args.file)?;
+    let List { rows, notes } = read_list(&args.file)?;
+    tell(&args.file, &notes, out)?;
     if !args.dry_run {
         let to = args.to.as_ref().ok_or_else(|| Failure::Usage("say where the list goes: --to FILE".into()))?;
         replace(to, &rows).with_context(|| format!("cannot write {}", to.display()))?;
@@ -34,7 +35,7 @@ pub fn import(args: &ImportArgs, out: &mut dyn Write) -> Result<(), Failure> {
 pub fn export(args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let rows = match &args.from {
         from if from.starts_with("http://") || from.starts_with("https://") => fetch::devices(from)?,
-        from => read_list(Path::new(from))?,
+        from => read_list(Path::new(from))?.rows,
     };
     match &args.output {
         Some(path) => replace(path, &rows).with_context(|| format!("cannot write {}", path.display()))?,
@@ -47,13 +48,22 @@ pub fn export(args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
 ///
 /// # Errors
 /// With all faults of the list, or when the file cannot be opened.
-pub fn read_list(path: &Path) -> Result<Vec<Row>, Failure> {
+pub fn read_list(path: &Path) -> Result<List, Failure> {
     let told = |faults| Failure::Devices(path.to_path_buf(), faults);
     if path.as_os_str() == "-" {
         return inventory::read(std::io::stdin().lock()).map_err(told);
     }
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     inventory::read(file).map_err(told)
+}
+
+/// Says what a person should know of the list at `path`.
+///
+/// # Errors
+/// When `out` refuses.
+pub fn tell(path: &Path, notes: &[Fault], out: &mut dyn Write) -> Result<(), Failure> {
+    let told = notes.iter().try_for_each(|note| writeln!(out, "{}: note: {note}", path.display()));
+    told.map_err(|error| Failure::write("-".into(), error))
 }
 
 /// Puts the list at `path` whole or not at all: a temporary file beside it, made durable, then renamed over it.

@@ -27,7 +27,7 @@ pub enum Failure {
     #[error("the options have {}", count(.0.len()))]
     Options(Vec<config::Fault>),
     /// Faults in a device list; never empty.
-    #[error("{} has {}", .0.display(), count(.1.len()))]
+    #[error("{} has {}", .0.display(), count(.1.iter().map(|fault| fault.count).sum()))]
     Devices(PathBuf, Vec<inventory::Fault>),
     /// The options contradict each other or the situation.
     #[error("{0}")]

@@ -168,13 +168,10 @@ fn base(url: &str) -> Option<Url> {
 fn token(file: Option<&Path>) -> Result<Option<String>, Failure> {
     let named = std::env::var_os(TOKEN_FILE).filter(|name| !name.is_empty());
     let text = match file.map(Path::to_owned).or(named.map(Into::into)) {
-        Some(file) => {
-            let text = std::fs::read_to_string(&file);
-            text.with_context(|| format!("cannot read the token in {}", file.display()))?
-        }
+        Some(file) => crate::text::secret_word(&file).context("cannot use the token")?,
         None => std::env::var(TOKEN).unwrap_or_default(),
     };
-    let token = text.trim();
+    let token = text.trim_start_matches('\u{feff}').trim();
     Ok((!token.is_empty()).then(|| token.to_owned()))
 }
 

@@ -126,7 +126,9 @@ fn text_in(file: &Path) -> Result<String, Failure> {
     if length > MAX_TEXT_BYTES {
         return Err(Failure::Usage(format!("{} has more than {MAX_TEXT_BYTES} bytes", file.display())));
     }
-    Ok(std::fs::read_to_string(file).with_context(told)?)
+    let bytes = std::fs::read(file).with_context(told)?;
+    let (text, _) = crate::text::decoded(&bytes).with_context(told)?;
+    Ok(text.into_owned())
 }
 
 fn server(api: &ApiServer) -> Result<Server, Failure> {

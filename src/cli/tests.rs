@@ -115,7 +115,7 @@ fn a_failure_is_printed_once_with_its_causes() {
     let mut out = Vec::new();
     Failure::write("/x/y".into(), std::io::ErrorKind::StorageFull.into()).print(&mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), "fleetwatch: cannot write to /x/y: no storage space\n");
-    let fault = |line| crate::inventory::Fault { line: Some(line), rule: "wrong".into() };
+    let fault = |line| crate::inventory::Fault { line: Some(line), rule: "wrong".into(), count: 1 };
     let mut out = Vec::new();
     Failure::Devices("d.csv".into(), vec![fault(2), fault(5)]).print(&mut out).unwrap();
     let text = String::from_utf8(out).unwrap();

@@ -1,12 +1,9 @@
-//! The file with a user name and a password: the name on the first line, the password on the second.
+//! Files with secrets: a user name and a password, or a password alone.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use thiserror::Error;
-
-/// Longest user name or password in bytes.
-const MAX_BYTES: usize = 1_024;
+use crate::text::{SecretError, secret_lines};
 
 /// A user name and a password. Prints the name only.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,17 +25,12 @@ impl fmt::Debug for Credentials {
 pub struct Password(String);
 
 impl Password {
-    /// Reads the file at `path`: one line of UTF-8. The line end may be LF or CRLF; empty lines at the end are ignored.
+    /// Reads the file at `path`: one line.
     ///
     /// # Errors
     /// When the file cannot be read or does not hold exactly one line. The text of the error never repeats it.
-    pub fn read(path: &Path) -> Result<Self, CredentialsError> {
-        let text = std::fs::read_to_string(path).map_err(|error| CredentialsError::Read(path.into(), error))?;
-        let line = text.trim_end_matches(['\r', '\n']);
-        if line.is_empty() || line.len() > MAX_BYTES || line.contains(['\r', '\n', '\0']) {
-            return Err(CredentialsError::Line(path.into()));
-        }
-        Ok(Self(line.into()))
+    pub fn read(path: &Path) -> Result<Self, SecretError> {
+        secret_lines(path, "one line of UTF-8: the password").map(|[line]| Self(line))
     }
 
     /// The password; never to be logged.
@@ -53,35 +45,13 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Why a credentials file could not be used.
-#[derive(Debug, Error)]
-pub enum CredentialsError {
-    /// The system refused.
-    #[error("cannot read credentials from {0}")]
-    Read(PathBuf, #[source] std::io::Error),
-    /// Not two lines of text.
-    #[error("{0} must hold two lines of UTF-8: the user name, then the password (at most 1024 bytes each)")]
-    Form(PathBuf),
-    /// Not one line of text.
-    #[error("{0} must hold one line of UTF-8: the password (at most 1024 bytes)")]
-    Line(PathBuf),
-}
-
 impl Credentials {
-    /// Reads the file at `path`. Line ends may be LF or CRLF; empty lines at the end are ignored.
+    /// Reads the file at `path`: the name on the first line, the password on the second.
     ///
     /// # Errors
     /// When the file cannot be read or does not hold exactly two lines. The text of the error never repeats them.
-    pub fn read(path: &Path) -> Result<Self, CredentialsError> {
-        let text = std::fs::read_to_string(path).map_err(|error| CredentialsError::Read(path.into(), error))?;
-        let mut lines = text.trim_end_matches(['\r', '\n']).lines();
-        match (lines.next(), lines.next(), lines.next()) {
-            (Some(username), Some(password), None)
-                if !username.is_empty() && username.len() <= MAX_BYTES && password.len() <= MAX_BYTES =>
-            {
-                Ok(Self { username: username.into(), password: password.into() })
-            }
-            _ => Err(CredentialsError::Form(path.into())),
-        }
+    pub fn read(path: &Path) -> Result<Self, SecretError> {
+        let lines = secret_lines(path, "two lines of UTF-8: the user name, then the password");
+        lines.map(|[username, password]| Self { username, password })
     }
 }

@@ -76,12 +76,7 @@ fn read_text(path: &Path) -> Result<String, String> {
         return Err(format!("is larger than {MAX_FILE_BYTES} bytes: not a configuration"));
     }
     let bytes = std::fs::read(path).map_err(told)?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
-        format!("is not UTF-8 (line {line}): convert it")
-    })?;
-    Ok(text)
+    crate::text::utf8(&bytes).map(str::to_owned).map_err(|error| error.to_string())
 }
 
 /// Walks one file.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Config;
 use crate::engine::incident::{Role, Rota, RotaStep, Seat};
+use crate::engine::label;
 use crate::record::directory::{Language, Person, Purpose, Reach};
 
 /// Section `notify`.
@@ -133,6 +134,18 @@ pub struct StepConfig {
     pub people: Vec<String>,
     /// Minutes in which one of them has to answer.
     pub wait_min: u32,
+}
+
+impl MusterConfig {
+    /// Gives every name its one form, in which the record and the devices say it.
+    pub(super) fn form(&mut self) {
+        let form = |name: &mut String| *name = label::form(name).into_owned();
+        self.person.iter_mut().for_each(|person| form(&mut person.name));
+        for rota in &mut self.rota {
+            rota.branch.iter_mut().for_each(form);
+            rota.steps.iter_mut().flat_map(|step| &mut step.people).for_each(form);
+        }
+    }
 }
 
 impl Config {

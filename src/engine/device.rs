@@ -8,11 +8,9 @@ use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A short text from outside (model, branch, version ...), at most [`MAX_LABEL_BYTES`] long and without control characters.
+/// A short text from outside (model, branch, version ...) in its [one form](super::label), of at most
+/// [`MAX_CHARS`](super::label::MAX_CHARS) characters.
 pub type Label = Arc<str>;
-
-/// Longest [`Label`] in bytes.
-pub const MAX_LABEL_BYTES: usize = 64;
 
 /// Longest device id in bytes.
 pub const MAX_DEVICE_ID_BYTES: usize = 64;

@@ -36,6 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use super::binomial::proves_above;
 use super::effect::{Cause, Change, ChangeKind, Scope, Severity, Suspect};
+use super::label;
 use super::time::Timestamp;
 
 pub use decision::{
@@ -387,8 +388,9 @@ impl Gates {
         (by, reason): (&str, &str),
         at: Timestamp,
     ) -> Result<Decision, DecideError> {
+        // In the form in which devices say it, or the gate would be another version's.
+        let (version, by, reason) = (&*label::form(version), &*label::form(by), &*label::visible(reason.trim()));
         check_version(version)?;
-        let (by, reason) = (by.trim(), reason.trim());
         let is_text = |text: &str, most| (1..=most).contains(&text.chars().count()) && !text.contains(char::is_control);
         if !is_text(by, MAX_NAME) || by.eq_ignore_ascii_case(DETECTOR) {
             return Err(DecideError::Name);

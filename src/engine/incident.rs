@@ -23,6 +23,7 @@
 //! | [`command`] | what people may wish, and what follows from it |
 //! | [`countermeasure`] | workaround, fix and the script for the phone, with their versions |
 //! | [`event`] | the vocabulary of the record |
+//! | `form` | the texts of a wish, as they are kept |
 //! | [`ladder`] | one device's way from affected to done |
 //! | `log` | what follows from an event, whoever brought it |
 //! | [`milestone`] | the instants of an incident, and their order |
@@ -42,6 +43,7 @@ pub mod closure;
 pub mod command;
 pub mod countermeasure;
 pub mod event;
+mod form;
 pub mod ladder;
 mod log;
 pub mod milestone;
@@ -79,7 +81,7 @@ pub const TELEMETRY: &str = "telemetry";
 pub const CLOCK: &str = "clock";
 
 /// Longest name of a person, and longest free text, in characters.
-pub const MAX_NAME: usize = 64;
+pub const MAX_NAME: usize = super::label::MAX_CHARS;
 /// See [`MAX_NAME`].
 pub const MAX_TEXT: usize = 4_000;
 

@@ -23,6 +23,9 @@ use unicode_normalization::UnicodeNormalization;
 /// Most characters of a name, in its one form.
 pub const MAX_CHARS: usize = 128;
 
+/// Longest text of which a name is made, in bytes, with all that is not kept of it. Bounds the work and the memory.
+const MAX_BYTES: usize = 4_096;
+
 /// A name is longer than [`MAX_CHARS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("longer than {MAX_CHARS} characters")]
@@ -41,10 +44,13 @@ pub fn form(text: &str) -> Cow<'_, str> {
 /// As [`form`], of at most [`MAX_CHARS`] characters. The work and the memory are bounded too, however long `text` is.
 ///
 /// # Errors
-/// [`TooLong`] when the form has more characters.
+/// [`TooLong`] when the form has more characters, or `text` more than 4,096 bytes.
 pub fn bounded(text: &str) -> Result<Cow<'_, str>, TooLong> {
     if is_plain(text) {
         return if text.len() <= MAX_CHARS { Ok(Cow::Borrowed(text)) } else { Err(TooLong) };
+    }
+    if text.len() > MAX_BYTES {
+        return Err(TooLong);
     }
     let mut formed = String::with_capacity(text.len().min(4 * MAX_CHARS));
     for (place, character) in characters(text).enumerate() {
@@ -168,6 +174,8 @@ mod tests {
         assert_eq!(bounded(&"b".repeat(MAX_CHARS)).as_deref(), Ok(&*"b".repeat(MAX_CHARS)));
         assert_eq!(bounded(&"b".repeat(MAX_CHARS + 1)), Err(TooLong));
         // Half-width marks of voicing and blanks around a name do not count.
+        // Marks without end on one letter are work without end.
+        assert_eq!(bounded(&format!("e{}", "\u{301}".repeat(30_000))), Err(TooLong));
         assert_eq!(bounded(&format!("  {}  ", "ｶﾞ".repeat(MAX_CHARS))).as_deref(), Ok(&*"ガ".repeat(MAX_CHARS)));
     }
 

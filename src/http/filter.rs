@@ -5,6 +5,7 @@ use utoipa::IntoParams;
 
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Verdict;
+use crate::engine::label;
 use crate::engine::snapshot::{DeviceView, Snapshot};
 use crate::record::access::Principal;
 
@@ -78,7 +79,12 @@ impl DeviceParams {
 }
 
 fn is(wanted: &str, value: Option<&str>) -> bool {
-    wanted.is_empty() || value == Some(wanted)
+    wanted.is_empty() || value.is_some_and(|value| value == wanted || value == label::form(wanted))
+}
+
+/// The text as it is searched for and in: its one form in small letters, without blanks, which nobody says.
+pub(super) fn searched(text: &str) -> String {
+    label::form(text).to_lowercase().replace(' ', "")
 }
 
 /// The branch of a device, as the picture of the fleet has it.

@@ -17,6 +17,7 @@ use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::gate::Gate;
 use crate::engine::report::Report;
 use crate::engine::time::Timestamp;
+use crate::engine::wire::{Field, LeftOut};
 
 /// Kind of a received message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +53,7 @@ pub struct Counters {
     registry: Registry,
     messages: [[IntCounter; 3]; 3],
     refusals: Vec<(&'static str, IntCounter)>,
+    left_out: [IntCounter; Field::COUNT],
     changes: [IntCounter; 7],
     timeline: Mutex<Timeline>,
     cohorts: Cohorts,
@@ -103,6 +105,7 @@ impl Counters {
         let make = Maker(Registry::new());
         let messages = make.counters(names::MESSAGES, &["kind", "encoding"]);
         let refusals = make.counters(names::REFUSALS, &["reason"]);
+        let left_out = make.counters(names::LEFT_OUT, &["field"]);
         let changes = make.counters(names::CHANGES, &["kind"]);
         let gates = make.counters(names::GATE_DECISIONS, &["by", "gate"]);
         let mut reasons: Vec<_> = reasons.iter().copied().chain([OTHER]).collect();
@@ -111,6 +114,7 @@ impl Counters {
         Self {
             messages: KINDS.map(|kind| ENCODINGS.map(|encoding| messages.with_label_values(&[kind, encoding]))),
             refusals: reasons.into_iter().map(|reason| (reason, refusals.with_label_values(&[reason]))).collect(),
+            left_out: Field::ALL.map(|field| left_out.with_label_values(&[field.as_str()])),
             changes: ChangeKind::ALL.map(|kind| changes.with_label_values(&[kind.as_str()])),
             timeline: Mutex::default(),
             cohorts: Cohorts::default(),
@@ -162,6 +166,13 @@ impl Counters {
         let found = found.or_else(|_| self.refusals.binary_search_by_key(&OTHER, |&(known, _)| known));
         if let Ok(index) = found {
             self.refusals[index].1.inc();
+        }
+    }
+
+    /// Counts what was left out of a message that was taken.
+    pub fn left_out(&self, left: &LeftOut) {
+        for (field, count) in left.iter() {
+            self.left_out[field as usize].inc_by(count.into());
         }
     }
 

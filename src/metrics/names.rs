@@ -353,6 +353,8 @@ pub const FROM_PROCESS: &[Metric] = &[PROCESS_CPU, PROCESS_MEMORY, PROCESS_OPEN_
 // The work of the shell.
 pub const MESSAGES: Named = named("fleetwatch_messages_received_total", "Messages received, by kind and encoding.");
 pub const REFUSALS: Named = named("fleetwatch_messages_refused_total", "Messages refused, by reason.");
+pub const LEFT_OUT: Named =
+    named("fleetwatch_fields_left_out_total", "Fields left out of messages that were taken, by field.");
 pub const ACKS: Named = named("fleetwatch_acks_sent_total", "Messages acknowledged to the broker.");
 pub const BUSY: Named =
     named("fleetwatch_ingest_busy_total", "Messages that had to wait for the engine or the journal (back-pressure).");

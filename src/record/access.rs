@@ -25,6 +25,7 @@ pub use separator::{Separator, exact};
 
 use super::StoreError;
 use crate::engine::gate::MAX_NAME;
+use crate::engine::label;
 use crate::engine::time::Timestamp;
 
 /// Names under which fleetwatch itself acts: no person may be called so.
@@ -40,19 +41,19 @@ pub struct Fingerprint(pub [u8; 32]);
 /// Why a name is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum NameError {
-    #[error("a name has 1 to {MAX_NAME} characters, none of them a control character, and no space at its ends")]
+    #[error("a name has 1 to {MAX_NAME} characters, single blanks between its words, and nothing that cannot be seen")]
     Form,
     #[error("this name is fleetwatch's own: choose another one")]
     Reserved,
 }
 
-/// Checks the name of a person or of a token, as it will stand in the record.
+/// Checks the name of a person or of a token, as it will stand in the record: in its [one form](label::form), which is for the caller
+/// to give it.
 ///
 /// # Errors
 /// See [`NameError`].
 pub fn check_name(name: &str) -> Result<(), NameError> {
-    let length = name.chars().count();
-    if length == 0 || length > MAX_NAME || name.chars().any(char::is_control) || name.trim() != name {
+    if !(1..=MAX_NAME).contains(&name.chars().count()) || label::form(name) != name {
         return Err(NameError::Form);
     }
     let reserved = RESERVED.iter().any(|own| name.eq_ignore_ascii_case(own));

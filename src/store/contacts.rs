@@ -5,9 +5,11 @@ use ring::digest;
 use super::answers::to_hex;
 use super::statement::{Row, Tx, foreign, json, values};
 use crate::engine::device::DeviceId;
+use crate::engine::label;
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
 use crate::record::case::{Contact, ContactEntry};
+use crate::record::phone;
 
 /// Longest text that is searched for, in characters; none of what is searched in is longer.
 const MAX_SEARCHED: usize = 256;
@@ -21,7 +23,10 @@ const PUT: &str = "INSERT INTO contact (device, customer, branch, name, phone, m
 
 const FIND: &str = "SELECT device, customer, branch, name, phone, mail FROM contact \
      WHERE found_device LIKE $1 ESCAPE '!' OR found_name LIKE $1 ESCAPE '!' OR found_phone LIKE $2 ESCAPE '!' \
-     ORDER BY device LIMIT $3";
+     OR found_phone LIKE $3 ESCAPE '!' OR found_phone LIKE $4 ESCAPE '!' ORDER BY device LIMIT $5";
+
+/// Changes with the forms in which texts are found, so that a list that was taken over before is taken over anew.
+const FORMS: &str = "2";
 
 /// Who has something to be forgotten, was in a case that was closed after it was given, and is in none that is open or was closed at
 /// `$1` or later.
@@ -39,7 +44,7 @@ const IMPORTED: &str = "INSERT INTO contact_import (id, digest, at_ms) VALUES (1
 
 /// Takes over a list, unless it is the last one. Answers whether it did.
 pub(super) async fn import(tx: &mut Tx, contacts: &[ContactEntry], now: Timestamp) -> Result<bool, StoreError> {
-    let digest = to_hex(digest::digest(&digest::SHA256, json(&contacts)?.as_bytes()).as_ref());
+    let digest = to_hex(digest::digest(&digest::SHA256, (FORMS.to_owned() + &json(&contacts)?).as_bytes()).as_ref());
     if let Some(last) = tx.row(LAST_IMPORT, &[]).await?
         && last.text("digest")? == digest
     {
@@ -53,12 +58,12 @@ pub(super) async fn import(tx: &mut Tx, contacts: &[ContactEntry], now: Timestam
 }
 
 pub(super) async fn put(tx: &mut Tx, entry: &ContactEntry, now: Timestamp) -> Result<(), StoreError> {
-    let ContactEntry { device, customer, branch, contact: Contact { name, phone, mail } } = entry;
+    let ContactEntry { device, customer, branch, contact: Contact { name, phone: number, mail } } = entry;
     let found_device = folded(&format!("{device}\n{}", customer.as_deref().unwrap_or_default()));
     let found_name = name.as_deref().map(folded);
-    let found_phone = phone.as_deref().map(digits);
+    let found_phone = number.as_deref().map(phone::found_by);
     let row =
-        values![device.as_str(), customer, branch, name, phone, mail, &found_device, &found_name, &found_phone, now,];
+        values![device.as_str(), customer, branch, name, number, mail, &found_device, &found_name, &found_phone, now,];
     tx.run(PUT, row).await?;
     Ok(())
 }
@@ -69,14 +74,13 @@ pub(super) async fn of(tx: &mut Tx, device: &DeviceId) -> Result<Option<ContactE
 }
 
 pub(super) async fn find(tx: &mut Tx, text: &str, limit: u32) -> Result<Vec<ContactEntry>, StoreError> {
-    let (words, number) = (folded(text.trim()), digits(text));
-    if words.chars().count() > MAX_SEARCHED {
+    let words = folded(text);
+    if words.is_empty() || words.chars().count() > MAX_SEARCHED {
         return Ok(Vec::new());
     }
-    // Letters are not part of a number, and no number is in every number.
-    let is_number = !number.is_empty() && !words.chars().any(char::is_alphabetic);
-    let number = is_number.then(|| pattern(&number));
-    let rows = tx.rows(FIND, values![&pattern(&words), &number, limit]).await?;
+    let mut numbers = phone::patterns(text).into_iter();
+    let (first, second, third) = (numbers.next(), numbers.next(), numbers.next());
+    let rows = tx.rows(FIND, values![&pattern(&words), &first, &second, &third, limit]).await?;
     rows.iter().map(contact_of).collect()
 }
 
@@ -84,19 +88,10 @@ pub(super) async fn forget(tx: &mut Tx, closed_before: Timestamp) -> Result<u64,
     tx.run(FORGET, values![closed_before]).await
 }
 
-/// The text as it is searched for and in: small letters, and full-width forms (`Ｂ－００４２`) as ASCII.
+/// The text as it is searched for and in: in its one form, in small letters and without blanks, which nobody says.
 fn folded(text: &str) -> String {
-    let narrow = |c: char| match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-        '\u{3000}' => ' ',
-        _ => c,
-    };
-    text.chars().map(narrow).flat_map(char::to_lowercase).collect()
-}
-
-/// The digits of a phone number.
-fn digits(text: &str) -> String {
-    folded(text).chars().filter(char::is_ascii_digit).collect()
+    let lines = text.split('\n').map(|line| label::form(line).to_lowercase().replace(' ', ""));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What `LIKE` takes for "contains this"; `!` escapes.
@@ -131,9 +126,8 @@ mod tests {
 
     #[test]
     fn what_is_searched_for_is_folded_as_people_type_it() {
-        assert_eq!(folded("Ｂ－００４２　Satō"), "b-0042 satō");
-        assert_eq!(digits("(０９０) 1234－5678"), "09012345678");
-        assert_eq!(digits("+81-90-1234"), "81901234");
+        assert_eq!(folded("Ｂ－００４２　Satō"), "b-0042satō");
+        assert_eq!(folded("B-1\nｶﾌﾞｼｷ ｶﾞｲｼｬ\u{200b}"), "b-1\nカブシキガイシャ");
         assert_eq!(pattern("50%_!"), "%50!%!_!!%");
     }
 }

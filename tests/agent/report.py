@@ -10,6 +10,7 @@ messages, each with what has to be read from it:
     NAME.bin or NAME.json    a payload
     NAME.expected.json       what it says
     refused.jsonl            payloads that must be refused, and why
+    left-out.jsonl           payloads that must be taken without one of their fields, and what is left of them
 """
 
 import base64
@@ -238,6 +239,16 @@ def reports():
         yield (name, base_report(https=counters(latency=("hdr", hdr_v2(hdr)))), {"https": pairs})
         yield (name + "-deflate", base_report(https=counters(latency=("hdr", hdr_v2_deflate(hdr)))), {"https": pairs})
 
+    # What libraries write into headers: an offset that is none, the ratio as an integer, lowest 0, a highest that is too small.
+    for name, cut, put in (("offset", slice(8, 12), struct.pack(">I", 1)), ("ratio", slice(32, 40), struct.pack(">Q", 1)),
+                           ("lowest", slice(16, 24), bytes(8)), ("highest", slice(24, 32), struct.pack(">Q", 2))):
+        hdr = Hdr(3, 1, 3_600_000_000)
+        hdr.record(1200, 3)
+        data = bytearray(hdr_v2(hdr))
+        data[cut] = put
+        yield (f"report-hdr-odd-{name}", base_report(https=counters(latency=("hdr", bytes(data) + b"\0\0"))),
+               {"https": [(1200, 3)]})
+
     every = {name: {"flows": index + 1} for index, name in enumerate(CLASSES)}
     every["mail"]["latency"] = ("counts", [(20_000, 5)])
     every["dns"]["latency"] = ("hdr", hdr_v2(Hdr()))
@@ -253,7 +264,7 @@ def reports():
 
     most = [(2 ** 32 - 1, 600_000_000)]
     other = {"flows": 600_000_000, "flagged": 600_000_000, "latency": ("counts", most),
-             "rules": {"規則": 250, "r" * 64: 251}}
+             "rules": {"規則": 250, "r" * 128: 251}}
     yield ("report-extremes",
            {"device": "x" * 64, "boot": 2 ** 64 - 1, "seq": 2 ** 64 - 1, "uptime_ms": 253_402_300_799_999,
             "start": -253_402_300_799_999, "period_ms": 60_000, "traffic": {"other": other}},
@@ -270,25 +281,32 @@ def statuses():
     yield ("status-empty-texts", {
         "device": "B-0042", "online": True, "boot": 8, "at": -1, "model": "", "branch": "札幌",
         "workaround": {"id": "", "active": False}})
+    # One name in the writing of a Mac, of an old terminal, of a C string, and with a mark that turns the line around.
+    written = {"device": "B-0042", "online": True, "boot": 9, "model": " Ｂ２００\0", "branch": "シ\u3099ャハ\u309aン支店\u3000",
+               "customer": "ｶﾌﾞｼｷ  ｶﾞｲｼｬ", "firmware": "5.2.1\u202e", "update": "\ufeff2026.11.21\u200b",
+               "packages": {"engine ": {"version": "４"}}}
+    meant = {**written, "model": "B200", "branch": "ジャパン支店", "customer": "カブシキ ガイシャ", "firmware": "5.2.1",
+             "update": "2026.11.21", "packages": {"engine": {"version": "4"}}}
+    yield ("status-forms", written, meant)
+
+
+def good(**changes):
+    return {**base_report(https=counters(latency=("counts", [(1200, 3)]))), **changes}
+
+
+def https(**changes):
+    return base_report(https=counters(**changes))
+
+
+def raw(old, new):
+    return json_report(good()).replace(old, new, 1)
+
+
+WILL = {"device": "B-0042", "online": True, "boot": 1}
 
 
 def refused():
-    """(name, kind, payload, reason): one payload for each reason that a payload can have."""
-    def good(**changes):
-        return {**base_report(https=counters(latency=("counts", [(1200, 3)]))), **changes}
-
-    def https(**changes):
-        return base_report(https=counters(**changes))
-
-    def raw(old, new):
-        return json_report(good()).replace(old, new, 1)
-
-    def hdr(data):
-        return binary_report(https(latency=("hdr", data)))
-
-    plain = hdr_v2(Hdr())
-    bomb = struct.pack(">IIIIQQd", 0x1C849313, 0, 0, 5, 1, 2 ** 62, 1.0) + bytes(5_000_000)
-    bomb = zlib.compress(bomb, 9)
+    """(name, kind, payload, reason): one payload for each reason for which a whole message is refused."""
     yield "no bytes", "report", b"", "empty"
     yield "an array", "report", b"[]", "unknown_encoding"
     yield "binary version 2", "report", b"\x02" + binary_report(good())[1:], "unknown_encoding"
@@ -297,44 +315,100 @@ def refused():
     yield "binary cut short", "report", binary_report(good())[:-1], "truncated"
     yield "a length beyond the payload", "report", b"\x01\xfd" + b"\xff" * 8, "truncated"
     yield "NaN", "report", raw(b"1840", b"NaN"), "malformed"
-    yield "a byte after the binary report", "report", binary_report(good()) + b"\0", "trailing_bytes"
+    yield "nesting without end", "report", raw(b'"v":1', b'"x":' + b"[" * 10_000), "malformed"
+    yield "a byte after the binary report", "report", binary_report(good()) + b"x", "trailing_bytes"
     yield "a second object", "report", json_report(good()) + b"{}", "trailing_bytes"
-    yield "a number in quotes", "report", raw(b"1840", b'"1840"'), "wrong_type"
+    yield "a boot that is true", "report", raw(b'"boot":7', b'"boot":true'), "wrong_type"
+    yield "traffic that is a list", "report", raw(b'"traffic":{', b'"traffic":[],"x":{'), "wrong_type"
     yield "no seq", "report", raw(b'"seq":1234,', b""), "missing_field"
     yield "seq twice", "report", raw(b'"seq":1234,', b'"seq":1234,"seq":1234,'), "duplicate_field"
-    yield "https twice", "report", raw(b'"traffic":{', b'"traffic":{"https":{},'), "duplicate_class"
-    yield "a rule twice", "report", raw(b'"flows"', b'"rules":{"1":2,"1":2},"flows"'), "duplicate_name"
-    yield "class quic", "report", json_report(base_report(quic=counters())), "unknown_class"
     yield "another device", "report", binary_report(good(device="B-0043")), "device_mismatch"
-    yield "a fraction", "report", raw(b"1840", b"1840.5"), "not_an_integer"
-    yield "a negative count", "report", raw(b"1840", b"-1840"), "out_of_range"
+    yield "half a seq", "report", raw(b"1234", b"1234.5"), "not_an_integer"
+    yield "a negative boot", "report", raw(b'"boot":7', b'"boot":-7'), "out_of_range"
     yield "400 digits", "report", raw(b"1840", b"9" * 400), "out_of_range"
     yield "1e400", "report", raw(b"1840", b"1e400"), "out_of_range"
     yield "period 0", "report", binary_report(good(period_ms=0)), "out_of_range"
-    yield "period 60001", "report", json_report(good(period_ms=60_001)), "out_of_range"
-    yield "more flows than a box passes", "report", binary_report(https(flows=100_000_001)), "out_of_range"
-    yield "more flagged than flows", "report", json_report(https(flows=3, flagged=4)), "inconsistent"
-    yield "more flagged canaries than canaries", "report", binary_report(https(canary_flagged=21)), "inconsistent"
-    yield "5,000 samples", "report", binary_report(https(latency=("samples", [1] * 5_000))), "too_many"
-    yield "65 rules", "report", json_report(https(rules={str(n): 1 for n in range(65)})), "too_many"
-    yield "deep nesting", "report", raw(b'"v":1', b'"x":' + b"[" * 10_000), "too_deep"
-    yield "a rule without a name", "report", binary_report(https(rules={"": 1})), "bad_text"
-    yield "two forms of latency", "report", raw(b'"counts":', b'"samples":[1],"counts":'), "latency_forms"
-    yield "not base64", "report", raw(b'{"counts":[[1200,3]]}', b'{"hdr":"*"}'), "hdr_base64"
-    yield "an HDR of six digits", "report", hdr(plain[:12] + struct.pack(">I", 6) + plain[16:]), "hdr_header"
-    yield "an HDR that announces 4 GiB", "report", hdr(plain[:4] + b"\xff" * 4 + plain[8:]), "hdr_length"
+    yield "a status without boot", "status", b'{"v":1,"device":"B-0042","online":true}', "missing_field"
+    yield "online 2", "status", b"\x01\x06B-0042\x02\x07", "wrong_type"
+    yield "boot twice", "status", b'{"v":1,"device":"B-0042","online":true,"boot":1,"boot":2}', "duplicate_field"
+
+
+def left_out():
+    """(name, kind, payload, fields, reason of the first, what is left)."""
+    def rest(field=None, **changes):
+        traffic = counters(**changes)
+        for name in {"flagged": ("flows", "flagged"), "canary_flagged": ("canary", "canary_flagged")}.get(field, (field,)):
+            traffic.pop(name, None)
+        return traffic
+
+    def of(traffic, pairs=(), **head):
+        return expected_report({**base_report(https=traffic), **head}, {"https": pairs})
+
+    one = [(1200, 3)]
+    whole = of(counters(), one)
+
+    def hdr(data):
+        return binary_report(https(latency=("hdr", data)))
+
+    plain = hdr_v2(Hdr())
+    bomb = zlib.compress(struct.pack(">IIIIQQd", 0x1C849313, 0, 0, 5, 1, 2 ** 62, 1.0) + bytes(5_000_000), 9)
     beyond = leb128(-368) + leb128(1)
     beyond = struct.pack(">IIIIQQd", 0x1C849313, len(beyond), 0, 1, 1, MAX_US, 1.0) + beyond
-    yield "an HDR with a count beyond its range", "report", hdr(beyond), "hdr_counts"
-    yield "an HDR that does not inflate", "report", hdr(struct.pack(">II", 0x1C849314, 8) + b"\0" * 8), "hdr_inflate"
-    yield "a deflate bomb", "report", hdr(struct.pack(">II", 0x1C849314, len(bomb)) + bomb), "hdr_length"
-    will = {"device": "B-0042", "online": True, "boot": 1}
+    yield "a class of nobody", "report", json_report(base_report(quic=counters(), https=counters())), {"class": 1}, \
+        "unknown_class", of(counters())
+    yield "https twice", "report", raw(b'"traffic":{', b'"traffic":{"https":{},'), {"class": 1}, "duplicate_class", \
+        expected_report(base_report(https={}), {})
+    yield "a start that is a date", "report", raw(b'"start":1795305600000', b'"start":"2026-11-21"'), {"start": 1}, \
+        "wrong_type", of(counters(), one, start=0)
+    yield "a fraction of a flow", "report", raw(b"1840", b"1840.5"), {"flows": 1, "flagged": 1}, "not_an_integer", \
+        of(rest("flagged"), one)
+    yield "a negative count", "report", raw(b'"released":2', b'"released":-2'), {"released": 1}, "out_of_range", \
+        of(rest("released"), one)
+    yield "flows twice", "report", raw(b'"flows":1840', b'"flows":1840,"flows":7'), {"flows": 1}, "duplicate_field", whole
+    yield "more flows than a box passes", "report", binary_report(https(flows=100_000_001)), {"flows": 1}, \
+        "out_of_range", of(rest("flagged"))
+    yield "a count of more than 32 bits", "report", binary_report(https(released=2 ** 32)), {"released": 1}, \
+        "out_of_range", of(rest("released"))
+    yield "more flagged than flows", "report", json_report(https(flows=3, flagged=4)), {"flagged": 1}, "inconsistent", \
+        of(rest("flagged"))
+    yield "more flagged canaries than canaries", "report", binary_report(https(canary_flagged=21)), \
+        {"canary_flagged": 1}, "inconsistent", of(rest("canary_flagged"))
+    yield "5,000 samples", "report", binary_report(https(latency=("samples", [1] * 5_000))), {"latency": 1}, \
+        "too_many", of(counters())
+    yield "65 rules", "report", json_report(https(rules={str(n): 1 for n in range(65)})), {"rules": 1}, "too_many", \
+        of(counters(rules={str(n): 1 for n in range(64)}))
+    yield "a rule twice", "report", raw(b'"flows"', b'"rules":{"1":2,"1":3},"flows"'), {"rules": 1}, \
+        "duplicate_name", of(counters(rules={"1": 2}), one)
+    yield "a rule without a name", "report", binary_report(https(rules={"": 1, "2": 3})), {"rules": 1}, "bad_text", \
+        of(counters(rules={"2": 3}))
+    yield "two forms of latency", "report", raw(b'"latency":{', b'"latency":{"samples":[5],'), {"latency": 1}, \
+        "latency_forms", of(counters(), [(5, 1)])
+    yield "a pair of three", "report", raw(b"[1200,3]", b"[1,2,3],[1200,3]"), {"latency": 1}, "wrong_type", whole
+    yield "a negative latency", "report", raw(b"[1200,3]", b"[-1,2],[1200,3]"), {"latency": 1}, "out_of_range", whole
+    yield "not base64", "report", raw(b'{"counts":[[1200,3]]}', b'{"hdr":"*"}'), {"latency": 1}, "hdr_base64", \
+        of(counters())
+    for name, data, reason in (
+            ("an HDR of six digits", plain[:12] + struct.pack(">I", 6) + plain[16:], "hdr_header"),
+            ("an HDR that announces 4 GiB", plain[:4] + b"\xff" * 4 + plain[8:], "hdr_length"),
+            ("an HDR with a count beyond its range", beyond, "hdr_counts"),
+            ("an HDR that does not inflate", struct.pack(">II", 0x1C849314, 8) + b"\0" * 8, "hdr_inflate"),
+            ("a deflate bomb", struct.pack(">II", 0x1C849314, len(bomb)) + bomb, "hdr_length")):
+        yield name, "report", hdr(data), {"latency": 1}, reason, of(counters())
     packages = {str(n): {"version": "1"} for n in range(33)}
-    yield "a status without boot", "status", b'{"v":1,"device":"B-0042","online":true}', "missing_field"
-    yield "a model of 65 bytes", "status", json_status({**will, "model": "m" * 65}), "bad_text"
-    yield "a bell in the branch", "status", binary_status({**will, "branch": "\a"}), "bad_text"
-    yield "33 packages", "status", json_status({**will, "packages": packages}), "too_many"
-    yield "online 2", "status", b"\x01\x06B-0042\x02\x07", "wrong_type"
+    first = {str(n): {"version": "1"} for n in range(32)}
+    yield "a model of 129 characters", "status", json_status({**WILL, "model": "型" * 129, "branch": "b"}), \
+        {"model": 1}, "bad_text", expected_status({**WILL, "branch": "b"})
+    yield "a branch in Shift_JIS", "status", b'{"v":1,"device":"B-0042","online":true,"boot":1,"branch":"\x8eD\x96y"}', \
+        {"branch": 1}, "bad_text", expected_status(WILL)
+    yield "33 packages", "status", json_status({**WILL, "packages": packages}), {"packages": 1}, "too_many", \
+        expected_status({**WILL, "packages": first})
+    yield "a package without a version", "status", json_status({**WILL, "packages": {"a": {}, "b": {"version": "1"}}}), \
+        {"packages": 1}, "missing_field", expected_status({**WILL, "packages": {"b": {"version": "1"}}})
+    yield "a workaround without active", "status", json_status({**WILL, "workaround": {"id": "WA-1"}, "update": "1"}), \
+        {"workaround": 1}, "missing_field", expected_status({**WILL, "update": "1"})
+    yield "an install time beyond all years", "status", \
+        json_status({**WILL, "update": "1", "update_installed_at": 2 ** 62}), {"update_installed_at": 1}, \
+        "out_of_range", expected_status({**WILL, "update": "1"})
 
 
 def main(directory):
@@ -349,13 +423,19 @@ def main(directory):
 
     for name, report, pairs_of in reports():
         write(name, binary_report(report), json_report(report), expected_report(report, pairs_of))
-    for name, status in statuses():
-        write(name, binary_status(status), json_status(status), expected_status(status))
+    for name, status, *meant in statuses():
+        write(name, binary_status(status), json_status(status), expected_status(*meant or [status]))
     with open(directory / "refused.jsonl", "w", encoding="utf-8") as lines:
         for name, kind, payload, reason in refused():
             payload = base64.b64encode(payload).decode()
             line = {"name": name, "kind": kind, "device": "B-0042", "reason": reason, "payload_b64": payload}
             lines.write(json.dumps(line) + "\n")
+    with open(directory / "left-out.jsonl", "w", encoding="utf-8") as lines:
+        for name, kind, payload, fields, reason, expected in left_out():
+            payload = base64.b64encode(payload).decode()
+            line = {"name": name, "kind": kind, "device": "B-0042", "fields": fields, "reason": reason,
+                    "expected": expected, "payload_b64": payload}
+            lines.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

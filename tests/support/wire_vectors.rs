@@ -92,3 +92,28 @@ pub fn check_refused(directory: &Path) -> Vec<String> {
     }
     reasons
 }
+
+/// Checks every line of `left-out.jsonl`; returns the reasons that were met.
+pub fn check_left_out(directory: &Path) -> Vec<String> {
+    let mut decoder = Decoder::new(Limits::default());
+    let lines = std::fs::read_to_string(directory.join("left-out.jsonl")).unwrap();
+    let mut reasons = Vec::new();
+    for line in lines.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| line[key].as_str().unwrap();
+        let payload = base64::engine::general_purpose::STANDARD.decode(text("payload_b64")).unwrap();
+        let device = text("device");
+        let decoded = match text("kind") {
+            "report" => report_value(device, decoder.report(device, &payload).unwrap()),
+            _ => status_value(device, &decoder.status(device, &payload).unwrap()),
+        };
+        assert_eq!(decoded, line["expected"], "{}", text("name"));
+        let fields: serde_json::Map<String, Value> =
+            decoder.left_out().iter().map(|(field, count)| (field.as_str().to_owned(), count.into())).collect();
+        assert_eq!(Value::Object(fields), line["fields"], "{}", text("name"));
+        let (_, why) = decoder.left_out().first().unwrap();
+        assert_eq!(why.reason(), text("reason"), "{}: {why}", text("name"));
+        reasons.push(why.reason().to_owned());
+    }
+    reasons
+}

@@ -6,7 +6,7 @@ use super::paths::{bare, paths};
 use super::{assert_none, files, is_test, read, without_tests};
 
 /// Modules of the crate that every shell module may import: data, time and the words they share, no behaviour of the shell.
-const SHARED: &[&str] = &["engine", "clock", "delivery", "record"];
+const SHARED: &[&str] = &["engine", "clock", "delivery", "record", "text"];
 
 /// Modules that wire the others together.
 const WIRING: &[&str] = &["app", "driver", "cli"];

@@ -261,6 +261,9 @@ impl Run {
         for (reason, count) in self.playback.iter().flat_map(Playback::refused) {
             writeln!(notes, "refused: {count} {reason}")?;
         }
+        for (field, count) in self.playback.iter().flat_map(Playback::left_out) {
+            writeln!(notes, "left out: {count} {field}")?;
+        }
         Ok(())
     }
 }

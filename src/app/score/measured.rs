@@ -31,7 +31,9 @@ pub fn read(data: &Path) -> anyhow::Result<Vec<Arc<Series>>> {
 }
 
 fn series(file: &Path) -> anyhow::Result<Series> {
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let told = || format!("cannot read {}", file.display());
+    let bytes = fs::read(file).with_context(told)?;
+    let text = crate::text::utf8(&bytes).with_context(told)?;
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(Series::parse(&name, &text)?)
+    Ok(Series::parse(&name, text)?)
 }

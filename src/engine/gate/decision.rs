@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::engine::device::MAX_LABEL_BYTES;
+use crate::engine::label;
 use crate::engine::time::Timestamp;
 
 /// Who decides what no person has.
@@ -13,7 +13,7 @@ pub const DETECTOR: &str = "detector";
 pub const MAX_VERSIONS: usize = 1_000;
 
 /// Longest name of a person and longest reason, in characters.
-pub const MAX_NAME: usize = 64;
+pub const MAX_NAME: usize = label::MAX_CHARS;
 /// See [`MAX_NAME`].
 pub const MAX_REASON: usize = 500;
 
@@ -69,7 +69,7 @@ impl Decision {
 pub enum VersionError {
     #[error("a version cannot be empty")]
     Empty,
-    #[error("a version cannot be longer than 64 bytes")]
+    #[error("a version cannot be longer than 128 characters")]
     Long,
     #[error("a version with '/', '+', '#', '$' or a control character cannot be a level of an MQTT topic")]
     NoTopicLevel,
@@ -80,7 +80,7 @@ pub enum VersionError {
 pub enum DecideError {
     #[error(transparent)]
     Version(#[from] VersionError),
-    #[error("say who decides: a name of 1 to 64 characters, other than \"detector\"")]
+    #[error("say who decides: a name of 1 to 128 characters, other than \"detector\"")]
     Name,
     #[error("say why: a reason of 1 to 500 characters")]
     Reason,
@@ -96,7 +96,7 @@ pub fn check_version(version: &str) -> Result<(), VersionError> {
     if version.is_empty() {
         return Err(VersionError::Empty);
     }
-    if version.len() > MAX_LABEL_BYTES {
+    if version.chars().nth(label::MAX_CHARS).is_some() {
         return Err(VersionError::Long);
     }
     if version.contains(['/', '+', '#', '$']) || version.contains(char::is_control) {

@@ -278,22 +278,23 @@ fn a_decision_without_a_name_a_reason_or_a_version_is_refused() {
     let gates = Gates::new(Policy::default());
     let decide = |version: &str, by: &str, reason: &str| gates.decide(version, Gate::Hold, (by, reason), T0);
     let long = |n: usize| "x".repeat(n);
-    assert!(decide(&long(64), &long(64), &long(500)).is_ok());
-    assert!(decide("2026.11.21", "佐藤", "試験").is_ok());
-    for by in ["", "  ", "detector", "Detector", "a\nb", &long(65)] {
+    assert!(decide(&long(128), &long(128), &long(500)).is_ok());
+    let formed = decide(" ２０２６.11.21\0", "佐藤\u{3000}", "試験\u{202e}").unwrap();
+    assert_eq!((&*formed.version, &*formed.by, &*formed.reason), ("2026.11.21", "佐藤", "試験"));
+    for by in ["", "  ", "detector", "Detector\u{200b}", &long(129)] {
         assert_eq!(decide("v1", by, "r"), Err(DecideError::Name), "{by}");
     }
-    for reason in ["", " ", "a\0", &long(501)] {
+    for reason in ["", " ", "a\nb", &long(501)] {
         assert_eq!(decide("v1", "Sato", reason), Err(DecideError::Reason), "{reason}");
     }
     for (version, fault) in [
         ("", VersionError::Empty),
-        (&*long(65), VersionError::Long),
+        (&*long(129), VersionError::Long),
         ("a/b", VersionError::NoTopicLevel),
         ("a+b", VersionError::NoTopicLevel),
         ("+", VersionError::NoTopicLevel),
         ("#", VersionError::NoTopicLevel),
-        ("a\0", VersionError::NoTopicLevel),
+        ("\0", VersionError::Empty),
         ("$SYS", VersionError::NoTopicLevel),
     ] {
         assert_eq!(decide(version, "Sato", "r"), Err(fault.into()), "{version}");

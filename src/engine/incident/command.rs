@@ -15,6 +15,7 @@ use super::state::{State, Trigger};
 use super::{LifeSettings, MAX_NAME, MAX_TEXT};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Scope;
+use crate::engine::label;
 use crate::engine::time::Timestamp;
 
 /// A person's wish. Who wishes, and whether that person may, is for the caller to know.
@@ -141,8 +142,7 @@ pub(super) fn text(text: &str, refusal: Refusal) -> Result<(), Refusal> {
 }
 
 fn name(name: &str) -> Result<(), Refusal> {
-    let fits = (1..=MAX_NAME).contains(&name.trim().chars().count()) && !name.contains(char::is_control);
-    if fits { Ok(()) } else { Err(Refusal::Name) }
+    if (1..=MAX_NAME).contains(&name.chars().count()) { Ok(()) } else { Err(Refusal::Name) }
 }
 
 impl Case {
@@ -157,6 +157,7 @@ impl Case {
         seen: Option<&Observation<'_>>,
         (settings, now): (&LifeSettings, Timestamp),
     ) -> Result<Vec<CaseEvent>, Refusal> {
+        let (command, by) = (&command.clone().formed(), &*label::form(by));
         name(by)?;
         if !self.is_open() {
             return Err(Refusal::Closed);
@@ -216,16 +217,17 @@ impl Case {
                 let fits = |plan: &WorkaroundPlan| {
                     let texts = [&plan.script.ja, &plan.script.en];
                     let lengths = || texts.iter().map(|text| text.trim().chars().count());
-                    !plan.id.trim().is_empty()
-                        && plan.id.len() <= crate::engine::device::MAX_LABEL_BYTES
+                    (1..=label::MAX_CHARS).contains(&plan.id.chars().count())
                         && lengths().any(|length| length > 0)
                         && lengths().all(|length| length <= MAX_TEXT)
                 };
                 if !workaround.as_ref().is_none_or(fits) {
                     return Err(Refusal::Script);
                 }
-                if let Some(fix) = fix {
-                    name(&fix.name())?;
+                match fix {
+                    Some(Fix::Package { name: package, version }) => name(package).and_then(|()| name(version))?,
+                    Some(Fix::Update(text) | Fix::Elsewhere(text)) => name(text)?,
+                    None => {}
                 }
                 if fix_due_at.is_some_and(|due| due < now) {
                     return Err(Refusal::Due);

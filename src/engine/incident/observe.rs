@@ -9,6 +9,7 @@ use super::ladder::{Claim, Proof, Rung};
 use super::log::Log;
 use super::{LifeSettings, TELEMETRY};
 use crate::engine::device::{DeviceId, Label};
+use crate::engine::label;
 use crate::engine::time::Timestamp;
 
 /// What is seen of one device as of a tick.
@@ -118,7 +119,8 @@ impl Case {
             _ => {}
         }
         if let Some((id, active)) = sighting.workaround {
-            let ours = self.countermeasures.workaround().is_some_and(|plan| id.is_none_or(|id| id == plan.id));
+            let ours =
+                self.countermeasures.workaround().is_some_and(|plan| id.is_none_or(|id| label::same(id, &plan.id)));
             match (active, rung.proves(Proof::Workaround), rung.workaround_active) {
                 (true, false, _) if ours => note(&mut news.proved, Proof::Workaround),
                 (true, true, false) => note(&mut news.disproved, Proof::Revert),

@@ -2,6 +2,9 @@
 //!
 //! Read with bincode's own primitives, field by field, into the reused report: no length that a message claims is ever
 //! used to reserve memory, so a lying one runs into the end of the payload.
+//!
+//! A number is read with 64 bits wherever it may be left out, because the form says how wide each one is: one that its field
+//! cannot hold does not lose the place of the next.
 
 use bincode::BorrowDecode;
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
@@ -9,10 +12,12 @@ use bincode::de::read::{Reader, SliceReader};
 use bincode::de::{BorrowDecoder as _, Decode, DecoderImpl};
 use bincode::error::DecodeError as BincodeError;
 
-use super::build::{Build, Counts, check_uptime, check_wall, label, optional_label};
+use super::build::{self, Build, Counts, check_count, check_uptime, check_wall, full_name};
 use super::error::DecodeError;
+use super::left_out::{Field, LeftOut};
 use super::limits::{Limits, MAX_PAYLOAD_BYTES};
-use crate::engine::device::{Package, Status, TrafficClass, Workaround};
+use crate::engine::device::{Label, Package, Status, TrafficClass, Workaround};
+use crate::engine::label;
 
 /// bincode counts an integer at its full width whatever it takes on the wire: eight times the bytes at most.
 const CLAIM_LIMIT: usize = 8 * MAX_PAYLOAD_BYTES;
@@ -26,12 +31,14 @@ impl From<BincodeError> for DecodeError {
             // A payload within its own limit can only exceed bincode's by a length that lies.
             BincodeError::UnexpectedEnd { .. } | BincodeError::LimitExceeded => Self::Truncated,
             BincodeError::InvalidIntegerType { .. } => Self::OutOfRange("integer"),
-            BincodeError::Utf8 { .. } => Self::BadText("utf-8"),
             BincodeError::InvalidBooleanValue(_) | BincodeError::UnexpectedVariant { .. } => Self::WrongType,
             _ => Self::Malformed,
         }
     }
 }
+
+/// Stands for a text that is no UTF-8, and is left out as one that cannot be read.
+const NOT_UTF8: &str = "\u{fffd}";
 
 /// A position in a payload.
 struct Input<'a>(DecoderImpl<SliceReader<'a>, Config, ()>);
@@ -47,8 +54,9 @@ impl<'a> Input<'a> {
         Ok(T::decode(&mut self.0)?)
     }
 
+    /// A text; where its bytes are no UTF-8 it is nothing that can be used.
     fn text(&mut self) -> Result<&'a str, DecodeError> {
-        Ok(<&str>::borrow_decode(&mut self.0)?)
+        Ok(str::from_utf8(self.bytes()?).unwrap_or(NOT_UTF8))
     }
 
     fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
@@ -65,7 +73,7 @@ impl<'a> Input<'a> {
     }
 
     fn device(&mut self, expected: &str) -> Result<(), DecodeError> {
-        if self.text()? == expected { Ok(()) } else { Err(DecodeError::DeviceMismatch) }
+        if label::same(self.text()?, expected) { Ok(()) } else { Err(DecodeError::DeviceMismatch) }
     }
 
     fn end(mut self) -> Result<(), DecodeError> {
@@ -81,8 +89,8 @@ pub(super) fn report(mut build: Build<'_>, device: &str, payload: &[u8]) -> Resu
     build.report.boot = input.get()?;
     build.report.seq = input.get()?;
     build.report.uptime_ms = check_uptime(input.get()?)?;
-    build.report.start = check_wall("start", input.get()?)?;
-    build.report.period_ms = input.get()?;
+    build.report.start = build.left.keep(Field::Start, check_wall("start", input.get()?)).unwrap_or(0);
+    build.report.period_ms = check_count("period_ms", input.get()?)?;
     for _ in 0..input.get::<u64>()? {
         class(&mut build, &mut input)?;
     }
@@ -91,93 +99,105 @@ pub(super) fn report(mut build: Build<'_>, device: &str, payload: &[u8]) -> Resu
 }
 
 fn class(build: &mut Build<'_>, input: &mut Input<'_>) -> Result<(), DecodeError> {
-    let class = TrafficClass::from_index(input.get::<u32>()? as usize).ok_or(DecodeError::UnknownClass)?;
-    build.open_class(class)?;
+    let class = TrafficClass::from_index(usize::try_from(input.get::<u64>()?).unwrap_or(usize::MAX));
+    let is_kept = build.open_class(class);
     if input.some()? {
         latency(build, input)?;
     }
+    let left = build.left;
+    let mut count = |field: Field| -> Result<u32, DecodeError> {
+        let count = check_count(field.as_str(), input.get()?);
+        Ok(left.keep(field, count).unwrap_or(0))
+    };
     let counts = Counts {
-        flows: input.get()?,
-        flagged: input.get()?,
-        canary: input.get()?,
-        canary_flagged: input.get()?,
-        released: input.get()?,
+        flows: count(Field::Flows)?,
+        flagged: count(Field::Flagged)?,
+        canary: count(Field::Canary)?,
+        canary_flagged: count(Field::CanaryFlagged)?,
+        released: count(Field::Released)?,
     };
     for _ in 0..input.get::<u64>()? {
         let name = input.text()?;
-        let count = input.get()?;
-        build.rule(name, count)?;
+        let count = check_count("rules", input.get()?);
+        if build.rule(name, 0) {
+            build.set_rule_count(count);
+        }
     }
-    build.close_class(class, counts)
+    match class.filter(|_| is_kept) {
+        Some(class) => build.close_class(class, counts),
+        None => build.abandon_class(),
+    }
+    Ok(())
+}
+
+/// A latency in microseconds: what 32 bits do not hold is longer than a minute, and counts as one anyway.
+#[inline]
+fn us(input: &mut Input<'_>) -> Result<u32, DecodeError> {
+    Ok(u32::try_from(input.get::<u64>()?).unwrap_or(u32::MAX))
 }
 
 fn latency(build: &mut Build<'_>, input: &mut Input<'_>) -> Result<(), DecodeError> {
     match input.get::<u32>()? {
         0 => {
             for _ in 0..input.get::<u64>()? {
-                build.latency(input.get()?, 1)?;
+                build.latency(us(input)?, 1);
             }
         }
         1 => {
             for _ in 0..input.get::<u64>()? {
-                let us = input.get()?;
-                build.latency(us, input.get()?)?;
+                let us = us(input)?;
+                if let Some(count) = build.left.keep(Field::Latency, check_count("latency", input.get()?)) {
+                    build.latency(us, count);
+                }
             }
         }
-        2 => build.hdr(input.bytes()?)?,
+        2 => build.hdr(input.bytes()?),
         _ => return Err(DecodeError::WrongType),
     }
     Ok(())
 }
 
 /// Decodes a status.
-pub(super) fn status(limits: &Limits, device: &str, payload: &[u8]) -> Result<Status, DecodeError> {
+pub(super) fn status((limits, left): (&Limits, &LeftOut), device: &str, payload: &[u8]) -> Result<Status, DecodeError> {
     let mut input = Input::new(payload);
     input.device(device)?;
     let status = Status {
         online: input.get()?,
         boot: input.get()?,
-        at: wall(&mut input, "at")?.unwrap_or(0),
-        model: text(&mut input, "model")?,
-        branch: text(&mut input, "branch")?,
-        customer: text(&mut input, "customer")?,
-        firmware: text(&mut input, "firmware")?,
-        update: text(&mut input, "update")?,
-        update_installed_at: wall(&mut input, "update_installed_at")?,
-        packages: packages(limits, &mut input)?,
-        workaround: workaround(&mut input)?,
+        at: wall(&mut input, left, Field::At)?.unwrap_or(0),
+        model: name(&mut input, left, Field::Model)?,
+        branch: name(&mut input, left, Field::Branch)?,
+        customer: name(&mut input, left, Field::Customer)?,
+        firmware: name(&mut input, left, Field::Firmware)?,
+        update: name(&mut input, left, Field::Update)?,
+        update_installed_at: wall(&mut input, left, Field::UpdateInstalledAt)?,
+        packages: packages((limits, left), &mut input)?,
+        workaround: workaround(&mut input, left)?,
     };
     input.end()?;
     Ok(status)
 }
 
-fn packages(limits: &Limits, input: &mut Input<'_>) -> Result<Vec<Package>, DecodeError> {
-    let mut packages: Vec<Package> = Vec::new();
+fn packages((limits, left): (&Limits, &LeftOut), input: &mut Input<'_>) -> Result<Vec<Package>, DecodeError> {
+    let mut packages = build::Packages::new(left, limits);
     for _ in 0..input.get::<u64>()? {
-        if packages.len() >= limits.max_packages {
-            return Err(DecodeError::TooMany("packages"));
-        }
-        let name = label("packages", input.text()?)?;
-        if packages.iter().any(|package| package.name == name) {
-            return Err(DecodeError::DuplicateName);
-        }
-        let version = label("version", input.text()?)?;
-        packages.push(Package { name, version, installed_at: wall(input, "installed_at")? });
+        let (name, version) = (input.text()?, input.text()?);
+        packages.add(name, full_name("version", version), wall(input, left, Field::Packages)?);
     }
-    Ok(packages)
+    Ok(packages.finish())
 }
 
-fn workaround(input: &mut Input<'_>) -> Result<Option<Workaround>, DecodeError> {
+fn workaround(input: &mut Input<'_>, left: &LeftOut) -> Result<Option<Workaround>, DecodeError> {
     if !input.some()? {
         return Ok(None);
     }
-    Ok(Some(Workaround { id: text(input, "workaround id")?, active: input.get()? }))
+    Ok(Some(Workaround { id: name(input, left, Field::Workaround)?, active: input.get()? }))
 }
 
-fn wall(input: &mut Input<'_>, field: &'static str) -> Result<Option<i64>, DecodeError> {
-    if input.some()? { check_wall(field, input.get()?).map(Some) } else { Ok(None) }
+fn wall(input: &mut Input<'_>, left: &LeftOut, field: Field) -> Result<Option<i64>, DecodeError> {
+    Ok(if input.some()? { left.keep(field, check_wall(field.as_str(), input.get()?)) } else { None })
 }
 
-fn text(input: &mut Input<'_>, field: &'static str) -> Result<Option<crate::engine::device::Label>, DecodeError> {
-    if input.some()? { optional_label(field, input.text()?) } else { Ok(None) }
+fn name(input: &mut Input<'_>, left: &LeftOut, field: Field) -> Result<Option<Label>, DecodeError> {
+    Ok(if input.some()? { build::name(left, field, input.text()?) } else { None })
 }

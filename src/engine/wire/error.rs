@@ -1,8 +1,8 @@
-//! Why a message was refused.
+//! Why a message was refused, or a field of it left out.
 
 use thiserror::Error;
 
-/// A refusal. Small and `Copy`: refusing a hostile message must not cost more than accepting a good one.
+/// Why a message, or a field of it, cannot be used. Small and `Copy`: refusing a hostile message must not cost more than accepting a good one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum DecodeError {
     /// Not the topic of a report or status of a valid device id.
@@ -62,11 +62,8 @@ pub enum DecodeError {
     /// More items than the limit.
     #[error("there are too many {0}")]
     TooMany(&'static str),
-    /// An unknown field that is nested too deeply.
-    #[error("an unknown field is nested too deeply")]
-    TooDeep,
-    /// A text that is empty where it may not be, too long, or holds control characters.
-    #[error("the text of `{0}` is empty, too long, or holds control characters")]
+    /// A text that is empty where it may not be, too long, or no UTF-8.
+    #[error("the text of `{0}` is empty, longer than 128 characters, or not UTF-8")]
     BadText(&'static str),
     /// More than one form of latency in one class.
     #[error("a class holds more than one form of latency")]
@@ -89,7 +86,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// Every reason there is: the closed set of values of the metric label.
+    /// Every reason for which a whole message is refused: the closed set of values of the metric label.
     pub const REASONS: &'static [&'static str] = &[
         "bad_topic",
         "empty",
@@ -102,15 +99,23 @@ impl DecodeError {
         "wrong_type",
         "missing_field",
         "duplicate_field",
+        "device_mismatch",
+        "not_an_integer",
+        "out_of_range",
+    ];
+
+    /// Every reason for which a field is left out of a message that is accepted.
+    pub const LEFT_OUT_REASONS: &'static [&'static str] = &[
+        "wrong_type",
+        "missing_field",
+        "duplicate_field",
         "duplicate_class",
         "duplicate_name",
         "unknown_class",
-        "device_mismatch",
         "not_an_integer",
         "out_of_range",
         "inconsistent",
         "too_many",
-        "too_deep",
         "bad_text",
         "latency_forms",
         "hdr_base64",
@@ -120,7 +125,7 @@ impl DecodeError {
         "hdr_inflate",
     ];
 
-    /// The reason as a metric label; one of [`Self::REASONS`].
+    /// The reason as a metric label; one of [`Self::REASONS`] or, of a field, of [`Self::LEFT_OUT_REASONS`].
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::BadTopic => "bad_topic",
@@ -142,7 +147,6 @@ impl DecodeError {
             Self::OutOfRange(_) => "out_of_range",
             Self::Inconsistent(_) => "inconsistent",
             Self::TooMany(_) => "too_many",
-            Self::TooDeep => "too_deep",
             Self::BadText(_) => "bad_text",
             Self::LatencyForms => "latency_forms",
             Self::HdrBase64 => "hdr_base64",

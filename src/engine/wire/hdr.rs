@@ -5,17 +5,23 @@
 //!
 //! | bytes | what | accepted |
 //! |---|---|---|
-//! | 0..4 | cookie | 0x1C849313 |
-//! | 4..8 | length of the counts in bytes | what is there, at most [`Limits::max_inflated`](super::Limits::max_inflated) |
-//! | 8..12 | normalizing index offset | 0 |
-//! | 12..16 | significant digits | 1..=5 |
-//! | 16..24 | lowest discernible value | 1 or more |
-//! | 24..32 | highest trackable value | twice the lowest or more |
-//! | 32..40 | integer-to-double ratio (IEEE 754) | 1.0 |
+//! | 0..4 | cookie | 0x1C849313; the 1 may be any other digit |
+//! | 4..8 | length of the counts in bytes | at most [`Limits::max_inflated`](super::Limits::max_inflated); 0: all that follow |
+//! | 8..12 | normalizing index offset | 0, or one that cannot be an offset |
+//! | 12..16 | significant digits | 0..=5 |
+//! | 16..24 | lowest discernible value | 0 counts as 1 |
+//! | 24..32 | highest trackable value | any; below twice the lowest it says nothing |
+//! | 32..40 | integer-to-double ratio (IEEE 754) | 1.0, or the integers 1 and 0 in its place |
 //!
 //! The counts are zigzag LEB128 numbers of at most 9 bytes, in the order of the histogram's buckets: a positive number
 //! is a count, a negative one a run of so many empty buckets. The deflate form is the cookie 0x1C849314, the length of
 //! what follows, and a zlib stream of a plain one.
+//!
+//! Where a value lies follows from digits and lowest alone. So what libraries write wrongly elsewhere, and their own readers pass
+//! over, is no reason to do without the counts: the JavaScript library (3.1.0) writes the offset 1 and the ratio as the integer 1, the Go
+//! library before July 2026 the offset 1, older C libraries count the header into the length, and some write the lowest 0. A
+//! real offset is a multiple of half a range of buckets; what it then means differs between Java and C, and nothing is made of it.
+//! A ratio that is really one belongs to a histogram of doubles, whose unit is not ours.
 //!
 //! The header of a foreign histogram says how much memory *its* library would need. This reader never builds that
 //! histogram: it walks the numbers, adds each count to the bucket of ours that holds the middle of its value range
@@ -37,6 +43,8 @@ use crate::engine::report::Bucket;
 
 const COOKIE: u32 = 0x1C84_9313;
 const COOKIE_DEFLATE: u32 = 0x1C84_9314;
+/// The bits of a cookie that said how wide a count is, before the counts were LEB128.
+const COOKIE_WIDTH: u32 = 0xF0;
 const HEADER_BYTES: usize = 40;
 const WINDOW_BYTES: usize = 4096;
 
@@ -71,21 +79,22 @@ impl HdrReader {
     /// bytes, after inflation. What `sink` was given before an error is of no use.
     ///
     /// # Errors
-    /// One of the `Hdr` refusals, [`DecodeError::OutOfRange`] for a count or value above 32 bits, or what `sink` refuses.
+    /// One of the `Hdr` refusals, [`DecodeError::OutOfRange`] for a count above 32 bits, or what `sink` refuses.
     pub fn read(&mut self, bytes: &[u8], max_counts: usize, sink: &mut Sink<'_>) -> Result<(), DecodeError> {
         let (cookie, rest) = bytes.split_first_chunk::<4>().ok_or(DecodeError::HdrLength)?;
-        match u32::from_be_bytes(*cookie) {
-            COOKIE => {
+        match u32::from_be_bytes(*cookie) | COOKIE_WIDTH {
+            cookie if cookie == COOKIE | COOKIE_WIDTH => {
                 let (header, counts) = bytes.split_first_chunk().ok_or(DecodeError::HdrLength)?;
                 let mut counter = Counter::new(header, max_counts)?;
+                if counter.announced > counts.len() {
+                    return Err(DecodeError::HdrLength);
+                }
                 counter.feed(counts, sink)?;
                 counter.finish(sink)
             }
-            COOKIE_DEFLATE => {
-                let (length, stream) = rest.split_first_chunk::<4>().ok_or(DecodeError::HdrLength)?;
-                if u32::from_be_bytes(*length) as usize != stream.len() {
-                    return Err(DecodeError::HdrLength);
-                }
+            cookie if cookie == COOKIE_DEFLATE | COOKIE_WIDTH => {
+                // The stream says itself where it ends, and a checksum that it has come whole.
+                let (_, stream) = rest.split_first_chunk::<4>().ok_or(DecodeError::HdrLength)?;
                 self.read_deflate(stream, max_counts, sink)
             }
             _ => Err(DecodeError::HdrHeader),
@@ -101,13 +110,12 @@ impl HdrReader {
         let (header, counts) = self.window[..filled].split_first_chunk().ok_or(DecodeError::HdrLength)?;
         let mut counter = Counter::new(header, max_counts)?;
         counter.feed(counts, sink)?;
-        // The counter refuses what goes beyond the length in the header, so a bomb ends within one window of it.
-        while !ended {
+        // One window beyond the announced counts: enough to meet the checksum of an honest stream, too little for a bomb.
+        let mut beyond = false;
+        while !ended && !beyond {
+            beyond = counter.left == 0;
             let filled = self.inflate_some(stream, 0, &mut ended)?;
             counter.feed(&self.window[..filled], sink)?;
-        }
-        if self.inflate.total_in() as usize != stream.len() {
-            return Err(DecodeError::HdrLength);
         }
         counter.finish(sink)
     }
@@ -133,6 +141,7 @@ impl Layout {
     fn new(digits: u32, lowest: u64, highest: u64) -> Result<Self, DecodeError> {
         // log2 of the buckets in the first range: 2 * 10^digits, rounded up to a power of two.
         let sub_magnitude = match digits {
+            0 => 1,
             1 => 5,
             2 => 8,
             3 => 11,
@@ -140,9 +149,9 @@ impl Layout {
             5 => 18,
             _ => return Err(DecodeError::HdrHeader),
         };
-        if lowest == 0 || lowest > u64::MAX / 2 || highest < 2 * lowest {
-            return Err(DecodeError::HdrHeader);
-        }
+        let lowest = lowest.max(1);
+        // A highest value that cannot be bounds nothing: HdrHistogram's values have 63 bits.
+        let highest = if highest / 2 < lowest { i64::MAX as u64 } else { highest };
         let unit_magnitude = lowest.ilog2();
         if unit_magnitude + sub_magnitude > 63 {
             return Err(DecodeError::HdrHeader);
@@ -152,6 +161,12 @@ impl Layout {
         let ranges = (u64::BITS - highest.leading_zeros()).saturating_sub(first) + 1;
         let half_magnitude = sub_magnitude - 1;
         Ok(Self { unit_magnitude, half_magnitude, buckets: u64::from(ranges + 1) << half_magnitude })
+    }
+
+    /// Whether the counts stand where their buckets are, whatever the header says: an offset is a multiple of half a range.
+    fn is_no_offset(&self, offset: i32) -> bool {
+        let half = 1_i64 << self.half_magnitude;
+        offset == 0 || offset == 1 || i64::from(offset) % half != 0
     }
 
     /// The middle of the values that bucket `index` counts, rounded up.
@@ -168,7 +183,9 @@ impl Layout {
 /// Walks the counts of a histogram, in as many pieces as they come in.
 struct Counter {
     layout: Layout,
-    /// Bytes of the counts that have not come yet.
+    /// Bytes of the counts that the header announces; 0: it does not say.
+    announced: usize,
+    /// Bytes of the counts that are still read.
     left: usize,
     /// Index of the next count in the foreign histogram.
     index: u64,
@@ -185,18 +202,28 @@ impl Counter {
         let u64_at = |at: usize| u64::from(u32_at(at)) << 32 | u64::from(u32_at(at + 4));
         let (cookie, length, offset, digits) = (u32_at(0), u32_at(4) as usize, u32_at(8), u32_at(12));
         let (lowest, highest, ratio) = (u64_at(16), u64_at(24), u64_at(32));
-        if cookie != COOKIE || offset != 0 || ratio != 1.0_f64.to_bits() {
+        let is_plain = cookie | COOKIE_WIDTH == COOKIE | COOKIE_WIDTH;
+        if !is_plain || !(ratio == 1.0_f64.to_bits() || ratio <= 1) {
             return Err(DecodeError::HdrHeader);
         }
         if length > max_counts {
             return Err(DecodeError::HdrLength);
         }
         let layout = Layout::new(digits, lowest, highest)?;
-        Ok(Self { layout, left: length, index: 0, number: 0, bits: 0, open: None })
+        if !layout.is_no_offset(offset as i32) {
+            return Err(DecodeError::HdrHeader);
+        }
+        let left = if length == 0 { max_counts } else { length };
+        Ok(Self { layout, announced: length, left, index: 0, number: 0, bits: 0, open: None })
     }
 
+    /// Reads what is announced of `bytes`. What follows it is padding.
     fn feed(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), DecodeError> {
-        self.left = self.left.checked_sub(bytes.len()).ok_or(DecodeError::HdrLength)?;
+        if self.announced == 0 && bytes.len() > self.left {
+            return Err(DecodeError::HdrLength);
+        }
+        let bytes = &bytes[..bytes.len().min(self.left)];
+        self.left -= bytes.len();
         for &byte in bytes {
             // The ninth byte is used whole: 8 * 7 + 8 bits make 64.
             let last = self.bits == 56;
@@ -227,7 +254,8 @@ impl Counter {
 
     #[inline]
     fn count(&mut self, value: u64, count: u64, sink: &mut Sink<'_>) -> Result<(), DecodeError> {
-        let us = u32::try_from(value).map_err(|_| DecodeError::OutOfRange("latency"))?;
+        // What is longer than 32 bits of microseconds is longer than a minute too, and counts as one.
+        let us = u32::try_from(value).unwrap_or(u32::MAX);
         let ours = bucket_of(us) as u16;
         self.open = match self.open {
             Some((open, sum)) if open == ours => Some((open, sum.saturating_add(count))),
@@ -239,11 +267,8 @@ impl Counter {
         Ok(())
     }
 
-    /// Ends the histogram: everything announced has come, and the last number was whole.
+    /// Ends the histogram: the last number was whole.
     fn finish(self, sink: &mut Sink<'_>) -> Result<(), DecodeError> {
-        if self.left != 0 {
-            return Err(DecodeError::HdrLength);
-        }
         if self.bits != 0 {
             return Err(DecodeError::HdrCounts);
         }

@@ -10,6 +10,7 @@ mod report;
 mod status;
 mod value;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use serde::de;
@@ -20,26 +21,35 @@ pub(super) use report::report;
 pub(super) use status::status;
 
 use super::error::DecodeError;
-use super::limits::Limits;
+use super::left_out::{Field, LeftOut};
 
 /// The payload as text: checked once as a whole, which takes a quarter off the time of checking each string.
-fn text(payload: &[u8]) -> Result<&str, DecodeError> {
-    str::from_utf8(payload).map_err(|error| match error.error_len() {
-        Some(_) => DecodeError::Malformed,
-        None => DecodeError::Truncated,
-    })
+///
+/// A text in another encoding (Shift_JIS, say) costs itself: where its bytes are no UTF-8 there is a replacement character, for
+/// which the text is left out.
+fn text(payload: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
+    match str::from_utf8(payload) {
+        Ok(text) => Ok(Cow::Borrowed(text)),
+        Err(error) if error.error_len().is_none() => Err(DecodeError::Truncated),
+        Err(_) => Ok(String::from_utf8_lossy(payload)),
+    }
 }
 
-/// What every part of one message shares: its bounds, and the reason of its refusal.
-struct Guard {
+/// What every part of one message shares: what is left out of it, and the reason of its refusal.
+struct Guard<'l> {
     refusal: Cell<Option<DecodeError>>,
-    skips_left: Cell<u32>,
-    max_depth: u32,
+    left: &'l LeftOut,
 }
 
-impl Guard {
-    fn new(limits: &Limits) -> Self {
-        Self { refusal: Cell::new(None), skips_left: Cell::new(limits.max_skipped), max_depth: limits.max_depth }
+impl<'l> Guard<'l> {
+    fn new(left: &'l LeftOut) -> Self {
+        Self { refusal: Cell::new(None), left }
+    }
+
+    /// The value of `result`, or nothing, which is noted.
+    #[inline]
+    fn or_left_out<T>(&self, field: Field, result: Result<T, DecodeError>) -> Option<T> {
+        self.left.keep(field, result)
     }
 
     /// Leaves the reason, and gives serde something to unwind with.
@@ -79,14 +89,21 @@ impl Guard {
 struct Seen(u16);
 
 impl Seen {
-    /// Notes field number `bit`; refuses it when it has come before.
+    /// Notes field number `bit`. Answers whether it has not come before.
+    #[inline]
+    fn is_new(&mut self, bit: u16) -> bool {
+        let is_new = !self.has(bit);
+        self.0 |= 1 << bit;
+        is_new
+    }
+
+    /// As [`Self::is_new`].
+    ///
+    /// # Errors
+    /// When it has come before: for a field that there must not be two of.
     #[inline]
     fn once(&mut self, bit: u16, name: &'static str) -> Result<(), DecodeError> {
-        if self.0 & 1 << bit != 0 {
-            return Err(DecodeError::DuplicateField(name));
-        }
-        self.0 |= 1 << bit;
-        Ok(())
+        if self.is_new(bit) { Ok(()) } else { Err(DecodeError::DuplicateField(name)) }
     }
 
     fn has(self, bit: u16) -> bool {

@@ -26,10 +26,6 @@ pub struct Limits {
     pub max_packages: usize,
     /// Longest counts section of an HdrHistogram in bytes, after inflation.
     pub max_inflated: usize,
-    /// Most values skipped in unknown JSON fields, nested ones included.
-    pub max_skipped: u32,
-    /// Deepest nesting inside an unknown JSON field.
-    pub max_depth: u32,
 }
 
 impl Default for Limits {
@@ -40,8 +36,6 @@ impl Default for Limits {
             max_rules: 64,
             max_packages: 32,
             max_inflated: 64 * 1024,
-            max_skipped: 1_024,
-            max_depth: 16,
         }
     }
 }

@@ -16,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::cookie::Jar;
 use super::origin::{Asked, Foreign, Origin, Peer};
 use super::{Access, Mode, ProxySettings, secret, unauthorized};
+use crate::engine::label;
 use crate::http::problem::{Problem, wants_page};
 use crate::http::{listener, page};
 use crate::record::StoreError;
@@ -200,7 +201,8 @@ impl Access {
     fn unasked(&self, headers: &HeaderMap) -> Principal {
         let said = headers.get(BY).and_then(|value| std::str::from_utf8(value.as_bytes()).ok()).map(str::to_owned);
         let kept = || self.cookies.read(Jar::Name, headers).and_then(|value| decode_name(&value));
-        let name = said.or_else(kept).filter(|name| check_name(name).is_ok());
+        let name = said.or_else(kept).map(|name| label::form(&name).into_owned());
+        let name = name.filter(|name| check_name(name).is_ok());
         let name = name.unwrap_or_else(|| OPERATOR.to_owned());
         Principal { name, role: Role::Admin, branches: Vec::new(), via: Via::Open }
     }
@@ -235,7 +237,7 @@ fn by_proxy(proxy: &ProxySettings, origin: Option<&Origin>, headers: &HeaderMap)
     }
     let name = match single(headers, &proxy.user_header) {
         Ok(None) => return Ok(None),
-        Ok(Some(name)) => name,
+        Ok(Some(name)) => label::form(&name).into_owned(),
         Err(()) => {
             return Err(problem(
                 StatusCode::BAD_REQUEST,
@@ -265,7 +267,7 @@ fn by_proxy(proxy: &ProxySettings, origin: Option<&Origin>, headers: &HeaderMap)
         }
     })?;
     let branches = list(&proxy.branches_header)?.unwrap_or_default();
-    Ok(Some(Principal { name, role, branches, via: Via::Proxy }))
+    Ok(Some(Principal { name, role, branches: Principal::branches_of(&branches), via: Via::Proxy }))
 }
 
 /// The value of a header that may stand once.
@@ -274,8 +276,7 @@ fn single(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ()> 
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => match std::str::from_utf8(value.as_bytes()) {
-            Ok(text) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
-            Ok(_) => Ok(None),
+            Ok(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
             Err(_) => Err(()),
         },
         (Some(_), Some(_)) => Err(()),

@@ -15,6 +15,7 @@ use super::caller::{Caller, Visit, encode_name};
 use super::cookie::Jar;
 use super::oidc::{OidcError, Returned, TokenError};
 use super::{Access, Mode, secret};
+use crate::engine::label;
 use crate::engine::time::Timestamp;
 use crate::http::page::access::{Notice, Way};
 use crate::http::problem::Problem;
@@ -221,8 +222,8 @@ pub(in crate::http) async fn submit(
     let next = inside(&filled.next).to_owned();
     match access.settings.mode {
         Mode::Users => with_password(&state, &visit, &caller, filled, &next).await,
-        Mode::Open if check_name(filled.name.trim()).is_ok() => {
-            let cookie = access.cookies.set(Jar::Name, &encode_name(filled.name.trim()), Some(NAME_S));
+        Mode::Open if check_name(&label::form(&filled.name)).is_ok() => {
+            let cookie = access.cookies.set(Jar::Name, &encode_name(&label::form(&filled.name)), Some(NAME_S));
             onward(&next, vec![cookie])
         }
         Mode::Open => page::login(&state, &visit, Way::Name, &next, Some(Notice::BadName)),
@@ -235,10 +236,11 @@ pub(in crate::http) async fn submit(
 async fn with_password(state: &HttpState, visit: &Visit, caller: &Caller, filled: Filled, next: &str) -> Response {
     let (access, address, now) = (&state.access, address_of(caller), state.clock.now());
     let Filled { name, password, .. } = filled;
+    let name = label::form(&name);
     let again = |notice| page::login(state, visit, Way::Password, next, Some(notice));
     let Some(checker) = &access.checker else { return again(Notice::Wrong) };
     // A name that nobody can have is no key to count under, and is checked all the same.
-    let account = if check_name(&name).is_ok() { name.as_str() } else { "" };
+    let account = if check_name(&name).is_ok() { &*name } else { "" };
     if let Err(wait) = access.admit(caller, account, now).await {
         tracing::warn!(%address, wait_s = wait.as_secs(), "too many failed logins");
         return too_many(again(Notice::TooMany(wait)), wait);

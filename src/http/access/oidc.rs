@@ -285,9 +285,10 @@ impl Oidc {
     fn identity(&self, claims: &Map<String, Value>, subject: String, next: String) -> Result<Identity, OidcError> {
         let settings = &self.settings;
         let said = claims::find(claims, &settings.name_claim);
-        let name = said.and_then(Value::as_str).map(str::trim).filter(|name| check_name(name).is_ok());
+        let name = said.and_then(Value::as_str).map(|name| crate::engine::label::form(name).into_owned());
+        let name = name.filter(|name| check_name(name).is_ok());
         let is = said.map_or("missing", claims::kind);
-        let name = name.ok_or_else(|| OidcError::Name { claim: settings.name_claim.clone(), is })?.to_owned();
+        let name = name.ok_or_else(|| OidcError::Name { claim: settings.name_claim.clone(), is })?;
         let groups = claims::texts(claims, &settings.groups_claim, settings.separator)?;
         let left_out = groups.is_none() && claims::left_out(claims, &settings.groups_claim);
         let role = settings.roles.role_of(groups.as_deref().unwrap_or_default());

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Cases;
 use crate::engine::device::DeviceId;
+use crate::engine::label;
 use crate::http::HttpState;
 use crate::http::openapi::ProblemBody;
 use crate::http::problem::{Params, Problem, params};
@@ -83,7 +84,7 @@ pub(in crate::http) struct Taken {
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct Search {
     /// Part of a serial, customer, name or telephone number; at least two characters.
-    #[param(min_length = 2, max_length = 64)]
+    #[param(min_length = 2, max_length = 128)]
     q: String,
 }
 
@@ -107,8 +108,8 @@ pub(in crate::http) async fn find(
 ) -> Result<Json<Contacts>, Problem> {
     let Search { q } = params(query)?;
     let text = q.trim();
-    if !(2..=64).contains(&text.chars().count()) {
-        return Err(Problem::bad_request("q has 2 to 64 characters"));
+    if !(2..=128).contains(&text.chars().count()) {
+        return Err(Problem::bad_request("q has 2 to 128 characters"));
     }
     // One of a branch might find only others' among the first: those are asked for in larger number, and left out.
     let limit = if principal.branches.is_empty() { MAX_FOUND } else { MAX_TAKEN as u32 };
@@ -163,11 +164,15 @@ pub(in crate::http) async fn import(
 fn entry(wish: ContactWish) -> Result<ContactEntry, Problem> {
     let ContactWish { device, customer, branch, name, phone, mail } = wish;
     let id = DeviceId::parse(&device).map_err(|error| Problem::bad_request(format!("{device:?}: {error}")))?;
-    for field in [&customer, &branch, &name, &phone, &mail].into_iter().flatten() {
-        if field.chars().count() > MAX_FIELD || field.chars().any(char::is_control) {
-            let why = format!("{device}: a field has at most {MAX_FIELD} characters, and no control characters");
-            return Err(Problem::bad_request(why));
+    let formed = |field: Option<String>| -> Result<Option<String>, Problem> {
+        let Some(field) = field else { return Ok(None) };
+        let field = label::form(&field).into_owned();
+        if field.chars().count() > MAX_FIELD {
+            return Err(Problem::bad_request(format!("{device}: a field has at most {MAX_FIELD} characters")));
         }
-    }
+        Ok((!field.is_empty()).then_some(field))
+    };
+    let (customer, branch) = (formed(customer)?, formed(branch)?);
+    let (name, phone, mail) = (formed(name)?, formed(phone)?, formed(mail)?);
     Ok(ContactEntry { device: id, customer, branch, contact: Contact { name, phone, mail } })
 }

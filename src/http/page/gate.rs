@@ -83,7 +83,7 @@ fn form(view: &View<'_>, decision: Option<&Decision>) -> Markup {
             (form_token(view))
             @match decision {
                 Some(decision) => input type="hidden" name="version" value=(decision.version);,
-                None => label { (words.update) input name="version" required maxlength="64" autocomplete="off"; },
+                None => label { (words.update) input name="version" required maxlength=(MAX_NAME) autocomplete="off"; },
             }
             // Who is logged in is not asked again.
             @if !view.principal.is_some_and(Principal::is_proved) {

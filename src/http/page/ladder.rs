@@ -9,6 +9,7 @@ use super::frame::View;
 use super::parts::{Tone, badge, encode};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::{Case, Rung, Step};
+use crate::http::filter::searched;
 
 /// Devices on one page.
 const PAGE: usize = 50;
@@ -161,8 +162,8 @@ impl LadderParams {
             "excepted" => is_excepted(rung),
             name => !is_excepted(rung) && rung.step().as_str() == name,
         };
-        let wanted = self.q.trim().to_ascii_lowercase();
-        let holds = |text: &str| text.to_ascii_lowercase().contains(&wanted);
+        let wanted = searched(&self.q);
+        let holds = |text: &str| searched(text).contains(&wanted);
         step && (self.branch.is_empty() || rung.branch.as_deref() == Some(&*self.branch))
             && (wanted.is_empty() || holds(device.as_str()) || rung.customer.as_deref().is_some_and(holds))
     }
@@ -231,7 +232,7 @@ fn filter(view: &View<'_>, case: &Case, (path, params): (&str, &LadderParams), f
                     @for branch in branches { option value=(branch) selected[params.branch == branch] { (branch) } }
                 } }
             }
-            label { (text.search) input name="q" value=(params.q) maxlength="64" autocomplete="off"; }
+            label { (text.search) input name="q" value=(params.q) maxlength="128" autocomplete="off"; }
             button type="submit" { (words.filter) }
         }
     }

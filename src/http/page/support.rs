@@ -92,7 +92,7 @@ fn search(view: &View<'_>, q: &str) -> Markup {
         form.search method="get" action="/support" role="search" {
             @if view.lang_chosen { input type="hidden" name="lang" value=(view.lang.code()); }
             label for="q" { (text.search) }
-            div { input #q type="search" name="q" value=(q) placeholder=(text.search_hint) maxlength="64" autocomplete="off" autofocus[q.is_empty()];
+            div { input #q type="search" name="q" value=(q) placeholder=(text.search_hint) maxlength="128" autocomplete="off" autofocus[q.is_empty()];
                 button type="submit" { (text.search_button) } }
         }
     }

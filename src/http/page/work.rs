@@ -200,6 +200,7 @@ pub(in crate::http) async fn branch(
     let view = view(&state, &visit);
     let params = params.map(|Query(params)| params).unwrap_or_default();
     let (snapshot, board) = (state.snapshot.load(), board(&state));
+    let name = crate::engine::label::form(&name);
     let known = snapshot.devices.iter().any(|device| device.branch.as_deref() == Some(&*name))
         || board.cases.iter().any(|case| case.ladder.iter().any(|(_, rung)| rung.branch.as_deref() == Some(&*name)));
     if !known || !view.sees_branch(Some(&name)) {

@@ -16,7 +16,7 @@ use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Progress};
 use crate::engine::snapshot::Snapshot;
 use crate::http::HttpState;
 use crate::http::access::Visit;
-use crate::http::filter::seen;
+use crate::http::filter::{searched, seen};
 use crate::http::lang::Lang;
 use crate::http::page::support::{Candidate, Desk, Found, Looked};
 use crate::http::page::work as page;
@@ -97,8 +97,8 @@ async fn look<'a>(
         }),
         None => Vec::new(),
     };
-    let wanted = q.to_ascii_lowercase();
-    let holds = |text: &str| text.to_ascii_lowercase().contains(&wanted);
+    let wanted = searched(q);
+    let holds = |text: &str| searched(text).contains(&wanted);
     let mut ids: Vec<DeviceId> = contacts.iter().map(|entry| entry.device.clone()).collect();
     ids.extend(snapshot.devices.iter().filter(|device| holds(device.id.as_str())).map(|device| device.id.clone()));
     let rungs = board.cases.iter().flat_map(|case| case.ladder.iter());
@@ -113,7 +113,7 @@ async fn look<'a>(
         .filter(|found| principal.sees_branch(found.branch.as_deref()))
         .collect();
     // A whole serial means that device, though others begin with it.
-    if let Some(exact) = found.iter().position(|found| found.device.as_str().eq_ignore_ascii_case(q)) {
+    if let Some(exact) = found.iter().position(|found| searched(found.device.as_str()) == wanted) {
         found = vec![found.swap_remove(exact)];
     }
     let more = found.len() > LISTED;

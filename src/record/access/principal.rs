@@ -1,6 +1,7 @@
 //! Whoever a request comes from.
 
 use super::{Action, ApiToken, Fingerprint, Role, Scope, Session, may};
+use crate::engine::label;
 
 /// By what a principal is known.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,7 +21,7 @@ pub enum Via {
 pub struct Principal {
     pub name: String,
     pub role: Role,
-    /// The own branches; only a [`Role::Branch`] is bound to them.
+    /// The own branches, in their one form; only a [`Role::Branch`] is bound to them.
     pub branches: Vec<String>,
     pub via: Via,
 }
@@ -37,12 +38,21 @@ impl Principal {
 
     /// Whether a device of this branch (`None`: of no known one) is any of the principal's business.
     pub fn sees_branch(&self, branch: Option<&str>) -> bool {
-        self.role != Role::Branch || branch.is_some_and(|branch| self.branches.iter().any(|own| own == branch))
+        self.role != Role::Branch
+            || branch.is_some_and(|branch| {
+                let branch = label::form(branch);
+                self.branches.iter().any(|own| *own == branch)
+            })
     }
 
     /// [`Principal::may`] for a device of this branch.
     pub fn may_on_branch(&self, action: Action, branch: Option<&str>) -> bool {
         self.may(action) && self.sees_branch(branch)
+    }
+
+    /// Branches as the principal knows them: in their one form, whoever named them and when.
+    pub fn branches_of(named: &[String]) -> Vec<String> {
+        named.iter().map(|branch| label::form(branch).into_owned()).filter(|branch| !branch.is_empty()).collect()
     }
 
     /// Whether the name was proved, and not merely said.
@@ -54,7 +64,7 @@ impl Principal {
 impl From<&Session> for Principal {
     fn from(session: &Session) -> Self {
         let Session { fingerprint, name, role, branches, .. } = session;
-        Self { name: name.clone(), role: *role, branches: branches.clone(), via: Via::Session(*fingerprint) }
+        Self { name: name.clone(), role: *role, branches: Self::branches_of(branches), via: Via::Session(*fingerprint) }
     }
 }
 
@@ -62,7 +72,7 @@ impl From<&ApiToken> for Principal {
     fn from(token: &ApiToken) -> Self {
         let ApiToken { id, name, role, branches, scopes, .. } = token;
         let via = Via::Token { id: id.clone(), scopes: scopes.clone() };
-        Self { name: name.clone(), role: *role, branches: branches.clone(), via }
+        Self { name: name.clone(), role: *role, branches: Self::branches_of(branches), via }
     }
 }
 

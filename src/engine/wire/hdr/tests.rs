@@ -110,11 +110,22 @@ proptest! {
     ) {
         // The crate allocates what the header says, so only what it can hold is compared.
         let ours = Layout::new(digits, lowest, highest);
-        if digits <= 3 && digits > 0 {
-            match Histogram::<u8>::new_with_bounds(lowest, highest, digits as u8) {
-                Ok(theirs) => prop_assert_eq!(ours.unwrap().buckets, theirs.distinct_values() as u64),
-                Err(_) => prop_assert!(ours.is_err()),
-            }
+        if digits <= 3 && let Ok(theirs) = Histogram::<u8>::new_with_bounds(lowest, highest, digits as u8) {
+            prop_assert_eq!(ours.unwrap().buckets, theirs.distinct_values() as u64);
+        }
+    }
+
+    #[test]
+    fn every_index_of_a_layout_has_a_value(
+        digits in 0..=5_u32,
+        lowest in any::<u64>().prop_map(|n| n >> (n % 64)),
+        highest in any::<u64>().prop_map(|n| n >> (n % 61)),
+        at in any::<prop::sample::Index>(),
+    ) {
+        if let Ok(layout) = Layout::new(digits, lowest, highest) {
+            let index = at.index(layout.buckets as usize) as u64;
+            let values = [layout.median_of(index), layout.median_of(layout.buckets - 1)];
+            prop_assert!(values[0] <= values[1]);
         }
     }
 
@@ -153,34 +164,97 @@ fn a_reader_is_as_good_as_new_after_a_refusal() {
     }
 }
 
+/// `good` with other bytes at a place.
+fn with(good: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut changed = good.to_vec();
+    changed[at..at + bytes.len()].copy_from_slice(bytes);
+    changed
+}
+
 #[test]
-fn headers_that_lie_are_refused_by_name() {
-    let one = [2];
-    let good = plain(1, 1, 60_000_000, &one);
+fn headers_that_cannot_be_trusted_are_refused_by_name() {
+    let good = plain(1, 1, 60_000_000, &[2]);
     assert_eq!(read(&good), Ok(BTreeMap::from([(0, 1)])));
     for (at, bytes, reason) in [
-        (0, &b"\x1c\x84\x93\x03"[..], "hdr_header"),
+        (0, &b"\x1c\x84\x93\x01"[..], "hdr_header"),
         (4, b"\xff\xff\xff\xff", "hdr_length"),
-        (4, b"\0\0\0\x02", "hdr_length"),
-        (4, b"\0\0\0\0", "hdr_length"),
-        (8, b"\0\0\0\x01", "hdr_header"),
-        (12, b"\0\0\0\0", "hdr_header"),
+        // Half a range of one digit is 16 buckets: this may be an offset, and so may its negative.
+        (8, b"\0\0\0\x10", "hdr_header"),
+        (8, b"\xff\xff\xff\xf0", "hdr_header"),
         (12, b"\0\0\0\x06", "hdr_header"),
         (12, b"\xff\xff\xff\xff", "hdr_header"),
-        (16, b"\0\0\0\0\0\0\0\0", "hdr_header"),
         (16, b"\xff\xff\xff\xff\xff\xff\xff\xff", "hdr_header"),
-        (24, b"\0\0\0\0\0\0\0\x01", "hdr_header"),
         (32, b"\x40\0\0\0\0\0\0\0", "hdr_header"),
         (32, b"\x7f\xf8\0\0\0\0\0\0", "hdr_header"),
     ] {
-        let mut broken = good.clone();
-        broken[at..at + bytes.len()].copy_from_slice(bytes);
+        let broken = with(&good, at, bytes);
         assert_eq!(read(&broken).map_err(|error| error.reason()), Err(reason), "{at} {bytes:?}");
         assert_eq!(read(&deflated(&broken)).map_err(|error| error.reason()), Err(reason), "{at} {bytes:?}");
     }
-    for cut in 0..good.len() {
+    assert_eq!(
+        read(&with(&good, 4, b"\0\0\0\x02")),
+        Err(DecodeError::HdrLength),
+        "of a plain one nothing shows that it is whole"
+    );
+    for cut in 0..good.len() - 1 {
         assert!(read(&good[..cut]).is_err(), "{cut}");
     }
+}
+
+#[test]
+fn what_libraries_write_wrongly_and_their_readers_pass_over_is_no_fault() {
+    let mut counts = Vec::new();
+    [-1200, 3, 9].into_iter().for_each(|number| writer::push_zigzag(number, &mut counts));
+    let good = plain(3, 1, 60_000_000, &counts);
+    let expected = read(&good).unwrap();
+    assert_eq!(expected, BTreeMap::from([(bucket_of(1200) as u16, 3 + 9)]));
+    let length = counts.len() as u32;
+    for (at, bytes) in [
+        (0, &b"\x1c\x84\x93\x03"[..]), // no width of a count in the cookie
+        (4, b"\0\0\0\0"),              // the length was never filled in
+        (8, b"\0\0\0\x01"),            // JavaScript, and Go before July 2026
+        (8, b"\0\0\x02\x01"),
+        (16, b"\0\0\0\0\0\0\0\0"), // lowest 0 counts as 1
+        (24, b"\0\0\0\0\0\0\0\0"),
+        (24, b"\0\0\0\0\0\0\0\x02"), // one that was resized by itself
+        (24, b"\xff\xff\xff\xff\xff\xff\xff\xff"),
+        (32, b"\0\0\0\0\0\0\0\x01"), // JavaScript
+        (32, b"\0\0\0\0\0\0\0\0"),
+    ] {
+        let odd = with(&good, at, bytes);
+        assert_eq!(read(&odd), Ok(expected.clone()), "{at} {bytes:?}");
+        assert_eq!(read(&deflated(&odd)), Ok(expected.clone()), "{at} {bytes:?}");
+    }
+    // What follows the announced counts is padding; the zlib stream itself says where it ends.
+    for tail in [&b"\0"[..], b"\x02\x02\x02", &[0xff; 9000]] {
+        assert_eq!(read(&[&good, tail].concat()), Ok(expected.clone()));
+        assert_eq!(read(&deflated(&[&good, tail].concat())), Ok(expected.clone()));
+        assert_eq!(read(&[&deflated(&good), tail].concat()), Ok(expected.clone()));
+    }
+    // Older C libraries count the header into the length.
+    let long = with(&good, 4, &(length + 40).to_be_bytes());
+    assert_eq!(read(&deflated(&long)), Ok(expected.clone()));
+    let mut outer = deflated(&good);
+    outer[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
+    assert_eq!(read(&outer), Ok(expected));
+    // No digit at all: values are known to a power of two.
+    assert_eq!(read(&plain(0, 1, 60_000_000, &[3, 2])), Ok(BTreeMap::from([(bucket_of(3) as u16, 1)])));
+}
+
+#[test]
+fn the_vectors_of_the_field_are_read() {
+    use base64::Engine as _;
+    let engine = base64::engine::general_purpose::STANDARD;
+    for (vector, us) in [
+        ("HISTFAAAAB94nJNpmSzMwMDABMSMQMzMAAGMUJoJxg9mAgA1TQGm", 42),
+        ("HISTFAAAACF4nJNpmSzMwMDABMSMQMzMAAGMUJrJ/gOEEcwEAEAwAtQ=", 42),
+    ] {
+        let buckets = read(&engine.decode(vector).unwrap());
+        assert_eq!(buckets, Ok(BTreeMap::from([(bucket_of(us) as u16, 1)])), "{vector}");
+    }
+    let hung =
+        read(&engine.decode("HISTFAAAACh4nJNpmSzMwMDAzgABzFCaEYhFZK8nMNh/gAic5xfa/oCJCQBxmwZ0").unwrap()).unwrap();
+    assert_eq!(hung.last_key_value(), Some((&(bucket_of(MAX_US) as u16), &1)), "{hung:?}");
 }
 
 #[test]
@@ -202,9 +276,9 @@ fn counts_that_leave_the_range_are_refused() {
     assert_eq!(read(&plain(1, 1, 60_000_000, &count)), read(&plain(1, 1, 60_000_000, &zeros(i64::MIN))));
     let too_many = zeros(i64::from(u32::MAX) + 1);
     assert_eq!(read(&plain(1, 1, 60_000_000, &too_many)), Err(DecodeError::OutOfRange("count")));
-    // A value of more than 32 bits of microseconds.
+    // A value of more than 32 bits of microseconds counts as a minute.
     let far = [zeros(-(16 * 40)), vec![2]].concat();
-    assert_eq!(read(&plain(1, 1, u64::MAX / 2, &far)), Err(DecodeError::OutOfRange("latency")));
+    assert_eq!(read(&plain(1, 1, u64::MAX / 2, &far)), Ok(BTreeMap::from([(bucket_of(MAX_US) as u16, 1)])));
 }
 
 #[test]
@@ -216,6 +290,10 @@ fn a_bomb_ends_at_the_length_its_header_admits() {
     let mut inner = plain(5, 1, u64::MAX / 2, &vec![0; 20_000_000]);
     inner[4..8].copy_from_slice(&100_u32.to_be_bytes());
     let mut reader = HdrReader::new();
-    assert_eq!(reader.read(&deflated(&inner), MAX_COUNTS, &mut |_| Ok(())), Err(DecodeError::HdrLength));
+    assert_eq!(reader.read(&deflated(&inner), MAX_COUNTS, &mut |_| Ok(())), Ok(()));
     assert!(reader.inflate.total_out() <= 2 * WINDOW_BYTES as u64, "{}", reader.inflate.total_out());
+    // And with one that does not say.
+    inner[4..8].copy_from_slice(&[0; 4]);
+    assert_eq!(reader.read(&deflated(&inner), MAX_COUNTS, &mut |_| Ok(())), Err(DecodeError::HdrLength));
+    assert!(reader.inflate.total_out() <= (MAX_COUNTS + 2 * WINDOW_BYTES) as u64, "{}", reader.inflate.total_out());
 }

@@ -1,24 +1,24 @@
 //! A status in JSON.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, MapAccess};
 
-use super::report::{same_device, version};
-use super::value::{Flag, Nullable, Skip, Text, Unsigned, Wall};
+use super::report::{again, identity, same_device, skip, version};
+use super::value::{AnyNumber, Fields, Flag, Key, Object, Text};
 use super::{Guard, Seen};
 use crate::engine::device::{Label, Package, Status, Workaround};
-use crate::engine::wire::build::{label, optional_label};
+use crate::engine::wire::build::{self, full_name};
 use crate::engine::wire::error::DecodeError;
+use crate::engine::wire::left_out::{Field, LeftOut};
 use crate::engine::wire::limits::Limits;
 
 /// Decodes a status.
-pub(crate) fn status(limits: &Limits, device: &str, payload: &[u8]) -> Result<Status, DecodeError> {
-    let guard = Guard::new(limits);
-    let mut json = serde_json::Deserializer::from_str(super::text(payload)?);
-    let message = Message { guard: &guard, limits, device };
-    let status = message.deserialize(&mut json).map_err(|error| guard.reason(&error))?;
+pub(crate) fn status((limits, left): (&Limits, &LeftOut), device: &str, payload: &[u8]) -> Result<Status, DecodeError> {
+    let guard = Guard::new(left);
+    let text = super::text(payload)?;
+    let mut json = serde_json::Deserializer::from_str(&text);
+    let message = Object(Message { guard: &guard, limits, device });
+    let status = message.deserialize(&mut json).map_err(|error| guard.reason(&error))?.required()?;
     json.end().map_err(|_| DecodeError::TrailingBytes)?;
     Ok(status)
 }
@@ -43,125 +43,121 @@ enum MessageKey {
     Unknown,
 }
 
-/// Names of the fields by the number of their key; the first four are required.
-const FIELDS: [&str; 13] = [
-    "v",
-    "device",
-    "online",
-    "boot",
-    "at",
-    "model",
-    "branch",
-    "customer",
-    "firmware",
-    "update",
-    "update_installed_at",
-    "packages",
-    "workaround",
+/// Names of the fields without which there is no status, by the number of their key.
+const REQUIRED: [&str; 4] = ["v", "device", "online", "boot"];
+
+/// The fields after them.
+const FIELDS: [Field; 9] = [
+    Field::At,
+    Field::Model,
+    Field::Branch,
+    Field::Customer,
+    Field::Firmware,
+    Field::Update,
+    Field::UpdateInstalledAt,
+    Field::Packages,
+    Field::Workaround,
 ];
-const REQUIRED: usize = 4;
 
 /// The whole message.
 struct Message<'g> {
-    guard: &'g Guard,
+    guard: &'g Guard<'g>,
     limits: &'g Limits,
     device: &'g str,
 }
 
-impl<'de> DeserializeSeed<'de> for Message<'_> {
+impl<'de> Fields<'de> for Message<'_> {
     type Value = Status;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Status, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Message<'_> {
-    type Value = Status;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a status")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Status, A::Error> {
+    fn fields<A: MapAccess<'de>>(self, mut map: A) -> Result<Status, A::Error> {
         let guard = self.guard;
         let mut status = Status::default();
         let mut seen = Seen::default();
         while let Some(key) = map.next_key::<MessageKey>()? {
             let bit = key as u16;
-            let field = FIELDS.get(usize::from(bit)).copied().unwrap_or_default();
-            if !field.is_empty() {
-                guard.keep(seen.once(bit, field))?;
-            }
-            let wall = Nullable(Wall { guard, field });
-            match bit {
-                0 => version(guard, map.next_value_seed(Unsigned::u64(guard, field))?)?,
-                1 => same_device(guard, self.device, &mut map)?,
-                2 => status.online = map.next_value_seed(Flag)?,
-                3 => status.boot = map.next_value_seed(Unsigned::u64(guard, field))?,
-                4 => status.at = map.next_value_seed(wall)?.unwrap_or(0),
-                5 => status.model = text(guard, field, &mut map)?,
-                6 => status.branch = text(guard, field, &mut map)?,
-                7 => status.customer = text(guard, field, &mut map)?,
-                8 => status.firmware = text(guard, field, &mut map)?,
-                9 => status.update = text(guard, field, &mut map)?,
-                10 => status.update_installed_at = map.next_value_seed(wall)?,
-                11 => {
-                    let packages = Packages { guard, most: self.limits.max_packages };
-                    status.packages = map.next_value_seed(Nullable(packages))?.unwrap_or_default();
+            if let Some(name) = REQUIRED.get(usize::from(bit)) {
+                guard.keep(seen.once(bit, name))?;
+                match bit {
+                    0 => version(guard, &mut map)?,
+                    1 => same_device(guard, self.device, &mut map)?,
+                    2 => {
+                        let online = map.next_value_seed(Flag)?;
+                        status.online = guard.keep(online.required())?;
+                    }
+                    _ => status.boot = identity(guard, "boot", &mut map)?,
                 }
-                12 => status.workaround = map.next_value_seed(Nullable(WorkaroundSeed { guard }))?,
-                _ => map.next_value_seed(Skip::new(guard))?,
+                continue;
+            }
+            match FIELDS.get(usize::from(bit) - REQUIRED.len()) {
+                Some(&field) if seen.is_new(bit) => self.field(field, &mut status, &mut map)?,
+                Some(&field) => again(guard, field, &mut map)?,
+                None => skip(&mut map)?,
             }
         }
-        match (0..).zip(&FIELDS[..REQUIRED]).find(|&(bit, _)| !seen.has(bit)) {
+        match (0..).zip(REQUIRED).find(|&(bit, _)| !seen.has(bit)) {
             Some((_, name)) => Err(guard.refuse(DecodeError::MissingField(name))),
             None => Ok(status),
         }
     }
 }
 
-/// A text that may be left out, null or empty.
-fn text<'de, A: MapAccess<'de>>(guard: &Guard, field: &'static str, map: &mut A) -> Result<Option<Label>, A::Error> {
-    let take = |text: &str| optional_label(field, text);
-    Ok(map.next_value_seed(Nullable(Text { guard, take }))?.flatten())
+impl Message<'_> {
+    /// Reads one of [`FIELDS`] into `status`.
+    fn field<'de, A: MapAccess<'de>>(&self, field: Field, status: &mut Status, map: &mut A) -> Result<(), A::Error> {
+        let guard = self.guard;
+        match field {
+            Field::At => status.at = wall(guard, field, map)?.unwrap_or(0),
+            Field::Model => status.model = name(guard, field, map)?,
+            Field::Branch => status.branch = name(guard, field, map)?,
+            Field::Customer => status.customer = name(guard, field, map)?,
+            Field::Firmware => status.firmware = name(guard, field, map)?,
+            Field::Update => status.update = name(guard, field, map)?,
+            Field::UpdateInstalledAt => status.update_installed_at = wall(guard, field, map)?,
+            Field::Packages => {
+                let packages = build::Packages::new(guard.left, self.limits);
+                let held = map.next_value_seed(Object(Packages { guard, packages }))?;
+                status.packages = guard.or_left_out(field, held.or_null()).flatten().unwrap_or_default();
+            }
+            _ => {
+                let held = map.next_value_seed(Object(WorkaroundFields { guard }))?;
+                let workaround = held.or_null().and_then(Option::transpose);
+                status.workaround = guard.or_left_out(field, workaround).flatten();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A text that may be absent, null or empty.
+fn name<'de, A: MapAccess<'de>>(guard: &Guard<'_>, field: Field, map: &mut A) -> Result<Option<Label>, A::Error> {
+    let held = map.next_value_seed(Text(|text: &str| build::name(guard.left, field, text)))?;
+    Ok(guard.or_left_out(field, held.or_null()).flatten().flatten())
+}
+
+/// An instant that may be absent or null.
+fn wall<'de, A: MapAccess<'de>>(guard: &Guard<'_>, field: Field, map: &mut A) -> Result<Option<i64>, A::Error> {
+    let held = map.next_value_seed(AnyNumber)?.or_null();
+    let ms = held.and_then(|number| number.map(|number| number.wall(field.as_str())).transpose());
+    Ok(guard.or_left_out(field, ms).flatten())
 }
 
 /// The object of packages.
 struct Packages<'g> {
-    guard: &'g Guard,
-    most: usize,
+    guard: &'g Guard<'g>,
+    packages: build::Packages<'g>,
 }
 
-impl<'de> DeserializeSeed<'de> for Packages<'_> {
+impl<'de> Fields<'de> for Packages<'_> {
     type Value = Vec<Package>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Package>, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Packages<'_> {
-    type Value = Vec<Package>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of packages")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Package>, A::Error> {
-        let guard = self.guard;
-        let mut packages: Vec<Package> = Vec::new();
-        while let Some(name) = map.next_key_seed(Text { guard, take: |text: &str| label("packages", text) })? {
-            if packages.len() >= self.most {
-                return Err(guard.refuse(DecodeError::TooMany("packages")));
-            }
-            if packages.iter().any(|package| package.name == name) {
-                return Err(guard.refuse(DecodeError::DuplicateName));
-            }
-            let (version, installed_at) = map.next_value_seed(PackageSeed { guard })?;
-            packages.push(Package { name, version, installed_at });
+    fn fields<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Package>, A::Error> {
+        let Self { guard, mut packages } = self;
+        while let Some(name) = map.next_key_seed(Key(str::to_owned))? {
+            let held = map.next_value_seed(Object(PackageFields { guard }))?;
+            let (version, installed_at) = held.required().unwrap_or_else(|why| (Err(why), None));
+            packages.add(&name, version, installed_at);
         }
-        Ok(packages)
+        Ok(packages.finish())
     }
 }
 
@@ -175,46 +171,31 @@ enum PackageKey {
 }
 
 /// One package: its version, and when it was installed.
-struct PackageSeed<'g> {
-    guard: &'g Guard,
+struct PackageFields<'g> {
+    guard: &'g Guard<'g>,
 }
 
-impl<'de> DeserializeSeed<'de> for PackageSeed<'_> {
-    type Value = (Label, Option<i64>);
+impl<'de> Fields<'de> for PackageFields<'_> {
+    type Value = (Result<Label, DecodeError>, Option<i64>);
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for PackageSeed<'_> {
-    type Value = (Label, Option<i64>);
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a package")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+    fn fields<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let guard = self.guard;
-        let (mut version, mut installed_at) = (None, None);
+        let mut version = Err(DecodeError::MissingField("version"));
+        let mut installed_at = None;
         let mut seen = Seen::default();
         while let Some(key) = map.next_key::<PackageKey>()? {
-            match key {
-                PackageKey::Version => {
-                    guard.keep(seen.once(0, "version"))?;
-                    version = Some(map.next_value_seed(Text { guard, take: |text: &str| label("version", text) })?);
+            let bit = key as u16;
+            match bit {
+                0 if seen.is_new(bit) => {
+                    let held = map.next_value_seed(Text(|text: &str| full_name("version", text)))?;
+                    version = held.required().and_then(|version| version);
                 }
-                PackageKey::InstalledAt => {
-                    guard.keep(seen.once(1, "installed_at"))?;
-                    installed_at = map.next_value_seed(Nullable(Wall { guard, field: "installed_at" }))?;
-                }
-                PackageKey::Unknown => map.next_value_seed(Skip::new(guard))?,
+                1 if seen.is_new(bit) => installed_at = wall(guard, Field::Packages, &mut map)?,
+                0 | 1 => again(guard, Field::Packages, &mut map)?,
+                _ => skip(&mut map)?,
             }
         }
-        match version {
-            Some(version) => Ok((version, installed_at)),
-            None => Err(guard.refuse(DecodeError::MissingField("version"))),
-        }
+        Ok((version, installed_at))
     }
 }
 
@@ -227,46 +208,27 @@ enum WorkaroundKey {
     Unknown,
 }
 
-/// The state of the workaround.
-struct WorkaroundSeed<'g> {
-    guard: &'g Guard,
+/// The state of the workaround, of which `active` has to be there.
+struct WorkaroundFields<'g> {
+    guard: &'g Guard<'g>,
 }
 
-impl<'de> DeserializeSeed<'de> for WorkaroundSeed<'_> {
-    type Value = Workaround;
+impl<'de> Fields<'de> for WorkaroundFields<'_> {
+    type Value = Result<Workaround, DecodeError>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Workaround, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for WorkaroundSeed<'_> {
-    type Value = Workaround;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a workaround")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Workaround, A::Error> {
+    fn fields<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let guard = self.guard;
-        let (mut id, mut active) = (None, None);
+        let (mut id, mut active) = (None, Err(DecodeError::MissingField("active")));
         let mut seen = Seen::default();
         while let Some(key) = map.next_key::<WorkaroundKey>()? {
-            match key {
-                WorkaroundKey::Id => {
-                    guard.keep(seen.once(0, "workaround id"))?;
-                    id = text(guard, "workaround id", &mut map)?;
-                }
-                WorkaroundKey::Active => {
-                    guard.keep(seen.once(1, "active"))?;
-                    active = Some(map.next_value_seed(Flag)?);
-                }
-                WorkaroundKey::Unknown => map.next_value_seed(Skip::new(guard))?,
+            let bit = key as u16;
+            match bit {
+                0 if seen.is_new(bit) => id = name(guard, Field::Workaround, &mut map)?,
+                1 if seen.is_new(bit) => active = map.next_value_seed(Flag)?.required(),
+                0 | 1 => again(guard, Field::Workaround, &mut map)?,
+                _ => skip(&mut map)?,
             }
         }
-        match active {
-            Some(active) => Ok(Workaround { id, active }),
-            None => Err(guard.refuse(DecodeError::MissingField("active"))),
-        }
+        Ok(active.map(|active| Workaround { id, active }))
     }
 }

@@ -3,19 +3,21 @@
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
+use serde_json::Value;
 
 use super::super::build::{Build, Scratch};
 use super::super::encode::{self, LatencyForm};
-use super::super::{DecodeError, Decoder, Limits, json};
+use super::super::{DecodeError, Decoder, Field, LeftOut, Limits, json};
 use super::merged;
 use crate::engine::device::{Package, Status, TrafficClass, Workaround};
 use crate::engine::histogram::{MAX_US, bucket_of};
+use crate::engine::label;
 use crate::engine::report::{Bucket, ClassReport, Report, RuleCount};
 
 const DEVICE: &str = "B-0042";
 
 fn text() -> impl Strategy<Value = String> {
-    "[ -~éßあ]{1,20}"
+    "[ -~éßあ]{1,20}".prop_map(|text| label::form(&text).into_owned()).prop_filter("empty", |text| !text.is_empty())
 }
 
 fn wall() -> impl Strategy<Value = i64> {
@@ -125,8 +127,10 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
 fn plain_and_strict(bytes: &[u8]) -> (Option<Report>, Result<Report, DecodeError>) {
     let (limits, mut plain, mut strict) = (Limits::default(), Report::default(), Report::default());
     let mut scratch = Scratch::new();
-    let answer = json::plain_report(Build::new(&limits, &mut plain, &mut scratch), DEVICE, bytes);
-    let reason = json::report(Build::new(&limits, &mut strict, &mut scratch), DEVICE, bytes);
+    let (left, none) = (LeftOut::default(), LeftOut::default());
+    let answer = json::plain_report(Build::new(&limits, &mut plain, &left, &mut scratch), DEVICE, bytes);
+    let reason = json::report(Build::new(&limits, &mut strict, &none, &mut scratch), DEVICE, bytes);
+    assert!(answer.is_none() || none.is_empty(), "the quick reader takes what is whole only: {none:?}");
     (answer.map(|()| plain), reason.map(|()| strict))
 }
 
@@ -179,11 +183,127 @@ fn refuses_calmly(bytes: &[u8]) -> Result<(), TestCaseError> {
         prop_assert_eq!(reports[0], reports[1]);
         let statuses = [decoder.status(DEVICE, bytes), decoder.status(DEVICE, bytes)];
         prop_assert_eq!(&statuses[0], &statuses[1]);
+        if let Some((_, why)) = decoder.left_out().first() {
+            prop_assert!(DecodeError::LEFT_OUT_REASONS.contains(&why.reason()), "{}", why.reason());
+        }
         for error in reports[0].into_iter().chain(statuses[0].as_ref().err().copied()) {
             prop_assert!(DecodeError::REASONS.contains(&error.reason()));
         }
     }
     Ok(())
+}
+
+/// Any JSON value.
+fn value() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        "[ -~]{0,20}".prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        Just(Value::from("札".repeat(300))),
+        Just(Value::from("sapporo\u{202e}10-")),
+        Just(Value::from("12")),
+    ];
+    let number = prop_oneof![
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        Just(Value::from(1.5e3)),
+        Just(Value::from(u64::from(u32::MAX) + 1)),
+    ];
+    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), text, number];
+    leaf.prop_recursive(3, 20, 5, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..5).prop_map(Value::from),
+            btree_map("[a-z_]{0,9}", inner, 0..5).prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// What of a class stands in its own field.
+fn parts(report: &Report, class: &ClassReport) -> [Vec<u64>; 4] {
+    let buckets = report.buckets_of(class).iter().flat_map(|bucket| [u64::from(bucket.index), u64::from(bucket.count)]);
+    let rules = report.rules_of(class).map(|(_, count)| u64::from(count));
+    let numbers = |numbers: [u32; 2]| numbers.into_iter().map(u64::from).collect();
+    [
+        buckets.collect(),
+        rules.collect(),
+        numbers([class.flows, class.flagged]),
+        numbers([class.canary, class.canary_flagged]),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn one_value_of_a_report_costs_itself_at_most(report in report(100), at in any::<prop::sample::Index>(), value in value()) {
+        prop_assume!(!report.classes.is_empty());
+        const FIELDS: [(&str, usize); 6] =
+            [("latency", 0), ("rules", 1), ("flows", 2), ("flagged", 2), ("canary", 3), ("canary_flagged", 3)];
+        let mut json: Value = serde_json::from_slice(&encode::report_json(DEVICE, &report, LatencyForm::Counts)).unwrap();
+        let class = at.index(report.classes.len());
+        let (field, part) = FIELDS[at.index(FIELDS.len())];
+        json["traffic"][report.classes[class].class.as_str()][field] = value;
+        let mut decoder = Decoder::new(Limits::default());
+        let decoded = decoder.report(DEVICE, json.to_string().as_bytes());
+        prop_assert!(decoded.is_ok(), "{decoded:?}: {json}");
+        let decoded = decoded.unwrap().clone();
+        let whole = Decoder::new(Limits::default()).report(DEVICE, &encode::report_json(DEVICE, &report, LatencyForm::Counts)).cloned().unwrap();
+        prop_assert_eq!(decoded.classes.len(), whole.classes.len());
+        for (index, (one, other)) in decoded.classes.iter().zip(&whole.classes).enumerate() {
+            for (place, (one, other)) in parts(&decoded, one).into_iter().zip(parts(&whole, other)).enumerate() {
+                prop_assert!((index, place) == (class, part) || one == other, "{one:?} {other:?} {json}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_value_of_a_status_costs_itself_at_most(status in status(), at in any::<prop::sample::Index>(), value in value()) {
+        const FIELDS: [&str; 9] =
+            ["at", "model", "branch", "customer", "firmware", "update", "update_installed_at", "packages", "workaround"];
+        let mut json: Value = serde_json::from_slice(&encode::status_json(DEVICE, &status)).unwrap();
+        let field = *at.get(&FIELDS);
+        json[field] = value;
+        let mut decoder = Decoder::new(Limits::default());
+        let decoded = decoder.status(DEVICE, json.to_string().as_bytes());
+        prop_assert!(decoded.is_ok(), "{decoded:?}: {json}");
+        let mut decoded = decoded.unwrap();
+        for name in [&decoded.model, &decoded.branch, &decoded.customer, &decoded.firmware, &decoded.update].into_iter().flatten() {
+            prop_assert_eq!(&*label::form(name), &**name);
+            prop_assert!((1..=label::MAX_CHARS).contains(&name.chars().count()));
+        }
+        let mut whole = status;
+        for status in [&mut whole, &mut decoded] {
+            match field {
+                "at" => status.at = 0,
+                "model" => status.model = None,
+                "branch" => status.branch = None,
+                "customer" => status.customer = None,
+                "firmware" => status.firmware = None,
+                "update" => status.update = None,
+                "update_installed_at" => status.update_installed_at = None,
+                "packages" => status.packages.clear(),
+                _ => status.workaround = None,
+            }
+        }
+        prop_assert_eq!(decoded, whole);
+        let fields: Vec<&str> = decoder.left_out().iter().map(|(field, _)| field.as_str()).collect();
+        prop_assert!(fields.iter().all(|left| *left == field), "{fields:?}");
+    }
+
+    #[test]
+    fn a_name_in_any_writing_is_one_name_in_both_encodings(name in any::<String>(), field in 0..5_usize) {
+        let mut status = Status { online: true, ..Status::default() };
+        let place = [&mut status.model, &mut status.branch, &mut status.customer, &mut status.firmware, &mut status.update];
+        *place.into_iter().nth(field).unwrap() = Some(name.as_str().into());
+        let mut decoder = Decoder::new(Limits::default());
+        for bytes in [encode::status_json(DEVICE, &status), encode::status_binary(DEVICE, &status)] {
+            let read = decoder.status(DEVICE, &bytes).unwrap();
+            let read = [read.model, read.branch, read.customer, read.firmware, read.update].into_iter().nth(field).unwrap();
+            let fits = label::bounded(&name).ok().filter(|_| !name.contains('\u{fffd}'));
+            prop_assert_eq!(decoder.left_out().is_empty(), fits.is_some());
+            prop_assert_eq!(read.as_deref(), fits.as_deref().filter(|name| !name.is_empty()));
+        }
+        let expected = [Field::Model, Field::Branch, Field::Customer, Field::Firmware, Field::Update][field];
+        prop_assert!(decoder.left_out().first().is_none_or(|(left, _)| left == expected));
+    }
 }
 
 proptest! {
