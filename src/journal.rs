@@ -47,6 +47,11 @@
 //!   bytes of a frame.
 //! - While the disk refuses, nothing is accepted and nothing becomes durable; [`JournalState`] says why and what to do.
 //!   It is tried again with growing pauses, and what had been accepted is written first.
+//! - A full disk gives way by itself (module `room`): the oldest segments that no checkpoint needs are removed, whatever
+//!   their age; if there are none, the reserve is, so that what was accepted becomes durable and a checkpoint can be
+//!   saved, which lets segments go. Nothing is accepted until the reserve has been made again.
+//! - The directory stays below [`JournalConfig::max_bytes`]. When every segment is still needed, a checkpoint is asked for
+//!   ([`Journal::wants_checkpoint`]); at the limit nothing is accepted until one has been saved.
 //! - What waits for the disk is bounded ([`JournalConfig::max_pending_messages`], `max_pending_bytes`).
 //! - At the start the last segment is synced, dropped from the page cache and read back, because the kernel may show a
 //!   new process pages that a failed sync of an earlier one has left unwritten. If it cannot be synced, its entries are
@@ -56,7 +61,10 @@ mod buffer;
 mod checkpoint;
 mod error;
 mod frame;
+mod layout;
 mod reader;
+mod reserve;
+mod room;
 mod segments;
 pub mod storage;
 #[cfg(test)]
@@ -74,11 +82,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use crate::delivery::Entry;
-pub use checkpoint::{Checkpoint, CheckpointStore, Damaged, Loaded, Saved};
+pub use checkpoint::{Checkpoint, CheckpointStore, Damaged, Loaded, Saved, Saving};
 pub use error::{AppendError, JournalError, JournalState, Trouble};
 pub use reader::{ReadReport, Reader, read_from};
 
 use buffer::Buffer;
+use room::Room;
 use storage::{Disk, Storage};
 use writer::{Shared, Writer};
 
@@ -100,8 +109,15 @@ pub struct JournalConfig {
     pub segment_bytes: u64,
     /// Entries older than this, counted back from the newest, may be removed.
     pub max_age: Duration,
-    /// Above this size in bytes the oldest segments are removed.
+    /// The size in bytes that the journal keeps below, with the segment that is being written and its reserve: the oldest
+    /// segments are removed for it, and when none may go nothing is accepted.
     pub max_bytes: u64,
+    /// Room that is taken from the disk beforehand, for what is on its way to it when it is full; in bytes, at most a
+    /// sixteenth of `max_bytes` and of the file system. 0: none.
+    pub reserve_bytes: u64,
+    /// Bytes that are kept free on the file system, at most a sixteenth of it, by removing the oldest segments that no
+    /// checkpoint needs.
+    pub keep_free_bytes: u64,
     /// Longest time between two commits while messages wait. The first message after a pause does not wait.
     pub commit_interval: Duration,
     /// Messages that are committed without waiting for the interval.
@@ -121,14 +137,16 @@ pub struct JournalConfig {
 }
 
 impl JournalConfig {
-    /// The defaults: 64 MiB segments, 7 days, 8 GiB, a commit every 10 ms or 1,000 messages, 65,536 messages or 16 MiB
-    /// on the way to the disk.
+    /// The defaults: 64 MiB segments, 7 days, 8 GiB, 64 MiB of the file system kept free beside a reserve of 16 MiB, a
+    /// commit every 10 ms or 1,000 messages, 65,536 messages or 16 MiB on the way to the disk.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             segment_bytes: 64 << 20,
             max_age: Duration::from_secs(7 * 24 * 3600),
             max_bytes: 8 << 30,
+            reserve_bytes: (16 << 20) + (64 << 10),
+            keep_free_bytes: 64 << 20,
             commit_interval: Duration::from_millis(10),
             commit_messages: 1_000,
             max_pending_messages: 65_536,
@@ -263,6 +281,7 @@ impl Journal {
         let dir = config.dir.clone();
         fs::create_dir_all(&dir).map_err(JournalError::io("make the directory", &dir))?;
         let lock = lock(&config)?;
+        let room = Room::find(&config, &storage);
         let recovered = segments::recover(&dir, checkpoint_lsn.saturating_add(1), &*storage)?;
         let next_lsn = recovered.report.next_lsn;
         let buffer = Arc::new(Buffer::new(&config, next_lsn));
@@ -282,6 +301,7 @@ impl Journal {
             current: None,
             attempt: 0,
             begun: false,
+            room,
         };
         let thread = std::thread::Builder::new()
             .name("journal".into())
@@ -353,6 +373,13 @@ impl Journal {
     /// first call nothing is removed. Never goes back.
     pub fn release(&self, lsn: u64) {
         self.shared.keep_from.fetch_max(lsn.saturating_add(1), Ordering::AcqRel);
+        self.buffer.nudge();
+    }
+
+    /// Whether segments that only wait for a newer checkpoint take too much room: on the way to the size limit, or on a
+    /// disk that is full. Two checkpoints after each other let them go, since the older of the two that are kept counts.
+    pub fn wants_checkpoint(&self) -> bool {
+        self.shared.wants_checkpoint.load(Ordering::Relaxed)
     }
 
     /// The directory.

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::clock;
-use crate::engine::detector::Engine;
+use crate::engine::detector::{Engine, Restoring};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Change;
 use crate::engine::fleet::Fleet;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::Limits;
-use crate::journal::{CheckpointStore, Journal, JournalConfig, Loaded, read_from};
+use crate::journal::{Checkpoint, CheckpointStore, Journal, JournalConfig, Loaded, read_from};
 
 use super::keeper::Order;
 use super::playback::Playback;
@@ -138,8 +138,13 @@ impl Recovery<'_> {
         let new = || Engine::new(self.settings.clone(), Arc::new(Fleet::new(self.settings))).with_join(side_by_side);
         if let Some(checkpoint) = opened.loaded.checkpoint.take() {
             let mut engine = new();
-            match engine.restore(&checkpoint.bytes) {
-                Ok(()) => return (engine, checkpoint.lsn),
+            match take_up(&checkpoint, &mut engine) {
+                Ok(()) => {
+                    // From now on retention may go on: a journal that fills its disk must not wait for a new checkpoint,
+                    // which may need that room.
+                    opened.journal.release(opened.loaded.oldest_lsn);
+                    return (engine, checkpoint.lsn);
+                }
                 Err(error) => {
                     tracing::error!(generation = checkpoint.generation, %error, "the checkpoint is of no use");
                 }
@@ -168,6 +173,18 @@ impl Recovery<'_> {
         }
         (engine, 0)
     }
+}
+
+/// Restores a state piece by piece, so that it is never in memory twice.
+fn take_up(checkpoint: &Checkpoint, engine: &mut Engine) -> anyhow::Result<()> {
+    let (mut restoring, mut outcome) = (Restoring::default(), Ok(()));
+    checkpoint.read(|piece| {
+        if outcome.is_ok() {
+            outcome = restoring.feed(piece, engine);
+        }
+    })?;
+    outcome?;
+    Ok(restoring.finish(engine)?)
 }
 
 /// Runs both on two threads.

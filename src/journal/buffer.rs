@@ -56,7 +56,6 @@ struct Limits {
     commit_messages: u64,
     commit_bytes: usize,
     interval: Duration,
-    housekeeping: Duration,
 }
 
 #[derive(Debug)]
@@ -69,6 +68,10 @@ struct Inner {
     /// An empty vector with capacity, from the last batch.
     spare: Vec<u8>,
     failing: Option<&'static str>,
+    /// As `failing`, but what was accepted is being written.
+    held: Option<&'static str>,
+    /// Something has changed that the thread should look at.
+    nudged: bool,
     closed: bool,
     /// The thread sleeps until so many messages wait; the one appender that reaches the mark wakes it.
     wake_at: u64,
@@ -83,6 +86,8 @@ impl Buffer {
             writing_bytes: 0,
             spare: Vec::new(),
             failing: None,
+            held: None,
+            nudged: false,
             closed: false,
             wake_at: 1,
         };
@@ -92,7 +97,6 @@ impl Buffer {
             commit_messages: config.commit_messages,
             commit_bytes: config.max_pending_bytes / 4,
             interval: config.commit_interval,
-            housekeeping: config.housekeeping_interval,
         };
         Self { inner: Mutex::new(inner), arrived: Condvar::new(), limits }
     }
@@ -110,7 +114,7 @@ impl Buffer {
         if inner.closed {
             return Err(AppendError::Closed);
         }
-        if let Some(reason) = inner.failing {
+        if let Some(reason) = inner.failing.or(inner.held) {
             return Err(AppendError::Failing { reason });
         }
         let pending = &mut inner.pending;
@@ -149,7 +153,9 @@ impl Buffer {
     /// journal costs one sync of latency. Otherwise the batch ends when the interval since the last commit is over,
     /// when enough messages wait, or when a tenth of the interval passes without an arrival: then everybody who could
     /// send waits for this commit, and waiting for more would only slow a sender with a small window.
-    pub(super) fn next(&self, last_commit: Option<Instant>) -> Work {
+    ///
+    /// While nothing comes it returns for housekeeping: after `idle`, or at once when [`nudge`](Self::nudge) was called.
+    pub(super) fn next(&self, last_commit: Option<Instant>, idle: Duration) -> Work {
         let limits = &self.limits;
         let mut inner = self.lock();
         loop {
@@ -158,9 +164,11 @@ impl Buffer {
                 if inner.closed {
                     return Work::Closed;
                 }
+                if std::mem::take(&mut inner.nudged) {
+                    return Work::Idle;
+                }
                 inner.wake_at = 1;
-                let (again, timeout) =
-                    self.arrived.wait_timeout(inner, limits.housekeeping).unwrap_or_else(PoisonError::into_inner);
+                let (again, timeout) = self.arrived.wait_timeout(inner, idle).unwrap_or_else(PoisonError::into_inner);
                 inner = again;
                 if timeout.timed_out() && inner.pending.messages == 0 {
                     return Work::Idle;
@@ -201,19 +209,31 @@ impl Buffer {
         self.lock().failing = Some(reason);
     }
 
+    /// Turns appenders away with this reason, while what was accepted is still written; `None` lets them in again.
+    pub(super) fn hold(&self, reason: Option<&'static str>) {
+        self.lock().held = reason;
+    }
+
+    /// Lets the thread look round, wherever it waits.
+    pub(super) fn nudge(&self) {
+        self.lock().nudged = true;
+        self.arrived.notify_all();
+    }
+
     /// No more entries. What was accepted is still written.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.arrived.notify_all();
     }
 
-    /// Sleeps for `pause`, or until the journal is closed. Whether it was closed.
+    /// Sleeps for `pause`, or until the journal is closed or nudged. Whether it was closed.
     pub(super) fn closed_within(&self, pause: Duration) -> bool {
         let guard = self.lock();
-        let (guard, _) = self
+        let (mut guard, _) = self
             .arrived
-            .wait_timeout_while(guard, pause, |inner| !inner.closed)
+            .wait_timeout_while(guard, pause, |inner| !inner.closed && !inner.nudged)
             .unwrap_or_else(PoisonError::into_inner);
+        guard.nudged = false;
         guard.closed
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Why an entry was not accepted. Nothing of it was kept, so it must not be acknowledged.
@@ -134,7 +134,8 @@ impl JournalState {
 pub struct Trouble {
     /// When it began, on the monotonic clock.
     pub since: Instant,
-    /// The closed kind: `no_space`, `read_only`, `permission`, `io` or `other`.
+    /// The closed kind: `no_space`, `limit` (it has reached its own size limit), `read_only`, `permission`, `io` or
+    /// `other`.
     pub reason: &'static str,
     /// The step, the file and what the operating system said.
     pub what: String,
@@ -142,16 +143,32 @@ pub struct Trouble {
 
 impl Trouble {
     /// Every value of [`reason`](Self::reason).
-    pub const REASONS: &[&str] = &["no_space", "read_only", "permission", "io", "other"];
+    pub const REASONS: &[&str] = &["no_space", "limit", "read_only", "permission", "io", "other"];
 
     pub(super) fn new(since: Instant, error: &JournalError) -> Self {
         Self { since, reason: kind(error), what: error.to_string() }
     }
 
+    /// The reserve has been spent on a full disk.
+    pub(super) fn no_space(since: Instant, dir: &Path) -> Self {
+        Self { since, reason: "no_space", what: format!("the file system of {} is full", dir.display()) }
+    }
+
+    /// Every segment is still needed, and together they have the size that is allowed.
+    pub(super) fn limit(since: Instant, dir: &Path, bytes: u64) -> Self {
+        let (dir, mib) = (dir.display(), bytes >> 20);
+        Self {
+            since,
+            reason: "limit",
+            what: format!("{dir} has reached its size limit ({mib} MiB) and may remove nothing"),
+        }
+    }
+
     /// What a person should do about it.
     pub fn advice(&self) -> &'static str {
         match self.reason {
-            "no_space" => "free space on its file system, or lower the journal's size limit",
+            "no_space" => "free space on its file system, or lower journal.max_size_mib",
+            "limit" => "a checkpoint is needed (the log says why there is none), or a higher journal.max_size_mib",
             "read_only" => "the file system is read-only: look for disk errors, then mount it writable again",
             "permission" => "let the service's user write to the directory",
             "io" => "the disk reports errors: check it, and move the journal to another one",
@@ -164,6 +181,12 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; nothing is acknowledged until it can be written; {}", self.what, self.advice())
     }
+}
+
+/// Whether a step failed because the file system, or our share of it, is full: what removing files helps against.
+pub(super) fn is_no_space(error: &JournalError) -> bool {
+    let JournalError::Io { source, .. } = error else { return false };
+    matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn kind(error: &JournalError) -> &'static str {

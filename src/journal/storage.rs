@@ -19,6 +19,19 @@ pub trait Storage: Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in `dir` durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Makes the file `path`, which must not exist, of `bytes` that are taken from what is free: no sparse file.
+    fn allocate(&self, path: &Path, bytes: u64) -> io::Result<()>;
+    /// The room on the file system of `dir`.
+    fn space(&self, dir: &Path) -> io::Result<Space>;
+}
+
+/// The room on a file system, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Space {
+    /// What we may still write.
+    pub free: u64,
+    /// Its whole size.
+    pub total: u64,
 }
 
 /// A file that is being written.
@@ -57,6 +70,23 @@ impl Storage for Disk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         fs::File::open(dir)?.sync_all()
+    }
+
+    fn allocate(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        let mut file = fs::OpenOptions::new().append(true).create_new(true).open(path)?;
+        match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
+            // A file system without it takes the blocks when they are written.
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                io::copy(&mut io::Read::take(io::repeat(0), bytes), &mut file)?;
+            }
+            allocated => allocated?,
+        }
+        file.sync_all()
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let stats = fs4::statvfs(dir)?;
+        Ok(Space { free: stats.available_space(), total: stats.total_space() })
     }
 }
 

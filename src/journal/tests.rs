@@ -4,6 +4,7 @@ mod basics;
 mod damage;
 mod disk;
 mod faults;
+mod room;
 
 use std::path::Path;
 use std::time::Duration;
@@ -57,6 +58,7 @@ fn config(dir: &Path) -> JournalConfig {
         commit_interval: Duration::from_millis(1),
         retry_first: Duration::from_micros(100),
         retry_most: Duration::from_millis(1),
+        reserve_bytes: 4_096,
         ..JournalConfig::new(dir)
     }
 }

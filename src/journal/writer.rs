@@ -1,9 +1,10 @@
-//! The thread that owns the disk: commits batches, begins segments, removes old ones.
+//! The thread that owns the disk: commits batches and begins segments. What it removes and keeps free is in
+//! [`room`](super::room).
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -13,9 +14,10 @@ use crate::engine::time::Timestamp;
 
 use super::buffer::{Batch, Buffer, Work};
 use super::frame;
+use super::room::Room;
 use super::segments::{self, Segment};
 use super::storage::{Output, Storage};
-use super::{Commit, JournalConfig, JournalError, JournalState, Trouble};
+use super::{Commit, JournalConfig, JournalError, JournalState, Trouble, error};
 
 /// Numbers that other threads may read at any time.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub(super) struct Shared {
     pub(super) commits: AtomicU64,
     pub(super) failures: AtomicU64,
     pub(super) removed_segments: AtomicU64,
+    /// Segments that are still needed take more room than they should: a newer checkpoint would let them go.
+    pub(super) wants_checkpoint: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -45,6 +49,7 @@ pub(super) struct Writer {
     pub(super) attempt: u64,
     /// The last commit began a segment: the moment to look at the old ones.
     pub(super) begun: bool,
+    pub(super) room: Room,
 }
 
 /// A segment, as retention sees it.
@@ -66,20 +71,25 @@ impl Writer {
     pub(super) fn run(mut self) -> u64 {
         let mut last_commit = None;
         let mut newest = Timestamp::default();
+        let mut looked = clock::monotonic();
+        self.look(newest);
         loop {
-            match self.buffer.next(last_commit) {
+            let idle = if self.room.is_held() { self.config.retry_most } else { self.config.housekeeping_interval };
+            let due = match self.buffer.next(last_commit, idle.min(self.config.housekeeping_interval)) {
                 Work::Commit(batch) => {
                     last_commit = Some(clock::monotonic());
                     newest = newest.max(batch.last_at);
                     if let Err(unwritten) = self.commit(batch) {
                         return unwritten;
                     }
-                    if std::mem::take(&mut self.begun) {
-                        self.retain(newest);
-                    }
+                    std::mem::take(&mut self.begun) || self.is_tight()
                 }
-                Work::Idle => self.retain(newest),
+                Work::Idle => true,
                 Work::Closed => return 0,
+            };
+            if due || looked.elapsed() >= self.config.housekeeping_interval {
+                self.look(newest);
+                looked = clock::monotonic();
             }
         }
     }
@@ -89,11 +99,17 @@ impl Writer {
         let begun = clock::monotonic();
         let mut pause = self.config.retry_first;
         let mut since = None;
+        let mut made_room = false;
         while let Err(error) = self.write(&batch) {
             self.shared.failures.fetch_add(1, Ordering::Relaxed);
             let trouble = Trouble::new(*since.get_or_insert(begun), &error);
             self.buffer.refuse(trouble.reason);
             self.state.send_replace(JournalState::Failing(trouble));
+            // Room is made for one attempt at once. If it has gone to somebody else, the next piece waits for the pause.
+            made_room = !made_room && error::is_no_space(&error) && self.make_room(begun);
+            if made_room {
+                continue;
+            }
             if self.buffer.closed_within(pause) {
                 // One last attempt, for a disk that has just come back.
                 return self.write(&batch).map_or(Err(self.buffer.pending().0), |()| {
@@ -114,11 +130,7 @@ impl Writer {
         let last = batch.last_lsn();
         self.buffer.written(batch);
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
-        self.state.send_if_modified(|state| {
-            let was_failing = !state.is_ok();
-            *state = JournalState::Ok;
-            was_failing
-        });
+        self.tell_state();
         self.durable.send_replace(last);
         if let Some(observer) = &self.config.observer {
             observer.committed(commit);
@@ -171,33 +183,6 @@ impl Writer {
         self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.shared.segments.store(self.kept.len() as u64, Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Removes the oldest segments while they are too old or too many, never the newest (it carries the record number
-    /// on) and never one that a checkpoint needs. Age is told by arrivals: an idle journal does not shrink.
-    fn retain(&mut self, newest: Timestamp) {
-        let keep_from = self.shared.keep_from.load(Ordering::Acquire);
-        let oldest_at = newest.plus_ms(-i64::try_from(self.config.max_age.as_millis()).unwrap_or(i64::MAX));
-        while self.kept.len() > 1 {
-            let (bytes, next) = (self.shared.bytes.load(Ordering::Relaxed), &self.kept[1]);
-            // Everything in the first segment arrived before the first entry of the second one.
-            let wanted = next.segment.first_lsn > keep_from;
-            if wanted || (next.first_at >= oldest_at && bytes <= self.config.max_bytes) {
-                return;
-            }
-            let segment = &self.kept[0].segment;
-            if let Err(error) = self.storage.remove(&segment.path)
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                // Tried again with the next segment or the next idle moment; the size is there for all to see.
-                self.shared.failures.fetch_add(1, Ordering::Relaxed);
-                return;
-            }
-            self.shared.bytes.fetch_sub(segment.bytes, Ordering::Relaxed);
-            self.shared.removed_segments.fetch_add(1, Ordering::Relaxed);
-            self.kept.pop_front();
-            self.shared.segments.store(self.kept.len() as u64, Ordering::Relaxed);
-        }
     }
 }
 

@@ -195,7 +195,7 @@ fn checkpoints_in(dir: &Path) -> (CheckpointStore, PathBuf, Vec<u8>) {
 fn assert_falls_back(store: &CheckpointStore, context: &str) {
     let loaded = store.load().unwrap();
     let good = loaded.checkpoint.as_ref().expect(context);
-    assert_eq!((good.lsn, &good.bytes[..]), (100, &[0x5A; 120][..]), "{context}");
+    assert_eq!((good.lsn, good.bytes().unwrap()), (100, vec![0x5A; 120]), "{context}");
     assert_eq!(loaded.damaged.len(), 1, "{context}");
     assert!(!loaded.state_lost());
 }
@@ -226,7 +226,7 @@ fn a_save_over_a_damaged_newest_keeps_the_good_older_one() {
     fs::write(&path, &content[..40]).unwrap();
     let store = CheckpointStore::open(dir.path()).unwrap();
     assert_falls_back(&store, "short");
-    assert_eq!(store.save(b"new", 300).unwrap(), Saved { generation: 3, oldest_lsn: 100 });
+    assert_eq!(store.save(b"new", 300).unwrap(), Saved { generation: 3, oldest_lsn: 100, bytes: 3 });
     fs::write(dir.path().join("00000000000000000003.checkpoint"), "").unwrap();
     assert_eq!(store.load().unwrap().checkpoint.unwrap().lsn, 100);
 }
@@ -235,13 +235,39 @@ fn a_save_over_a_damaged_newest_keeps_the_good_older_one() {
 fn a_checkpoint_of_a_newer_version_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let (store, path, mut content) = checkpoints_in(dir.path());
-    content[8] = 2;
+    content[8] = 3;
     let crc = crc32c::crc32c(&content[..44]);
     content[44..48].copy_from_slice(&crc.to_le_bytes());
     fs::write(&path, &content).unwrap();
     let refused = store.load().unwrap_err();
     assert_eq!(refused.reason(), "newer_version");
     assert_eq!(fs::read(&path).unwrap(), content);
+}
+
+/// A file of layout 1, whose state stands behind the head as it is.
+fn layout_1(generation: u64, lsn: u64, state: &[u8]) -> Vec<u8> {
+    let mut file = b"FWCHKP\r\n\x01\0\0\0\0\0\0\0".to_vec();
+    for number in [generation, lsn, state.len() as u64] {
+        file.extend_from_slice(&number.to_le_bytes());
+    }
+    file.extend_from_slice(&crc32c::crc32c(state).to_le_bytes());
+    let crc = crc32c::crc32c(&file);
+    file.extend_from_slice(&crc.to_le_bytes());
+    file.extend_from_slice(state);
+    file
+}
+
+#[test]
+fn a_checkpoint_of_the_layout_before_is_read_and_its_damage_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, path, _) = checkpoints_in(dir.path());
+    let state: Vec<u8> = (0..300).map(|i| i as u8).collect();
+    let content = layout_1(2, 200, &state);
+    fs::write(&path, &content).unwrap();
+    let loaded = store.load().unwrap();
+    assert_eq!((loaded.checkpoint.unwrap().bytes().unwrap(), loaded.oldest_lsn), (state, 100));
+    with_each_bit_flipped(&path, &content, |bit| assert_falls_back(&store, &format!("bit {bit}")));
+    with_each_cut(&path, &content, |len| assert_falls_back(&store, &format!("cut to {len} bytes")));
 }
 
 #[derive(Clone, Debug)]

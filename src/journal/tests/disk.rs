@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use crate::journal::storage::{Output, Storage};
+use crate::journal::storage::{Output, Space, Storage};
 
 /// How an operation fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +43,9 @@ struct State {
     inodes: BTreeMap<PathBuf, PathBuf>,
     next_inode: u64,
     gate_closed: bool,
+    /// Size of the file system, if it has one, and what others have on it.
+    capacity: Option<u64>,
+    others: u64,
     /// A sync waits at the gate.
     waiting: bool,
 }
@@ -84,6 +87,19 @@ impl TestDisk {
         let mut state = self.lock();
         state.failing = None;
         state.hit
+    }
+
+    /// From now on the file system has this size, and others have taken `others` bytes of it. How much is free.
+    pub(super) fn limit(&self, capacity: u64, others: u64) -> u64 {
+        let mut state = self.lock();
+        (state.capacity, state.others) = (Some(capacity), others);
+        state.free()
+    }
+
+    /// Others take all that is free, or give all back.
+    pub(super) fn fill(&self, full: bool) {
+        let mut state = self.lock();
+        state.others = if full { state.others + state.free() } else { 0 };
     }
 
     /// Syncs wait from now on.
@@ -140,6 +156,19 @@ impl TestDisk {
 }
 
 impl State {
+    fn free(&self) -> u64 {
+        let Some(capacity) = self.capacity else { return u64::MAX };
+        let ours: u64 = self.inodes.keys().map(|path| fs::metadata(path).map_or(0, |data| data.len())).sum();
+        capacity.saturating_sub(self.others + ours)
+    }
+
+    /// Writes as much as there is room for.
+    fn write(&self, file: &mut fs::File, bytes: &[u8]) -> io::Result<()> {
+        let fits = usize::try_from(self.free()).unwrap_or(usize::MAX).min(bytes.len());
+        file.write_all(&bytes[..fits])?;
+        if fits < bytes.len() { Err(Fault::NoSpace.error()) } else { Ok(()) }
+    }
+
     fn step(&mut self) -> Result<(), Fault> {
         let now = self.operations;
         self.operations += 1;
@@ -209,16 +238,35 @@ impl Storage for TestDisk {
         state.named = state.inodes.clone();
         Ok(())
     }
+
+    fn allocate(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        let mut state = self.lock();
+        state.step().map_err(Fault::error)?;
+        if state.free() < bytes {
+            return Err(Fault::NoSpace.error());
+        }
+        fs::write(path, vec![0; bytes as usize])?;
+        state.next_inode += 1;
+        let inode = PathBuf::from(state.next_inode.to_string());
+        state.durable.insert(inode.clone(), vec![0; bytes as usize]);
+        state.inodes.insert(path.to_owned(), inode);
+        Ok(())
+    }
+
+    fn space(&self, _dir: &Path) -> io::Result<Space> {
+        let state = self.lock();
+        Ok(Space { free: state.free(), total: state.capacity.unwrap_or(u64::MAX) })
+    }
 }
 
 impl Output for TestFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.disk.lock();
         if let Err(fault) = state.step() {
-            self.file.write_all(&bytes[..bytes.len() / 2])?;
+            state.write(&mut self.file, &bytes[..bytes.len() / 2])?;
             return Err(fault.error());
         }
-        self.file.write_all(bytes)
+        state.write(&mut self.file, bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
