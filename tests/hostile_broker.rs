@@ -125,6 +125,44 @@ async fn nonsense_ends_a_connection_and_a_broker_that_recovers_is_served() {
     ingest.stop().await;
 }
 
+/// Its answer to a ping would stand behind all that it has queued for us: it sends messages, and never comes to the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_too_busy_to_answer_pings_keeps_its_session_as_long_as_it_sends_messages() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let pings = Arc::new(AtomicU64::new(0));
+    let (seen, silent) = (Arc::clone(&pings), Arc::new(AtomicU64::new(0)));
+    let is_silent = Arc::clone(&silent);
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        speak(&mut stream, [1, 1], &[]).await.unwrap();
+        let (mut read, mut write) = stream.into_split();
+        tokio::spawn(async move {
+            let mut bytes = [0; 512];
+            while let Ok(count @ 1..) = read.read(&mut bytes).await {
+                // PINGREQ is C0 00; acknowledgements are 40 02 and a small number.
+                seen.fetch_add(bytes[..count].iter().filter(|byte| **byte == 0xC0).count() as u64, Ordering::Relaxed);
+            }
+        });
+        let mut every = tokio::time::interval(Duration::from_millis(100));
+        for id in 1..=150_u16 {
+            every.tick().await;
+            if is_silent.load(Ordering::Relaxed) == 0 {
+                write.write_all(&publish("utm/v1/B-1/report", &id.to_be_bytes(), id, false)).await.unwrap();
+            }
+        }
+    });
+    let sink = TestSink::prompt();
+    let mut ingest = Ingest::start(IngestConfig { keep_alive: Duration::from_secs(1), ..config(address) }, &sink);
+    until("four pings without an answer", SOON, || value(&pings) >= 4).await;
+    assert_eq!(value(&ingest.counters.disconnects), 0, "what it sends is a sign of life");
+    // One that sends nothing at all has gone.
+    silent.store(1, Ordering::Relaxed);
+    let gone = |state: &SessionState| matches!(state, SessionState::Down { reason: DownReason::PingTimeout, .. });
+    ingest.state_is("down for want of an answer", gone).await;
+    ingest.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_subscriptions_are_seen() {
     for suback in [[1, 0x80], [1, 0], [0x80, 0x80]] {

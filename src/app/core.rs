@@ -29,7 +29,7 @@ use crate::record::outbox::Outbox;
 use crate::record::{GateDesk, IncidentStore};
 use crate::store::{Location, Store, Writer, WriterConfig, WriterState};
 
-use super::checkpoint::{self, Checkpointer};
+use super::checkpoint::{self, Checkpointer, Route};
 use super::decision::{Capture, Decision, DecisionTask, announce};
 use super::desk::{Desk, DeskConfig, DeskTask, Statuses};
 use super::gate::{GateConfig, GateKeeper};
@@ -297,12 +297,14 @@ impl Core {
         let flushed = matches!(flushed, Ok(Ok(_)));
         let unwritten = writer.close(FAREWELL).await;
         if flushed && unwritten == 0 {
-            let (image, at) = {
-                let engine = lock(&engine);
-                (engine.image(), engine.last_tick())
+            let at = {
+                let mut engine = lock(&engine);
+                engine.begin_cut(true);
+                engine.last_tick()
             };
-            let capture = Capture { image, at, from: last.lsn, through: last.lsn };
-            checkpoint::save(checkpoints, Arc::clone(&journal), counters, capture).await;
+            let (store, journal) = (checkpoints, Arc::clone(&journal));
+            checkpoint::save(Route { engine, keeper, store, journal, counters }, Capture { at, from: last.lsn }, None)
+                .await;
         } else {
             tracing::error!(flushed, unwritten, "no last checkpoint: the next start replays more of the journal");
         }
@@ -393,7 +395,13 @@ impl Parts<'_> {
             writer,
             listeners: listeners.clone(),
             gates: gates.clone(),
-            checkpointer: Checkpointer::new(Arc::clone(&checkpoints), Arc::clone(&journal), Arc::clone(&counters)),
+            checkpointer: Checkpointer::new(Route {
+                engine: Arc::clone(&engine),
+                keeper: Arc::clone(&keeper),
+                store: Arc::clone(&checkpoints),
+                journal: Arc::clone(&journal),
+                counters: Arc::clone(&counters),
+            }),
             checkpoint_interval: config.checkpoint_interval,
             reached: reached_out,
         };

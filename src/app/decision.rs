@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinError;
 
 use crate::clock::{self, Clock};
-use crate::engine::detector::{Engine, EngineImage};
+use crate::engine::detector::Engine;
 use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
@@ -26,6 +26,9 @@ use super::stepping::Reached;
 
 /// Ticks that may have left something to be done before the next one waits.
 const ERRANDS: usize = 1_024;
+
+/// Devices whose state is surely taken before the next tick.
+const LARGE_FLEET: usize = 5_000;
 
 /// Longest wait of a decision for the journal, before it is made known anyway.
 const DURABLE_MOST: Duration = Duration::from_secs(5);
@@ -43,17 +46,22 @@ pub struct Decision {
     pub counters: Arc<Counters>,
 }
 
-/// The engine's state, and where the journal stood.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A state that is being taken, and where the journal stood.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Capture {
-    /// The state.
-    pub image: EngineImage,
-    /// The tick it was captured after.
+    /// The tick as of which it is taken.
     pub at: Timestamp,
     /// Every entry up to this number is in the state: replay goes on after it.
     pub from: u64,
-    /// Greatest number that may be in the state: it must be durable before the state is saved.
-    pub through: u64,
+}
+
+/// Whether the state is to be taken after a tick.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish {
+    None,
+    Capture,
+    /// As [`Capture`](Self::Capture), and to its end, even if a tick has to wait.
+    Forced,
 }
 
 /// What a tick came to.
@@ -63,14 +71,14 @@ pub struct Ticked {
     pub at: Timestamp,
     /// What was decided, in order.
     pub changes: Vec<Change>,
-    /// The state after the tick, if it was asked for.
+    /// The state after the tick, if one is to be saved: it is taken in slices.
     pub capture: Option<Capture>,
 }
 
 impl Decision {
-    /// Runs the next tick; whoever calls knows that it is due. With `capture`, also takes the engine's state. Deliveries wait
-    /// for the tick, not for the capture.
-    pub fn tick(&self, capture: bool) -> Ticked {
+    /// Runs the next tick; whoever calls knows that it is due. With `wish` it also begins to take the engine's state, if this
+    /// is a moment for it. Deliveries wait for the tick only.
+    pub fn tick(&self, wish: Wish) -> Ticked {
         let began = clock::monotonic();
         let mut gate = self.keeper.hold();
         let mut engine = lock(&self.engine);
@@ -80,10 +88,11 @@ impl Decision {
         let Order { lsn: from, .. } = self.keeper.last();
         drop(gate);
         self.counters.tick_duration.observe(began.elapsed().as_secs_f64());
-        let capture = capture.then(|| {
-            // The engine stays locked: making room in between would change what the events have not been told of yet.
-            let image = engine.image();
-            Capture { image, at, from, through: self.keeper.last().lsn }
+        // A large fleet takes longer than it is to the next tick: there it has to be the start of a minute.
+        let has_time = engine.has_just_closed() || engine.fleet().len() < LARGE_FLEET;
+        let capture = (wish != Wish::None && has_time).then(|| {
+            engine.begin_cut(wish == Wish::Forced);
+            Capture { at, from }
         });
         Ticked { at, changes, capture }
     }
@@ -214,6 +223,7 @@ impl DecisionTask {
         let Self { decision, clock, journal, writer, listeners, gates, checkpointer, checkpoint_interval, reached } =
             self;
         let counters = Arc::clone(&decision.counters);
+        let (pressed, losses) = (Arc::clone(&journal), checkpointer.losses());
         let (errands, waiting) = mpsc::channel(ERRANDS);
         let told = reached.clone();
         let outlet = Outlet { journal, counters, writer, listeners, gates, checkpointer, reached: told };
@@ -229,8 +239,9 @@ impl DecisionTask {
                 _ = stop.wait_for(|stop| *stop) => break,
                 () = clock.sleep_until(due) => {}
             }
-            let is_due = saved.is_none_or(|saved| saved.elapsed() >= checkpoint_interval);
-            let ticked = decision.tick(is_due && saving.strong_count() == 0);
+            let is_due = saved.is_none_or(|saved| saved.elapsed() >= checkpoint_interval) || pressed.wants_checkpoint();
+            let wish = if is_due && saving.strong_count() == 0 { losses.wish() } else { Wish::None };
+            let ticked = decision.tick(wish);
             let capture = ticked.capture.map(|capture| {
                 saved = Some(clock::monotonic());
                 let token = Arc::new(());

@@ -7,6 +7,7 @@
 mod attributes;
 mod cohort;
 mod contrast;
+mod cut;
 mod damage;
 mod event;
 mod events;
@@ -25,8 +26,9 @@ mod view;
 
 use std::sync::Arc;
 
+pub use cut::Slice;
 pub use explain::ClassMinute;
-pub use image::{EngineImage, RestoreError};
+pub use image::{EngineImage, RestoreError, Restoring};
 pub use tracked::{State, Tracked};
 
 use super::effect::Change;
@@ -34,6 +36,7 @@ use super::fleet::Fleet;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::time::{Minute, Timestamp};
+use cut::{Cut, Roster};
 use events::{Events, Look};
 use groups::Groups;
 use tracked::{Context, Scratch};
@@ -66,6 +69,11 @@ pub struct Engine {
     last_tick: Timestamp,
     /// Whether something has changed that the events have not been told of.
     touched: bool,
+    /// Whether the last tick has closed a minute.
+    just_closed: bool,
+    /// A state that is being taken, and how many there were.
+    cut: Option<Cut>,
+    cuts: u32,
     /// One for each half of the devices.
     workers: [Worker; 2],
     join: Join,
@@ -85,6 +93,9 @@ impl Engine {
             closed_before: None,
             last_tick: Timestamp::default(),
             touched: false,
+            just_closed: false,
+            cut: None,
+            cuts: 0,
             workers: Default::default(),
             join: |first, second| {
                 first();
@@ -133,39 +144,45 @@ impl Engine {
         if now <= self.last_tick {
             return Vec::new();
         }
-        self.last_tick = now;
+        let tick_before = std::mem::replace(&mut self.last_tick, now);
         self.adopt_new_devices();
         let due = Timestamp::from_ms(now.as_ms() - self.settings.grace_ms).minute();
         let before = self.closed_before.map_or(due, |closed| closed.max(due));
         let moved = self.closed_before != Some(before);
         self.closed_before = Some(before);
+        self.just_closed = moved;
         let last = before.plus(-1);
         if moved {
+            self.leave_cut();
             self.groups.turn(last, &self.devices, &self.settings);
         }
-        self.step_devices(before, moved);
+        self.step_devices(before, moved, tick_before);
         let touched = std::mem::take(&mut self.touched);
-        if moved || touched {
-            self.events.step(&mut self.devices, &self.order, &self.settings, Look { last, now, moved })
+        let changes = if moved || touched {
+            let roster = Roster::new(&mut self.devices, self.cut.as_mut());
+            self.events.step(roster, &self.order, &self.settings, Look { last, now, moved })
         } else {
             Vec::new()
-        }
+        };
+        self.move_cut();
+        changes
     }
 
     /// Takes in late data without deciding anything: makes room between two ticks when a backlog has filled an inbox.
     pub fn make_room(&mut self) {
         self.adopt_new_devices();
         if let Some(before) = self.closed_before {
-            self.step_devices(before, false);
+            self.step_devices(before, false, self.last_tick);
         }
     }
 
     /// Takes in what has arrived and closes what is due: of all devices when a minute closes, else of those that something
     /// waits for.
-    fn step_devices(&mut self, before: Minute, moved: bool) {
+    fn step_devices(&mut self, before: Minute, moved: bool, ripe: Timestamp) {
         let mut waiting = std::mem::take(&mut self.pending);
         waiting.append(&mut self.fleet.take_mail());
-        let context = Context { settings: &self.settings, groups: self.groups.now(), before, moved };
+        let cut = self.cut_mark();
+        let context = Context { settings: &self.settings, groups: self.groups.now(), before, moved, cut, ripe };
         if moved {
             let half = if self.devices.len() < LEAST_SHARED { self.devices.len() } else { self.devices.len() / 2 };
             let (left, right) = self.devices.split_at_mut(half);
@@ -181,6 +198,10 @@ impl Engine {
             }
         }
         for worker in &mut self.workers {
+            let kept = std::mem::take(&mut worker.kept);
+            if let Some(cut) = &mut self.cut {
+                cut.take(&mut worker.written, kept);
+            }
             self.pending.append(&mut worker.pending);
             self.touched |= std::mem::take(&mut worker.touched);
         }
@@ -218,6 +239,9 @@ struct Worker {
     pending: Vec<u32>,
     /// Whether something has changed that the events have to be told of.
     touched: bool,
+    /// Devices that were written down for a cut before they were stepped.
+    written: Vec<u8>,
+    kept: u32,
 }
 
 impl Worker {
@@ -229,6 +253,13 @@ impl Worker {
     }
 
     fn step(&mut self, tracked: &mut Tracked, context: &Context<'_>) {
+        if tracked.seen_through > context.ripe && !context.moved {
+            self.pending.push(tracked.device.index() as u32);
+            return;
+        }
+        if let Some(mark) = context.cut {
+            self.kept += u32::from(mark.keep(tracked, &mut self.written));
+        }
         self.touched |= tracked.step(context, &mut self.scratch);
         if tracked.is_pending() {
             self.pending.push(tracked.device.index() as u32);

@@ -402,6 +402,7 @@ impl Session<'_> {
                     tracing::debug!(%error, "connection lost");
                     Fault::Down(reason_of(&error))
                 })?;
+                self.hear(&event);
                 self.events.state.events.push_front(event);
             }
             changed = connection.intake.durable.changed(), if !self.acks.is_empty() => {
@@ -414,12 +415,24 @@ impl Session<'_> {
         while self.events.state.events.len() < BATCH {
             let Some(network) = self.events.network.as_mut() else { break };
             match network.readb(&mut self.events.state).now_or_never() {
-                Some(read) => read.map_err(|error| fault(&error))?,
+                Some(read) => {
+                    read.map_err(|error| fault(&error))?;
+                    self.events.state.await_pingresp = false;
+                }
                 None => break,
             }
         }
         (self.read_at, self.brought) = (clock::monotonic(), self.events.state.events.len());
         Ok(())
+    }
+
+    /// Whatever comes from the broker is a sign of life. Its answer to a ping stands behind all that it has queued for us, and a
+    /// broker that is overloaded has much of that: to wait for the answer alone would cost the session just then, and
+    /// everything that is on its way would be sent again.
+    fn hear(&mut self, event: &Event) {
+        if matches!(event, Event::Incoming(_)) {
+            self.events.state.await_pingresp = false;
+        }
     }
 
     /// Lets the socket gather for a while; `false` when something became durable before that was over.

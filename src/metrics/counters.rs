@@ -79,6 +79,8 @@ pub struct Counters {
     pub checkpoint_size_bytes: IntGauge,
     /// Observe seconds.
     pub checkpoint_duration: Histogram,
+    /// Observe seconds.
+    pub checkpoint_hold: Histogram,
     /// Observe seconds of real time.
     pub tick_duration: Histogram,
     /// Set seconds of engine time.
@@ -138,6 +140,7 @@ impl Counters {
             checkpoint_failures: make.counter(names::CHECKPOINT_FAILURES),
             checkpoint_size_bytes: make.int_gauge(names::CHECKPOINT_SIZE),
             checkpoint_duration: make.durations(names::CHECKPOINT_DURATION, 0.001, 14),
+            checkpoint_hold: make.durations(names::CHECKPOINT_HOLD, 0.001, 10),
             tick_duration: make.durations(names::TICK_DURATION, 0.000_25, 14),
             decision_lag: make.gauge(names::DECISION_LAG),
             store_writes: make.counter(names::STORE_WRITES),

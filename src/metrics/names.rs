@@ -384,6 +384,8 @@ pub const CHECKPOINT_AGE: Named =
 pub const CHECKPOINT_SIZE: Named = named("fleetwatch_checkpoint_size_bytes", "Size of the last saved checkpoint.");
 pub const CHECKPOINT_DURATION: Named =
     named("fleetwatch_checkpoint_duration_seconds", "Time to capture and save a checkpoint.");
+pub const CHECKPOINT_HOLD: Named =
+    named("fleetwatch_checkpoint_hold_seconds", "Time for which one slice of a checkpoint held the engine's lock.");
 pub const TICK_DURATION: Named =
     named("fleetwatch_tick_duration_seconds", "Time in which the detector worked through one tick.");
 pub const DECISION_LAG: Named =

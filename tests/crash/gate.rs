@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use fleetwatch::app::decision::Decision;
+use fleetwatch::app::decision::{Decision, Wish};
 use fleetwatch::app::keeper::{Keeper, KeeperParts, Order, refusal_reasons};
 use fleetwatch::app::playback::Playback;
 use fleetwatch::clock::Clock;
@@ -84,7 +84,7 @@ fn tick(decision: &Decision, clock: Clock, over: &AtomicBool) -> Vec<Change> {
     let mut changes = Vec::new();
     while !over.load(Ordering::Acquire) {
         if clock.now() >= decision.keeper.next_tick() {
-            changes.append(&mut decision.tick(false).changes);
+            changes.append(&mut decision.tick(Wish::None).changes);
         }
         std::thread::yield_now();
     }

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use fleetwatch::app::decision::{Capture, Decision};
+use fleetwatch::app::decision::{Capture, Decision, Wish};
 use fleetwatch::app::keeper::{Keeper, KeeperParts, refusal_reasons};
 use fleetwatch::app::playback::{self, Playback};
 use fleetwatch::app::recovery::{self, Opened, Recovered, Recovery};
 use fleetwatch::clock::Clock;
 use fleetwatch::delivery::{Delivery, Outcome};
-use fleetwatch::engine::detector::Engine;
+use fleetwatch::engine::detector::{Engine, Slice};
 use fleetwatch::engine::effect::Change;
 use fleetwatch::engine::fleet::Fleet;
 use fleetwatch::engine::fleet::budget::Budgets;
@@ -32,6 +32,9 @@ const EPOCH: Timestamp = Timestamp::from_ms(1_794_879_000_000);
 const HOURS: i64 = 4;
 /// Ticks between two checkpoints: three minutes.
 const CHECKPOINT_TICKS: u64 = 18;
+/// Messages between two slices of a checkpoint, of one device each: one takes several ticks, and some are not done when a
+/// tick closes a minute.
+const SLICE_EVERY: u64 = 5;
 /// How long nothing runs after a cut, in ms.
 const DOWN_MS: i64 = 4_000;
 
@@ -227,6 +230,8 @@ struct Life {
     /// Everything up to here was durable when a checkpoint was saved.
     vouched: u64,
     ticks: u64,
+    /// The checkpoint that is being taken: its place in the journal, and what there is of it.
+    taking: Option<(u64, Vec<u8>)>,
 }
 
 impl Life {
@@ -260,11 +265,15 @@ impl Life {
         }));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let decision = Decision { keeper: Arc::clone(&keeper), engine, snapshot, counters };
-        Self { keeper, decision, journal, checkpoints, vouched, ticks: 0 }
+        Self { keeper, decision, journal, checkpoints, vouched, ticks: 0, taking: None }
     }
 
     fn deliver(&mut self, sent: &Sent, at: Timestamp, index: usize, entries: &mut Vec<usize>, record: &mut Record) {
         self.tick_to(at, record);
+        // Seldom enough that several ticks pass while a state is being taken.
+        if self.keeper.last().lsn.is_multiple_of(SLICE_EVERY) {
+            self.take_slice();
+        }
         let delivery = Delivery { topic: &sent.topic, payload: &sent.payload, retain: sent.retain };
         let mut outcome = self.keeper.take(delivery, || at);
         if outcome == Outcome::Busy {
@@ -284,15 +293,32 @@ impl Life {
     fn tick_to(&mut self, at: Timestamp, record: &mut Record) {
         while self.keeper.next_tick() <= at {
             self.ticks += 1;
-            let ticked = self.decision.tick(self.ticks.is_multiple_of(CHECKPOINT_TICKS));
+            let is_due = self.ticks.is_multiple_of(CHECKPOINT_TICKS) && self.taking.is_none();
+            let ticked = self.decision.tick(if is_due { Wish::Forced } else { Wish::None });
             record.add(self.keeper.last().lsn, ticked.changes);
-            if let Some(Capture { image, from, through, .. }) = ticked.capture {
-                self.wait_durable(through);
-                self.vouched = through;
-                let saved = self.checkpoints.save(&image, from).unwrap();
-                self.journal.release(saved.oldest_lsn);
+            if let Some(Capture { from, .. }) = ticked.capture {
+                self.taking = Some((from, Vec::new()));
             }
         }
+    }
+
+    /// Takes a few devices into the checkpoint that has begun, and saves it when all are in: reports and ticks go on
+    /// meanwhile.
+    fn take_slice(&mut self) {
+        let Some((from, mut image)) = self.taking.take() else { return };
+        let Slice::Part { bytes, left } = self.decision.engine.lock().unwrap().cut_slice(1) else {
+            panic!("no time for a checkpoint, although it was asked for to its end")
+        };
+        image.extend_from_slice(&bytes);
+        if left > 0 {
+            self.taking = Some((from, image));
+            return;
+        }
+        let through = self.keeper.last().lsn;
+        self.wait_durable(through);
+        self.vouched = through;
+        let saved = self.checkpoints.save(&image, from).unwrap();
+        self.journal.release(saved.oldest_lsn);
     }
 
     fn wait_durable(&self, lsn: u64) {

@@ -15,6 +15,7 @@ use crate::engine::snapshot::EventState;
 use crate::engine::suspect;
 use crate::engine::time::{Minute, Timestamp};
 
+use super::cut::Roster;
 use super::event::Event;
 use super::tide::Tide;
 use super::tracked::Tracked;
@@ -49,7 +50,7 @@ pub struct Look {
 /// One look at all events.
 #[derive(Debug)]
 pub(super) struct Round<'a> {
-    pub(super) devices: &'a mut [Tracked],
+    pub(super) devices: Roster<'a>,
     /// Device indices in the order of their ids: what is printed must not depend on who reported first.
     pub(super) order: &'a [u32],
     pub(super) settings: &'a Settings,
@@ -92,7 +93,7 @@ impl Events {
     /// Looks at all events after minute `last` has closed. Returns what changed, in a fixed order.
     pub fn step(
         &mut self,
-        devices: &mut [Tracked],
+        devices: Roster<'_>,
         order: &[u32],
         settings: &Settings,
         Look { last, now, moved }: Look,
@@ -116,7 +117,7 @@ impl Events {
         self.open_lone(&mut round);
         let tide = self.tide(&round);
         for event in &mut self.open {
-            let clock = event.run_clock(round.devices, &tide, last, settings);
+            let clock = event.run_clock(&round.devices, &tide, last, settings);
             advance(event, clock, &mut self.next_incident, &mut round);
         }
         self.close_finished(&mut round);
@@ -157,8 +158,10 @@ impl Events {
                 }
             }
         }
-        for tracked in round.devices.iter_mut() {
-            tracked.dirty_from = None;
+        for device in 0..round.devices.len() {
+            if round.devices[device].dirty_from.is_some() {
+                round.devices[device].dirty_from = None;
+            }
         }
     }
 
@@ -176,14 +179,15 @@ impl Events {
         let Some(key) = event.key.clone() else { return };
         let (mut joined, mut left) = (Vec::new(), Vec::new());
         for &device in round.order {
-            let tracked = &mut round.devices[device as usize];
+            // Written to only where it changes: each that is has to be kept for a cut first.
+            let tracked = &round.devices[device as usize];
             if round.group_of[device as usize] == number {
                 let Some(member) = event.members.get_mut(&device) else { continue };
                 let had = suspect::has(&member.attributes, &key);
                 let still = event.pooled && tracked.state.exceeds(event.signature, round.last, round.settings);
                 if !had || (tracked.state.is_proved_good(round.last) && !still) {
                     member.left = Some(round.last);
-                    tracked.state.leave_event(round.last);
+                    round.devices[device as usize].state.leave_event(round.last);
                     round.group_of[device as usize] = 0;
                     left.push(device);
                 }
@@ -191,7 +195,7 @@ impl Events {
                 && tracked.has(&key)
                 && let Some(onset) = onset_in(event, tracked, round.last, round.settings)
             {
-                join(event, device, onset, tracked);
+                join(event, device, onset, &mut round.devices[device as usize]);
                 round.group_of[device as usize] = number;
                 joined.push(device);
             }
@@ -241,14 +245,13 @@ impl Events {
         let busy: BTreeSet<u32> = self.open.iter().filter_map(Event::lone_device).collect();
         let first_mark = round.settings.warn_device_min.first().copied().unwrap_or(round.settings.hold_min);
         for &device in round.order {
-            let tracked = &mut round.devices[device as usize];
-            let state = &tracked.state;
+            let state = &round.devices[device as usize].state;
             let ripe = state.episode.filter(|e| e.full.is_some() || e.length_min() >= first_mark).or(state.past_full);
             let is_busy = round.group_of[device as usize] != 0 || busy.contains(&device);
             let (Some(episode), false) = (ripe, is_busy) else { continue };
             self.next_event += 1;
             let mut event = Event::new(self.next_event, Scope::Isolated, episode.start);
-            join(&mut event, device, episode.start, tracked);
+            join(&mut event, device, episode.start, &mut round.devices[device as usize]);
             self.open.push(event);
         }
     }
@@ -256,7 +259,7 @@ impl Events {
     /// Removes events that are over: never declared and recovered, or resolved.
     fn close_finished(&mut self, round: &mut Round<'_>) {
         let over: Vec<Event> =
-            self.open.extract_if(.., |event| is_over(event, round.devices, (round.last, round.settings))).collect();
+            self.open.extract_if(.., |event| is_over(event, &round.devices, (round.last, round.settings))).collect();
         for event in over {
             if event.state == EventState::Recovered {
                 let everybody = round.ids(event.members.keys().copied());

@@ -54,7 +54,7 @@ impl Events {
             event.blame(current, Some(cause));
         }
         if beaten && !taken && event.is_announced() {
-            event.measure_difference(round.devices, round.order, round.last);
+            event.measure_difference(&round.devices, round.order, round.last);
             let members = round.ids(event.present());
             round.changes.push(event.change(ChangeKind::CauseChanged, members, round.now));
         }
@@ -175,7 +175,7 @@ impl Events {
         if event.is_announced() {
             let (members, newcomers) = (round.ids(event.present()), round.ids(taken.present()));
             if cause_changed {
-                event.measure_difference(round.devices, round.order, round.last);
+                event.measure_difference(&round.devices, round.order, round.last);
                 round.changes.push(event.change(ChangeKind::CauseChanged, members, round.now));
             }
             round.changes.push(event.change(ChangeKind::Joined, newcomers, round.now));

@@ -1,39 +1,58 @@
 //! The engine's state as bytes: what a checkpoint holds, device by device.
 //!
-//! The image is made between two ticks while ingest goes on. Each device's part is consistent in itself (its admission,
-//! open slots and verdicts belong together), so that replaying the journal from where the checkpoint began is exact:
-//! what the image already holds is dropped as a duplicate.
+//! The image is made while ingest goes on. Each device's part is consistent in itself (its admission, open slots and
+//! verdicts belong together), so that replaying the journal from where the checkpoint began is exact: what the image
+//! already holds is dropped as a duplicate. It need not be made in one piece, see [`cut`](super::cut).
+//!
+//! Layout 6: the byte 6, then records, each its length in bytes (4, little endian) and its content in bincode's standard
+//! configuration. The first is the head, the others are devices in any order, each with its index.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bincode::config::standard;
 use bincode::{Decode, Encode};
 use thiserror::Error;
 
-use crate::engine::fleet::DeviceImage;
+use crate::engine::fleet::{Device, DeviceImage};
 use crate::engine::time::{Minute, Timestamp};
 
 use super::Engine;
 use super::events::Events;
 use super::tracked::{About, State, Tracked};
 
-/// First bytes of an image: the layout's version. An image of another version is refused, not guessed at ...
-const VERSION: u16 = 5;
-/// ... but for this one, which knows nothing of proofs, and is the same otherwise ...
-const VERSION_BEFORE_PROOF: u16 = 4;
-/// ... and this one, which knows nothing [`About`] a device either.
-const VERSION_BEFORE_ABOUT: u16 = 3;
+/// The layout's version. An image of a later version is refused, not guessed at.
+const VERSION: u8 = 6;
+/// In this one the devices follow the head in their order, without a length.
+const VERSION_IN_ORDER: u8 = 5;
+/// This one is the same, but knows nothing of proofs ...
+const VERSION_BEFORE_PROOF: u8 = 4;
+/// ... and this one nothing [`About`] a device either.
+const VERSION_BEFORE_ABOUT: u8 = 3;
+
+/// Longest record in bytes, and most memory that one makes on its way in: the head of a fleet in which every device is in
+/// an event, with room.
+const RECORD_MOST: usize = 256 << 20;
 
 /// Everything but the devices.
 #[derive(Debug, Encode, Decode)]
 struct Head {
-    version: u16,
     last_tick: Timestamp,
     closed_before: Option<Minute>,
     events: Events,
     /// Whether something has changed that the events have not been told of: room was made since the tick.
     touched: bool,
     devices: u32,
+}
+
+/// A device, as it is read.
+#[derive(Debug)]
+struct Found {
+    device: DeviceImage,
+    state: State,
+    dirty_from: Option<Minute>,
+    about: About,
+    seen_through: Timestamp,
 }
 
 /// The bytes of an engine's state.
@@ -43,8 +62,8 @@ pub type EngineImage = Vec<u8>;
 #[derive(Debug, Error)]
 pub enum RestoreError {
     /// Written by another version of fleetwatch.
-    #[error("the engine's state has layout {found}, this build reads {VERSION}: replay the journal instead")]
-    Version { found: u16 },
+    #[error("the engine's state has layout {found}, this build reads up to {VERSION}: replay the journal instead")]
+    Version { found: u8 },
     /// Not decodable, although its checksum was right.
     #[error("the engine's state cannot be decoded: {0}")]
     Damaged(String),
@@ -57,31 +76,29 @@ impl Engine {
     /// The engine's whole state, with the devices that have registered since the last tick. Each device is held still for
     /// a few microseconds only.
     pub fn image(&self) -> EngineImage {
-        let mut bytes = Vec::new();
         let mut registered: Vec<_> = self.devices.iter().map(|tracked| Arc::clone(&tracked.device)).collect();
         self.fleet.extend(&mut registered);
-        let newcomers = &registered[self.devices.len()..];
-        let head = Head {
-            version: VERSION,
-            last_tick: self.last_tick,
-            closed_before: self.closed_before,
-            events: self.events.clone(),
-            touched: self.touched,
-            devices: registered.len() as u32,
-        };
-        write(&head, &mut bytes);
+        let mut bytes = self.head_of(registered.len() as u32);
         for tracked in &self.devices {
-            write(&tracked.device.capture(), &mut bytes);
-            write(&tracked.state, &mut bytes);
-            write(&tracked.dirty_from, &mut bytes);
-            write(&tracked.about, &mut bytes);
+            write_device(tracked, self.last_tick, &mut bytes);
         }
-        for device in newcomers {
-            write(&device.capture(), &mut bytes);
-            write(&State::default(), &mut bytes);
-            write(&None::<Minute>, &mut bytes);
-            write(&About::default(), &mut bytes);
+        for device in &registered[self.devices.len()..] {
+            let parts = (&State::default(), &None, &About::default());
+            write_parts(device, parts, self.last_tick, &mut bytes);
         }
+        bytes
+    }
+
+    /// The head of an image of the devices that the engine knows.
+    pub(super) fn image_head(&self) -> Vec<u8> {
+        self.head_of(self.devices.len() as u32)
+    }
+
+    fn head_of(&self, devices: u32) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        let Self { last_tick, closed_before, touched, .. } = *self;
+        let events = self.events.clone();
+        write_record(&mut bytes, |out| write(&Head { last_tick, closed_before, events, touched, devices }, out));
         bytes
     }
 
@@ -90,31 +107,164 @@ impl Engine {
     /// # Errors
     /// When the bytes are of another version or damaged, or this engine is not new.
     pub fn restore(&mut self, image: &[u8]) -> Result<(), RestoreError> {
-        if !self.devices.is_empty() || self.fleet.device(0).is_some() {
-            return Err(RestoreError::NotEmpty);
+        let mut restoring = Restoring::default();
+        restoring.feed(image, self)?;
+        restoring.finish(self)
+    }
+}
+
+/// Takes up a state that comes piece by piece, wherever its bytes are cut. When it fails the engine is of no use any more.
+#[derive(Debug, Default)]
+pub struct Restoring {
+    version: Option<u8>,
+    /// What has come and is not a whole record yet.
+    rest: Vec<u8>,
+    head: Option<Head>,
+    /// Devices that came before their turn.
+    ahead: BTreeMap<u32, Found>,
+}
+
+impl Restoring {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// When they are of another version or damaged, or the engine is not new.
+    pub fn feed(&mut self, bytes: &[u8], engine: &mut Engine) -> Result<(), RestoreError> {
+        self.rest.extend_from_slice(bytes);
+        if self.version.is_none() {
+            let Some(&found) = self.rest.first() else { return Ok(()) };
+            if !(VERSION_BEFORE_ABOUT..=VERSION).contains(&found) {
+                return Err(RestoreError::Version { found });
+            }
+            if !engine.devices.is_empty() || engine.fleet.device(0).is_some() {
+                return Err(RestoreError::NotEmpty);
+            }
+            self.version = Some(found);
+            self.rest.remove(0);
         }
-        let mut rest = image;
-        let version: u16 = read(&mut &*rest)?;
-        if ![VERSION, VERSION_BEFORE_PROOF, VERSION_BEFORE_ABOUT].contains(&version) {
-            return Err(RestoreError::Version { found: version });
+        if matches!(self.version, Some(VERSION_BEFORE_ABOUT..=VERSION_IN_ORDER)) {
+            // The older layouts do not tell where a device ends: they are read when all is there.
+            return Ok(());
         }
-        let head: Head = read(&mut rest)?;
-        for _ in 0..head.devices {
-            let device = if version <= VERSION_BEFORE_PROOF { read_unproved(&mut rest)? } else { read(&mut rest)? };
-            let state: State = read(&mut rest)?;
-            let dirty_from: Option<Minute> = read(&mut rest)?;
-            let about = if version == VERSION_BEFORE_ABOUT { About::default() } else { read(&mut rest)? };
-            let device = self.fleet.restore(device);
-            self.devices.push(Tracked::with_state(device, state, about, dirty_from));
+        let rest = std::mem::take(&mut self.rest);
+        let mut at = 0;
+        while let Some(len) = rest.get(at..).and_then(|rest| rest.first_chunk()) {
+            let len = u32::from_le_bytes(*len) as usize;
+            if len > RECORD_MOST {
+                return Err(damaged("a record is too long"));
+            }
+            let Some(record) = rest.get(at + 4..at + 4 + len) else { break };
+            self.record(record, engine)?;
+            at += 4 + len;
         }
-        self.pending = (0..head.devices).collect();
-        self.events = head.events;
-        self.touched = head.touched;
-        self.last_tick = head.last_tick;
-        self.closed_before = head.closed_before;
-        self.sort_order();
+        self.rest.extend_from_slice(&rest[at..]);
         Ok(())
     }
+
+    fn record(&mut self, mut record: &[u8], engine: &mut Engine) -> Result<(), RestoreError> {
+        let Some(head) = &self.head else {
+            self.head = Some(read(&mut record)?);
+            return whole(record);
+        };
+        let index: u32 = read(&mut record)?;
+        let seen_through = read(&mut record)?;
+        let found = Found {
+            device: read(&mut record)?,
+            state: read(&mut record)?,
+            dirty_from: read(&mut record)?,
+            about: read(&mut record)?,
+            seen_through,
+        };
+        whole(record)?;
+        if index >= head.devices || (index as usize) < engine.devices.len() {
+            return Err(damaged("a device comes twice or is not one of the fleet"));
+        }
+        if self.ahead.insert(index, found).is_some() {
+            return Err(damaged("a device comes twice"));
+        }
+        while let Some(found) = self.ahead.remove(&(engine.devices.len() as u32)) {
+            found.register(engine);
+        }
+        Ok(())
+    }
+
+    /// The state has come to its end.
+    ///
+    /// # Errors
+    /// When it is not complete.
+    pub fn finish(mut self, engine: &mut Engine) -> Result<(), RestoreError> {
+        let rest = std::mem::take(&mut self.rest);
+        let mut rest = &rest[..];
+        match self.version {
+            None => return Err(damaged("it is empty")),
+            Some(VERSION) => {}
+            Some(version) => {
+                let head: Head = read(&mut rest)?;
+                for _ in 0..head.devices {
+                    let found = Found {
+                        device: if version <= VERSION_BEFORE_PROOF { unproved(&mut rest)? } else { read(&mut rest)? },
+                        state: read(&mut rest)?,
+                        dirty_from: read(&mut rest)?,
+                        about: if version == VERSION_BEFORE_ABOUT { About::default() } else { read(&mut rest)? },
+                        seen_through: Timestamp::default(),
+                    };
+                    found.register(engine);
+                }
+                self.head = Some(head);
+            }
+        }
+        whole(rest)?;
+        let Some(head) = self.head.filter(|head| head.devices as usize == engine.devices.len()) else {
+            return Err(damaged("devices are missing"));
+        };
+        engine.pending = (0..head.devices).collect();
+        engine.events = head.events;
+        engine.touched = head.touched;
+        engine.last_tick = head.last_tick;
+        engine.closed_before = head.closed_before;
+        engine.sort_order();
+        Ok(())
+    }
+}
+
+impl Found {
+    fn register(self, engine: &mut Engine) {
+        let Self { device, state, dirty_from, about, seen_through } = self;
+        let device = engine.fleet.restore(device);
+        let mut tracked = Tracked::with_state(device, state, about, dirty_from);
+        tracked.seen_through = seen_through;
+        engine.devices.push(tracked);
+    }
+}
+
+/// Writes a device down; `at` is the last tick that has run.
+pub(super) fn write_device(tracked: &Tracked, at: Timestamp, out: &mut Vec<u8>) {
+    let parts = (&tracked.state, &tracked.dirty_from, &tracked.about);
+    write_parts(&tracked.device, parts, at.max(tracked.seen_through), out);
+}
+
+fn write_parts(
+    device: &Device,
+    (state, dirty_from, about): (&State, &Option<Minute>, &About),
+    seen_through: Timestamp,
+    out: &mut Vec<u8>,
+) {
+    write_record(out, |out| {
+        write(&(device.index() as u32), out);
+        write(&seen_through, out);
+        write(&device.capture(), out);
+        write(state, out);
+        write(dirty_from, out);
+        write(about, out);
+    });
+}
+
+fn write_record(out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    content(out);
+    let len = (out.len() - start - 4) as u32;
+    out[start..start + 4].copy_from_slice(&len.to_le_bytes());
 }
 
 fn write(value: &impl Encode, bytes: &mut Vec<u8>) {
@@ -124,19 +274,26 @@ fn write(value: &impl Encode, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Decodes the next value. The bytes come from our own file with a good checksum, so no limit is set.
+/// Decodes the next value, which may make no more memory than a record has.
 fn read<T: Decode<()>>(rest: &mut &[u8]) -> Result<T, RestoreError> {
-    let (value, used) =
-        bincode::decode_from_slice(rest, standard()).map_err(|error| RestoreError::Damaged(error.to_string()))?;
+    let config = standard().with_limit::<RECORD_MOST>();
+    let (value, used) = bincode::decode_from_slice(rest, config).map_err(|error| damaged(&error.to_string()))?;
     *rest = rest.get(used..).unwrap_or_default();
     Ok(value)
 }
 
-fn read_unproved(rest: &mut &[u8]) -> Result<DeviceImage, RestoreError> {
-    let (device, used) =
-        DeviceImage::decode_unproved(rest).map_err(|error| RestoreError::Damaged(error.to_string()))?;
+fn unproved(rest: &mut &[u8]) -> Result<DeviceImage, RestoreError> {
+    let (device, used) = DeviceImage::decode_unproved(rest).map_err(|error| damaged(&error.to_string()))?;
     *rest = rest.get(used..).unwrap_or_default();
     Ok(device)
+}
+
+fn whole(rest: &[u8]) -> Result<(), RestoreError> {
+    if rest.is_empty() { Ok(()) } else { Err(damaged("something follows that does not belong there")) }
+}
+
+fn damaged(why: &str) -> RestoreError {
+    RestoreError::Damaged(why.to_owned())
 }
 
 #[cfg(test)]
@@ -146,8 +303,8 @@ mod tests {
     use crate::engine::fleet::Fleet;
     use crate::engine::settings::Settings;
 
-    #[test]
-    fn an_image_from_before_devices_told_about_themselves_is_taken_up() {
+    /// An engine that has heard of two devices.
+    fn engine() -> Engine {
         let settings = Settings::default();
         let mut engine = Engine::new(settings.clone(), Arc::new(Fleet::new(&settings)));
         let now = Timestamp::from_ms(1_795_305_600_000);
@@ -156,24 +313,73 @@ mod tests {
             engine.fleet().status(device, status(), false, now).expect("taken");
         }
         engine.tick(now.plus_ms(1_000));
-        let mut old = Vec::new();
-        let events = engine.events.clone();
-        let (last_tick, closed_before, touched) = (engine.last_tick, engine.closed_before, engine.touched);
-        write(&Head { version: VERSION_BEFORE_ABOUT, last_tick, closed_before, events, touched, devices: 2 }, &mut old);
+        engine
+    }
+
+    fn new() -> Engine {
+        let settings = Settings::default();
+        Engine::new(settings.clone(), Arc::new(Fleet::new(&settings)))
+    }
+
+    /// The bytes of the layouts in which devices follow each other in their order.
+    fn in_order(engine: &Engine, version: u8) -> Vec<u8> {
+        let mut old = vec![version];
+        let Engine { last_tick, closed_before, touched, .. } = *engine;
+        write(&Head { last_tick, closed_before, events: engine.events.clone(), touched, devices: 2 }, &mut old);
         for tracked in &engine.devices {
-            let mut proof = Vec::new();
-            write(&tracked.device.proof(), &mut proof);
             write(&tracked.device.capture(), &mut old);
-            // The proof is the last part of a device's.
-            old.truncate(old.len() - proof.len());
+            if version <= VERSION_BEFORE_PROOF {
+                let mut proof = Vec::new();
+                write(&tracked.device.proof(), &mut proof);
+                // The proof is the last part of a device's.
+                old.truncate(old.len() - proof.len());
+            }
             write(&tracked.state, &mut old);
             write(&tracked.dirty_from, &mut old);
+            if version > VERSION_BEFORE_ABOUT {
+                write(&tracked.about, &mut old);
+            }
         }
-        let mut restored = Engine::new(settings.clone(), Arc::new(Fleet::new(&settings)));
-        restored.restore(&old).expect("readable");
+        old
+    }
+
+    #[test]
+    fn images_of_the_layouts_before_are_taken_up() {
+        let engine = engine();
         let seen = |engine: &Engine| serde_json::to_value(engine.snapshot()).expect("plain data");
-        assert_eq!(seen(&restored), seen(&engine));
-        let proved = |engine: &Engine| engine.devices.iter().filter(|tracked| tracked.device.is_proved()).count();
-        assert_eq!(proved(&restored), 0, "no report, no proof");
+        for version in VERSION_BEFORE_ABOUT..VERSION {
+            let mut restored = new();
+            restored.restore(&in_order(&engine, version)).expect("readable");
+            assert_eq!(seen(&restored), seen(&engine), "{version}");
+            if version == VERSION_IN_ORDER {
+                assert_eq!(restored.image(), engine.image());
+            }
+            let proved = restored.devices.iter().filter(|tracked| tracked.device.is_proved()).count();
+            assert_eq!(proved, 0, "no report, no proof");
+        }
+    }
+
+    #[test]
+    fn an_image_may_be_cut_anywhere_but_must_be_complete() {
+        let image = engine().image();
+        for at in 0..image.len() {
+            let (mut restored, mut restoring) = (new(), Restoring::default());
+            restoring.feed(&image[..at], &mut restored).expect("a beginning");
+            let mut half = new();
+            assert!(half.restore(&image[..at]).is_err(), "{at} bytes are not all");
+            restoring.feed(&image[at..], &mut restored).expect("the rest");
+            restoring.finish(&mut restored).expect("complete");
+            assert_eq!(restored.image(), image);
+        }
+        assert!(new().restore(&[&image[..], b"x"].concat()).is_err());
+        assert!(matches!(new().restore(&[7]), Err(RestoreError::Version { found: 7 })));
+    }
+
+    #[test]
+    fn a_length_that_lies_makes_no_memory() {
+        // A head whose list of events says that it has 2^60 of them.
+        let mut image = vec![VERSION];
+        write_record(&mut image, |out| out.extend_from_slice(&[0, 0, 253, 0, 0, 0, 0, 0, 0, 0, 16]));
+        assert!(matches!(new().restore(&image), Err(RestoreError::Damaged(_))));
     }
 }

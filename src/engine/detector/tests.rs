@@ -1,5 +1,7 @@
 //! The whole engine on a small synthetic fleet: one class, twenty samples a minute, a day and a half of history.
 
+mod cut;
+
 use std::sync::Arc;
 
 use base64::Engine as _;

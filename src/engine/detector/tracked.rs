@@ -15,11 +15,12 @@ use crate::engine::settings::Settings;
 use crate::engine::slots::SlotCounts;
 use crate::engine::streak::{self, Episode};
 use crate::engine::suspect::{self, AttributeKey, Attributes};
-use crate::engine::time::Minute;
+use crate::engine::time::{Minute, Timestamp};
 use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, Rates, Signature, Test, TestVerdicts};
 
 use super::attributes;
 use super::contrast::Contrast;
+use super::cut::Mark;
 use super::shown::Shown;
 
 /// A share of flagged flows is suspicious only from this multiple of the usual one on: alerts are bursty.
@@ -133,6 +134,10 @@ pub struct Tracked {
     pub attributes: Attributes,
     /// Oldest minute whose verdict changed since the events were last looked at.
     pub dirty_from: Option<Minute>,
+    /// No tick up to this one takes its mail: ticks that had run before it came into the checkpoint it was restored from.
+    pub seen_through: Timestamp,
+    /// Number of the last [cut](super::cut) that it is in.
+    pub cut: u32,
 }
 
 /// The part of [`Tracked`] that a checkpoint keeps.
@@ -171,6 +176,10 @@ pub struct Context<'a> {
     pub before: Minute,
     /// Whether this tick closed a minute.
     pub moved: bool,
+    /// Of a state that is being taken.
+    pub(super) cut: Option<Mark>,
+    /// Mail that came into a checkpoint after this tick waits.
+    pub(super) ripe: Timestamp,
 }
 
 impl Tracked {
@@ -182,7 +191,7 @@ impl Tracked {
     /// A device of which this is known.
     pub fn with_state(device: Arc<Device>, state: State, about: About, dirty_from: Option<Minute>) -> Self {
         let attributes = attributes::of(&state.facts);
-        Self { device, state, about, attributes, dirty_from }
+        Self { device, state, about, attributes, dirty_from, seen_through: Timestamp::default(), cut: 0 }
     }
 
     /// Whether the device has this attribute.

@@ -35,8 +35,10 @@ pub(super) fn advance(event: &mut Event, clock: Clock, next_incident: &mut u32, 
         _ => {}
     }
     if event.state != EventState::Pending {
-        for index in event.members.keys() {
-            round.devices[*index as usize].state.past_full = None;
+        for &index in event.members.keys() {
+            if round.devices[index as usize].state.past_full.is_some() {
+                round.devices[index as usize].state.past_full = None;
+            }
         }
     }
 }
@@ -66,7 +68,7 @@ fn warn(event: &mut Event, clock: &Clock, round: &mut Round<'_>) {
         let members = round.ids(event.present());
         let mut change = event.change(ChangeKind::EarlyWarning, members, round.now);
         change.forecast = Some(forecast(event, &episode, round));
-        change.damage = event.damage(round.devices, round.last);
+        change.damage = event.damage(&round.devices, round.last);
         round.changes.push(change);
     }
 }
@@ -102,11 +104,11 @@ fn declare(event: &mut Event, next_incident: &mut u32, round: &mut Round<'_>) {
         let state = &mut round.devices[*index as usize].state;
         state.declared_through = state.declared_through.max(round.last);
     }
-    event.measure_difference(round.devices, round.order, round.last);
+    event.measure_difference(&round.devices, round.order, round.last);
     let members = round.ids(event.present());
     let mut change = event.change(ChangeKind::Declared, members, round.now);
-    change.proof = event.proof(round.devices, event.last_degraded, round.settings);
-    change.damage = event.damage(round.devices, round.last);
+    change.proof = event.proof(&round.devices, event.last_degraded, round.settings);
+    change.damage = event.damage(&round.devices, round.last);
     round.changes.push(change);
 }
 
@@ -117,7 +119,7 @@ fn recover(event: &mut Event, next: EventState, round: &mut Round<'_>) {
     let mut change = event.change(ChangeKind::Recovered, members, round.now);
     if undeclared {
         change.near_miss = Some(near_miss(event, round));
-        change.proof = event.proof(round.devices, round.last, round.settings);
+        change.proof = event.proof(&round.devices, round.last, round.settings);
     }
     round.changes.push(change);
 }
@@ -128,7 +130,7 @@ fn near_miss(event: &Event, round: &Round<'_>) -> NearMiss {
     let mut minute = event.last_degraded.plus(1);
     let mut gap = 0;
     while minute <= round.last {
-        let healthy = event.verdict_at(round.devices, minute) == Verdict::Healthy;
+        let healthy = event.verdict_at(&round.devices, minute) == Verdict::Healthy;
         healthy_after += u32::from(healthy);
         gaps_after += u32::from(!healthy);
         gap = if healthy { 0 } else { gap + 1 };
