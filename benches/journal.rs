@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fleetwatch::engine::time::Timestamp;
-use fleetwatch::journal::storage::{Disk, Output, Storage};
+use fleetwatch::journal::storage::{Disk, Output, Space, Storage};
 use fleetwatch::journal::{AppendError, CheckpointStore, Entry, Journal, JournalConfig, read_from};
 
 const MESSAGES: u64 = 20_000;
@@ -42,6 +42,14 @@ impl Storage for Unsynced {
 
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    fn allocate(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        Disk.allocate(path, bytes)
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        Disk.space(dir)
     }
 }
 

@@ -9,6 +9,8 @@
 //! | [`decision`] | the engine's ticks at their instants, and what follows from each |
 //! | [`gate`] | the gates: seen, recorded, published, decided by a person |
 //! | [`desk`] | the open incidents: opened, climbed, worked on by people, told |
+//! | [`doubt`] | whether the server's clock can be believed at a start |
+//! | [`room`] | whether the journal's limit fits its file system |
 //! | [`checkpoint`] | saves the engine's state beside the running decision |
 //! | [`notify`] | the channels of the configuration, the delivery over them, the test message |
 //! | [`secrets`] | every file with a secret, read as `serve` will |
@@ -39,7 +41,7 @@
 //!   not run is put off until it has.
 //! - Entries of one device enter the fleet in the journal's order.
 //! - A checkpoint names the last entry whose effect was complete when its image was begun. Whatever the image holds beyond
-//!   that is dropped as a duplicate when the tail is replayed.
+//!   that is dropped as a duplicate when the tail is replayed, and no tick that had run by then takes it into account again.
 
 pub mod access;
 pub mod accounts;
@@ -49,6 +51,7 @@ pub mod core;
 pub mod decision;
 pub mod demo;
 pub mod desk;
+pub mod doubt;
 pub mod explain;
 pub mod gate;
 pub mod keeper;
@@ -61,6 +64,7 @@ pub mod record;
 pub mod recovery;
 pub mod replay;
 pub mod report;
+pub mod room;
 pub mod score;
 pub mod secrets;
 pub mod serve;

@@ -80,7 +80,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let config = load(args.config.as_deref())?;
             let format = if cli.log_format == LogFormat::Auto { config.log.format } else { cli.log_format };
             logging::init(format, cli.log_level.as_deref().unwrap_or(&config.log.level))?;
-            app(|| wired::serve(config))
+            app(|| wired::serve(config, args.clock_is_right))
         }
         Command::Demo(args) => {
             // The demo tells of what becomes of an incident by itself, and log lines would tear its panel.
@@ -148,8 +148,8 @@ mod wired {
     use crate::app;
     use crate::config::Config;
 
-    pub(super) fn serve(config: Config) -> anyhow::Result<()> {
-        app::serve::run(config)
+    pub(super) fn serve(config: Config, clock_is_right: bool) -> anyhow::Result<()> {
+        app::serve::run(config, clock_is_right)
     }
 
     pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {

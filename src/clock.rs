@@ -10,6 +10,7 @@
 
 mod stepped;
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use stepped::Hand;
@@ -22,8 +23,8 @@ pub struct Clock {
     origin: Instant,
     epoch: Timestamp,
     speed: f64,
-    /// Whether the epoch was the wall clock's, so that steps of the wall clock can be told.
-    follows_wall: bool,
+    /// The wall clock that the epoch was read from, so that its steps can be told.
+    wall: Option<Wall>,
     /// Whose hand moves it, instead of the monotonic clock.
     hand: Option<Hand>,
 }
@@ -31,7 +32,41 @@ pub struct Clock {
 impl Clock {
     /// Real time: starts at the wall clock and goes on by the monotonic one.
     pub fn system() -> Self {
-        Self { origin: Instant::now(), epoch: wall_now(), speed: 1.0, follows_wall: true, hand: None }
+        Self::following(wall_now)
+    }
+
+    /// As [`system`](Self::system), with another wall clock: for tests of clocks that are wrong.
+    pub fn following(read: fn() -> Timestamp) -> Self {
+        // Never freed, so that a clock stays something to copy: a process has one or two of them.
+        let wall = Wall { read, is_right: false, forward_ms: Box::leak(Box::default()) };
+        Self { origin: Instant::now(), epoch: read(), speed: 1.0, wall: Some(wall), hand: None }
+    }
+
+    /// A person has said that the wall clock is right, however far it is from anything else.
+    #[must_use]
+    pub fn vouched_for(mut self) -> Self {
+        self.wall = self.wall.map(|wall| Wall { is_right: true, ..wall });
+        self
+    }
+
+    /// What the wall clock shows, unless a person has vouched for it or there is none: then there is nothing to doubt.
+    pub fn wall_in_doubt(&self) -> Option<Timestamp> {
+        self.wall.filter(|wall| !wall.is_right).map(|wall| (wall.read)())
+    }
+
+    /// This clock, set back to `instant`: the wall clock that it was started from is not believed.
+    #[must_use]
+    pub fn held_at(mut self, instant: Timestamp) -> Self {
+        self.epoch = self.epoch.plus_ms(instant.since_ms(self.now()));
+        self
+    }
+
+    /// Sets this clock and all its copies forward to what the wall clock shows. Time that has passed in between has passed for
+    /// the engine as if nothing had run.
+    pub fn catch_up(&self) {
+        if let Some(wall) = self.wall {
+            wall.forward_ms.fetch_add((wall.read)().since_ms(self.now()).max(0), Ordering::AcqRel);
+        }
     }
 
     /// Starts at `epoch` and runs `speed` times as fast as real time.
@@ -40,7 +75,7 @@ impl Clock {
     /// When `speed` is not finite and positive.
     pub fn scaled(epoch: Timestamp, speed: f64) -> Self {
         assert!(speed.is_finite() && speed > 0.0, "the speed of a clock is positive");
-        Self { origin: Instant::now(), epoch, speed, follows_wall: false, hand: None }
+        Self { origin: Instant::now(), epoch, speed, wall: None, hand: None }
     }
 
     /// Starts at `epoch` and stands still until the hand is moved; `speed` is what the hand intends.
@@ -79,13 +114,15 @@ impl Clock {
             return hand.now();
         }
         let elapsed_ms = self.origin.elapsed().as_secs_f64() * 1_000.0;
-        self.epoch.plus_ms((elapsed_ms * self.speed) as i64)
+        let forward_ms = self.wall.map_or(0, |wall| wall.forward_ms.load(Ordering::Acquire));
+        self.epoch.plus_ms((elapsed_ms * self.speed) as i64).plus_ms(forward_ms)
     }
 
     /// The current instant as other machines see it: engine time, moved by what the wall clock was stepped since. For what
-    /// they compare with their own clocks, and for nothing else.
+    /// they compare with their own clocks, and for nothing else. A step of a day or more is a wrong clock, and not passed on.
     pub fn outside(&self) -> Timestamp {
-        self.now().plus_ms(self.wall_step_ms())
+        let step_ms = self.wall_step_ms();
+        if step_ms.abs() < DAY_MS { self.now().plus_ms(step_ms) } else { self.now() }
     }
 
     /// Engine seconds per real second.
@@ -116,9 +153,20 @@ impl Clock {
 
     /// How far the wall clock has been stepped since this clock was made, in ms (positive: forward). 0 for a scaled clock.
     pub fn wall_step_ms(&self) -> i64 {
-        if self.follows_wall { wall_now().since_ms(self.now()) } else { 0 }
+        self.wall.map_or(0, |wall| (wall.read)().since_ms(self.now()))
     }
 }
+
+/// A wall clock, and what this process has made of it.
+#[derive(Clone, Copy, Debug)]
+struct Wall {
+    read: fn() -> Timestamp,
+    is_right: bool,
+    /// By how much engine time was set forward since the start.
+    forward_ms: &'static AtomicI64,
+}
+
+const DAY_MS: i64 = 24 * 3_600_000;
 
 /// The wall clock.
 fn wall_now() -> Timestamp {

@@ -1,5 +1,7 @@
 //! Everything between delivery and decision, started, watched and ended as one: what `serve`, the demo and the tests run.
 
+mod wiring;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -18,26 +20,29 @@ use crate::engine::effect::Change;
 use crate::engine::fleet::budget::Budgets;
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::Snapshot;
+use crate::engine::time::Timestamp;
 use crate::engine::wire::Limits;
-use crate::http::{Access, AccessSettings, Health, HttpState, Shared, Zone};
+use crate::http::{Access, AccessSettings, Health, HttpState, Zone};
 use crate::journal::{CheckpointStore, Journal, JournalConfig};
-use crate::metrics::{self, Counters, DeviceSeries, Exporter};
+use crate::metrics::{Counters, DeviceSeries};
+use crate::record::IncidentStore;
 use crate::record::access::AccessStore;
 use crate::record::case::{CaseStore, ContactEntry};
 use crate::record::desk::CaseDesk;
 use crate::record::outbox::Outbox;
-use crate::record::{GateDesk, IncidentStore};
-use crate::store::{Location, Store, Writer, WriterConfig, WriterState};
+use crate::store::{Location, Store, Writer, WriterConfig};
 
-use super::checkpoint::{self, Checkpointer, Route};
-use super::decision::{Capture, Decision, DecisionTask, announce};
+use super::checkpoint::{self, Route};
+use super::decision::{Capture, DecisionTask, announce};
 use super::desk::{Desk, DeskConfig, DeskTask, Statuses};
+use super::doubt::Doubt;
 use super::gate::{GateConfig, GateKeeper};
 use super::keeper::{Keeper, KeeperParts, Order, lock, refusal_reasons};
 use super::playback::Playback;
 use super::recovery::{self, Opened, Recovered, Recovery};
 use super::stepping::{Reached, Stepping};
-use super::watch::{self as watching, Commits, LATCHES, Watch};
+use super::watch::{self as watching, Commits, LATCHES};
+use wiring::{checkpointer, decision, http, spawn, spawn_watch};
 
 /// Changes that a listener may be behind before it misses some.
 const LISTENER_ROOM: usize = 4_096;
@@ -160,7 +165,7 @@ impl Core {
         config.journal.observer = Some(Arc::new(Commits(Arc::clone(&counters))));
         let store = config.store.open().await.context("cannot open the incident record")?;
         let highest_number = store.highest_number().await.context("cannot read the incident record")?;
-        let (opened, recovered, config) = tokio::task::spawn_blocking(move || restore(config, highest_number))
+        let (opened, recovered, (config, doubt)) = tokio::task::spawn_blocking(move || restore(config, highest_number))
             .await
             .context("restoring has ended abnormally")??;
         let Recovered { playback, changes, order } = recovered;
@@ -196,6 +201,7 @@ impl Core {
             snapshot,
             statuses,
             desk,
+            doubt,
         };
         Ok(parts.start((playback, changes), access))
     }
@@ -319,7 +325,7 @@ impl Core {
 }
 
 /// Blocks: opens the files, takes the state up, and runs the ticks of the time in which nothing ran.
-fn restore(mut config: CoreConfig, highest_number: u64) -> anyhow::Result<(Opened, Recovered, CoreConfig)> {
+fn restore(mut config: CoreConfig, highest_number: u64) -> anyhow::Result<(Opened, Recovered, (CoreConfig, Doubt))> {
     let mut opened = recovery::open(config.journal.clone(), &config.checkpoint_dir)?;
     let mut recovered = match config.preload.take() {
         Some(engine) => {
@@ -336,9 +342,11 @@ fn restore(mut config: CoreConfig, highest_number: u64) -> anyhow::Result<(Opene
             Recovery { settings, root, limits, expected, highest_number, now }.run(&mut opened)?
         }
     };
-    config.clock = config.clock.not_before(recovered.order.at.max(recovered.playback.engine().last_tick()));
+    let last = recovered.order.at.max(recovered.playback.engine().last_tick());
+    let (clock, doubt) = Doubt::at_start(config.clock, (last > Timestamp::default()).then_some(last));
+    config.clock = clock;
     recovered.changes.append(&mut recovered.playback.advance(config.clock.now()));
-    Ok((opened, recovered, config))
+    Ok((opened, recovered, (config, doubt)))
 }
 
 /// What a core is made of, once the state is there.
@@ -354,18 +362,19 @@ struct Parts<'a> {
     snapshot: Arc<ArcSwap<Snapshot>>,
     statuses: Statuses,
     desk: Desk,
+    doubt: Doubt,
 }
 
 impl Parts<'_> {
     fn start(self, (playback, changes): (Playback, Vec<Change>), access: Arc<Access>) -> Core {
-        let Self { config, clock, counters, store, journal, checkpoints, order, gates, snapshot, statuses, desk } =
-            self;
+        let Self { config, clock, counters, store, journal, checkpoints, order, gates, .. } = self;
+        let Self { snapshot, statuses, desk, doubt, .. } = self;
         let (journal, checkpoints) = (Arc::new(journal), Arc::new(checkpoints));
         let engine = playback.into_engine();
         // From the last tick, not from the clock: it may have passed another one since.
         let next_tick = Engine::next_tick(engine.last_tick());
         let engine = Arc::new(Mutex::new(engine));
-        let keeper = Arc::new(Keeper::new(KeeperParts {
+        let keeper = KeeperParts {
             root: config.root.clone(),
             limits: config.limits.clone(),
             budgets: config.budgets,
@@ -376,7 +385,8 @@ impl Parts<'_> {
             order,
             next_tick,
             statuses,
-        }));
+        };
+        let keeper = Arc::new(Keeper::new(keeper).with_doubt(doubt));
         let decision = decision((&keeper, &engine), (&snapshot, &counters));
         let health = Arc::new(Health::new(&LATCHES));
         health.open(watching::RESTORE);
@@ -388,6 +398,7 @@ impl Parts<'_> {
         let record = writer.state();
         let at = lock(&engine).last_tick();
         let (reached_out, reached) = watch::channel(Reached { shown: at, told: at });
+        let checkpointer = checkpointer((&engine, &keeper), (&checkpoints, &journal), &counters);
         let task = DecisionTask {
             decision,
             clock,
@@ -395,22 +406,14 @@ impl Parts<'_> {
             writer,
             listeners: listeners.clone(),
             gates: gates.clone(),
-            checkpointer: Checkpointer::new(Route {
-                engine: Arc::clone(&engine),
-                keeper: Arc::clone(&keeper),
-                store: Arc::clone(&checkpoints),
-                journal: Arc::clone(&journal),
-                counters: Arc::clone(&counters),
-            }),
+            checkpointer,
             checkpoint_interval: config.checkpoint_interval,
             reached: reached_out,
         };
         let (stop, stopped) = watch::channel(false);
         let working = tokio::spawn(work.run(stopped.clone()));
-        let board = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateDesk>);
-        let exporter = Exporter::new(Arc::clone(&counters), Arc::clone(&snapshot), clock, config.device_series);
         let shown = (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store));
-        let http = http(exporter, shown, (board, access, &desk), (clock, config));
+        let http = http(&counters, shown, (&gates, access, &desk), (clock, config));
         let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
         let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), record.clone());
@@ -436,70 +439,4 @@ impl Parts<'_> {
             ring,
         }
     }
-}
-
-/// The engine's ticks, with a first picture drawn.
-fn decision(
-    (keeper, engine): (&Arc<Keeper>, &Arc<Mutex<Engine>>),
-    (snapshot, counters): (&Arc<ArcSwap<Snapshot>>, &Arc<Counters>),
-) -> Decision {
-    let (keeper, engine) = (Arc::clone(keeper), Arc::clone(engine));
-    let (snapshot, counters) = (Arc::clone(snapshot), Arc::clone(counters));
-    let decision = Decision { keeper, engine, snapshot, counters };
-    decision.show();
-    decision
-}
-
-fn spawn_watch(
-    clock: Clock,
-    (keeper, journal, counters, health): (&Arc<Keeper>, &Arc<Journal>, &Arc<Counters>, &Arc<Health>),
-    record: watch::Receiver<WriterState>,
-) -> JoinHandle<()> {
-    let (keeper, journal) = (Arc::clone(keeper), Arc::clone(journal));
-    let (counters, health) = (Arc::clone(counters), Arc::clone(health));
-    tokio::spawn(Watch { clock, keeper, journal, record, counters, health }.run())
-}
-
-fn http(
-    exporter: Exporter,
-    (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<dyn Store>),
-    (gates, access, desk): (Option<Arc<dyn GateDesk>>, Arc<Access>, &Desk),
-    (clock, config): (Clock, &CoreConfig),
-) -> HttpState {
-    let exporter = exporter.with_gates(gates.clone()).with_incidents(desk.samples());
-    let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));
-    HttpState {
-        snapshot,
-        health,
-        metrics,
-        desk: Some(Arc::new(desk.clone())),
-        cases: Some(Arc::clone(&store) as Arc<dyn CaseStore>),
-        outbox: Some(Arc::clone(&store) as Arc<dyn Outbox>),
-        store,
-        access,
-        gates,
-        channels: Arc::default(),
-        settings: Arc::clone(&config.shown),
-        shared: Shared::default(),
-        clock,
-        zone: config.zone.clone(),
-    }
-}
-
-/// Runs the decision task on a thread of its own, so that no busy transport can keep it from its tick.
-fn spawn(task: DecisionTask, stop: watch::Receiver<bool>) -> oneshot::Receiver<Writer> {
-    let (done, decided) = oneshot::channel();
-    let runtime = tokio::runtime::Handle::current();
-    let run = move || {
-        match runtime.block_on(task.run(stop)) {
-            // Whoever started it may have gone away.
-            Ok(writer) => drop(done.send(writer)),
-            Err(error) => tracing::error!(%error, "handing on changes has ended abnormally"),
-        }
-    };
-    // The process has just started several threads; if there is none for this one, `decided` says so.
-    if let Err(error) = std::thread::Builder::new().name("decision".into()).spawn(run) {
-        tracing::error!(%error, "the decision thread could not be started");
-    }
-    decided
 }

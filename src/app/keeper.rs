@@ -44,6 +44,7 @@ use crate::journal::{AppendError, Entry, Journal};
 use crate::metrics::{Counters, Encoding, MessageKind};
 
 use super::desk::Statuses;
+use super::doubt::Doubt;
 use super::watch::Complaints;
 
 /// Locks that keep the deliveries of one device in order. Two devices that share one only wait for each other's append.
@@ -74,6 +75,7 @@ pub struct Keeper {
     /// Decoders that nobody uses at the moment: as many as there were ever deliveries at a time.
     decoders: Mutex<Vec<Decoder>>,
     closed: AtomicBool,
+    doubt: Doubt,
 }
 
 /// The end of the journal.
@@ -155,7 +157,20 @@ impl Keeper {
             order: Mutex::new(order),
             decoders: Mutex::default(),
             closed: AtomicBool::new(false),
+            doubt: Doubt::default(),
         }
+    }
+
+    /// This keeper, which takes nothing while the server's clock is in doubt.
+    #[must_use]
+    pub fn with_doubt(mut self, doubt: Doubt) -> Self {
+        self.doubt = doubt;
+        self
+    }
+
+    /// The doubt about the server's clock.
+    pub fn doubt(&self) -> &Doubt {
+        &self.doubt
     }
 
     /// Takes one message that arrives at `now`, which is read once the message's place in the journal is certain.
@@ -175,6 +190,10 @@ impl Keeper {
         };
         let arrival = now();
         if self.closed.load(Ordering::Acquire) || arrival >= *next_tick {
+            return Outcome::Busy;
+        }
+        if self.doubt.is_held() {
+            self.ask(delivery);
             return Outcome::Busy;
         }
         let message = match self.charge(delivery, arrival) {
@@ -212,6 +231,19 @@ impl Keeper {
         }
         lock(&self.decoders).push(decoder);
         outcome
+    }
+
+    /// Hears what the sender's clock shows; the message has to come again.
+    fn ask(&self, Delivery { topic, payload, retain }: Delivery<'_>) {
+        let Ok(parts) = wire::parse_topic(&self.root, topic) else { return };
+        let mut decoder = lock(&self.decoders).pop().unwrap_or_else(|| Decoder::new(self.limits.clone()));
+        if parts.kind == TopicKind::Report
+            && !retain
+            && let Ok(report) = decoder.report(parts.device, payload)
+        {
+            self.doubt.hear(&self.clock, report.start);
+        }
+        lock(&self.decoders).push(decoder);
     }
 
     /// Lets the sender pay, by the device that the topic names. Whoever writes elsewhere pays as a newcomer.

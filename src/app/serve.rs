@@ -40,11 +40,11 @@ use super::location;
 use super::notify::{self, Delivery};
 use super::watch::{BROKER, DECISION, Mirror};
 
-/// Runs the daemon until it is asked to end.
+/// Runs the daemon until it is asked to end. `clock_is_right`: a person vouches for the server's clock.
 ///
 /// # Errors
 /// When something it needs cannot be had at the start, or is lost for good later.
-pub fn run(config: Config) -> anyhow::Result<()> {
+pub fn run(config: Config, clock_is_right: bool) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("fleetwatch")
@@ -61,8 +61,9 @@ pub fn run(config: Config) -> anyhow::Result<()> {
             }
         };
         tokio::pin!(asked);
+        let clock = if clock_is_right { Clock::system().vouched_for() } else { Clock::system() };
         let mut service = tokio::select! {
-            started = Service::start(config, Clock::system()) => started?,
+            started = Service::start(config, clock) => started?,
             // Nothing has been taken yet, so there is nothing to write.
             _ = &mut asked => return Ok(()),
         };
@@ -112,6 +113,9 @@ impl Service {
             .await
             .with_context(|| format!("the operators' pages cannot listen on {address} (http.listen)"))?;
         let http_address = listener.local_addr().context("the operators' listener has no address")?;
+        if let Some(warning) = super::room::warning(&config) {
+            tracing::warn!("{warning}");
+        }
         let core = Core::start(core_config(&config, clock)?).await?;
         let delivery = delivery(&config, &core)?;
         let (stop, stopped) = watch::channel(false);

@@ -15,10 +15,11 @@ use crate::journal::{Commit, CommitObserver, Journal, JournalState};
 use crate::metrics::Counters;
 use crate::store::WriterState;
 
+use super::doubt::Standing;
 use super::keeper::{Keeper, lock};
 
 /// The latches of readiness, in the order in which they are shown.
-pub const LATCHES: [&str; 5] = [RESTORE, BROKER, JOURNAL, DECISION, STORE];
+pub const LATCHES: [&str; 6] = [RESTORE, BROKER, JOURNAL, DECISION, STORE, CLOCK];
 /// Checkpoint and journal have been taken up.
 pub const RESTORE: &str = "restore";
 /// The broker's session, or the embedded broker's listener.
@@ -30,8 +31,14 @@ pub const DECISION: &str = "decision";
 /// The incident record is complete and current.
 pub const STORE: &str = "store";
 
+/// The server's clock can be believed.
+pub const CLOCK: &str = "clock";
+
 /// Real time by which a tick may be late before readiness says so.
 const LAG_MOST: Duration = Duration::from_secs(15);
+
+/// A wall clock that is as far off as this is wrong, in ms.
+const WRONG_LEAST_MS: i64 = 3_600_000;
 
 /// Wall clock steps below this are ordinary discipline, in ms.
 const STEP_LEAST_MS: i64 = 2_000;
@@ -127,6 +134,7 @@ struct Seen {
     store_failures: Mirror,
     step_ms: i64,
     journal_failing: bool,
+    in_doubt: bool,
 }
 
 impl Watch {
@@ -145,6 +153,7 @@ impl Watch {
         self.look_at_journal(seen);
         self.look_at_record(seen);
         self.look_at_time(seen);
+        self.look_at_doubt(seen);
     }
 
     fn look_at_journal(&self, seen: &mut Seen) {
@@ -182,6 +191,22 @@ impl Watch {
         }
     }
 
+    fn look_at_doubt(&self, seen: &mut Seen) {
+        match self.keeper.doubt().look(&self.clock) {
+            Standing::None => self.health.open(CLOCK),
+            Standing::Held(reason) => {
+                if !std::mem::replace(&mut seen.in_doubt, true) {
+                    tracing::error!("{reason}");
+                }
+                self.health.close(CLOCK, reason);
+            }
+            Standing::Ended(how) => {
+                tracing::warn!("{how}");
+                self.health.open(CLOCK);
+            }
+        }
+    }
+
     fn look_at_time(&self, seen: &mut Seen) {
         let late_ms = self.clock.now().since_ms(self.keeper.next_tick()).max(0) as f64;
         let late = Duration::from_secs_f64(late_ms / 1_000.0 / self.clock.speed());
@@ -194,7 +219,14 @@ impl Watch {
         let step_ms = self.clock.wall_step_ms();
         self.counters.wall_clock_step.set(step_ms as f64 / 1_000.0);
         if (step_ms - seen.step_ms).abs() >= STEP_LEAST_MS {
-            tracing::warn!(step_ms, "the wall clock has been stepped; detection goes on by the monotonic clock");
+            if step_ms.abs() >= WRONG_LEAST_MS {
+                tracing::error!(
+                    step_ms,
+                    "the wall clock is far from engine time; detection goes on by the monotonic clock"
+                );
+            } else {
+                tracing::warn!(step_ms, "the wall clock has been stepped; detection goes on by the monotonic clock");
+            }
             seen.step_ms = step_ms;
         }
     }

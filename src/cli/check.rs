@@ -57,6 +57,9 @@ fn summarize(
         |count| format!("{count} expected"),
     );
     writeln!(out, "{source}: no fault")?;
+    if let Some(warning) = app::room::warning(config) {
+        writeln!(out, "{source}: warning: {warning}")?;
+    }
     writeln!(out, "broker    {broker}, topics {}/v1/...", config.topic.root)?;
     writeln!(out, "devices   {devices}")?;
     let record = match (config.store.file(), &config.store.url) {

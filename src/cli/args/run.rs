@@ -24,6 +24,10 @@ pub struct ServeArgs {
     /// Configuration file (TOML).
     #[arg(long, short, env = "FLEETWATCH_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+
+    /// Believe the server's clock, however far it is from the last run. For one start, after the server was off for long.
+    #[arg(long)]
+    pub clock_is_right: bool,
 }
 
 /// Options of `demo`.

@@ -42,7 +42,8 @@ impl DeviceImage {
     /// # Errors
     /// When the bytes are no such image. Returns how many were read otherwise.
     pub fn decode_unproved(bytes: &[u8]) -> Result<(Self, usize), DecodeError> {
-        let (Unproved { id, expected, admission, slots }, used) = bincode::decode_from_slice(bytes, standard().with_limit::<{ 64 << 20 }>())?;
+        let (Unproved { id, expected, admission, slots }, used) =
+            bincode::decode_from_slice(bytes, standard().with_limit::<{ 64 << 20 }>())?;
         let proof = Proof::of_history(admission.reports, admission.last_arrival.unwrap_or_default());
         Ok((Self { id, expected, admission, slots, proof }, used))
     }

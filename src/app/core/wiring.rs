@@ -1,0 +1,109 @@
+//! The parts of a core, put together one by one.
+
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::engine::detector::Engine;
+use crate::engine::snapshot::Snapshot;
+use crate::http::{Access, Health, HttpState, Shared};
+use crate::journal::{CheckpointStore, Journal};
+use crate::metrics::{self, Counters, Exporter};
+use crate::record::GateDesk;
+use crate::record::case::CaseStore;
+use crate::record::outbox::Outbox;
+use crate::store::{Store, Writer, WriterState};
+
+use super::super::checkpoint::{Checkpointer, Route};
+use super::super::decision::{Decision, DecisionTask};
+use super::super::desk::Desk;
+use super::super::gate::GateKeeper;
+use super::super::keeper::Keeper;
+use super::super::watch::Watch;
+use super::CoreConfig;
+
+/// Saves the state of this engine.
+pub(super) fn checkpointer(
+    (engine, keeper): (&Arc<Mutex<Engine>>, &Arc<Keeper>),
+    (store, journal): (&Arc<CheckpointStore>, &Arc<Journal>),
+    counters: &Arc<Counters>,
+) -> Checkpointer {
+    Checkpointer::new(Route {
+        engine: Arc::clone(engine),
+        keeper: Arc::clone(keeper),
+        store: Arc::clone(store),
+        journal: Arc::clone(journal),
+        counters: Arc::clone(counters),
+    })
+}
+
+/// The engine's ticks, with a first picture drawn.
+pub(super) fn decision(
+    (keeper, engine): (&Arc<Keeper>, &Arc<Mutex<Engine>>),
+    (snapshot, counters): (&Arc<ArcSwap<Snapshot>>, &Arc<Counters>),
+) -> Decision {
+    let (keeper, engine) = (Arc::clone(keeper), Arc::clone(engine));
+    let (snapshot, counters) = (Arc::clone(snapshot), Arc::clone(counters));
+    let decision = Decision { keeper, engine, snapshot, counters };
+    decision.show();
+    decision
+}
+
+pub(super) fn spawn_watch(
+    clock: Clock,
+    (keeper, journal, counters, health): (&Arc<Keeper>, &Arc<Journal>, &Arc<Counters>, &Arc<Health>),
+    record: watch::Receiver<WriterState>,
+) -> JoinHandle<()> {
+    let (keeper, journal) = (Arc::clone(keeper), Arc::clone(journal));
+    let (counters, health) = (Arc::clone(counters), Arc::clone(health));
+    tokio::spawn(Watch { clock, keeper, journal, record, counters, health }.run())
+}
+
+pub(super) fn http(
+    counters: &Arc<Counters>,
+    (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<dyn Store>),
+    (gates, access, desk): (&Option<GateKeeper>, Arc<Access>, &Desk),
+    (clock, config): (Clock, &CoreConfig),
+) -> HttpState {
+    let gates = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateDesk>);
+    let exporter = Exporter::new(Arc::clone(counters), Arc::clone(&snapshot), clock, config.device_series);
+    let exporter = exporter.with_gates(gates.clone()).with_incidents(desk.samples());
+    let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));
+    HttpState {
+        snapshot,
+        health,
+        metrics,
+        desk: Some(Arc::new(desk.clone())),
+        cases: Some(Arc::clone(&store) as Arc<dyn CaseStore>),
+        outbox: Some(Arc::clone(&store) as Arc<dyn Outbox>),
+        store,
+        access,
+        gates,
+        channels: Arc::default(),
+        settings: Arc::clone(&config.shown),
+        shared: Shared::default(),
+        clock,
+        zone: config.zone.clone(),
+    }
+}
+
+/// Runs the decision task on a thread of its own, so that no busy transport can keep it from its tick.
+pub(super) fn spawn(task: DecisionTask, stop: watch::Receiver<bool>) -> oneshot::Receiver<Writer> {
+    let (done, decided) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    let run = move || {
+        match runtime.block_on(task.run(stop)) {
+            // Whoever started it may have gone away.
+            Ok(writer) => drop(done.send(writer)),
+            Err(error) => tracing::error!(%error, "handing on changes has ended abnormally"),
+        }
+    };
+    // The process has just started several threads; if there is none for this one, `decided` says so.
+    if let Err(error) = std::thread::Builder::new().name("decision".into()).spawn(run) {
+        tracing::error!(%error, "the decision thread could not be started");
+    }
+    decided
+}
