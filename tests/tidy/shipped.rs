@@ -104,8 +104,16 @@ fn scripts_are_executable_and_strict() {
 #[test]
 fn the_unit_starts_what_the_command_line_knows() {
     let unit = read("deploy/fleetwatch.service");
-    for needed in ["Type=notify", "WatchdogSec=", "DynamicUser=yes", "StateDirectory=fleetwatch", "Restart=on-failure"]
-    {
+    for needed in [
+        "Type=notify",
+        "WatchdogSec=",
+        "DynamicUser=yes",
+        "StateDirectory=fleetwatch",
+        "Restart=on-failure",
+        "StartLimitIntervalSec=0",
+        "UMask=0077",
+        "RequiresMountsFor=/var/lib/fleetwatch",
+    ] {
         assert!(unit.lines().any(|line| line.starts_with(needed)), "{needed} is missing");
     }
     let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
