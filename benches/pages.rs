@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use fleetwatch::app::desk::{Desk, DeskConfig, Statuses};
+use fleetwatch::app::told::Told;
 use fleetwatch::clock::Clock;
 use fleetwatch::http::{HttpConfig, HttpState};
 use fleetwatch::record::IncidentStore;
@@ -88,7 +89,8 @@ async fn serve(dir: &std::path::Path) -> (server::Server, usize) {
     let clock = Clock::scaled(snapshot.at, 0.000_001);
     let shown = (Arc::new(ArcSwap::from_pointee(snapshot.clone())), Statuses::default());
     let stores = (Arc::clone(&store) as Arc<dyn CaseStore>, Arc::clone(&store) as Arc<dyn IncidentStore>);
-    let desk = Desk::open(DeskConfig::default(), clock, stores, shown).await.unwrap();
+    let desk = Desk::new(DeskConfig::default(), clock, stores, shown, Told::default());
+    desk.take_up().await.unwrap();
     let behind = move |state: &mut HttpState| {
         state.desk = Some(Arc::new(desk));
         state.cases = Some(Arc::clone(&store) as Arc<dyn CaseStore>);

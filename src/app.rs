@@ -23,6 +23,10 @@
 //! | [`report`] | what a night amounted to |
 //! | [`recovery`] | checkpoint and journal back to a running engine |
 //! | [`location`] | where the configuration says that the record is |
+//! | [`registrar`] | sees that the record can be written, and that it is the one it was |
+//! | [`marker`] | which record belongs to the state; mounts that are missing |
+//! | [`private`] | state that others could read is closed to them |
+//! | [`told`] | what was told, kept in mind should the record be lost |
 //! | [`live`] | what `demo` shows: events that scroll above a panel, or plain lines |
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
 //! | [`score`] | `score`: the detection benchmark |
@@ -57,11 +61,14 @@ pub mod gate;
 pub mod keeper;
 pub mod live;
 pub mod location;
+pub mod marker;
 pub mod notify;
 mod password;
 pub mod playback;
+pub mod private;
 pub mod record;
 pub mod recovery;
+pub mod registrar;
 pub mod replay;
 pub mod report;
 pub mod room;
@@ -71,4 +78,5 @@ pub mod serve;
 pub mod simulate;
 pub mod stepping;
 pub mod stop;
+pub mod told;
 pub mod watch;

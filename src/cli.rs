@@ -56,6 +56,11 @@ where
             return ExitCode::from(u8::try_from(code).unwrap_or(failure::USAGE));
         }
     };
+    // What is written here holds telephone numbers, password hashes, sessions: it is its owner's alone, whatever the umask that
+    // was inherited. Dashboards hold none of that, and are read by Grafana, which is somebody else.
+    if !matches!(cli.command, Command::Dashboards(_)) {
+        rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -279,15 +279,15 @@ pub struct Appended {
 }
 
 /// Why the record could not be read or written. [`StoreError::reason`] is closed, for metric labels.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum StoreError {
     #[error("the directory {path} of the incident database is not there; make it, or name another one")]
     NoDirectory { path: String },
     #[error("the incident database {path} cannot be written: {detail}; check the owner and the mode of the directory")]
     Unwritable { path: String, detail: String },
     #[error(
-        "the incident database {path} is damaged: {detail}; move it away and start again: a new one is made, and \
-         what the journal still holds is written to it once more"
+        "the incident database {path} is damaged: {detail}; move it away, with its -wal and -shm: a new one is made, and what \
+         is known of open events and incidents is written to it; ended ones and users are in a backup only"
     )]
     Damaged { path: String, detail: String },
     #[error("the incident database {path} was made by another version of fleetwatch: {detail}")]
@@ -302,6 +302,8 @@ pub enum StoreError {
     Refused { detail: String },
     #[error("somebody else changed the incident at the same time; look at it again and repeat")]
     Conflict,
+    #[error("this was carried out before, under the same key")]
+    Repeated,
     #[error("entry {seq} of the incident record cannot be read: {detail}")]
     Unreadable { seq: i64, detail: String },
     #[error("a row of the incident database is not as fleetwatch writes it: {detail}; restore it from a backup")]
@@ -325,8 +327,8 @@ pub enum StoreError {
     )]
     ReadOnly { place: String, detail: String },
     #[error(
-        "the incident database {place} is damaged: {detail}; stop fleetwatch and restore it from a backup: what the \
-         journal still holds is written to it once more"
+        "the incident database {place} is damaged: {detail}; restore it from a backup, or make it anew: what is known of open \
+         events and incidents is written to it; ended ones and users are in a backup only"
     )]
     DamagedServer { place: String, detail: String },
     #[error("the incident database {place} cannot be used: {detail}")]
@@ -352,6 +354,42 @@ impl StoreError {
         "unsuitable",
     ];
 
+    /// What it is in a few words that anybody may read: no path, no address, no name.
+    pub const fn in_brief(&self) -> &'static str {
+        match self {
+            Self::NoDirectory { .. } => "the directory of the incident database is not there",
+            Self::Unwritable { .. } | Self::ReadOnly { .. } => "the incident database cannot be written",
+            Self::Damaged { .. } | Self::DamagedServer { .. } | Self::Foreign { .. } | Self::Unreadable { .. } => {
+                "the incident database is damaged"
+            }
+            Self::OtherVersion { .. } => {
+                "the incident database was made by another version of fleetwatch, or has no tables"
+            }
+            Self::Full => "the disk of the incident database is full",
+            Self::Busy => "the incident database is locked by another process, or too slow",
+            Self::Io { .. } => "reading or writing the incident database failed",
+            Self::Refused { .. } => "the incident database refused",
+            Self::Conflict | Self::Repeated => "somebody else writes the same incident",
+            Self::Away { .. } => "the incident database is away",
+            Self::Denied { .. } => "the incident database does not let us in",
+            Self::NoDatabase { .. } => "there is no such incident database",
+            Self::Unsuitable { .. } => "the incident database cannot be used",
+        }
+    }
+
+    /// Whether it is about what was to be written or read, and not about the record: others may fare better.
+    pub const fn is_of_one_entry(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. } | Self::Conflict | Self::Repeated | Self::Unreadable { .. } | Self::Foreign { .. }
+        )
+    }
+
+    /// Whether only a person can end it, with another configuration or another program; whatever else it is may pass.
+    pub const fn is_for_good(&self) -> bool {
+        matches!(self, Self::OtherVersion { .. } | Self::Unsuitable { .. })
+    }
+
     /// A closed name of the failure.
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -363,7 +401,7 @@ impl StoreError {
             Self::Busy => "busy",
             Self::Io { .. } => "io",
             Self::Refused { .. } => "refused",
-            Self::Conflict => "conflict",
+            Self::Conflict | Self::Repeated => "conflict",
             Self::Unreadable { .. } => "unreadable",
             Self::Away { .. } => "away",
             Self::Denied { .. } => "denied",

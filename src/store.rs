@@ -18,6 +18,7 @@
 //! | [`access`] | people, sessions, tokens |
 //! | [`answers`] | answers to repeated writes |
 //! | [`outbox`] | what is to be said, and what came of it |
+//! | [`lazy`] | opened when first needed, and anew once lost |
 //! | [`rows`] | rows to values and back |
 //! | [`sqlite`] | the file: opening it, its errors |
 //! | [`postgres`] | the server: reaching it, its errors |
@@ -28,6 +29,7 @@ mod answers;
 mod cases;
 mod contacts;
 mod incidents;
+mod lazy;
 mod outbox;
 mod postgres;
 mod rows;
@@ -36,7 +38,7 @@ mod statement;
 mod writer;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -47,10 +49,20 @@ pub use writer::{Failure, Submitted, Writer, WriterConfig, WriterState};
 
 use crate::engine::effect::Change;
 use crate::engine::gate::Decision;
+use crate::engine::time::Timestamp;
 use crate::record::access::AccessStore;
 use crate::record::case::CaseStore;
 use crate::record::outbox::Outbox;
 use crate::record::{IncidentStore, StoreError};
+
+/// What a probe found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Probed {
+    /// Identity of the record.
+    pub id: String,
+    /// The probe before; `None` for the first one of all: the record is new.
+    pub before: Option<Timestamp>,
+}
 
 /// Everything that is kept in one database.
 #[async_trait]
@@ -60,6 +72,13 @@ pub trait Store: IncidentStore + CaseStore + Outbox + AccessStore {
     /// # Errors
     /// When the record cannot be read or written; then the tables are as before.
     async fn rebuild(&self) -> Result<(), StoreError>;
+
+    /// Writes a little, durably, and answers which record it is: an identity that a record has from its first probe to its end, and
+    /// the instant of the probe before.
+    ///
+    /// # Errors
+    /// Why nothing can be written now.
+    async fn probe(&self, now: Timestamp) -> Result<Probed, StoreError>;
 
     /// Waits for the connections to close. Nothing can be read or written afterwards.
     async fn close(&self);
@@ -84,6 +103,26 @@ impl Location {
             Self::File(path) => Arc::new(Sqlite::open(path).await?),
             Self::Server(server) => Arc::new(Postgres::open(server).await?),
         })
+    }
+
+    /// The database, opened when it is first needed, and tried again for as long as that fails: a record that is late or away is
+    /// no reason not to start.
+    pub fn keep(&self) -> Arc<dyn Store> {
+        match self {
+            Self::File(path) => Arc::new(Sqlite::at(path)),
+            Self::Server(server) => Arc::new(Postgres::at(server)),
+        }
+    }
+
+    /// The directory of the file; `None` on a server.
+    pub fn directory(&self) -> Option<PathBuf> {
+        match self {
+            Self::File(path) => {
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                Some(parent.unwrap_or(Path::new(".")).to_owned())
+            }
+            Self::Server(_) => None,
+        }
     }
 
     /// Opens the database only to read from it, beside the process that writes. Nothing is made and nothing changed.

@@ -1,5 +1,6 @@
 //! Everything between delivery and decision, started, watched and ended as one: what `serve`, the demo and the tests run.
 
+mod start;
 mod wiring;
 
 use std::fmt;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
@@ -30,22 +31,23 @@ use crate::record::access::AccessStore;
 use crate::record::case::{CaseStore, ContactEntry};
 use crate::record::desk::CaseDesk;
 use crate::record::outbox::Outbox;
-use crate::store::{Location, Store, Writer, WriterConfig};
+use crate::store::{Location, Store, Writer};
 
 use super::checkpoint::{self, Route};
-use super::decision::{Capture, DecisionTask, announce};
-use super::desk::{Desk, DeskConfig, DeskTask, Statuses};
+use super::decision::Capture;
+use super::desk::{Desk, DeskConfig, Statuses};
 use super::doubt::Doubt;
 use super::gate::{GateConfig, GateKeeper};
-use super::keeper::{Keeper, KeeperParts, Order, lock, refusal_reasons};
+use super::keeper::{Keeper, Order, lock, refusal_reasons};
+use super::marker::missing_mounts;
 use super::playback::Playback;
+use super::private;
 use super::recovery::{self, Opened, Recovered, Recovery};
-use super::stepping::{Reached, Stepping};
-use super::watch::{self as watching, Commits, LATCHES};
-use wiring::{checkpointer, decision, http, spawn, spawn_watch};
-
-/// Changes that a listener may be behind before it misses some.
-const LISTENER_ROOM: usize = 4_096;
+use super::registrar;
+use super::stepping::Stepping;
+use super::told::{Minding, Told};
+use super::watch::Commits;
+use start::Parts;
 
 /// Longest wait at the end for the journal and for the incident record.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -139,6 +141,8 @@ pub struct Core {
     stepping: Stepping,
     stop: watch::Sender<bool>,
     decided: oneshot::Receiver<Writer>,
+    registering: JoinHandle<()>,
+    outbox: Arc<Minding>,
     watch: JoinHandle<()>,
     ring: Option<JoinHandle<()>>,
 }
@@ -163,30 +167,33 @@ impl Core {
     async fn open(mut config: CoreConfig) -> anyhow::Result<Self> {
         let counters = Arc::new(Counters::new(&refusal_reasons()));
         config.journal.observer = Some(Arc::new(Commits(Arc::clone(&counters))));
-        let store = config.store.open().await.context("cannot open the incident record")?;
-        let highest_number = store.highest_number().await.context("cannot read the incident record")?;
-        let (opened, recovered, (config, doubt)) = tokio::task::spawn_blocking(move || restore(config, highest_number))
+        warn_of_missing_mounts(&config);
+        private::close(&config.journal.dir);
+        private::close(&config.checkpoint_dir);
+        let store = config.store.keep();
+        let first = registrar::first_look(&*store, config.clock.now()).await?;
+        let highest_number = match &first {
+            // Should it fail at this moment, what holds is what holds without the record.
+            Some(_) => store.highest_number().await.ok(),
+            None => None,
+        };
+        let found = Found { used_before: first.as_ref().is_some_and(|first| first.before.is_some()), highest_number };
+        let (opened, recovered, (config, doubt)) = tokio::task::spawn_blocking(move || restore(config, found))
             .await
             .context("restoring has ended abnormally")??;
         let Recovered { playback, changes, order } = recovered;
         let Opened { journal, checkpoints, .. } = opened;
         let clock = config.clock;
-        let gates = match config.gate.clone() {
-            Some(gate) => {
-                let shared = (Arc::clone(&store) as Arc<dyn IncidentStore>, Arc::clone(&counters));
-                let opened = GateKeeper::open(gate, &config.root, clock, shared).await;
-                Some(opened.context("cannot read the decisions about updates")?)
-            }
-            None => None,
-        };
+        let gates = config.gate.clone().map(|gate| {
+            let shared = (Arc::clone(&store) as Arc<dyn IncidentStore>, Arc::clone(&counters));
+            GateKeeper::new(gate, &config.root, clock, shared)
+        });
         let (snapshot, statuses) = (Arc::new(ArcSwap::from_pointee(Snapshot::default())), Statuses::default());
-        if !config.contacts.is_empty() {
-            store.import_contacts(&config.contacts, clock.now()).await.context("cannot take over the contacts")?;
-        }
         let stores = (Arc::clone(&store) as Arc<dyn CaseStore>, Arc::clone(&store) as Arc<dyn IncidentStore>);
         let seen = (Arc::clone(&snapshot), statuses.clone());
         let settings = DeskConfig { hold_min: config.settings.hold_min, ..config.desk.clone() };
-        let desk = Desk::open(settings, clock, stores, seen).await.context("cannot read the open incidents")?;
+        let told = Told::default();
+        let desk = Desk::new(settings, clock, stores, seen, told.clone());
         let access = Access::new(Arc::clone(&store) as Arc<dyn AccessStore>, config.access.clone(), clock);
         let access = Arc::new(access.context("access to the operators' listener cannot be guarded")?);
         let parts = Parts {
@@ -194,16 +201,17 @@ impl Core {
             clock,
             counters,
             store,
-            journal,
-            checkpoints,
+            journal: Arc::new(journal),
+            checkpoints: Arc::new(checkpoints),
             order,
             gates,
             snapshot,
             statuses,
             desk,
+            told,
             doubt,
         };
-        Ok(parts.start((playback, changes), access))
+        Ok(parts.start((playback, changes), access, first).await)
     }
 
     /// Where messages are delivered to.
@@ -253,7 +261,7 @@ impl Core {
 
     /// What is to be said to people and programs.
     pub fn outbox(&self) -> Arc<dyn Outbox> {
-        Arc::clone(&self.store) as Arc<dyn Outbox>
+        Arc::clone(&self.outbox) as Arc<dyn Outbox>
     }
 
     /// The open incidents, and where people work on them.
@@ -284,13 +292,14 @@ impl Core {
     /// # Errors
     /// When something could not be written. It was never acknowledged, or the journal has it.
     pub async fn shutdown(self) -> anyhow::Result<()> {
-        let Self { keeper, engine, journal, checkpoints, counters, store, stop, decided, watch, ring, working, .. } =
-            self;
+        let Self { keeper, engine, journal, checkpoints, counters, store, stop, decided, .. } = self;
+        let Self { registering, watch, ring, working, .. } = self;
         keeper.close();
         stop.send_replace(true);
         let writer = decided.await.context("the decision task has ended abnormally")?;
         // What a person has just wished is written before the database is closed.
         let _ = working.await;
+        registering.abort();
         watch.abort();
         ring.inspect(JoinHandle::abort);
         let last = {
@@ -324,8 +333,30 @@ impl Core {
     }
 }
 
+/// What the record says of the state.
+struct Found {
+    highest_number: Option<u64>,
+    used_before: bool,
+}
+
+/// A disk that is not mounted looks like a first start, and what is written meanwhile is hidden once it is.
+fn warn_of_missing_mounts(config: &CoreConfig) {
+    let record = config.store.directory();
+    for directory in
+        [Some(config.journal.dir.clone()), Some(config.checkpoint_dir.clone()), record].into_iter().flatten()
+    {
+        for mount in missing_mounts(&directory) {
+            tracing::error!(
+                directory = %directory.display(), mount = %mount.display(),
+                "a disk that /etc/fstab names is not mounted: what is found here is not the state of before, and what is written \
+                 here is hidden once it is mounted. Stop fleetwatch, mount it, start again"
+            );
+        }
+    }
+}
+
 /// Blocks: opens the files, takes the state up, and runs the ticks of the time in which nothing ran.
-fn restore(mut config: CoreConfig, highest_number: u64) -> anyhow::Result<(Opened, Recovered, (CoreConfig, Doubt))> {
+fn restore(mut config: CoreConfig, found: Found) -> anyhow::Result<(Opened, Recovered, (CoreConfig, Doubt))> {
     let mut opened = recovery::open(config.journal.clone(), &config.checkpoint_dir)?;
     let mut recovered = match config.preload.take() {
         Some(engine) => {
@@ -339,7 +370,8 @@ fn restore(mut config: CoreConfig, highest_number: u64) -> anyhow::Result<(Opene
         None => {
             let CoreConfig { settings, root, limits, expected, clock, .. } = &config;
             let now = clock.now();
-            Recovery { settings, root, limits, expected, highest_number, now }.run(&mut opened)?
+            let Found { highest_number, used_before } = found;
+            Recovery { settings, root, limits, expected, highest_number, used_before, now }.run(&mut opened)?
         }
     };
     let last = recovered.order.at.max(recovered.playback.engine().last_tick());
@@ -347,96 +379,4 @@ fn restore(mut config: CoreConfig, highest_number: u64) -> anyhow::Result<(Opene
     config.clock = clock;
     recovered.changes.append(&mut recovered.playback.advance(config.clock.now()));
     Ok((opened, recovered, (config, doubt)))
-}
-
-/// What a core is made of, once the state is there.
-struct Parts<'a> {
-    config: &'a CoreConfig,
-    clock: Clock,
-    counters: Arc<Counters>,
-    store: Arc<dyn Store>,
-    journal: Journal,
-    checkpoints: CheckpointStore,
-    order: Order,
-    gates: Option<GateKeeper>,
-    snapshot: Arc<ArcSwap<Snapshot>>,
-    statuses: Statuses,
-    desk: Desk,
-    doubt: Doubt,
-}
-
-impl Parts<'_> {
-    fn start(self, (playback, changes): (Playback, Vec<Change>), access: Arc<Access>) -> Core {
-        let Self { config, clock, counters, store, journal, checkpoints, order, gates, .. } = self;
-        let Self { snapshot, statuses, desk, doubt, .. } = self;
-        let (journal, checkpoints) = (Arc::new(journal), Arc::new(checkpoints));
-        let engine = playback.into_engine();
-        // From the last tick, not from the clock: it may have passed another one since.
-        let next_tick = Engine::next_tick(engine.last_tick());
-        let engine = Arc::new(Mutex::new(engine));
-        let keeper = KeeperParts {
-            root: config.root.clone(),
-            limits: config.limits.clone(),
-            budgets: config.budgets,
-            clock,
-            engine: Arc::clone(&engine),
-            journal: Arc::clone(&journal),
-            counters: Arc::clone(&counters),
-            order,
-            next_tick,
-            statuses,
-        };
-        let keeper = Arc::new(Keeper::new(keeper).with_doubt(doubt));
-        let decision = decision((&keeper, &engine), (&snapshot, &counters));
-        let health = Arc::new(Health::new(&LATCHES));
-        health.open(watching::RESTORE);
-        let listeners = broadcast::Sender::new(LISTENER_ROOM);
-        let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, clock, WriterConfig::default());
-        let (looks, asked) = mpsc::channel(1);
-        let work = DeskTask { desk: desk.clone(), changes: listeners.subscribe(), asked };
-        announce(changes, (&writer, gates.as_ref()), &counters, &listeners);
-        let record = writer.state();
-        let at = lock(&engine).last_tick();
-        let (reached_out, reached) = watch::channel(Reached { shown: at, told: at });
-        let checkpointer = checkpointer((&engine, &keeper), (&checkpoints, &journal), &counters);
-        let task = DecisionTask {
-            decision,
-            clock,
-            journal: Arc::clone(&journal),
-            writer,
-            listeners: listeners.clone(),
-            gates: gates.clone(),
-            checkpointer,
-            checkpoint_interval: config.checkpoint_interval,
-            reached: reached_out,
-        };
-        let (stop, stopped) = watch::channel(false);
-        let working = tokio::spawn(work.run(stopped.clone()));
-        let shown = (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store));
-        let http = http(&counters, shown, (&gates, access, &desk), (clock, config));
-        let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
-        let decided = spawn(task, stopped);
-        let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), record.clone());
-        Core {
-            clock,
-            keeper,
-            engine,
-            journal,
-            checkpoints,
-            snapshot,
-            counters,
-            health,
-            store,
-            listeners,
-            http,
-            gates,
-            desk,
-            working,
-            stepping: Stepping { reached, record, looks },
-            stop,
-            decided,
-            watch,
-            ring,
-        }
-    }
 }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `directory` | which channel reaches whom |
 //! | `intake` | from the detector's events to incidents |
+//! | `keep` | taking up what is on record, and writing it again when the record has lost it |
 //! | `samples` | the incidents as metrics show them |
 //! | `sight` | the fleet as the incidents see it |
 //! | `text` | the words of a notice |
@@ -16,6 +17,7 @@
 
 mod directory;
 mod intake;
+mod keep;
 mod samples;
 mod sight;
 mod text;
@@ -25,6 +27,7 @@ mod work;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -42,12 +45,14 @@ use crate::engine::incident::closure::Obstacles;
 use crate::engine::incident::{Action, Case, CaseEvent, Command, LifeSettings, Refusal, Rota};
 use crate::engine::snapshot::Snapshot;
 use crate::metrics::incidents::{IncidentSample, IncidentSource};
-use crate::record::case::{CaseAppend, CaseQuery, CaseStore};
-use crate::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Reshape, is_called};
+use crate::record::case::{CaseAppend, CaseQuery, CaseStore, Keep};
+use crate::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Once, Reshape, is_called};
 use crate::record::outbox::NewDispatch;
 use crate::record::{IncidentStore, StoreError};
 
 use super::keeper::lock;
+use super::told::Told;
+use intake::Declared;
 use sight::SeenFleet;
 
 /// Updates that a listener may be behind before it misses some.
@@ -88,6 +93,14 @@ struct Inner {
     snapshot: Arc<ArcSwap<Snapshot>>,
     /// What devices have said of themselves since the snapshot was drawn.
     statuses: Statuses,
+    /// What was told before the record was lost.
+    told: Told,
+    /// Whether the record's open incidents are known here.
+    taken_up: AtomicBool,
+    /// What was declared and is not with its incident yet.
+    unheard: Mutex<VecDeque<Declared>>,
+    /// The events of each open case, as they are on record.
+    kept: Mutex<BTreeMap<String, Vec<CaseEvent>>>,
     /// One change at a time: what one does is on record before the next one looks.
     writing: tokio::sync::Mutex<()>,
     /// Open cases by id.
@@ -108,25 +121,14 @@ struct Batch {
 }
 
 impl Desk {
-    /// Takes up the open incidents from the record.
-    ///
-    /// # Errors
-    /// When the record cannot be read.
-    pub async fn open(
+    /// A desk that takes up the open incidents from the record as soon as it can be read; until then it knows none.
+    pub fn new(
         config: DeskConfig,
         clock: Clock,
         (store, incidents): (Arc<dyn CaseStore>, Arc<dyn IncidentStore>),
         (snapshot, statuses): (Arc<ArcSwap<Snapshot>>, Statuses),
-    ) -> Result<Self, StoreError> {
-        let mut cases = BTreeMap::new();
-        for record in store.open_cases().await? {
-            match record.folded() {
-                Some(case) => drop(cases.insert(record.id, Arc::new(case))),
-                None => {
-                    tracing::error!(id = %record.id, "an incident's record does not begin with its opening; left alone")
-                }
-            }
-        }
+        told: Told,
+    ) -> Self {
         let inner = Inner {
             settings: Arc::new(config.settings),
             hold_min: config.hold_min,
@@ -137,15 +139,19 @@ impl Desk {
             incidents,
             snapshot,
             statuses,
+            told,
+            taken_up: AtomicBool::new(false),
+            unheard: Mutex::default(),
+            kept: Mutex::default(),
             writing: tokio::sync::Mutex::new(()),
-            cases: Mutex::new(cases),
+            cases: Mutex::default(),
             board: ArcSwap::default(),
             closed: Mutex::default(),
             over: Mutex::default(),
             updates: broadcast::Sender::new(UPDATE_ROOM),
         };
         inner.show();
-        Ok(Self(Arc::new(inner)))
+        Self(Arc::new(inner))
     }
 
     /// The incidents as metrics show them, whenever they are asked for.
@@ -182,12 +188,28 @@ impl Inner {
 
     /// Writes events and what has to be said because of them; then they are in force. The caller holds `writing`.
     async fn commit(&self, batches: Vec<Batch>) -> Result<Vec<Arc<Case>>, StoreError> {
+        self.commit_once(batches, None).await
+    }
+
+    /// The same, with the answer that is kept under a key. It is about the last of the cases; about the given one when nothing
+    /// happens.
+    async fn commit_once(
+        &self,
+        batches: Vec<Batch>,
+        once: Option<(&Once, Option<&Arc<Case>>)>,
+    ) -> Result<Vec<Arc<Case>>, StoreError> {
         let mut prepared = Vec::with_capacity(batches.len());
         for batch in &batches {
             let Some((case, messages)) = self.prepare(batch) else { continue };
             prepared.push((batch, case.summary(), messages, Arc::new(case)));
         }
-        if prepared.is_empty() {
+        let answer = once.and_then(|(once, unchanged)| {
+            let case = prepared.last().map(|(_, _, _, case)| case).or(unchanged)?;
+            let obstacles = case.is_open().then(|| case.obstacles(Some(&self.seen(case).observation())));
+            Some((once, (once.answer)(case, obstacles)))
+        });
+        let keep = answer.as_ref().map(|(Once { who, key, .. }, answer)| Keep { who, key, answer });
+        if prepared.is_empty() && keep.is_none() {
             return Ok(Vec::new());
         }
         let appends: Vec<CaseAppend<'_>> = prepared
@@ -200,10 +222,13 @@ impl Inner {
                 messages,
             })
             .collect();
-        let written = self.store.append_cases(&appends, self.clock.now()).await;
+        let written = self.store.append_cases_once(&appends, keep, self.clock.now()).await;
         if let Err(error) = written {
             if matches!(error, StoreError::Conflict) {
-                self.reload(prepared.iter().map(|(_, _, _, case)| case.id().to_owned()).collect()).await;
+                for (_, _, _, case) in &prepared {
+                    // Should this fail too, the next one who meets the conflict tries it again.
+                    let _ = self.settle(case.id()).await;
+                }
             }
             return Err(error);
         }
@@ -249,10 +274,13 @@ impl Inner {
     /// The case is so from here on; what is to be told of it.
     fn enforce(&self, case: &Arc<Case>, events: &[CaseEvent]) -> CaseUpdate {
         let mut cases = lock(&self.cases);
+        let mut kept = lock(&self.kept);
         if case.is_open() {
             cases.insert(case.id().to_owned(), Arc::clone(case));
+            kept.entry(case.id().to_owned()).or_default().extend_from_slice(events);
         } else {
             cases.remove(case.id());
+            kept.remove(case.id());
             let mut closed = lock(&self.closed);
             closed.retain(|known| known.id() != case.id());
             closed.push_back(Arc::clone(case));
@@ -260,7 +288,7 @@ impl Inner {
                 closed.pop_front();
             }
         }
-        drop(cases);
+        drop((cases, kept));
         // An event may belong to what is open from here on.
         lock(&self.over).clear();
         for event in events {
@@ -271,17 +299,6 @@ impl Inner {
         let actions = events.iter().map(|event| event.action.as_str()).collect();
         let (number, version, at) = (case.number().to_owned(), case.version, case.updated_at);
         CaseUpdate { number, version, at, actions, devices }
-    }
-
-    /// Somebody else wrote: the record says what holds.
-    async fn reload(&self, ids: Vec<String>) {
-        let mut updates = Vec::new();
-        for id in ids {
-            let Ok(Some(record)) = self.store.case(&id).await else { continue };
-            let Some(case) = record.folded() else { continue };
-            updates.push(self.enforce(&Arc::new(case), &[]));
-        }
-        self.publish(updates);
     }
 
     fn seen(&self, case: &Case) -> SeenFleet {
@@ -339,23 +356,49 @@ impl CaseDesk for Desk {
         Ok(record.folded().map(|case| CaseFile { case: Arc::new(case), record }))
     }
 
-    async fn wish(&self, id: &str, seen: Option<u64>, command: Command, by: &str) -> Result<Arc<Case>, DeskError> {
+    async fn wish_once(
+        &self,
+        id: &str,
+        (seen, command): (Option<u64>, Command),
+        by: &str,
+        once: Option<Once>,
+    ) -> Result<Arc<Case>, DeskError> {
         let (inner, id, by) = (Arc::clone(&self.0), id.to_owned(), by.to_owned());
         // A task of its own: whoever asked may go away between the record and what follows from it.
-        let wishing = tokio::spawn(async move { inner.wish(&id, seen, &command, &by).await });
+        let wishing = tokio::spawn(async move { inner.wish(&id, (seen, &command), &by, once.as_ref()).await });
         wishing.await.unwrap_or_else(|error| Err(StoreError::Io { detail: error.to_string() }.into()))
     }
 
-    async fn reshape(&self, reshape: Reshape, reason: &str, by: &str) -> Result<Arc<Case>, DeskError> {
+    async fn reshape_once(
+        &self,
+        reshape: Reshape,
+        reason: &str,
+        by: &str,
+        once: Option<Once>,
+    ) -> Result<Arc<Case>, DeskError> {
         let (inner, reason, by) = (Arc::clone(&self.0), reason.to_owned(), by.to_owned());
-        let reshaping = tokio::spawn(async move { inner.reshape(&reshape, &reason, &by).await });
+        let reshaping = tokio::spawn(async move { inner.reshape(&reshape, &reason, &by, once.as_ref()).await });
         reshaping.await.unwrap_or_else(|error| Err(StoreError::Io { detail: error.to_string() }.into()))
     }
 }
 
 impl Inner {
-    async fn wish(&self, id: &str, seen: Option<u64>, command: &Command, by: &str) -> Result<Arc<Case>, DeskError> {
+    /// Whether what is wished was carried out before. The caller holds `writing`; the record itself refuses another process.
+    async fn refuse_repeated(&self, once: Option<&Once>) -> Result<(), DeskError> {
+        let Some(Once { who, key, .. }) = once else { return Ok(()) };
+        if self.store.kept_answer(who, key).await?.is_some() { Err(DeskError::Repeated) } else { Ok(()) }
+    }
+
+    async fn wish(
+        &self,
+        id: &str,
+        (seen, command): (Option<u64>, &Command),
+        by: &str,
+        once: Option<&Once>,
+    ) -> Result<Arc<Case>, DeskError> {
         let _one_at_a_time = self.writing.lock().await;
+        self.take_up().await?;
+        self.refuse_repeated(once).await?;
         let case = self.known(id).await?;
         if let Some(seen) = seen.filter(|seen| *seen != case.version) {
             return Err(DeskError::Stale { seen, now: case.version });
@@ -363,7 +406,8 @@ impl Inner {
         let fleet = self.seen(&case);
         let at = (&*self.settings, self.clock.now());
         let events = case.decide(command, by, Some(&fleet.observation()), at)?;
-        let mut cases = self.commit(vec![Batch { before: Some(Arc::clone(&case)), events }]).await?;
+        let batches = vec![Batch { before: Some(Arc::clone(&case)), events }];
+        let mut cases = self.commit_once(batches, once.map(|once| (once, Some(&case)))).await?;
         Ok(cases.pop().unwrap_or(case))
     }
 
@@ -378,10 +422,18 @@ impl Inner {
         }
     }
 
-    async fn reshape(&self, reshape: &Reshape, reason: &str, by: &str) -> Result<Arc<Case>, DeskError> {
+    async fn reshape(
+        &self,
+        reshape: &Reshape,
+        reason: &str,
+        by: &str,
+        once: Option<&Once>,
+    ) -> Result<Arc<Case>, DeskError> {
         let _one_at_a_time = self.writing.lock().await;
+        self.take_up().await?;
+        self.refuse_repeated(once).await?;
         let now = self.clock.now();
-        let mut done = match reshape {
+        let batches = match reshape {
             Reshape::Merge { from, into } => {
                 let (from, into) = (self.known(from).await?, self.known(into).await?);
                 if from.id() == into.id() {
@@ -389,19 +441,17 @@ impl Inner {
                 }
                 let gone = from.merge_into(into.number(), reason, by, now)?;
                 let taken = into.absorb_from(&from, reason, by, now)?;
-                let batches =
-                    vec![Batch { before: Some(from), events: gone }, Batch { before: Some(into), events: taken }];
-                self.commit(batches).await?
+                vec![Batch { before: Some(from), events: gone }, Batch { before: Some(into), events: taken }]
             }
             Reshape::Split { from, devices } => {
                 let from = self.known(from).await?;
                 let (number, id) = self.split_name(&from).await?;
                 let (left, opened) = from.split(devices, (&number, &id), (reason, by), now)?;
-                let batches = vec![Batch { before: Some(from), events: left }, Batch { before: None, events: opened }];
-                self.commit(batches).await?
+                vec![Batch { before: Some(from), events: left }, Batch { before: None, events: opened }]
             }
             Reshape::Declare { event_id } => self.declare_by_hand(event_id, (reason, by), now).await?,
         };
+        let mut done = self.commit_once(batches, once.map(|once| (once, None))).await?;
         done.pop().ok_or_else(|| DeskError::Unknown("to be changed".to_owned()))
     }
 

@@ -77,7 +77,11 @@ struct Inner {
     clock: Clock,
     store: Arc<dyn IncidentStore>,
     counters: Arc<Counters>,
+    policy: Policy,
     gates: Mutex<Gates>,
+    /// What was decided before the record could be read; `None` once it was. Without what is on record nothing is decided: a person
+    /// may have released what the detector would hold.
+    unseen: Mutex<Option<Vec<Change>>>,
     /// One person at a time: what one decides is recorded before the next one sees it.
     deciding: tokio::sync::Mutex<()>,
     board: ArcSwap<GateBoard>,
@@ -85,52 +89,65 @@ struct Inner {
 }
 
 impl GateKeeper {
-    /// Takes up what is on record, and makes up for what was on record of the events and not yet decided.
-    ///
-    /// # Errors
-    /// When the record cannot be read or written.
-    pub async fn open(
+    /// Gates that decide nothing until [`take_up`](Self::take_up) has read what is on record.
+    pub fn new(
         config: GateConfig,
         root: &str,
         clock: Clock,
         (store, counters): (Arc<dyn IncidentStore>, Arc<Counters>),
-    ) -> Result<Self, StoreError> {
-        let mut gates = Gates::new(config.policy);
-        for recorded in store.gates().await? {
-            gates.apply(recorded.decision);
-        }
-        let query = IncidentQuery { with_warnings: true, limit: EVENTS, ..IncidentQuery::default() };
-        let now = clock.now();
-        let mut events: Vec<Incident> = store.incidents(query).await?;
-        events.retain(|event| now.since_ms(event.updated_at) < RECENT_MS);
-        events.sort_by(|a, b| (a.updated_at, &a.event_id).cmp(&(b.updated_at, &b.event_id)));
-        let seen: Vec<_> = events.iter().map(observation).collect();
-        let observed = gates.observe(&seen);
-        store.append_gates(&observed.decisions, now).await?;
+    ) -> Self {
         let inner = Inner {
             root: root.to_owned(),
             ring: config.ring,
             clock,
             store,
             counters,
-            gates: Mutex::new(gates),
+            gates: Mutex::new(Gates::new(config.policy)),
+            policy: config.policy,
+            unseen: Mutex::new(Some(Vec::new())),
             deciding: tokio::sync::Mutex::new(()),
             board: ArcSwap::default(),
             retained: watch::Sender::default(),
         };
-        inner.count(&observed);
-        if let RingSource::Listed { devices, path } = &inner.ring {
-            tracing::info!(devices = devices.len(), path = %path.display(), "the control ring is as listed");
-            inner.show(Arc::new(Ring::listed(devices.clone())));
-        } else {
-            inner.show(Arc::default());
-        }
-        Ok(Self(Arc::new(inner)))
+        let ring = match &inner.ring {
+            RingSource::Listed { devices, path } => {
+                tracing::info!(devices = devices.len(), path = %path.display(), "the control ring is as listed");
+                Arc::new(Ring::listed(devices.clone()))
+            }
+            _ => Arc::default(),
+        };
+        inner.show(ring);
+        Self(Arc::new(inner))
+    }
+
+    /// Takes up what is on record, once, and makes up for what was on record of the events and not yet decided.
+    ///
+    /// # Errors
+    /// When the record cannot be read or written.
+    pub async fn take_up(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.0.deciding.lock().await;
+        self.0.take_up().await
+    }
+
+    /// The decisions that stand are written to a record that may lack them.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub async fn restore(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.0.deciding.lock().await;
+        let standing: Vec<Decision> = lock(&self.0.gates).standing().cloned().collect();
+        self.0.store.append_gates(&standing, self.0.clock.now()).await.map(drop)
     }
 
     /// What follows from changes, in force already; to be [announced](Self::announce) once the changes are on their way to
     /// the record.
     pub fn see(&self, changes: &[Change]) -> Observed {
+        // Held until the gates have seen them, so that taking up passes none over.
+        let mut unseen = lock(&self.0.unseen);
+        if let Some(unseen) = unseen.as_mut() {
+            unseen.extend_from_slice(changes);
+            return Observed::default();
+        }
         lock(&self.0.gates).see(changes)
     }
 
@@ -176,6 +193,40 @@ impl GateKeeper {
 }
 
 impl Inner {
+    /// The caller holds `deciding`.
+    async fn take_up(&self) -> Result<(), StoreError> {
+        if lock(&self.unseen).is_none() {
+            return Ok(());
+        }
+        let mut gates = Gates::new(self.policy);
+        for recorded in self.store.gates().await? {
+            gates.apply(recorded.decision);
+        }
+        let query = IncidentQuery { with_warnings: true, limit: EVENTS, ..IncidentQuery::default() };
+        let now = self.clock.now();
+        let mut events: Vec<Incident> = self.store.incidents(query).await?;
+        events.retain(|event| now.since_ms(event.updated_at) < RECENT_MS);
+        events.sort_by(|a, b| (a.updated_at, &a.event_id).cmp(&(b.updated_at, &b.event_id)));
+        let seen: Vec<_> = events.iter().map(observation).collect();
+        let mut observed = gates.observe(&seen);
+        let mut passed = 0;
+        loop {
+            self.store.append_gates(&observed.decisions, now).await?;
+            self.count(&observed);
+            let mut unseen = lock(&self.unseen);
+            let more = unseen.as_ref().map_or(&[][..], |changes| &changes[passed..]);
+            if more.is_empty() {
+                *lock(&self.gates) = gates;
+                *unseen = None;
+                break;
+            }
+            passed += more.len();
+            observed = gates.see(more);
+        }
+        self.show(Arc::clone(&self.board.load().ring));
+        Ok(())
+    }
+
     fn count(&self, observed: &Observed) {
         for decision in &observed.decisions {
             self.decided(decision);
@@ -222,6 +273,7 @@ impl Inner {
 
     async fn decide(&self, version: &str, gate: Gate, who: (&str, &str)) -> Result<Decision, GateError> {
         let _one_at_a_time = self.deciding.lock().await;
+        self.take_up().await?;
         let now = self.clock.now();
         let decision = lock(&self.gates).decide(version, gate, who, now)?;
         let known = lock(&self.gates).of(version) == Some(&decision);

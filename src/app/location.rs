@@ -1,5 +1,7 @@
 //! Where the configuration says that the record is.
 
+use std::os::unix::fs::DirBuilderExt as _;
+
 use anyhow::Context as _;
 
 use crate::config::{Password, StoreConfig};
@@ -15,7 +17,11 @@ pub fn of(config: &StoreConfig) -> anyhow::Result<Location> {
     }
     let password = config.password_file.as_deref().map(Password::read).transpose().context("store.password_file")?;
     let url = config.url.as_deref().unwrap_or_default();
-    Ok(Location::Server(Server::new(url, password.as_ref().map(Password::reveal))?))
+    let mut server = Server::new(url, password.as_ref().map(Password::reveal))?;
+    if let Some(file) = config.password_file.clone() {
+        server = server.with_password_source(move || Password::read(&file).ok().map(|read| read.reveal().to_owned()));
+    }
+    Ok(Location::Server(server))
 }
 
 /// The same, with the directory of a file made.
@@ -24,7 +30,10 @@ pub fn of(config: &StoreConfig) -> anyhow::Result<Location> {
 /// Also when the directory cannot be made.
 pub fn made(config: &StoreConfig) -> anyhow::Result<Location> {
     if let Some(parent) = config.file().and_then(|file| file.parent()).filter(|parent| !parent.as_os_str().is_empty()) {
-        std::fs::create_dir_all(parent)
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)
             .with_context(|| format!("cannot make the directory {} of the incident record", parent.display()))?;
     }
     of(config)

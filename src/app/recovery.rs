@@ -86,8 +86,10 @@ pub struct Recovery<'a> {
     pub limits: &'a Limits,
     /// Devices that should report.
     pub expected: &'a [DeviceId],
-    /// Highest incident number on record.
-    pub highest_number: u64,
+    /// Highest incident number on record; `None` while the record cannot be read.
+    pub highest_number: Option<u64>,
+    /// Whether the record was used before: then neither is this the first start.
+    pub used_before: bool,
     /// Engine time.
     pub now: Timestamp,
 }
@@ -155,16 +157,24 @@ impl Recovery<'_> {
         if none || !first {
             // What is decided from here on are other events than those on record, so they must not share their numbers. No
             // fleet has an event a minute, so the minute is above every event number given before.
-            let highest = u32::try_from(self.highest_number).unwrap_or(u32::MAX);
-            if highest > 0 {
-                engine.number_above(self.now.minute().0, highest);
+            let highest = self.highest_number.map(|highest| u32::try_from(highest).unwrap_or(u32::MAX));
+            if highest != Some(0) {
+                engine.number_above(self.now.minute().0, highest.unwrap_or(0));
             }
         }
         match (none, first) {
-            (true, _) if self.highest_number == 0 && !opened.loaded.state_lost() => {
-                tracing::info!("neither checkpoint nor journal: a first start");
+            (true, _) if self.highest_number == Some(0) && !self.used_before && !opened.loaded.state_lost() => {
+                tracing::info!("neither record, checkpoint nor journal: a first start");
             }
-            (true, _) => tracing::error!("neither checkpoint nor journal can be used: what was learnt is lost"),
+            (true, _) if self.highest_number.is_none() && !opened.loaded.state_lost() => tracing::warn!(
+                "neither checkpoint nor journal: a first start, or the directories are not those of before; the incident \
+                 record, which would know, cannot be read yet"
+            ),
+            (true, _) => tracing::error!(
+                "neither checkpoint nor journal is there or can be used, though the incident record was used before: the \
+                 directories were emptied or moved, or their disk is not mounted. What was learnt is lost: for a day nothing \
+                 is known of what is normal, and hours that were running begin anew"
+            ),
             (false, true) => tracing::warn!("no checkpoint can be used: starting from the whole journal"),
             (false, false) => tracing::error!(
                 oldest = opened.oldest_lsn,

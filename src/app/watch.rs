@@ -28,7 +28,7 @@ pub const BROKER: &str = "broker";
 pub const JOURNAL: &str = "journal";
 /// Ticks run when they are due.
 pub const DECISION: &str = "decision";
-/// The incident record is complete and current.
+/// The incident record can be written at this moment, and is complete and current.
 pub const STORE: &str = "store";
 
 /// The server's clock can be believed.
@@ -123,6 +123,8 @@ pub struct Watch {
     pub keeper: Arc<Keeper>,
     pub journal: Arc<Journal>,
     pub record: watch::Receiver<WriterState>,
+    /// Why nothing could be written to the record just now.
+    pub trouble: watch::Receiver<Option<String>>,
     pub counters: Arc<Counters>,
     pub health: Arc<Health>,
 }
@@ -185,7 +187,8 @@ impl Watch {
         seen.store_writes.raise(&self.counters.store_writes, state.settled);
         seen.store_failures.raise(&self.counters.store_failures, state.failures);
         self.counters.store_pending.set(i64::try_from(state.pending()).unwrap_or(i64::MAX));
-        match state.trouble() {
+        let trouble = self.trouble.borrow().clone();
+        match trouble.or_else(|| state.trouble()) {
             None => self.health.open(STORE),
             Some(trouble) => self.health.close(STORE, trouble),
         }

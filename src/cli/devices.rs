@@ -1,7 +1,8 @@
 //! `devices import` and `devices export`: the expected fleet, checked on its way in and safe on its way out.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -71,7 +72,7 @@ fn replace(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
     let mut name = path.file_name().context("the path names no file")?.to_os_string();
     name.push(".new");
     let temporary = path.with_file_name(name);
-    let written = write_durably(&temporary, rows).and_then(|()| Ok(std::fs::rename(&temporary, path)?));
+    let written = write_durably(&temporary, path, rows).and_then(|()| Ok(std::fs::rename(&temporary, path)?));
     if written.is_err() {
         let _ = std::fs::remove_file(&temporary);
         return written;
@@ -82,8 +83,18 @@ fn replace(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_durably(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
-    let file = File::create(path)?;
+/// The list holds telephone numbers: a new file is its owner's alone, whatever the umask; in the place of another one it belongs to
+/// whom that belonged to, and loses what everybody else could do with it.
+fn write_durably(path: &Path, before: &Path, rows: &[Row]) -> anyhow::Result<()> {
+    let _ = std::fs::remove_file(path);
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    if let Ok(before) = std::fs::metadata(before) {
+        let made = file.metadata()?;
+        if (before.uid(), before.gid()) != (made.uid(), made.gid()) {
+            std::os::unix::fs::fchown(&file, Some(before.uid()), Some(before.gid()))?;
+        }
+        file.set_permissions(Permissions::from_mode(before.mode() & 0o770 | 0o600))?;
+    }
     inventory::write(&file, rows)?;
     file.sync_all()?;
     Ok(())

@@ -115,7 +115,7 @@ fn problem(error: &DeskError) -> Problem {
         DeskError::Unknown(_) => StatusCode::NOT_FOUND,
         DeskError::Stale { .. } => StatusCode::PRECONDITION_FAILED,
         // The wish is well formed; as the incident stands it cannot be granted.
-        DeskError::Refused(_) => StatusCode::CONFLICT,
+        DeskError::Refused(_) | DeskError::Repeated => StatusCode::CONFLICT,
         DeskError::Store(error) => return Problem::record(error),
     };
     Problem::new(status, error.to_string())

@@ -198,7 +198,7 @@ const fn field_of(refusal: &Refusal) -> &'static str {
 const fn status_of(error: &DeskError) -> StatusCode {
     match error {
         DeskError::Unknown(_) => StatusCode::NOT_FOUND,
-        DeskError::Stale { .. } => StatusCode::CONFLICT,
+        DeskError::Stale { .. } | DeskError::Repeated => StatusCode::CONFLICT,
         DeskError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
         DeskError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
     }

@@ -96,6 +96,14 @@ pub struct KeptAnswer {
     pub body: String,
 }
 
+/// An answer on its way to the record, with whose key it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep<'a> {
+    pub who: &'a str,
+    pub key: &'a str,
+    pub answer: &'a KeptAnswer,
+}
+
 /// Keeps cases and contacts. Implementations are shared between tasks.
 #[async_trait]
 pub trait CaseStore: Send + Sync + std::fmt::Debug {
@@ -104,7 +112,20 @@ pub trait CaseStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`StoreError::Conflict`] when a case has another number of events than expected; whatever else keeps the record from
     /// being written. Then nothing was.
-    async fn append_cases(&self, appends: &[CaseAppend<'_>], recorded_at: Timestamp) -> Result<(), StoreError>;
+    async fn append_cases(&self, appends: &[CaseAppend<'_>], recorded_at: Timestamp) -> Result<(), StoreError> {
+        self.append_cases_once(appends, None, recorded_at).await
+    }
+
+    /// The same, and in the same transaction the answer to whoever asked for it. Answers older than a day are dropped.
+    ///
+    /// # Errors
+    /// Also [`StoreError::Repeated`] when an answer is kept under that key; then nothing was written.
+    async fn append_cases_once(
+        &self,
+        appends: &[CaseAppend<'_>],
+        keep: Option<Keep<'_>>,
+        recorded_at: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// The case of this incident number, event id or alias, as it was written; a number that was merged into another
     /// incident is answered with its own record.
@@ -163,10 +184,4 @@ pub trait CaseStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When it cannot be read.
     async fn kept_answer(&self, who: &str, key: &str) -> Result<Option<KeptAnswer>, StoreError>;
-
-    /// Keeps an answer; those older than a day are dropped.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    async fn keep_answer(&self, who: &str, key: &str, answer: &KeptAnswer, now: Timestamp) -> Result<(), StoreError>;
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::sync::broadcast;
 
 use super::StoreError;
-use super::case::RecordedCase;
+use super::case::{KeptAnswer, RecordedCase};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::closure::Obstacles;
 use crate::engine::incident::{Case, Command, LifeSettings, Refusal, Rota};
@@ -67,10 +67,37 @@ pub enum DeskError {
     /// The wish was made looking at an older version.
     #[error("the incident has changed since you looked (version {now}, you saw {seen}); look again and repeat")]
     Stale { seen: u64, now: u64 },
+    /// It was carried out before under the same key; the answer is kept.
+    #[error("this was carried out before, under the same key")]
+    Repeated,
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for DeskError {
+    fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Repeated) { Self::Repeated } else { Self::Store(error) }
+    }
+}
+
+/// What is answered for an incident as it stands after a wish, with what then stands between it and its end.
+pub type Answering = Arc<dyn Fn(&Case, Option<Obstacles>) -> KeptAnswer + Send + Sync>;
+
+/// A wish under a key: it is carried out once. The answer is written with the wish itself, so that neither is without the other.
+#[derive(Clone)]
+pub struct Once {
+    /// Whose key it is.
+    pub who: String,
+    pub key: String,
+    pub answer: Answering,
+}
+
+impl std::fmt::Debug for Once {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Once").field("who", &self.who).field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 /// What a person wants of more than one incident, or of an event that is none yet.
@@ -107,12 +134,40 @@ pub trait CaseDesk: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// Why it was not carried out.
-    async fn wish(&self, id: &str, seen: Option<u64>, command: Command, by: &str) -> Result<Arc<Case>, DeskError>;
+    async fn wish(&self, id: &str, seen: Option<u64>, command: Command, by: &str) -> Result<Arc<Case>, DeskError> {
+        self.wish_once(id, (seen, command), by, None).await
+    }
+
+    /// The same, under a key.
+    ///
+    /// # Errors
+    /// Also [`DeskError::Repeated`].
+    async fn wish_once(
+        &self,
+        id: &str,
+        wish: (Option<u64>, Command),
+        by: &str,
+        once: Option<Once>,
+    ) -> Result<Arc<Case>, DeskError>;
 
     /// Carries out a wish that concerns more than one incident. Answers the incident that goes on: the one that was merged
     /// into, the new one, the declared one.
     ///
     /// # Errors
     /// Why it was not carried out.
-    async fn reshape(&self, reshape: Reshape, reason: &str, by: &str) -> Result<Arc<Case>, DeskError>;
+    async fn reshape(&self, reshape: Reshape, reason: &str, by: &str) -> Result<Arc<Case>, DeskError> {
+        self.reshape_once(reshape, reason, by, None).await
+    }
+
+    /// The same, under a key.
+    ///
+    /// # Errors
+    /// Also [`DeskError::Repeated`].
+    async fn reshape_once(
+        &self,
+        reshape: Reshape,
+        reason: &str,
+        by: &str,
+        once: Option<Once>,
+    ) -> Result<Arc<Case>, DeskError>;
 }

@@ -3,7 +3,7 @@
 use super::statement::{Tx, foreign, values};
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
-use crate::record::case::KeptAnswer;
+use crate::record::case::{Keep, KeptAnswer};
 
 /// How long an answer is kept.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -19,21 +19,18 @@ pub(super) async fn of(tx: &mut Tx, who: &str, key: &str) -> Result<Option<KeptA
     }))
 }
 
-/// Keeps the first answer under a key: that is the one which was given.
-pub(super) async fn put(
-    tx: &mut Tx,
-    (who, key): (&str, &str),
-    answer: &KeptAnswer,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+/// Keeps the answer of what the transaction does. Under a key that has one already nothing is done again.
+pub(super) async fn put(tx: &mut Tx, keep: Keep<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let Keep { who, key, answer } = keep;
     tx.run("DELETE FROM kept_answer WHERE at_ms < $1", values![now.plus_ms(-KEPT_MS)]).await?;
-    tx.run(
-        "INSERT INTO kept_answer (who, answer_key, request, status, body, at_ms) VALUES ($1, $2, $3, $4, $5, $6) \
-         ON CONFLICT (who, answer_key) DO NOTHING",
-        values![who, key, &to_hex(&answer.request), i64::from(answer.status), &answer.body, now],
-    )
-    .await?;
-    Ok(())
+    let new = tx
+        .run(
+            "INSERT INTO kept_answer (who, answer_key, request, status, body, at_ms) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (who, answer_key) DO NOTHING",
+            values![who, key, &to_hex(&answer.request), i64::from(answer.status), &answer.body, now],
+        )
+        .await?;
+    if new > 0 { Ok(()) } else { Err(StoreError::Repeated) }
 }
 
 pub(super) fn to_hex(bytes: &[u8]) -> String {

@@ -12,7 +12,7 @@ use crate::engine::incident::{Action, Case, CaseEvent, CaseSummary};
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
 use crate::record::case::{
-    CaseAppend, CaseQuery, CaseStore, ContactEntry, KeptAnswer, RecordedCase, RecordedCaseEvent,
+    CaseAppend, CaseQuery, CaseStore, ContactEntry, Keep, KeptAnswer, RecordedCase, RecordedCaseEvent,
 };
 
 /// What a row of the event table is that belongs to a case.
@@ -38,8 +38,16 @@ const PUT: &str = "INSERT INTO incident_case (event_id, number, state, declared_
 
 #[async_trait]
 impl<D: Database> CaseStore for D {
-    async fn append_cases(&self, appends: &[CaseAppend<'_>], recorded_at: Timestamp) -> Result<(), StoreError> {
+    async fn append_cases_once(
+        &self,
+        appends: &[CaseAppend<'_>],
+        keep: Option<Keep<'_>>,
+        recorded_at: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
+        if let Some(keep) = keep {
+            answers::put(&mut *tx, keep, recorded_at).await?;
+        }
         for append in appends {
             write(&mut *tx, append, recorded_at).await?;
         }
@@ -118,12 +126,6 @@ impl<D: Database> CaseStore for D {
         let answer = answers::of(&mut *tx, who, key).await?;
         tx.commit().await?;
         Ok(answer)
-    }
-
-    async fn keep_answer(&self, who: &str, key: &str, answer: &KeptAnswer, now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        answers::put(&mut *tx, (who, key), answer, now).await?;
-        tx.commit().await
     }
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::rows::{self, change_of, gate_of, incident_of, membership_of};
 use super::statement::{Database, Tx, json, values};
-use super::{Store, cases, change_key, gate_key};
+use super::{Probed, Store, cases, change_key, gate_key};
 use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::gate::Decision;
 use crate::engine::time::Timestamp;
@@ -27,6 +27,24 @@ impl<D: Database> Store for D {
         }
         cases::rebuild(&mut *tx).await?;
         tx.commit().await
+    }
+
+    async fn probe(&self, now: Timestamp) -> Result<Probed, StoreError> {
+        let mut tx = self.write().await?;
+        let sql = "SELECT identity, probed_at_ms FROM record_identity";
+        let found = tx.row(sql, &[]).await?;
+        let (id, before) = match found {
+            Some(row) => (row.text("identity")?, Some(row.at("probed_at_ms")?)),
+            None => (format!("{:032x}", rand::random::<u128>()), None),
+        };
+        tx.run(
+            "INSERT INTO record_identity (id, identity, made_at_ms, probed_at_ms) VALUES (1, $1, $2, $2) \
+             ON CONFLICT (id) DO UPDATE SET probed_at_ms = $2",
+            values![&id, now],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(Probed { id, before })
     }
 
     async fn close(&self) {

@@ -9,15 +9,17 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor as _};
 use tokio::time::timeout;
 
+use super::lazy::Lazy;
 use super::statement::{Database, Dialect, Row, Transaction, Tx, Value, bind};
 use crate::record::StoreError;
 
@@ -33,6 +35,9 @@ const SILENCE: Duration = Duration::from_secs(8);
 
 /// How long a connection may take to be had.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long a connection may take to be had before it is asked why.
+const DOUBT: Duration = Duration::from_secs(1);
 
 /// Connections that only read. Pages are few; each connection is a process of the server.
 const READERS: u32 = 4;
@@ -57,7 +62,12 @@ static DIALECT: LazyLock<Dialect> = LazyLock::new(|| {
 pub struct Server {
     options: Arc<PgConnectOptions>,
     place: Arc<str>,
+    /// Reads the password as it is now.
+    password: Option<PasswordSource>,
 }
+
+/// Where a password is read from, whenever one is needed; `None` while it cannot be read.
+type PasswordSource = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 impl Server {
     /// `url`: `postgres://user@host:port/database`, with `?sslmode=` and its like; the password comes apart.
@@ -73,6 +83,8 @@ impl Server {
         if let Some(password) = password {
             options = options.password(password);
         }
+        // A pooler refuses what it does not know in the greeting, and this says only how floats are printed, of which there are none.
+        options = options.extra_float_digits(None);
         if options.get_application_name().is_none() {
             options = options.application_name("fleetwatch");
         }
@@ -81,19 +93,41 @@ impl Server {
             (Some(socket), database) => format!("{} as {user} in {}", database.unwrap_or(user), socket.display()),
             (None, database) => format!("postgres://{user}@{host}:{port}/{}", database.unwrap_or(user)),
         };
-        Ok(Self { options: Arc::new(options), place: place.into() })
+        Ok(Self { options: Arc::new(options), place: place.into(), password: None })
     }
 
-    /// The options of connections that serve requests.
-    fn limited(&self, more: &[(&'static str, &'static str)]) -> PgConnectOptions {
-        let patience = PATIENCE.as_millis().to_string();
-        let limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
-        (*self.options).clone().options(limits.map(|name| (name, patience.as_str()))).options(more.iter().copied())
+    /// The password is read anew for each connection that is made after one was refused: whoever mends it need not start anything
+    /// again.
+    #[must_use]
+    pub fn with_password_source(self, source: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { password: Some(Arc::new(source)), ..self }
+    }
+
+    /// How to get in, as of now.
+    fn options(&self) -> PgConnectOptions {
+        let options = (*self.options).clone();
+        match self.password.as_ref().and_then(|read| read()) {
+            Some(password) => options.password(&password),
+            None => options,
+        }
+    }
+
+    /// Connections that serve requests, at most so many, each set up with [`limits`].
+    fn pool(&self, most: u32, settings: &str) -> PgPool {
+        let set: Arc<str> = settings.into();
+        PgPoolOptions::new()
+            .max_connections(most)
+            .acquire_timeout(CONNECT)
+            .after_connect(move |connection, _| {
+                let set = Arc::clone(&set);
+                Box::pin(async move { connection.execute(AssertSqlSafe(set.to_string())).await.map(drop) })
+            })
+            .connect_lazy_with(self.options())
     }
 
     /// One connection, apart from any pool: it answers with the reason when there is none to be had.
     async fn connect(&self, limit: Duration) -> Result<PgConnection, StoreError> {
-        match timeout(limit, self.options.connect()).await {
+        match timeout(limit, self.options().connect()).await {
             Ok(connected) => connected.map_err(|error| errors::of(&self.place, error)),
             Err(_) => Err(errors::silent(&self.place, limit)),
         }
@@ -113,11 +147,25 @@ impl fmt::Debug for Server {
 }
 
 /// The incident record in a database of a server. Cheap to clone; clones share the connections.
+///
+/// A database that was made anew is empty: once a statement finds no table, the tables are brought up to date by whoever needs
+/// them next.
 #[derive(Clone)]
 pub struct Postgres {
     server: Server,
+    reads_only: bool,
+    pools: Arc<Lazy<Pools>>,
+}
+
+/// The connections to a database that was looked at.
+#[derive(Debug)]
+struct Pools {
     writer: PgPool,
     readers: PgPool,
+    /// Its tables are gone.
+    lost: AtomicBool,
+    /// It let us in and does so no more: with another password, perhaps.
+    shut_out: AtomicBool,
 }
 
 impl fmt::Debug for Postgres {
@@ -133,14 +181,14 @@ impl Postgres {
     /// When the server is away, does not let us in, has no such database, or one that is read-only, not in UTF-8, or of
     /// a newer version.
     pub async fn open(server: &Server) -> Result<Self, StoreError> {
-        let mut connection = server.connect(CONNECT).await?;
-        let settings = look::usable(&mut connection, &server.place).await?;
-        sqlx::migrate!("src/store/migrations/postgres")
-            .run(&mut connection)
-            .await
-            .map_err(|error| errors::migrating(&server.place, error))?;
-        let _ = connection.close().await;
-        Ok(Self::on(server, 1, &settings))
+        let opened = Self::at(server);
+        opened.pools().await?;
+        Ok(opened)
+    }
+
+    /// The same, but opened when it is first needed, and tried again for as long as that fails.
+    pub fn at(server: &Server) -> Self {
+        Self { server: server.clone(), reads_only: false, pools: Arc::new(Lazy::new()) }
     }
 
     /// Connects to a database that another process may be writing, only to read from it. Nothing is made and nothing changed.
@@ -148,56 +196,116 @@ impl Postgres {
     /// # Errors
     /// When it cannot be reached, or is no record of this version.
     pub async fn open_to_read(server: &Server) -> Result<Self, StoreError> {
-        let mut connection = server.connect(CONNECT).await?;
-        look::readable(&mut connection, &server.place).await?;
-        let _ = connection.close().await;
-        Ok(Self::on(server, 1, &[("default_transaction_read_only", "on")]))
+        let opened = Self { reads_only: true, ..Self::at(server) };
+        opened.pools().await?;
+        Ok(opened)
     }
 
-    fn on(server: &Server, writers: u32, settings: &[(&'static str, &'static str)]) -> Self {
-        let pool = |most| {
-            PgPoolOptions::new()
-                .max_connections(most)
-                .acquire_timeout(CONNECT)
-                .connect_lazy_with(server.limited(settings))
-        };
-        Self { server: server.clone(), writer: pool(writers), readers: pool(READERS) }
+    async fn pools(&self) -> Result<Arc<Pools>, StoreError> {
+        let open = Box::pin(Pools::open(&self.server, self.reads_only));
+        self.pools.get(|pools| pools.is_lost(&self.server), open).await
     }
 
-    async fn begin(&self, pool: &PgPool, begin: &'static str, limit: Option<Duration>) -> Result<Box<Tx>, StoreError> {
-        let connection = match pool.acquire().await {
-            Ok(connection) => connection,
-            // The pool tries again for as long as it may, and then knows no more than that; a connection of our own does.
-            Err(sqlx::Error::PoolTimedOut) => {
-                let connection = self.server.connect(CONNECT).await?;
+    async fn begin(
+        &self,
+        pool: impl FnOnce(&Pools) -> &PgPool,
+        begin: &'static str,
+        limit: Option<Duration>,
+    ) -> Result<Box<Tx>, StoreError> {
+        let pools = self.pools().await?;
+        let pooled = pool(&pools);
+        let connection = match timeout(DOUBT, pooled.acquire()).await {
+            Ok(acquired) => acquired,
+            // The pool tries again for as long as it may, and then knows no more than that; a connection of our own says why.
+            Err(_) => {
+                let connection = self.server.connect(CONNECT).await.map_err(|error| pools.noted(error))?;
                 let _ = connection.close().await;
-                return Err(StoreError::Busy);
+                // The server is there: others have the connections.
+                pooled.acquire().await
             }
-            Err(error) => return Err(errors::of(&self.server.place, error)),
         };
-        let mut held = Held { connection, place: Arc::clone(&self.server.place), limit, ended: false };
+        let connection = connection.map_err(|error| pools.noted(errors::of(&self.server.place, error)))?;
+        let place = Arc::clone(&self.server.place);
+        let mut held = Held { connection, pools, place, limit, ended: false };
         held.simple(begin).await?;
         Ok(Box::new(held))
     }
 }
 
+impl Pools {
+    async fn open(server: &Server, reads_only: bool) -> Result<Self, StoreError> {
+        let mut connection = server.connect(CONNECT).await?;
+        let looked = async {
+            if reads_only {
+                look::readable(&mut connection, &server.place).await?;
+                return Ok(limits("SET default_transaction_read_only = on;"));
+            }
+            let settings = look::usable(&mut connection, &server.place).await?;
+            Ok(limits(settings))
+        };
+        let settings = match timeout(SILENCE, looked).await {
+            Ok(looked) => looked?,
+            Err(_) => return Err(errors::silent(&server.place, SILENCE)),
+        };
+        if !reads_only {
+            sqlx::migrate!("src/store/migrations/postgres")
+                .run_direct(None, &mut connection, false)
+                .await
+                .map_err(|error| errors::migrating(&server.place, error))?;
+        }
+        let _ = connection.close().await;
+        let (writer, readers) = (server.pool(1, &settings), server.pool(READERS, &settings));
+        Ok(Self { writer, readers, lost: AtomicBool::new(false), shut_out: AtomicBool::new(false) })
+    }
+
+    /// The error. One that only a new look at the database can end is remembered.
+    fn noted(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::OtherVersion { .. } => self.lost.store(true, Ordering::Relaxed),
+            StoreError::Denied { .. } => self.shut_out.store(true, Ordering::Relaxed),
+            _ => {}
+        }
+        error
+    }
+
+    fn is_lost(&self, server: &Server) -> bool {
+        let lost = self.lost.load(Ordering::Relaxed);
+        if lost {
+            tracing::error!(
+                place = %server,
+                "the tables of the incident record are gone, as of a database that was made anew; they are made again"
+            );
+        }
+        lost || self.shut_out.load(Ordering::Relaxed)
+    }
+}
+
+/// What a session is set to after it was made. In the greeting a pooler would refuse it, or leave it out without a word.
+fn limits(more: &str) -> String {
+    let patience = PATIENCE.as_millis();
+    let limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+    let set = limits.map(|name| format!("SET {name} = {patience};"));
+    format!("{} {more}", set.concat())
+}
+
 #[async_trait]
 impl Database for Postgres {
     async fn write(&self) -> Result<Box<Tx>, StoreError> {
-        self.begin(&self.writer, BEGIN_TO_WRITE, Some(SILENCE)).await
+        self.begin(|pools| &pools.writer, BEGIN_TO_WRITE, Some(SILENCE)).await
     }
 
     async fn write_at_leisure(&self) -> Result<Box<Tx>, StoreError> {
-        self.begin(&self.writer, BEGIN_AT_LEISURE, None).await
+        self.begin(|pools| &pools.writer, BEGIN_AT_LEISURE, None).await
     }
 
     async fn read(&self) -> Result<Box<Tx>, StoreError> {
-        self.begin(&self.readers, BEGIN_TO_READ, Some(SILENCE)).await
+        self.begin(|pools| &pools.readers, BEGIN_TO_READ, Some(SILENCE)).await
     }
 
     async fn shut(&self) {
+        let Some(pools) = self.pools.close().await else { return };
         // A server that is silent does not keep the process from ending.
-        let closing = async { tokio::join!(self.readers.close(), self.writer.close()) };
+        let closing = async { tokio::join!(pools.readers.close(), pools.writer.close()) };
         let _ = timeout(SILENCE, closing).await;
     }
 }
@@ -205,6 +313,7 @@ impl Database for Postgres {
 /// A transaction, and whose errors it has.
 struct Held {
     connection: PoolConnection<sqlx::Postgres>,
+    pools: Arc<Pools>,
     place: Arc<str>,
     /// How long the server may be silent.
     limit: Option<Duration>,
@@ -224,8 +333,8 @@ impl Held {
     /// A statement without parameters and without an answer, or several.
     async fn simple(&mut self, sql: &'static str) -> Result<(), StoreError> {
         let work = sqlx::raw_sql(sql).execute(&mut *self.connection);
-        answered(work, self.limit, &self.place).await?;
-        Ok(())
+        let answer = answered(work, self.limit, &self.place).await;
+        answer.map(drop).map_err(|error| self.pools.noted(error))
     }
 }
 
@@ -246,12 +355,15 @@ async fn answered<T>(
 impl Transaction for Held {
     async fn run(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
         let work = bind!(sqlx::query(sql), values).execute(&mut *self.connection);
-        Ok(answered(work, self.limit, &self.place).await?.rows_affected())
+        let answer = answered(work, self.limit, &self.place).await;
+        Ok(answer.map_err(|error| self.pools.noted(error))?.rows_affected())
     }
 
     async fn rows(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
         let work = bind!(sqlx::query(sql), values).fetch_all(&mut *self.connection);
-        Ok(answered(work, self.limit, &self.place).await?.into_iter().map(Row::Postgres).collect())
+        let answer = answered(work, self.limit, &self.place).await;
+        let rows = answer.map_err(|error| self.pools.noted(error))?;
+        Ok(rows.into_iter().map(Row::Postgres).collect())
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {

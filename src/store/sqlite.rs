@@ -1,17 +1,22 @@
 //! The record in SQLite.
 
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+use super::lazy::Lazy;
 use super::statement::{Database, Dialect, Row, Transaction, Tx, Value, bind};
 use crate::record::StoreError;
 
 mod errors;
+mod private;
 
 /// How long a statement waits for another process' lock, and a task for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,11 +31,25 @@ static DIALECT: LazyLock<Dialect> =
 ///
 /// One connection writes, a few read (write-ahead log): a page never waits for a write, nor a write for a page. Commits
 /// are synced, because what is in the record may no longer be in the journal.
+///
+/// A file that was moved away, deleted or replaced is not written any more, though it could be: what was written to it would be
+/// gone with the next start. The path is opened anew instead, and a new file is made where there is none.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
-    path: PathBuf,
+    path: Arc<Path>,
+    reads_only: bool,
+    files: Arc<Lazy<Files>>,
+}
+
+/// The open file.
+#[derive(Debug)]
+struct Files {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Device and number of the file.
+    identity: Option<(u64, u64)>,
+    /// Its tables are gone.
+    lost: AtomicBool,
 }
 
 impl Sqlite {
@@ -39,10 +58,54 @@ impl Sqlite {
     /// # Errors
     /// When the directory is not there or not writable, the file is damaged or no database, or a newer version made it.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let opened = Self::at(path);
+        opened.files().await?;
+        Ok(opened)
+    }
+
+    /// The same, but opened when it is first needed, and tried again for as long as that fails.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.into(), reads_only: false, files: Arc::new(Lazy::new()) }
+    }
+
+    /// Opens a database that another process may be writing, only to read from it. Nothing is made and nothing changed.
+    ///
+    /// # Errors
+    /// When there is no such file, it is no record of this version, or it cannot be read.
+    pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let opened = Self { reads_only: true, ..Self::at(path) };
+        opened.files().await?;
+        Ok(opened)
+    }
+
+    async fn files(&self) -> Result<Arc<Files>, StoreError> {
+        let open: BoxFuture<'_, _> = match self.reads_only {
+            true => Box::pin(Files::open_to_read(&self.path)),
+            false => Box::pin(Files::open(&self.path)),
+        };
+        self.files.get(|files| files.is_lost(&self.path), open).await
+    }
+
+    async fn begin(
+        &self,
+        pool: impl FnOnce(&Files) -> &SqlitePool,
+        begin: &'static str,
+    ) -> Result<Box<Tx>, StoreError> {
+        let files = self.files().await?;
+        let connection = pool(&files).acquire().await.map_err(|error| errors::of(&self.path, error))?;
+        let mut held = Held { connection, files, path: Arc::clone(&self.path), ended: false };
+        held.simple(begin).await?;
+        Ok(Box::new(held))
+    }
+}
+
+impl Files {
+    async fn open(path: &Path) -> Result<Self, StoreError> {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !directory.is_dir() {
             return Err(StoreError::NoDirectory { path: directory.display().to_string() });
         }
+        private::keep(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -69,14 +132,10 @@ impl Sqlite {
             .connect_with(options.pragma("query_only", "on"))
             .await
             .map_err(|error| errors::opening(path, error))?;
-        Ok(Self { path: path.to_owned(), writer, readers })
+        Ok(Self { writer, readers, identity: identity(path), lost: AtomicBool::new(false) })
     }
 
-    /// Opens a database that another process may be writing, only to read from it. Nothing is made and nothing changed.
-    ///
-    /// # Errors
-    /// When there is no such file, it is no record of this version, or it cannot be read.
-    pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+    async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
         if !path.is_file() {
             return Err(StoreError::Io { detail: format!("there is no file {}", path.display()) });
         }
@@ -95,26 +154,32 @@ impl Sqlite {
         if tables != 2 {
             return Err(super::other_tables(path.display()));
         }
-        Ok(Self { path: path.to_owned(), writer: readers.clone(), readers })
+        Ok(Self { writer: readers.clone(), readers, identity: identity(path), lost: AtomicBool::new(false) })
     }
 
-    fn error(&self, error: sqlx::Error) -> StoreError {
-        errors::of(&self.path, error)
+    /// Whether the path names another file by now, or none, or a file without tables.
+    fn is_lost(&self, path: &Path) -> bool {
+        let lost = self.lost.load(Ordering::Relaxed) || identity(path) != self.identity;
+        if lost {
+            tracing::error!(
+                path = %path.display(),
+                "the file of the incident record was moved away, deleted, replaced or emptied; the path is opened anew"
+            );
+        }
+        lost
     }
+}
 
-    async fn begin(&self, pool: &SqlitePool, begin: &'static str) -> Result<Box<Tx>, StoreError> {
-        let connection = pool.acquire().await.map_err(|error| self.error(error))?;
-        let mut held = Held { connection, path: self.path.clone(), ended: false };
-        held.simple(begin).await?;
-        Ok(Box::new(held))
-    }
+/// What tells the file at a path from any other; `None` where there is none.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 #[async_trait]
 impl Database for Sqlite {
     async fn write(&self) -> Result<Box<Tx>, StoreError> {
         // At once, so that it is not refused in the middle because another process has begun to write.
-        self.begin(&self.writer, "BEGIN IMMEDIATE").await
+        self.begin(|files| &files.writer, "BEGIN IMMEDIATE").await
     }
 
     async fn write_at_leisure(&self) -> Result<Box<Tx>, StoreError> {
@@ -122,13 +187,15 @@ impl Database for Sqlite {
     }
 
     async fn read(&self) -> Result<Box<Tx>, StoreError> {
-        self.begin(&self.readers, "BEGIN").await
+        self.begin(|files| &files.readers, "BEGIN").await
     }
 
     /// Also folds the write-ahead log into the file.
     async fn shut(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        if let Some(files) = self.files.close().await {
+            files.readers.close().await;
+            files.writer.close().await;
+        }
     }
 }
 
@@ -139,7 +206,8 @@ impl Database for Sqlite {
 /// fails at the BEGIN has begun nothing), and a connection that is thought to be in a transaction never writes again.
 struct Held {
     connection: PoolConnection<sqlx::Sqlite>,
-    path: PathBuf,
+    files: Arc<Files>,
+    path: Arc<Path>,
     /// Whether it ended in order.
     ended: bool,
 }
@@ -156,7 +224,15 @@ impl Held {
     /// A statement without parameters and without an answer.
     async fn simple(&mut self, sql: &'static str) -> Result<(), StoreError> {
         let done = sqlx::raw_sql(sql).execute(&mut *self.connection).await;
-        done.map(drop).map_err(|error| errors::of(&self.path, error))
+        done.map(drop).map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: sqlx::Error) -> StoreError {
+        let error = errors::of(&self.path, error);
+        if matches!(error, StoreError::OtherVersion { .. }) {
+            self.files.lost.store(true, Ordering::Relaxed);
+        }
+        error
     }
 }
 
@@ -164,12 +240,12 @@ impl Held {
 impl Transaction for Held {
     async fn run(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
         let done = bind!(sqlx::query(sql), values).execute(&mut *self.connection).await;
-        Ok(done.map_err(|error| errors::of(&self.path, error))?.rows_affected())
+        Ok(done.map_err(|error| self.error(error))?.rows_affected())
     }
 
     async fn rows(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
         let rows = bind!(sqlx::query(sql), values).fetch_all(&mut *self.connection).await;
-        Ok(rows.map_err(|error| errors::of(&self.path, error))?.into_iter().map(Row::Sqlite).collect())
+        Ok(rows.map_err(|error| self.error(error))?.into_iter().map(Row::Sqlite).collect())
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {

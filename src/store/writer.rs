@@ -55,6 +55,8 @@ pub enum Submitted {
 pub struct Failure {
     /// One of [`StoreError::REASONS`].
     pub reason: &'static str,
+    /// [`StoreError::in_brief`].
+    pub brief: &'static str,
     pub message: String,
     /// Failed attempts at the same batch.
     pub attempts: u32,
@@ -83,11 +85,11 @@ impl WriterState {
         self.submitted.saturating_sub(self.settled)
     }
 
-    /// Why the record is not complete and current; `None` when all is well.
+    /// Why the record is not complete and current, in words that anybody may read; `None` when all is well.
     pub fn trouble(&self) -> Option<String> {
         if let Some(failure) = &self.failing {
-            let Failure { message, attempts, .. } = failure;
-            return Some(format!("{} changes wait, attempt {attempts}: {message}", self.pending()));
+            let Failure { brief, attempts, .. } = failure;
+            return Some(format!("{} changes wait, attempt {attempts}: {brief}", self.pending()));
         }
         (self.overflowed > 0).then(|| {
             format!("{} changes are only in the journal; a restart writes them to the record", self.overflowed)
@@ -227,7 +229,7 @@ impl Task {
         let message = error.to_string();
         self.state.send_modify(|state| {
             state.failures += 1;
-            state.failing = Some(Failure { reason: error.reason(), message, attempts });
+            state.failing = Some(Failure { reason: error.reason(), brief: error.in_brief(), message, attempts });
         });
     }
 }

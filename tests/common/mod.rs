@@ -1,10 +1,12 @@
-//! Helpers of the integration tests: a sink that remembers, a bare MQTT client, Debian's mosquitto and PostgreSQL on free ports, and a
+//! Helpers of the integration tests: a sink that remembers, a bare MQTT client, Debian's mosquitto, PostgreSQL and pgbouncer on
+//! free ports, and a
 //! disk that fails.
 #![allow(dead_code, reason = "each test binary uses its own part of the helpers")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
 pub mod disk;
 pub mod mosquitto;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
 pub mod raw;

@@ -46,7 +46,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// As whom it runs: it refuses to run as root. `None`: as the test itself.
-fn servant() -> Option<(u32, u32)> {
+pub fn servant() -> Option<(u32, u32)> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }

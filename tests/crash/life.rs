@@ -240,7 +240,15 @@ impl Life {
         config.segment_bytes = 256 * 1024;
         let mut opened = recovery::open(config, &dir.join("checkpoint")).unwrap();
         let limits = Limits::default();
-        let recovery = Recovery { settings, root: "utm", limits: &limits, expected: &[], highest_number: 0, now };
+        let recovery = Recovery {
+            settings,
+            root: "utm",
+            limits: &limits,
+            expected: &[],
+            highest_number: Some(0),
+            used_before: false,
+            now,
+        };
         let Recovered { mut playback, mut changes, order } = recovery.run(&mut opened).unwrap();
         changes.append(&mut playback.advance(now));
         let vouched = order.lsn;

@@ -12,9 +12,9 @@ use fleetwatch::engine::incident::{
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::record::StoreError;
 use fleetwatch::record::case::{
-    CaseAppend, CaseQuery, CaseStore, ContactEntry, KeptAnswer, RecordedCase, RecordedCaseEvent,
+    CaseAppend, CaseQuery, CaseStore, ContactEntry, Keep, KeptAnswer, RecordedCase, RecordedCaseEvent,
 };
-use fleetwatch::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Reshape, is_called};
+use fleetwatch::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Once, Reshape, is_called};
 use fleetwatch::record::outbox::{Attempt, Dispatch, NewDispatch, Outbox, Outcome, Untold};
 use tokio::sync::broadcast;
 
@@ -167,7 +167,13 @@ impl CaseDesk for Desk {
         }))
     }
 
-    async fn wish(&self, id: &str, _: Option<u64>, command: Command, by: &str) -> Result<Arc<Case>, DeskError> {
+    async fn wish_once(
+        &self,
+        id: &str,
+        (_, command): (Option<u64>, Command),
+        by: &str,
+        _: Option<Once>,
+    ) -> Result<Arc<Case>, DeskError> {
         if *self.broken.lock().unwrap() {
             return Err(DeskError::Store(StoreError::Full));
         }
@@ -182,7 +188,13 @@ impl CaseDesk for Desk {
         Ok(Arc::new(one.case.clone()))
     }
 
-    async fn reshape(&self, reshape: Reshape, reason: &str, by: &str) -> Result<Arc<Case>, DeskError> {
+    async fn reshape_once(
+        &self,
+        reshape: Reshape,
+        reason: &str,
+        by: &str,
+        _: Option<Once>,
+    ) -> Result<Arc<Case>, DeskError> {
         let now = *self.now.lock().unwrap();
         let mut told = self.told.lock().unwrap();
         let find = |told: &[Told], id: &str| {
@@ -224,7 +236,12 @@ impl CaseDesk for Desk {
 
 #[async_trait]
 impl CaseStore for Desk {
-    async fn append_cases(&self, _: &[CaseAppend<'_>], _: Timestamp) -> Result<(), StoreError> {
+    async fn append_cases_once(
+        &self,
+        _: &[CaseAppend<'_>],
+        _: Option<Keep<'_>>,
+        _: Timestamp,
+    ) -> Result<(), StoreError> {
         unimplemented()
     }
 
@@ -276,10 +293,6 @@ impl CaseStore for Desk {
     }
 
     async fn kept_answer(&self, _: &str, _: &str) -> Result<Option<KeptAnswer>, StoreError> {
-        unimplemented()
-    }
-
-    async fn keep_answer(&self, _: &str, _: &str, _: &KeptAnswer, _: Timestamp) -> Result<(), StoreError> {
         unimplemented()
     }
 }

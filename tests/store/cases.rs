@@ -6,7 +6,8 @@ use fleetwatch::engine::effect::Scope;
 use fleetwatch::engine::incident::event::{Joining, Opening};
 use fleetwatch::engine::incident::{Action, Case, CaseEvent, Milestone, State};
 use fleetwatch::engine::time::Timestamp;
-use fleetwatch::record::case::{CaseAppend, CaseQuery, Contact, ContactEntry, KeptAnswer, RecordedCase};
+use fleetwatch::record::StoreError;
+use fleetwatch::record::case::{CaseAppend, CaseQuery, Contact, ContactEntry, Keep, KeptAnswer, RecordedCase};
 use fleetwatch::store::Store;
 
 use crate::outbox::{at, message};
@@ -27,6 +28,8 @@ in_both!(
     contacts_are_forgotten_after_the_last_case_and_never_in_an_open_one,
     a_list_of_contacts_is_taken_over_once_and_what_is_given_anew_is_kept_anew,
     an_answer_is_kept_for_its_request_and_for_a_day,
+    what_is_wished_under_a_key_and_its_answer_are_written_together,
+    a_wish_under_a_key_is_carried_out_once_wherever_it_was_cut_off,
 );
 
 fn event(minute: i64, by: &str, action: Action) -> CaseEvent {
@@ -364,15 +367,82 @@ async fn a_list_of_contacts_is_taken_over_once_and_what_is_given_anew_is_kept_an
 
 async fn an_answer_is_kept_for_its_request_and_for_a_day(place: &Place) {
     let store = place.open().await;
-    let answer = |byte: u8, body: &str| KeptAnswer { request: [byte; 32], status: 409, body: body.to_owned() };
-    store.keep_answer("佐藤", "k", &answer(0xab, "first"), NOW).await.unwrap();
-    store.keep_answer("佐藤", "k", &answer(0xcd, "second"), at(1)).await.unwrap();
+    let answer = |byte: u8, body: &str| KeptAnswer { request: [byte; 32], status: 200, body: body.to_owned() };
+    let keep = async |who: &str, key: &str, answer: KeptAnswer, now: Timestamp| {
+        store.append_cases_once(&[], Some(Keep { who, key, answer: &answer }), now).await
+    };
+    keep("佐藤", "k", answer(0xab, "first"), NOW).await.unwrap();
+    assert!(matches!(keep("佐藤", "k", answer(0xcd, "second"), at(1)).await, Err(StoreError::Repeated)));
     assert_eq!(store.kept_answer("佐藤", "k").await.unwrap(), Some(answer(0xab, "first")), "the first was given");
     assert_eq!(store.kept_answer("鈴木", "k").await.unwrap(), None, "another person's key is another key");
-    store.keep_answer("鈴木", "later", &answer(1, "x"), at(24 * 60)).await.unwrap();
+    keep("鈴木", "later", answer(1, "x"), at(24 * 60)).await.unwrap();
     assert!(store.kept_answer("佐藤", "k").await.unwrap().is_some(), "a day old");
-    store.keep_answer("鈴木", "latest", &answer(1, "x"), at(24 * 60 + 1)).await.unwrap();
+    keep("鈴木", "latest", answer(1, "x"), at(24 * 60 + 1)).await.unwrap();
     assert_eq!(store.kept_answer("佐藤", "k").await.unwrap(), None);
-    store.keep_answer("佐藤", "k", &answer(0xcd, "second"), at(24 * 60 + 1)).await.unwrap();
+    keep("佐藤", "k", answer(0xcd, "second"), at(24 * 60 + 1)).await.unwrap();
     assert_eq!(store.kept_answer("佐藤", "k").await.unwrap(), Some(answer(0xcd, "second")));
+}
+
+async fn what_is_wished_under_a_key_and_its_answer_are_written_together(place: &Place) {
+    let store = place.open().await;
+    append(&*store, EVENT, &[opened(EVENT, "INC-2026-0001", 0, &[1])]).await;
+    let answer = KeptAnswer { request: [7; 32], status: 200, body: "{}".to_owned() };
+    let keep = Some(Keep { who: "佐藤", key: "k", answer: &answer });
+    let noted = |text: &str| [noted(1, text)];
+    let first = Case::of(&[opened(EVENT, "INC-2026-0001", 0, &[1])]).unwrap().summary();
+    let wish = async |text: &str, expected: u64| {
+        let events = noted(text);
+        let append = CaseAppend { id: EVENT, expected, events: &events, after: &first, messages: &[] };
+        store.append_cases_once(&[append], keep, at(1)).await
+    };
+    // A conflict keeps no answer, and the key stays free.
+    assert!(matches!(wish("too late", 9).await, Err(StoreError::Conflict)));
+    assert_eq!(store.kept_answer("佐藤", "k").await.unwrap(), None);
+    wish("once", 1).await.unwrap();
+    assert_eq!(store.kept_answer("佐藤", "k").await.unwrap(), Some(answer.clone()));
+    // Whoever comes again with the key, from whatever process, does nothing.
+    assert!(matches!(wish("twice", 2).await, Err(StoreError::Repeated)));
+    assert_eq!(store.case(EVENT).await.unwrap().unwrap().events.len(), 2);
+}
+
+/// Whoever asked may go away at any point: what was done is answered when it is asked again, and what was not done is done then.
+async fn a_wish_under_a_key_is_carried_out_once_wherever_it_was_cut_off(place: &Place) {
+    let store = place.open().await;
+    append(&*store, EVENT, &[opened(EVENT, "INC-2026-0001", 0, &[1])]).await;
+    let first = Case::of(&[opened(EVENT, "INC-2026-0001", 0, &[1])]).unwrap().summary();
+    let answer = KeptAnswer { request: [7; 32], status: 200, body: "{}".to_owned() };
+    let (mut cut, mut before) = (0, 0);
+    for polls in 0..40_u64 {
+        let key = format!("k{polls}");
+        let events = [noted(1, &key)];
+        let append = |expected| CaseAppend { id: EVENT, expected, events: &events, after: &first, messages: &[] };
+        let keep = Some(Keep { who: "佐藤", key: &key, answer: &answer });
+        {
+            let appends = [append(polls + 1)];
+            let mut wish = std::pin::pin!(store.append_cases_once(&appends, keep, at(1)));
+            let mut left = polls;
+            let done = std::future::poll_fn(|context| {
+                left = left.saturating_sub(1);
+                match wish.as_mut().poll(context) {
+                    std::task::Poll::Ready(done) => std::task::Poll::Ready(Some(done)),
+                    std::task::Poll::Pending if left == 0 => std::task::Poll::Ready(None),
+                    std::task::Poll::Pending => std::task::Poll::Pending,
+                }
+            });
+            match done.await {
+                None => cut += 1,
+                Some(done) => done.unwrap(),
+            }
+        }
+        // The same wish again, as whoever got no answer sends it.
+        match store.append_cases_once(&[append(polls + 1)], keep, at(1)).await {
+            Ok(()) => {}
+            Err(StoreError::Repeated) => before += 1,
+            Err(error) => panic!("after {polls} polls: {error}"),
+        }
+        let notes = store.case(EVENT).await.unwrap().unwrap().events.len() as u64;
+        assert_eq!(notes, polls + 2, "after {polls} polls");
+    }
+    println!("{cut} of 40 cut off; {before} had been carried out by then");
+    assert!(cut >= 3 && before >= 1);
 }

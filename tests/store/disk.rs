@@ -4,11 +4,11 @@ use std::path::Path;
 use std::pin::pin;
 
 use fleetwatch::engine::effect::{Change, ChangeKind};
-use fleetwatch::record::case::{CaseAppend, CaseStore};
+use fleetwatch::record::case::{CaseAppend, CaseStore, Keep, KeptAnswer};
 use fleetwatch::record::{IncidentStore, StoreError};
 use fleetwatch::store::{Sqlite, Store};
 
-use crate::cases::opened;
+use crate::cases::{noted, opened};
 use crate::common::disk::{Disk, Fault};
 use crate::sample::{EVENT, NOW, change};
 
@@ -185,4 +185,43 @@ async fn a_conflict_hinders_no_later_write() {
     }
     let first = CaseAppend { expected: 0, ..append };
     store.append_cases(&[first], NOW).await.unwrap();
+}
+
+/// Whatever fails in between, and however the process ends after it: there is no wish without its answer, and no answer without its wish.
+#[tokio::test]
+async fn a_wish_and_its_answer_are_both_on_the_disk_or_neither() {
+    let Some(disk) = Disk::here("disk::a_wish_and_its_answer_are_both_on_the_disk_or_neither") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (path, text) = (dir.path().join("incidents.db"), dir.path().display().to_string());
+    let store = Sqlite::open(&path).await.unwrap();
+    let opening = opened(EVENT, "INC-2026-0001", 60, &[1]);
+    let after = fleetwatch::engine::incident::Case::open(&opening).unwrap().summary();
+    let first = CaseAppend { id: EVENT, expected: 0, events: &[opening], after: &after, messages: &[] };
+    store.append_cases(&[first], NOW).await.unwrap();
+    let answer = KeptAnswer { request: [1; 32], status: 200, body: "{}".to_owned() };
+    let (mut version, mut refused) = (1, 0);
+    for operation in 1.. {
+        let key = format!("k{operation}");
+        let events = [noted(61, &key)];
+        let wish = CaseAppend { id: EVENT, expected: version, events: &events, after: &after, messages: &[] };
+        let keep = Some(Keep { who: "佐藤", key: &key, answer: &answer });
+        disk.fail(&Fault::nth(operation, &text));
+        let done = store.append_cases_once(std::slice::from_ref(&wish), keep, NOW).await;
+        let reached = disk.failed() > 0;
+        disk.mend();
+        // As whoever reads the file after a crash at this moment would see it.
+        let beside = Sqlite::open_to_read(&path).await.unwrap();
+        let is_there = beside.case(EVENT).await.unwrap().unwrap().events.len() as u64 > version;
+        assert_eq!(beside.kept_answer("佐藤", &key).await.unwrap().is_some(), is_there, "operation {operation}");
+        assert!(done.is_err() || is_there, "acknowledged and not there");
+        refused += u32::from(done.is_err());
+        if !is_there {
+            store.append_cases_once(std::slice::from_ref(&wish), keep, NOW).await.unwrap();
+        }
+        version += 1;
+        if !reached {
+            break;
+        }
+    }
+    assert!(refused >= 3, "{refused}");
 }

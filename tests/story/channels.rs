@@ -55,7 +55,8 @@ impl Channels {
         serve::delivery(&self.config, core).unwrap()
     }
 
-    fn told(&self, path: &str) -> Vec<Value> {
+    /// What was told at this path, in order.
+    pub fn told(&self, path: &str) -> Vec<Value> {
         let told = self.told.lock().unwrap();
         told.iter().filter(|(at, _)| at == path).map(|(_, body)| body.clone()).collect()
     }

@@ -55,11 +55,11 @@ pub(super) fn decision(
 pub(super) fn spawn_watch(
     clock: Clock,
     (keeper, journal, counters, health): (&Arc<Keeper>, &Arc<Journal>, &Arc<Counters>, &Arc<Health>),
-    record: watch::Receiver<WriterState>,
+    (record, trouble): (watch::Receiver<WriterState>, watch::Receiver<Option<String>>),
 ) -> JoinHandle<()> {
     let (keeper, journal) = (Arc::clone(keeper), Arc::clone(journal));
     let (counters, health) = (Arc::clone(counters), Arc::clone(health));
-    tokio::spawn(Watch { clock, keeper, journal, record, counters, health }.run())
+    tokio::spawn(Watch { clock, keeper, journal, record, trouble, counters, health }.run())
 }
 
 pub(super) fn http(

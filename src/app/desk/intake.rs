@@ -14,6 +14,9 @@ use crate::record::{Incident, IncidentQuery, StoreError};
 
 use super::{Batch, Inner, lock};
 
+/// How long ago an event may have ended that is made up for, in ms.
+const MADE_UP_MS: i64 = 48 * 3_600_000;
+
 /// What an incident has to know of an event of the detector, wherever it was read.
 #[derive(Clone, Debug)]
 pub(super) struct Declared {
@@ -75,6 +78,26 @@ impl Declared {
             cause: incident.cause.clone(),
             devices,
         })
+    }
+
+    /// The same event, told once more: it says what holds now, of all devices that were named.
+    pub fn grow(&mut self, later: Self) {
+        let Self { number, mut aliases, scope, impact_started_at, declared_at, streak_s, cause, devices, .. } = later;
+        let known: BTreeSet<DeviceId> = self.devices.drain(..).chain(devices).collect();
+        aliases.append(&mut self.aliases);
+        aliases.sort_unstable();
+        aliases.dedup();
+        *self = Self {
+            event_id: std::mem::take(&mut self.event_id),
+            number,
+            aliases,
+            scope,
+            impact_started_at,
+            declared_at: declared_at.min(self.declared_at),
+            streak_s,
+            cause: cause.or(self.cause.take()),
+            devices: known.into_iter().collect(),
+        };
     }
 
     /// Whether the open case is about the same thing: the same event, one that it was merged with, the same suspect, or mostly
@@ -172,13 +195,13 @@ impl Inner {
         self.commit(batches).await.map(drop)
     }
 
-    /// A warned event becomes a major incident by a person's word.
+    /// What a warned event becomes a major incident by, by a person's word.
     pub(super) async fn declare_by_hand(
         &self,
         event_id: &str,
         (reason, by): (&str, &str),
         now: Timestamp,
-    ) -> Result<Vec<Arc<Case>>, DeskError> {
+    ) -> Result<Vec<Batch>, DeskError> {
         let unknown = || DeskError::Unknown(event_id.to_owned());
         let snapshot = self.snapshot.load_full();
         let view = snapshot.events.iter().find(|view| view.event_id == event_id).ok_or_else(unknown)?;
@@ -202,7 +225,7 @@ impl Inner {
         let event = |action| CaseEvent { at: now, by: by.to_owned(), action };
         let opened = event(Action::Opened(Box::new(opening)));
         let noted = event(Action::Noted { text: reason.to_owned(), told: true });
-        Ok(self.commit(vec![Batch { before: None, events: vec![opened, noted] }]).await?)
+        Ok(vec![Batch { before: None, events: vec![opened, noted] }])
     }
 
     /// What is known of the devices, as they join.
@@ -221,9 +244,11 @@ impl Inner {
         devices.into_iter().map(joining).collect()
     }
 
-    /// What was declared according to the record and has no incident: while nothing ran, or while a listener was too slow.
+    /// What was declared according to the record and has no incident: while nothing ran, or while a listener was too slow. Also what
+    /// is over by now: people were to be told of it.
     pub(super) async fn make_up(&self) -> Result<(), StoreError> {
-        let query = IncidentQuery { open_only: true, limit: 500, ..IncidentQuery::default() };
+        let since = self.clock.now().plus_ms(-MADE_UP_MS);
+        let query = IncidentQuery { since: Some(since), limit: 500, ..IncidentQuery::default() };
         let known: BTreeSet<String> =
             self.board.load().cases.iter().flat_map(|case| case.event_ids.iter().cloned()).collect();
         for incident in self.incidents.incidents(query).await? {

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 
 use self::memory::Memory;
+use super::super::told::Told;
 use super::{Address, Desk, DeskConfig, DeskTask, Directory, Statuses};
 use crate::clock::Clock;
 use crate::engine::device::{DeviceId, Status, Workaround};
@@ -19,6 +20,7 @@ use crate::engine::snapshot::{DeviceView, Snapshot};
 use crate::engine::time::Timestamp;
 use crate::record::case::CaseStore;
 use crate::record::desk::{CaseDesk, DeskError, Reshape};
+use crate::record::outbox::{Attempt, Outcome};
 
 const START: i64 = 1_795_305_600_000;
 
@@ -28,6 +30,7 @@ struct Site {
     snapshot: Arc<ArcSwap<Snapshot>>,
     desk: Desk,
     clock: Clock,
+    told: Told,
 }
 
 fn device(number: usize) -> DeviceId {
@@ -92,8 +95,10 @@ impl Site {
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
         let clock = Clock::scaled(Timestamp::from_ms(START), 1.0);
         let stores = (Arc::clone(&memory) as Arc<dyn CaseStore>, Arc::clone(&memory) as _);
-        let desk = Desk::open(config(), clock, stores, (Arc::clone(&snapshot), Statuses::default())).await.unwrap();
-        Self { memory, snapshot, desk, clock }
+        let (seen, told) = ((Arc::clone(&snapshot), Statuses::default()), Told::default());
+        let desk = Desk::new(config(), clock, stores, seen, told.clone());
+        desk.take_up().await.unwrap();
+        Self { memory, snapshot, desk, clock, told }
     }
 
     async fn declare(&self, event: &str, number: &str, devices: &[usize]) {
@@ -267,6 +272,65 @@ async fn what_cannot_be_written_is_not_in_force_and_follows_later() {
     site.memory.refuse(true);
     assert!(matches!(site.wish("INC-0001", Command::Join, "ito").await, Err(DeskError::Store(_))));
     assert!(site.desk.board().cases[0].muster.present.is_empty());
+}
+
+/// Also what is over by then, of which the fleet's picture shows nothing any more.
+#[tokio::test]
+async fn what_was_declared_while_nothing_could_be_written_is_told_once_there_is_room() {
+    let site = Site::new().await;
+    site.memory.refuse(true);
+    for (event, number, devices) in
+        [("E-0001", "INC-0001", [0, 1]), ("E-0002", "INC-0002", [4, 5]), ("E-0001", "INC-0001", [2, 3])]
+    {
+        let change = Change { cause: Some(cause(event)), ..declared(event, number, &devices) };
+        assert!(site.desk.0.hear(&change).await.is_err());
+    }
+    site.memory.refuse(false);
+    site.desk.0.look(&mut false).await.unwrap();
+    assert_eq!(site.memory.messages("declared"), ["chat #incidents", "chat #incidents"]);
+    assert_eq!(site.desk.board().find("INC-0001").unwrap().ladder.len(), 4, "whoever joined meanwhile is there");
+    site.desk.0.look(&mut false).await.unwrap();
+    assert_eq!(site.memory.messages("declared").len(), 2, "and once");
+}
+
+#[tokio::test]
+async fn a_record_that_lost_entries_gets_them_back_and_nobody_is_told_twice() {
+    for (lost, noticed_by_itself) in [(usize::MAX, false), (usize::MAX, true), (1, true)] {
+        let site = Site::new().await;
+        site.declare("E-0001", "INC-0001", &[0, 1]).await;
+        site.wish("INC-0001", Command::Note { text: "looking at it".into(), tell: true }, "ito").await.unwrap();
+        let before = site.desk.file("INC-0001").await.unwrap().unwrap();
+        let messages = site.memory.outbox();
+        // The first one was taken; the others were on their way when the record was lost.
+        let outcome = Outcome::Sent { reference: None };
+        let taken = &messages[0];
+        let attempt = Attempt {
+            dispatch: 1,
+            key: taken.key.clone(),
+            channel: taken.channel.clone(),
+            target: taken.target.clone(),
+            kind: taken.message.kind.clone(),
+            at: site.clock.now(),
+            outcome,
+        };
+        site.told.note(&[attempt]);
+        site.memory.lose("E-0001", lost);
+        if noticed_by_itself {
+            // The first wish meets the conflict, the second one what was written again.
+            assert!(site.wish("INC-0001", Command::Join, "ito").await.is_err());
+        } else {
+            assert_eq!(site.desk.restore().await.unwrap(), 1);
+        }
+        let after = site.desk.file("INC-0001").await.unwrap().unwrap();
+        assert_eq!(after.case, before.case);
+        let again = site.memory.outbox();
+        assert!(again.iter().all(|message| message.key != taken.key), "nobody is told twice");
+        if lost > 1 {
+            assert_eq!(again.len() + 1, messages.len(), "and what was on its way is not lost");
+        }
+        site.wish("INC-0001", Command::Join, "ito").await.unwrap();
+        assert_eq!(site.desk.restore().await.unwrap(), 0, "nothing is lacking");
+    }
 }
 
 #[tokio::test]

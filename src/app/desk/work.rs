@@ -107,16 +107,21 @@ impl Inner {
     /// A change of the detector.
     pub(super) async fn hear(&self, change: &Change) -> Result<(), StoreError> {
         let Some(declared) = Declared::of_change(change) else { return Ok(()) };
+        self.note(declared);
         let _one_at_a_time = self.writing.lock().await;
-        self.take_in(&declared).await
+        self.take_up().await?;
+        self.catch_up().await
     }
 
     /// What the fleet shows now, and what time has brought.
     pub(super) async fn look(&self, behind: &mut bool) -> Result<(), StoreError> {
         let _one_at_a_time = self.writing.lock().await;
+        self.take_up().await?;
+        self.catch_up().await?;
         let snapshot = self.snapshot.load_full();
-        if std::mem::take(behind) {
+        if *behind {
             self.make_up().await?;
+            *behind = false;
         }
         lock(&self.over).retain(|id| snapshot.events.iter().any(|event| event.event_id == *id));
         for declared in snapshot.events.iter().filter_map(Declared::of_view) {

@@ -1,5 +1,7 @@
 //! The writes.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -8,21 +10,23 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::idempotency::{Answer, Request, once};
+use super::idempotency::{Answer, Done, Key, Request, Written, once};
 use super::look::shown;
 use super::view::CaseView;
 use super::wish::{Wish, is_own, needed};
 use super::{Cases, problem, sees};
 use crate::engine::device::DeviceId;
+use crate::engine::incident::closure::Obstacles;
 use crate::engine::incident::{Case, Command};
 use crate::http::HttpState;
 use crate::http::access::forbidden;
 use crate::http::openapi::ProblemBody;
 use crate::http::problem::Problem;
 use crate::record::access::{Action, Principal};
-use crate::record::desk::Reshape;
+use crate::record::desk::{DeskError, Reshape};
 
 /// A write as it came.
+#[derive(Clone)]
 pub(in crate::http) struct Sent {
     method: Method,
     uri: Uri,
@@ -70,9 +74,39 @@ impl Sent {
     }
 }
 
-fn answer(status: StatusCode, case: &Case, view: &CaseView) -> Answer {
-    let body = serde_json::to_string(view).unwrap_or_default();
-    Answer { status, body, etag: Some(case.version) }
+/// How the caller sees incidents, wherever the answer is made.
+fn viewing(
+    state: &HttpState,
+    cases: &Cases,
+    principal: &Principal,
+) -> Result<impl Fn(&Case, Option<Obstacles>) -> CaseView + Send + Sync + 'static, Problem> {
+    let (settings, clock) = (Arc::clone(&cases.desk()?.board().settings), state.clock);
+    let principal = principal.clone();
+    Ok(move |case: &Case, obstacles: Option<Obstacles>| {
+        CaseView::new(case, obstacles, &principal, (&settings, clock.now()))
+    })
+}
+
+/// The answer as it was kept with the wish; without a key as it stands now.
+fn answer(
+    status: StatusCode,
+    case: &Case,
+    (kept, view): (&Written, impl FnOnce() -> Result<CaseView, Problem>),
+) -> Result<Answer, Problem> {
+    let body = match kept.body() {
+        Some(body) => body,
+        None => serde_json::to_string(&view()?).unwrap_or_default(),
+    };
+    Ok(Answer { status, body, etag: Some(case.version) })
+}
+
+/// What came of it, for [`once`].
+fn done(outcome: Result<Option<Answer>, Problem>) -> Done {
+    match outcome {
+        Ok(Some(answer)) => Done::Answer(answer),
+        Ok(None) => Done::Before,
+        Err(problem) => Done::Answer(Answer::from(problem)),
+    }
 }
 
 /// Refuses what the principal may not do with this incident.
@@ -110,26 +144,32 @@ pub(in crate::http) async fn command(
     Path(id): Path<String>,
     sent: Sent,
 ) -> Response {
-    let write = async {
-        let granted = grant(&state, &cases, (&principal, &id), &sent).await;
-        granted.unwrap_or_else(Answer::from)
+    let write = |key| {
+        let (state, cases, principal, sent) = (state.clone(), cases.clone(), principal.clone(), sent.clone());
+        async move { done(grant(&state, &cases, (&principal, &id), (&sent, key)).await) }
     };
-    once(&cases, &state.shared.in_flight, (&principal, sent.request(), state.clock.now()), write).await
+    once(&cases, &state.shared.in_flight, (&principal, sent.request()), write).await
 }
 
+/// `None`: it was carried out before.
 async fn grant(
     state: &HttpState,
     cases: &Cases,
     (principal, id): (&Principal, &str),
-    sent: &Sent,
-) -> Result<Answer, Problem> {
+    (sent, key): (&Sent, Option<Key>),
+) -> Result<Option<Answer>, Problem> {
     let command = Command::from(sent.json::<Wish>()?);
     let seen = sent.seen()?;
     let case = cases.seen(id, principal).await?;
     allow(&command, principal, &case)?;
-    let wished = cases.desk()?.wish(case.number(), seen, command, &principal.name).await;
-    let case = wished.map_err(|error| problem(&error))?;
-    Ok(answer(StatusCode::OK, &case, &shown(state, cases, &case, principal)?))
+    let (written, view) = (Written::default(), viewing(state, cases, principal)?);
+    let key = key.map(|key| key.once(StatusCode::OK, &written, view));
+    let case = match cases.desk()?.wish_once(case.number(), (seen, command), &principal.name, key).await {
+        Ok(case) => case,
+        Err(DeskError::Repeated) => return Ok(None),
+        Err(error) => return Err(problem(&error)),
+    };
+    answer(StatusCode::OK, &case, (&written, || shown(state, cases, &case, principal))).map(Some)
 }
 
 /// Joins an incident into another one.
@@ -223,19 +263,32 @@ async fn reshape(
     state: &HttpState,
     cases: &Cases,
     principal: &Principal,
-    (sent, wish, done): (&Sent, Result<(Reshape, String), Problem>, StatusCode),
+    (sent, wish, status): (&Sent, Result<(Reshape, String), Problem>, StatusCode),
 ) -> Response {
-    let write = async {
-        let granted = async {
-            let (wish, reason) = wish?;
-            if !principal.may(Action::Lead) {
-                return Err(forbidden(principal, Action::Lead));
-            }
-            let reshaped = cases.desk()?.reshape(wish, &reason, &principal.name).await;
-            let case = reshaped.map_err(|error| problem(&error))?;
-            Ok(answer(done, &case, &shown(state, cases, &case, principal)?))
-        };
-        granted.await.unwrap_or_else(Answer::from)
+    let write = |key| {
+        let (state, cases, principal) = (state.clone(), cases.clone(), principal.clone());
+        async move { done(reshaped(&state, &cases, &principal, (wish, status, key)).await) }
     };
-    once(cases, &state.shared.in_flight, (principal, sent.request(), state.clock.now()), write).await
+    once(cases, &state.shared.in_flight, (principal, sent.request()), write).await
+}
+
+/// `None`: it was carried out before.
+async fn reshaped(
+    state: &HttpState,
+    cases: &Cases,
+    principal: &Principal,
+    (wish, status, key): (Result<(Reshape, String), Problem>, StatusCode, Option<Key>),
+) -> Result<Option<Answer>, Problem> {
+    let (wish, reason) = wish?;
+    if !principal.may(Action::Lead) {
+        return Err(forbidden(principal, Action::Lead));
+    }
+    let (written, view) = (Written::default(), viewing(state, cases, principal)?);
+    let key = key.map(|key| key.once(status, &written, view));
+    let case = match cases.desk()?.reshape_once(wish, &reason, &principal.name, key).await {
+        Ok(case) => case,
+        Err(DeskError::Repeated) => return Ok(None),
+        Err(error) => return Err(problem(&error)),
+    };
+    answer(status, &case, (&written, || shown(state, cases, &case, principal))).map(Some)
 }

@@ -2,12 +2,16 @@
 //!
 //! A program that got no answer does not know whether its write was carried out. When it sends the write once more under the same key,
 //! it gets the answer of the first time, and nothing is done again. Keys are the caller's own: those of different people and programs
-//! do not meet. An answer is kept for a day, and only one that will not change: what failed for now (5xx, 412, 429) may be tried
-//! again under the same key. Between carrying out and keeping lies an instant in which a crash loses the answer.
+//! do not meet.
+//!
+//! The key and the answer are written in the transaction of what was wished, so there is no instant at which one is without the
+//! other: neither a caller that goes away nor a crash makes two of one. What is carried out under a key is a task of its own; whoever
+//! comes with the key while it runs is told so (409), as in <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
+//! Only what was carried out is kept, for a day: a refusal has changed nothing, and the next time it may be none.
 
 use std::collections::HashSet;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
@@ -15,10 +19,13 @@ use axum::response::{IntoResponse, Response};
 use ring::digest::{Context, SHA256};
 
 use super::Cases;
-use crate::engine::time::Timestamp;
+use super::view::CaseView;
+use crate::engine::incident::Case;
+use crate::engine::incident::closure::Obstacles;
 use crate::http::problem::Problem;
 use crate::record::access::Principal;
-use crate::record::case::KeptAnswer;
+use crate::record::case::{CaseStore, KeptAnswer};
+use crate::record::desk::Once;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -31,19 +38,19 @@ const MAX_KEY: usize = 128;
 pub(in crate::http) struct InFlight(Arc<Mutex<HashSet<(String, String)>>>);
 
 /// Gives the key back, however the write ends.
-struct Held<'a>(&'a InFlight, (String, String));
+struct Held(InFlight, (String, String));
 
-impl Drop for Held<'_> {
+impl Drop for Held {
     fn drop(&mut self) {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
     }
 }
 
 impl InFlight {
-    fn hold(&self, who: &str, key: &str) -> Option<Held<'_>> {
+    fn hold(&self, who: &str, key: &str) -> Option<Held> {
         let pair = (who.to_owned(), key.to_owned());
         let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(pair.clone());
-        new.then_some(Held(self, pair))
+        new.then(|| Held(self.clone(), pair))
     }
 }
 
@@ -97,50 +104,121 @@ impl Request<'_> {
     }
 }
 
+/// Whose key a write has, and what was asked under it.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    who: String,
+    key: String,
+    request: [u8; 32],
+}
+
+/// The answer that was written with the wish: it is also the first one that is given.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Written(Arc<OnceLock<String>>);
+
+impl Key {
+    /// What the desk is to keep: the incident as `view` shows it, answered with `status`.
+    pub(super) fn once(
+        self,
+        status: StatusCode,
+        written: &Written,
+        view: impl Fn(&Case, Option<Obstacles>) -> CaseView + Send + Sync + 'static,
+    ) -> Once {
+        let Self { who, key, request } = self;
+        let written = written.clone();
+        let answer = move |case: &Case, obstacles: Option<Obstacles>| {
+            let body = serde_json::to_string(&view(case, obstacles)).unwrap_or_default();
+            let body = written.0.get_or_init(|| body).clone();
+            KeptAnswer { request, status: status.as_u16(), body }
+        };
+        Once { who, key, answer: Arc::new(answer) }
+    }
+}
+
+impl Written {
+    /// What was kept; `None` without a key.
+    pub(super) fn body(&self) -> Option<String> {
+        self.0.get().cloned()
+    }
+}
+
+/// What came of a write.
+pub(super) enum Done {
+    Answer(Answer),
+    /// It was carried out before; the answer is kept.
+    Before,
+}
+
 /// Carries out `write` once per key.
-pub(super) async fn once(
+pub(super) async fn once<F>(
     cases: &Cases,
     in_flight: &InFlight,
-    (principal, request, now): (&Principal, Request<'_>, Timestamp),
-    write: impl Future<Output = Answer>,
-) -> Response {
+    (principal, request): (&Principal, Request<'_>),
+    write: impl FnOnce(Option<Key>) -> F,
+) -> Response
+where
+    F: Future<Output = Done> + Send + 'static,
+{
     let key = match request.key() {
-        Ok(Some(key)) => key,
-        Ok(None) => return write.await.into_response(),
+        Ok(Some(key)) => key.to_owned(),
+        Ok(None) => {
+            return match write(None).await {
+                Done::Answer(answer) => answer.into_response(),
+                Done::Before => lost().into_response(),
+            };
+        }
         Err(problem) => return problem.into_response(),
     };
     let store = match cases.store() {
         Ok(store) => store,
         Err(problem) => return problem.into_response(),
     };
-    let who = owner(principal);
-    let Some(_held) = in_flight.hold(&who, key) else {
+    let key = Key { who: owner(principal), key, request: request.fingerprint() };
+    let Some(held) = in_flight.hold(&key.who, &key.key) else {
         return Problem::new(StatusCode::CONFLICT, "a write with this Idempotency-Key is being carried out")
             .into_response();
     };
-    let fingerprint = request.fingerprint();
-    match store.kept_answer(&who, key).await {
-        Err(error) => return Problem::record(&error).into_response(),
-        Ok(Some(kept)) if kept.request != fingerprint => {
+    if let Some(answer) = before(store, &key).await {
+        return answer;
+    }
+    let writing = write(Some(key.clone()));
+    // A task of its own: whoever asked may go away, and comes again with the same key.
+    let written = tokio::spawn(async move {
+        let done = writing.await;
+        drop(held);
+        done
+    });
+    match written.await {
+        Ok(Done::Answer(answer)) => answer.into_response(),
+        Ok(Done::Before) => before(store, &key).await.unwrap_or_else(|| lost().into_response()),
+        Err(error) => {
+            tracing::error!(%error, "a write under an idempotency key ended abnormally");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the write ended abnormally; look at the incident")
+                .into_response()
+        }
+    }
+}
+
+/// The answer of the first time; what is wrong with asking for it; `None` when there was none.
+async fn before(store: &dyn CaseStore, key: &Key) -> Option<Response> {
+    match store.kept_answer(&key.who, &key.key).await {
+        Err(error) => Some(Problem::record(&error).into_response()),
+        Ok(Some(kept)) if kept.request != key.request => {
             let detail = "this Idempotency-Key was used for another request: take a new one for each";
-            return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).into_response();
+            Some(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).into_response())
         }
         Ok(Some(kept)) => {
             let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
             let answer = Answer { status, body: kept.body, etag: None };
-            return ([(REPLAYED, "true")], answer).into_response();
+            Some(([(REPLAYED, "true")], answer).into_response())
         }
-        Ok(None) => {}
+        Ok(None) => None,
     }
-    let answer = write.await;
-    if is_final(answer.status) {
-        let kept = KeptAnswer { request: fingerprint, status: answer.status.as_u16(), body: answer.body.clone() };
-        // What was carried out is not undone by this: the answer says so, and the log that a repetition would not be known.
-        if let Err(error) = store.keep_answer(&who, key, &kept, now).await {
-            tracing::error!(reason = error.reason(), "an answer could not be kept under its idempotency key");
-        }
-    }
-    answer.into_response()
+}
+
+/// An answer that was kept a moment ago is not there any more.
+fn lost() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "this was carried out before, and its answer is not kept any more")
 }
 
 /// Whose key it is. A token's name may be a person's too.
@@ -149,11 +227,6 @@ fn owner(principal: &Principal) -> String {
         crate::record::access::Via::Token { id, .. } => format!("token {id}"),
         _ => format!("person {}", principal.name),
     }
-}
-
-fn is_final(status: StatusCode) -> bool {
-    let for_now = [StatusCode::PRECONDITION_FAILED, StatusCode::TOO_MANY_REQUESTS, StatusCode::FORBIDDEN];
-    !status.is_server_error() && !for_now.contains(&status)
 }
 
 #[cfg(test)]

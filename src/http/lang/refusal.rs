@@ -29,6 +29,9 @@ pub(in crate::http) fn desk_error(lang: Lang, error: &DeskError) -> String {
         (Lang::Ja, DeskError::Stale { .. }) => {
             "表示中に障害の内容が変わりました。最新の内容を確認してからやり直してください。".to_owned()
         }
+        (Lang::Ja, DeskError::Repeated) => {
+            "この操作はすでに実行されています。画面を更新して確認してください。".to_owned()
+        }
         (Lang::Ja, DeskError::Store(error)) => {
             format!("記録に書き込めないため({})、何も変わっていません。もう一度お試しください。", error.reason())
         }

@@ -16,6 +16,15 @@ pub(super) fn of(place: &str, error: sqlx::Error) -> StoreError {
     };
     let place = place.to_owned();
     let Some(code) = code else { return without_code(place, detail, &error) };
+    if let Some((_, parameter)) = detail.split_once("unsupported startup parameter: ") {
+        // What pgbouncer says, with a code that means an away server elsewhere.
+        let parameter = parameter.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+        let detail = format!(
+            "the pooler before it refuses the parameter {parameter}; put {parameter} into ignore_startup_parameters of \
+             pgbouncer.ini, or name the server itself in store.url"
+        );
+        return StoreError::Unsuitable { place, detail };
+    }
     match code.as_str() {
         "28000" | "28P01" => StoreError::Denied { place, detail },
         "3D000" => StoreError::NoDatabase { place, detail },

@@ -14,10 +14,7 @@ const LOOK: &str = "SELECT current_setting('server_version_num')::int4, current_
      current_setting('fsync')";
 
 /// Whether the record can be kept here. Answers what our connections have to set.
-pub(super) async fn usable(
-    connection: &mut PgConnection,
-    place: &str,
-) -> Result<Vec<(&'static str, &'static str)>, StoreError> {
+pub(super) async fn usable(connection: &mut PgConnection, place: &str) -> Result<&'static str, StoreError> {
     let (number, version, encoding, standby, commit, fsync): (i32, String, String, bool, String, String) =
         sqlx::query_as(LOOK).fetch_one(connection).await.map_err(|error| errors::of(place, error))?;
     let unsuitable = |detail: String| StoreError::Unsuitable { place: place.to_owned(), detail };
@@ -38,7 +35,7 @@ pub(super) async fn usable(
     }
     // What is in the record may no longer be in the journal, so a commit that is only promised will not do. Any other
     // value is at least as strict, and the server's own matter.
-    Ok(if commit == "off" { vec![("synchronous_commit", "on")] } else { Vec::new() })
+    Ok(if commit == "off" { "SET synchronous_commit = on;" } else { "" })
 }
 
 /// Whether a record of this version is here.

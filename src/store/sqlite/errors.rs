@@ -9,6 +9,7 @@ use crate::record::StoreError;
 
 /// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>).
 mod code {
+    pub(super) const ERROR: i32 = 1;
     pub(super) const BUSY: i32 = 5;
     pub(super) const LOCKED: i32 = 6;
     pub(super) const READONLY: i32 = 8;
@@ -29,6 +30,7 @@ pub(super) fn of(path: &Path, error: sqlx::Error) -> StoreError {
         Some(code::READONLY | code::CANTOPEN) => StoreError::Unwritable { path, detail },
         Some(code::CORRUPT | code::NOTADB) => StoreError::Damaged { path, detail },
         Some(code::IOERR) => StoreError::Io { detail },
+        Some(code::ERROR) if detail.contains("no such table") => StoreError::OtherVersion { path, detail },
         Some(_) => StoreError::Refused { detail },
         None => match error {
             sqlx::Error::PoolTimedOut => StoreError::Busy,

@@ -13,9 +13,9 @@ use fleetwatch::engine::incident::{Action, Case, CaseEvent, Command, LifeSetting
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::record::StoreError;
 use fleetwatch::record::case::{
-    CaseAppend, CaseQuery, CaseStore, Contact, ContactEntry, KeptAnswer, RecordedCase, RecordedCaseEvent,
+    CaseAppend, CaseQuery, CaseStore, Contact, ContactEntry, Keep, KeptAnswer, RecordedCase, RecordedCaseEvent,
 };
-use fleetwatch::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Reshape};
+use fleetwatch::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Once, Reshape};
 use tokio::sync::broadcast;
 
 use crate::sample::NOW;
@@ -94,8 +94,19 @@ impl CaseDesk for Desk {
         Ok(record.map(|record| CaseFile { case: Arc::new(self.case()), record }))
     }
 
-    async fn wish(&self, id: &str, seen: Option<u64>, command: Command, by: &str) -> Result<Arc<Case>, DeskError> {
+    async fn wish_once(
+        &self,
+        id: &str,
+        (seen, command): (Option<u64>, Command),
+        by: &str,
+        once: Option<Once>,
+    ) -> Result<Arc<Case>, DeskError> {
         let mut case = self.case();
+        // As the record does it: the key and the wish in one step.
+        let mut answers = self.answers.lock().unwrap();
+        if once.as_ref().is_some_and(|once| answers.contains_key(&(once.who.clone(), once.key.clone()))) {
+            return Err(DeskError::Repeated);
+        }
         if id != NUMBER {
             return Err(DeskError::Unknown(id.into()));
         }
@@ -108,20 +119,28 @@ impl CaseDesk for Desk {
             case.apply(event);
         }
         self.events.lock().unwrap().extend(events);
+        if let Some(Once { who, key, answer }) = once {
+            answers.insert((who, key), answer(&case, Some(case.obstacles(None))));
+        }
         let devices = command.devices().to_vec();
         let _ =
             self.updates.send(CaseUpdate { number: NUMBER.into(), version: case.version, at: NOW, actions, devices });
         Ok(Arc::new(case))
     }
 
-    async fn reshape(&self, _: Reshape, _: &str, _: &str) -> Result<Arc<Case>, DeskError> {
+    async fn reshape_once(&self, _: Reshape, _: &str, _: &str, _: Option<Once>) -> Result<Arc<Case>, DeskError> {
         Err(Refusal::Promoted.into())
     }
 }
 
 #[async_trait]
 impl CaseStore for Desk {
-    async fn append_cases(&self, _: &[CaseAppend<'_>], _: Timestamp) -> Result<(), StoreError> {
+    async fn append_cases_once(
+        &self,
+        _: &[CaseAppend<'_>],
+        _: Option<Keep<'_>>,
+        _: Timestamp,
+    ) -> Result<(), StoreError> {
         Err(StoreError::Full)
     }
 
@@ -176,10 +195,5 @@ impl CaseStore for Desk {
 
     async fn kept_answer(&self, who: &str, key: &str) -> Result<Option<KeptAnswer>, StoreError> {
         Ok(self.answers.lock().unwrap().get(&(who.to_owned(), key.to_owned())).cloned())
-    }
-
-    async fn keep_answer(&self, who: &str, key: &str, answer: &KeptAnswer, _: Timestamp) -> Result<(), StoreError> {
-        self.answers.lock().unwrap().insert((who.to_owned(), key.to_owned()), answer.clone());
-        Ok(())
     }
 }

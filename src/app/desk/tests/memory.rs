@@ -12,7 +12,7 @@ use crate::engine::gate::Decision;
 use crate::engine::incident::{Case, CaseSummary, State};
 use crate::engine::time::Timestamp;
 use crate::record::case::{
-    CaseAppend, CaseQuery, CaseStore, ContactEntry, KeptAnswer, RecordedCase, RecordedCaseEvent,
+    CaseAppend, CaseQuery, CaseStore, ContactEntry, Keep, KeptAnswer, RecordedCase, RecordedCaseEvent,
 };
 use crate::record::outbox::NewDispatch;
 use crate::record::{Appended, Incident, IncidentQuery, IncidentRecord, IncidentStore, RecordedGate, StoreError};
@@ -30,6 +30,23 @@ impl Memory {
         self.refusing.store(refuse, Ordering::Relaxed);
     }
 
+    /// It is a new one from here on; or one of so many entries ago, of the case.
+    pub fn lose(&self, id: &str, entries: usize) {
+        let mut cases = self.cases.lock().unwrap();
+        let left = cases.get(id).map_or(0, |events| events.len().saturating_sub(entries));
+        if left == 0 {
+            cases.remove(id);
+        } else if let Some(events) = cases.get_mut(id) {
+            events.truncate(left);
+        }
+        self.outbox.lock().unwrap().clear();
+    }
+
+    /// What waits to be said.
+    pub fn outbox(&self) -> Vec<NewDispatch> {
+        self.outbox.lock().unwrap().clone()
+    }
+
     /// Where messages of this kind go, in the order of writing.
     pub fn messages(&self, kind: &str) -> Vec<String> {
         let outbox = self.outbox.lock().unwrap();
@@ -45,7 +62,12 @@ impl Memory {
 
 #[async_trait]
 impl CaseStore for Memory {
-    async fn append_cases(&self, appends: &[CaseAppend<'_>], recorded_at: Timestamp) -> Result<(), StoreError> {
+    async fn append_cases_once(
+        &self,
+        appends: &[CaseAppend<'_>],
+        _: Option<Keep<'_>>,
+        recorded_at: Timestamp,
+    ) -> Result<(), StoreError> {
         if self.refusing.load(Ordering::Relaxed) {
             return Err(StoreError::Full);
         }
@@ -109,10 +131,6 @@ impl CaseStore for Memory {
 
     async fn kept_answer(&self, _: &str, _: &str) -> Result<Option<KeptAnswer>, StoreError> {
         Ok(None)
-    }
-
-    async fn keep_answer(&self, _: &str, _: &str, _: &KeptAnswer, _: Timestamp) -> Result<(), StoreError> {
-        Ok(())
     }
 }
 

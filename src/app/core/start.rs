@@ -1,0 +1,162 @@
+//! From restored parts to a core at work.
+
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::wiring::{checkpointer, decision, http, spawn, spawn_watch};
+use super::{Core, CoreConfig};
+use crate::app::decision::{DecisionTask, announce};
+use crate::app::desk::{Desk, DeskTask, Statuses};
+use crate::app::doubt::Doubt;
+use crate::app::gate::GateKeeper;
+use crate::app::keeper::{Keeper, KeeperParts, Order, lock};
+use crate::app::marker::Marker;
+use crate::app::playback::Playback;
+use crate::app::registrar::Registrar;
+use crate::app::stepping::{Reached, Stepping};
+use crate::app::told::{Minding, Told};
+use crate::app::watch::{self as watching, LATCHES};
+use crate::clock::Clock;
+use crate::engine::detector::Engine;
+use crate::engine::effect::Change;
+use crate::engine::snapshot::Snapshot;
+use crate::http::{Access, Health};
+use crate::journal::{CheckpointStore, Journal};
+use crate::metrics::Counters;
+use crate::record::IncidentStore;
+use crate::record::outbox::Outbox;
+use crate::store::{Probed, Store, Writer, WriterConfig};
+
+/// Changes that a listener may be behind before it misses some.
+const LISTENER_ROOM: usize = 4_096;
+
+/// What a core is made of, once the state is there.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a CoreConfig,
+    pub(super) clock: Clock,
+    pub(super) counters: Arc<Counters>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) checkpoints: Arc<CheckpointStore>,
+    pub(super) order: Order,
+    pub(super) gates: Option<GateKeeper>,
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) statuses: Statuses,
+    pub(super) desk: Desk,
+    pub(super) told: Told,
+    pub(super) doubt: Doubt,
+}
+
+impl Parts<'_> {
+    pub(super) async fn start(
+        self,
+        (playback, changes): (Playback, Vec<Change>),
+        access: Arc<Access>,
+        first: Option<Probed>,
+    ) -> Core {
+        let engine = Arc::new(Mutex::new(playback.into_engine()));
+        let keeper = self.keeper(&engine);
+        let listeners = broadcast::Sender::new(LISTENER_ROOM);
+        let (registrar, outbox, trouble) = self.registrar(&engine, &listeners);
+        let Self { config, clock, counters, store, journal, checkpoints, gates, snapshot, desk, doubt, .. } = self;
+        let keeper = Arc::new(Keeper::new(keeper).with_doubt(doubt));
+        let decision = decision((&keeper, &engine), (&snapshot, &counters));
+        let health = Arc::new(Health::new(&LATCHES));
+        health.open(watching::RESTORE);
+        let mind = registrar.begin(first).await;
+        let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, clock, WriterConfig::default());
+        let (looks, asked) = mpsc::channel(1);
+        let work = DeskTask { desk: desk.clone(), changes: listeners.subscribe(), asked };
+        announce(changes, (&writer, gates.as_ref()), &counters, &listeners);
+        let record = writer.state();
+        let at = lock(&engine).last_tick();
+        let (reached_out, reached) = watch::channel(Reached { shown: at, told: at });
+        let task = DecisionTask {
+            decision,
+            clock,
+            journal: Arc::clone(&journal),
+            writer,
+            listeners: listeners.clone(),
+            gates: gates.clone(),
+            checkpointer: checkpointer((&engine, &keeper), (&checkpoints, &journal), &counters),
+            checkpoint_interval: config.checkpoint_interval,
+            reached: reached_out,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let working = tokio::spawn(work.run(stopped.clone()));
+        let shown = (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store));
+        let http = http(&counters, shown, (&gates, access, &desk), (clock, config));
+        let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
+        let decided = spawn(task, stopped);
+        let registering = tokio::spawn(registrar.run(mind));
+        let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), (record.clone(), trouble));
+        Core {
+            clock,
+            keeper,
+            engine,
+            journal,
+            checkpoints,
+            snapshot,
+            counters,
+            health,
+            store,
+            listeners,
+            http,
+            gates,
+            desk,
+            working,
+            stepping: Stepping { reached, record, looks },
+            stop,
+            decided,
+            registering,
+            outbox,
+            watch,
+            ring,
+        }
+    }
+}
+
+impl Parts<'_> {
+    /// Who takes messages over.
+    fn keeper(&self, engine: &Arc<Mutex<Engine>>) -> KeeperParts {
+        KeeperParts {
+            root: self.config.root.clone(),
+            limits: self.config.limits.clone(),
+            budgets: self.config.budgets,
+            clock: self.clock,
+            engine: Arc::clone(engine),
+            journal: Arc::clone(&self.journal),
+            counters: Arc::clone(&self.counters),
+            order: self.order,
+            // From the last tick, not from the clock: it may have passed another one since.
+            next_tick: Engine::next_tick(lock(engine).last_tick()),
+            statuses: self.statuses.clone(),
+        }
+    }
+
+    /// Who sees to the record, the outbox that minds what was told, and why nothing can be written now.
+    fn registrar(&self, engine: &Arc<Mutex<Engine>>, listeners: &broadcast::Sender<Change>) -> Registering {
+        let outbox = Arc::new(Minding::new(Arc::clone(&self.store) as Arc<dyn Outbox>, self.told.clone()));
+        let (trouble_out, trouble) = watch::channel(None);
+        let registrar = Registrar {
+            store: Arc::clone(&self.store),
+            clock: self.clock,
+            desk: self.desk.clone(),
+            gates: self.gates.clone(),
+            engine: Arc::clone(engine),
+            snapshot: Arc::clone(&self.snapshot),
+            contacts: self.config.contacts.clone(),
+            told: self.told.clone(),
+            outbox: Arc::clone(&outbox),
+            marker: Marker::in_directory(&self.config.checkpoint_dir),
+            directory: self.config.store.directory(),
+            changes: listeners.subscribe(),
+            trouble: trouble_out,
+        };
+        (registrar, outbox, trouble)
+    }
+}
+
+type Registering = (Registrar, Arc<Minding>, watch::Receiver<Option<String>>);
