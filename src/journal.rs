@@ -84,7 +84,8 @@ use tokio::sync::watch;
 pub use crate::delivery::Entry;
 pub use checkpoint::{Checkpoint, CheckpointStore, Damaged, Loaded, Saved, Saving};
 pub use error::{AppendError, JournalError, JournalState, Trouble};
-pub use reader::{ReadReport, Reader, read_from};
+pub use layout::{Head as CheckpointHead, ScanError, Unreadable, scan as scan_checkpoint};
+pub use reader::{ReadReport, Reader, read_from, scan_segment};
 
 use buffer::Buffer;
 use room::Room;

@@ -71,6 +71,11 @@ pub fn open(config: JournalConfig, checkpoint_dir: &Path) -> anyhow::Result<Open
         let (path, lost) = (damage.path.display(), damage.lost);
         tracing::error!(%path, offset = damage.offset, why = damage.why, lost, "the journal is damaged");
     }
+    if loaded.checkpoint.is_some() {
+        // What the run before could have removed may go now: a journal that has filled its disk must not wait for the next
+        // checkpoint, which may need that room, and the record is to be opened yet.
+        journal.release(loaded.oldest_lsn);
+    }
     let (next_lsn, oldest_lsn) = (found.next_lsn, found.oldest_lsn);
     Ok(Opened { journal, checkpoints, loaded, next_lsn, oldest_lsn })
 }
@@ -141,12 +146,7 @@ impl Recovery<'_> {
         if let Some(checkpoint) = opened.loaded.checkpoint.take() {
             let mut engine = new();
             match take_up(&checkpoint, &mut engine) {
-                Ok(()) => {
-                    // From now on retention may go on: a journal that fills its disk must not wait for a new checkpoint,
-                    // which may need that room.
-                    opened.journal.release(opened.loaded.oldest_lsn);
-                    return (engine, checkpoint.lsn);
-                }
+                Ok(()) => return (engine, checkpoint.lsn),
                 Err(error) => {
                     tracing::error!(generation = checkpoint.generation, %error, "the checkpoint is of no use");
                 }

@@ -46,8 +46,8 @@ use super::{JournalError, error};
 const SUFFIX: &str = ".checkpoint";
 const TEMPORARY: &str = ".checkpoint.tmp";
 
-/// Least size of the reserve in bytes.
-const RESERVE_LEAST: u64 = 1 << 20;
+/// Least and greatest size of the reserve in bytes. A state that needs more takes the older one's place, if it has to.
+const RESERVE: (u64, u64) = (1 << 20, 1 << 30);
 
 /// A state that was saved, and whose file has been read to its end: it is good.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -218,7 +218,7 @@ impl CheckpointStore {
     /// Keeps room for one more state of this size.
     fn make_reserve(&self, bytes: u64) {
         let mut reserve = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
-        reserve.resize((bytes + bytes / 4).max(RESERVE_LEAST));
+        reserve.resize((bytes + bytes / 4).clamp(RESERVE.0, RESERVE.1));
         reserve.keep();
     }
 

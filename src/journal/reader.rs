@@ -248,3 +248,28 @@ impl Current {
         Ok(rest)
     }
 }
+
+/// Reads the bytes of one segment without a file, and hands its entries on. Returns why they end early; `None` when they end
+/// where they should. Reads no more than it is given, and makes no memory.
+pub fn scan_segment(mut bytes: &[u8], mut each: impl FnMut(Record<'_>)) -> Option<&'static str> {
+    let Header::Good { first_lsn: mut expected } = frame::read_segment_header(bytes) else { return Some("header") };
+    bytes = &bytes[SEGMENT_HEAD..];
+    while !bytes.is_empty() {
+        let record = frame::peek_len(bytes)
+            .and_then(|len| bytes.get(..len).ok_or(Bad::Short))
+            .and_then(|frame| frame::decode(frame, expected).map(|record| (record, frame.len())));
+        match record {
+            Ok((record, len)) => {
+                each(record);
+                bytes = &bytes[len..];
+                expected = expected.saturating_add(1);
+            }
+            Err(bad) => {
+                // What the reader does with a bad frame, too: it looks whether it is the end of a torn write.
+                let _ = frame::last_frame_behind(bytes, expected);
+                return Some(bad.reason());
+            }
+        }
+    }
+    None
+}

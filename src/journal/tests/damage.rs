@@ -244,6 +244,23 @@ fn a_checkpoint_of_a_newer_version_is_refused_and_left_alone() {
     assert_eq!(fs::read(&path).unwrap(), content);
 }
 
+#[test]
+fn a_segment_is_read_from_memory_as_from_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(config(dir.path()), 0).unwrap();
+    append(&journal, 1..=30);
+    journal.close().unwrap();
+    let bytes = fs::read(segments::path_of(dir.path(), 1)).unwrap();
+    let read = |bytes: &[u8]| {
+        let mut found = Vec::new();
+        let ended = scan_segment(bytes, |record| found.push(Owned::from(record)));
+        (found, ended)
+    };
+    assert_eq!(read(&bytes), (all(dir.path(), 0).0, None));
+    let (found, ended) = read(&bytes[..bytes.len() - 1]);
+    assert_eq!((found.len(), ended), (29, Some("short")));
+}
+
 /// A file of layout 1, whose state stands behind the head as it is.
 fn layout_1(generation: u64, lsn: u64, state: &[u8]) -> Vec<u8> {
     let mut file = b"FWCHKP\r\n\x01\0\0\0\0\0\0\0".to_vec();
@@ -347,6 +364,8 @@ proptest! {
         prop_assert_eq!(all(dir.path(), 0).0, vec![]);
         fs::write(segments::path_of(dir.path(), 1), &bytes).unwrap();
         prop_assert_eq!(all(dir.path(), 0).0, vec![]);
+        prop_assert!(scan_segment(&bytes, |_| ()).is_some());
+        prop_assert!(scan_checkpoint(&bytes[..], |_| ()).is_err());
         fs::write(dir.path().join("00000000000000000001.checkpoint"), bytes).unwrap();
         prop_assert!(CheckpointStore::open(dir.path()).unwrap().load().unwrap().state_lost());
     }
