@@ -51,7 +51,8 @@ impl<'a> Prompt<'a> {
 fn first_line(input: &mut dyn BufRead) -> anyhow::Result<String> {
     let mut line = String::new();
     input.read_line(&mut line).context("cannot read the password")?;
-    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+    // A shell of Windows puts a byte order mark before what it pipes.
+    Ok(line.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}').to_owned())
 }
 
 /// Puts the terminal back as it was, however the question ends.

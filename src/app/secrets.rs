@@ -27,3 +27,23 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_secret_and_utf_16_is_told_with_its_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        let mut config = Config::default();
+        config.store.password_file = Some(path.clone());
+        std::fs::write(&path, "\u{feff}s3cret\r\n").unwrap();
+        assert!(check(&config).is_ok());
+        assert_eq!(Password::read(&path).unwrap().reveal(), "s3cret");
+        let utf_16: Vec<u8> = "\u{feff}s3cret".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        std::fs::write(&path, utf_16).unwrap();
+        let told = format!("{:#}", check(&config).unwrap_err());
+        assert!(told.contains("store.password_file") && told.contains("UTF-16") && !told.contains("s3c"), "{told}");
+    }
+}

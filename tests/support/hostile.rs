@@ -311,6 +311,11 @@ fn bombs(give: &mut Give<'_>) {
     let mut many = b"\x01\x06B-0042\x07\x07\x07\x02\xfb\x60\xea\x01\x00\x01\x00\xfc".to_vec();
     many.extend(65_000_u32.to_le_bytes());
     many.resize(65_000, 1);
+    give(Kind::Report, many.clone(), Some("truncated"));
+    // The same whole: what is too much is left out with its class' latencies.
+    let samples = many.len() - 24;
+    many[20..24].copy_from_slice(&(samples as u32).to_le_bytes());
+    many.extend([0; 6]);
     give(Kind::Report, many, Some(""));
 }
 

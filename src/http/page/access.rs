@@ -118,9 +118,9 @@ pub(super) fn account(
     let body = html! {
         h1 { (text.account) }
         dl.facts {
-            dt { (text.name) } dd { (principal.name) }
+            dt { (text.name) } dd { (super::parts::name(&principal.name)) }
             dt { (text.role) } dd { (role_name(text, principal.role)) }
-            @if principal.role == Role::Branch { dt { (text.branches) } dd { (principal.branches.join(", ")) } }
+            @if principal.role == Role::Branch { dt { (text.branches) } dd { @for (nth, branch) in principal.branches.iter().enumerate() { @if nth > 0 { ", " } (super::parts::name(branch)) } } }
             dt { (text.address) } dd { (address) @if shared { " " span.note { (text.address_shared) } } }
         }
         @if principal.via == Via::Open { p { (text.say_name_detail) } (form(view, "/account", false)) }

@@ -67,7 +67,7 @@ pub(in crate::http) fn list(view: &View<'_>, snapshot: &Snapshot, board: &CaseBo
                         th.number scope="col" { (view.lang.case().debts) }
                     } }
                     tbody { @for (name, counts) in branches { tr {
-                        th scope="row" { a href=(view.link(&format!("/branches/{}", encode(name)), "")) { (name) } }
+                        th scope="row" { a href=(view.link(&format!("/branches/{}", encode(name)), "")) { (super::parts::name(name)) } }
                         td.number data-label=(text.devices) { (counts.devices) }
                         td.number data-label=(text.degraded) { (counts.degraded) }
                         td.number data-label=(text.not_done) { (counts.open) }

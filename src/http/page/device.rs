@@ -65,11 +65,11 @@ fn facts(view: &View<'_>, known: &Known<'_>, may: bool) -> Markup {
     let text = view.lang.support();
     let words = view.text();
     let seen = known.seen;
-    let label = |of: fn(&DeviceView) -> Option<&str>| seen.and_then(of).unwrap_or("-").to_owned();
+    let label = |of: fn(&DeviceView) -> Option<&str>| parts::name_or(seen.and_then(of), "-");
     html! {
         dl.facts {
             dt { (words.branch) } dd { @match known.branch {
-                Some(branch) => a href=(view.link(&format!("/branches/{}", parts::encode(branch)), "")) { (branch) },
+                Some(branch) => a href=(view.link(&format!("/branches/{}", parts::encode(branch)), "")) { (parts::name(branch)) },
                 None => (words.no_branch),
             } }
             dt { (text.contact) } dd { (super::support::contact(view, known.contact, may)) }
@@ -120,7 +120,7 @@ fn part(view: &View<'_>, file: &CaseFile, device: &DeviceId, rung: &Rung) -> Mar
                 @for entry in file.record.events.iter().filter(own) { li {
                     div.when { (view.date_time(entry.event.at)) }
                     div.what {
-                        p { b { (sentence(view, &entry.event.action, &at)) } " " span.note { (entry.event.by) } }
+                        p { b { (sentence(view, &entry.event.action, &at)) } " " span.note { (parts::name(&entry.event.by)) } }
                         @if let Some(words) = story::words(&entry.event.action) { p.said { (super::remedy::lines(words)) } }
                     }
                 } }

@@ -123,9 +123,9 @@ fn row(view: &View<'_>, device: &DeviceView) -> Markup {
             }
             td data-label=(text.verdict) { (verdict_badge(text, device.verdict)) }
             td data-label=(text.streak) { @if device.streak_s > 0 { (view.duration(device.streak_s)) } @else { "-" } }
-            td data-label=(text.branch) { (device.branch.as_deref().unwrap_or("-")) }
-            td data-label=(text.update) { (device.update.as_deref().unwrap_or("-")) }
-            td data-label=(text.model) { (device.model.as_deref().unwrap_or("-")) }
+            td data-label=(text.branch) { (super::parts::name_or(device.branch.as_deref(), "-")) }
+            td data-label=(text.update) { (super::parts::name_or(device.update.as_deref(), "-")) }
+            td data-label=(text.model) { (super::parts::name_or(device.model.as_deref(), "-")) }
             td.number data-label=(text.latency) {
                 @match device.latency_us { Some(q) => { (ms(q.p50)) " / " (ms(q.p95)) " ms" } None => "-" }
             }

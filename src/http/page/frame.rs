@@ -157,7 +157,7 @@ fn top(view: &View<'_>, place: Place) -> Markup {
                 }
             }
             @if let Some(principal) = view.principal {
-                a.account href=(view.link("/account", "")) { (principal.name) }
+                a.account dir="auto" href=(view.link("/account", "")) { (principal.name) }
             }
             a.language href=(view.this_with("lang", Some(other.code()))) lang=(other.code())
                 hreflang=(other.code()) { (other.text().language_name) }

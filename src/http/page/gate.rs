@@ -65,7 +65,7 @@ fn told(view: &View<'_>, decision: &Decision) -> Markup {
     let by = if decision.is_by_person() { &decision.by } else { text.who_detector };
     let event = decision.incident.as_deref().or(decision.event.as_deref());
     html! {
-        span.note { (by) ", " (view.date_time(decision.at))
+        span.note { (super::parts::name(by)) ", " (view.date_time(decision.at))
             @if let Some(event) = event { ", " a href=(view.link(&format!("/incidents/{}", encode(event)), "")) { (event) } }
         }
         br;

@@ -207,7 +207,7 @@ fn affected(view: &View<'_>, snapshot: &Snapshot, devices: &[Membership]) -> Mar
             p { b { ((text.devices_count)(devices.len() as u64)) } " (" ((text.now_members)(still)) ")" }
             div.branches { @for (branch, members) in &by_branch {
                 details.branch open[unfolded] {
-                    summary { (branch.unwrap_or(text.no_branch)) " "
+                    summary { (parts::name_or(*branch, text.no_branch)) " "
                         span.note { ((text.devices_count)(members.len() as u64)) } }
                     ul.chips { @for membership in members { (chip(view, membership)) } }
                 }

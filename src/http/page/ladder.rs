@@ -119,7 +119,7 @@ fn by_branch(view: &View<'_>, branches: &BTreeMap<&str, Counts>, (path, number):
                 tbody { @for (name, counts) in rows { tr {
                     th scope="row" {
                         @if name.is_empty() { (view.text().no_branch) } @else {
-                            a href=(list_at(view, (path, number), &format!("step=all&branch={}", encode(name)))) { (name) }
+                            a href=(list_at(view, (path, number), &format!("step=all&branch={}", encode(name)))) { (super::parts::name(name)) }
                         }
                     }
                     @for count in counts.steps { td.number { (figure(count)) } }
@@ -260,8 +260,8 @@ fn table(view: &View<'_>, devices: &[(&DeviceId, &Rung)]) -> Markup {
                     @if rung.workaround_active { " " span.note { (text.setting_on) } }
                     @if rung.relapses > 0 { " " span.note { ((text.relapsed)(rung.relapses)) } }
                 }
-                td data-label=(words.branch) { (rung.branch.as_deref().unwrap_or("-")) }
-                td data-label=(view.lang.support().customer) { (rung.customer.as_deref().unwrap_or("-")) }
+                td data-label=(words.branch) { (super::parts::name_or(rung.branch.as_deref(), "-")) }
+                td data-label=(view.lang.support().customer) { (super::parts::name_or(rung.customer.as_deref(), "-")) }
                 td.number data-label=(text.calls) { (figure(rung.calls)) }
                 td data-label=(text.last_reached) { @match rung.reached_at { Some(at) => (view.date_time(at)), None => "-" } }
                 td data-label=(text.wants_progress) {

@@ -41,6 +41,16 @@ impl Tone {
     }
 }
 
+/// A name that a device, a list or a person gave: whichever way it is written, what stands beside it keeps its own direction.
+pub(super) fn name(name: &str) -> Markup {
+    html! { bdi { (name) } }
+}
+
+/// As [`name`], or the word for none.
+pub(super) fn name_or(name: Option<&str>, none: &str) -> Markup {
+    html! { @match name { Some(name) => bdi { (name) }, None => (none) } }
+}
+
 /// A word with its mark.
 pub(super) fn badge(tone: Tone, word: &str) -> Markup {
     html! { span class=(format!("badge {}", tone.class())) { span aria-hidden="true" { (tone.mark()) } " " (word) } }
@@ -115,7 +125,7 @@ pub(super) fn suspect(text: &Text, suspect: &Suspect) -> Markup {
     let kinds: Vec<&str> = suspect.kind.split('+').map(|kind| kind_word(text, kind)).collect();
     html! {
         span.kind { (kinds.join(" + ")) }
-        @if suspect.kind != "fleet" { " " b.value { (suspect.value) } }
+        @if suspect.kind != "fleet" { " " b.value { (name(&suspect.value)) } }
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn section(view: &View<'_>, case: &Case, rota: Option<&Rota>, path: &
             p { b { (text.present) } ": "
                 @if case.muster.present.is_empty() { (text.nobody_present) }
                 @for (index, (person, at)) in case.muster.present.iter().enumerate() {
-                    @if index > 0 { ", " } (person) " " span.note { (view.time_s(*at)) }
+                    @if index > 0 { ", " } (super::parts::name(person)) " " span.note { (view.time_s(*at)) }
                 }
             }
             @if case.is_open() && view.may(Action::TakePart) && !joined {
@@ -64,7 +64,7 @@ fn row(view: &View<'_>, case: &Case, seat: &Seat, path: &str) -> Markup {
         tr {
             th scope="row" { (story::seat(view.lang, seat)) }
             td data-label=(view.text().state) { (status_badge(view, case.muster.status(seat))) }
-            td data-label=(text.holder) { @match &post.holder { Some(holder) => b { (holder) }, None => (text.nobody) } }
+            td data-label=(text.holder) { @match &post.holder { Some(holder) => b { (super::parts::name(holder)) }, None => (text.nobody) } }
             td data-label=(text.called) {
                 @if post.paged.is_empty() { "-" } @else { (post.paged.join(", ")) }
                 @if let Some(at) = post.paged_at { " " span.note { (view.time_s(at)) } }
@@ -73,7 +73,7 @@ fn row(view: &View<'_>, case: &Case, seat: &Seat, path: &str) -> Markup {
             td data-label=(text.answered) {
                 @if post.acknowledged.is_empty() { "-" }
                 @for (index, (person, at)) in post.acknowledged.iter().enumerate() {
-                    @if index > 0 { ", " } (person) " " span.note { (view.time_s(*at)) }
+                    @if index > 0 { ", " } (super::parts::name(person)) " " span.note { (view.time_s(*at)) }
                 }
             }
             td.screen { @if case.is_open() && view.may(Action::TakePart) { (buttons(view, seat, post, path)) } }

@@ -29,7 +29,7 @@ pub(super) fn section(view: &View<'_>, case: &Case, path: &str) -> Markup {
                     }
                 }
             }
-            @if let Some(name) = &case.released { p { (badge(Tone::Good, text.fix_released)) " " b { (name) } } }
+            @if let Some(name) = &case.released { p { (badge(Tone::Good, text.fix_released)) " " b { (super::parts::name(name)) } } }
             @if case.is_open() {
                 div.taps.screen {
                     @if view.may(Act::Countermeasure.needs()) {
@@ -64,7 +64,7 @@ fn version(view: &View<'_>, case: &Case, (index, standing): (usize, &Standing), 
             }
             dl.facts {
                 @if let Some(plan) = &countermeasure.workaround { dt { (text.workaround) } dd { (plan.id) } }
-                @if let Some(fix) = &countermeasure.fix { dt { (text.fix) } dd { (fix.name()) } }
+                @if let Some(fix) = &countermeasure.fix { dt { (text.fix) } dd { (super::parts::name(&fix.name())) } }
                 @if let Some(due) = countermeasure.fix_due_at { dt { (text.fix_due) } dd { (view.date_time(due)) } }
             }
             @if let Some(plan) = &countermeasure.workaround { (script(view, &plan.script)) }

@@ -138,7 +138,7 @@ fn silent_devices(view: &View<'_>, silent: &[Silent]) -> Markup {
                 } }
                 tbody { @for device in silent.iter().take(SILENT) { tr {
                     th scope="row" { (device.device) }
-                    td data-label=(text.branch) { (device.branch.as_deref().unwrap_or(text.no_branch)) }
+                    td data-label=(text.branch) { (parts::name_or(device.branch.as_deref(), text.no_branch)) }
                     td data-label=(text.last_report) { @match device.last_report_at {
                         Some(at) => (view.date_time(at)), None => "-",
                     } }

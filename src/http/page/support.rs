@@ -104,8 +104,8 @@ fn several(view: &View<'_>, board: &CaseBoard, candidates: &[Candidate], more: b
         h2 { ((text.several)(candidates.len())) }
         ul.owed { @for candidate in candidates { li {
             a href=(view.link("/support", &format!("q={}", candidate.device))) { (candidate.device) } " "
-            @if let Some(customer) = &candidate.customer { (customer) " " }
-            @if let Some(branch) = &candidate.branch { span.note { (branch) } " " }
+            @if let Some(customer) = &candidate.customer { (super::parts::name(customer)) " " }
+            @if let Some(branch) = &candidate.branch { span.note { (super::parts::name(branch)) } " " }
             @if board.of_device(&candidate.device).next().is_some() { (badge(Tone::Bad, text.affected)) }
         } } }
         @if more { p.note { (text.several_more) } }
@@ -157,8 +157,8 @@ fn who(view: &View<'_>, looked: &Looked<'_>) -> Markup {
     let may = view.principal.is_some_and(|who| who.may_on_branch(Action::SeeContacts, looked.branch.as_deref()));
     html! {
         dl.facts {
-            dt { (text.customer) } dd { (looked.customer.as_deref().unwrap_or("-")) }
-            dt { (view.text().branch) } dd { (looked.branch.as_deref().unwrap_or(view.text().no_branch)) }
+            dt { (text.customer) } dd { (super::parts::name_or(looked.customer.as_deref(), "-")) }
+            dt { (view.text().branch) } dd { (super::parts::name_or(looked.branch.as_deref(), view.text().no_branch)) }
             dt { (text.contact) } dd { (contact(view, looked.contact.as_ref(), may)) }
         }
     }
@@ -171,7 +171,7 @@ pub(super) fn contact(view: &View<'_>, entry: Option<&ContactEntry>, may: bool) 
         return html! { span.note { (if may { text.contact_none } else { text.contact_hidden }) } };
     };
     html! {
-        @if let Some(name) = &contact.name { (name) " " }
+        @if let Some(name) = &contact.name { (super::parts::name(name)) " " }
         @if let Some(phone) = &contact.phone { a href=(format!("tel:{}", encode(phone))) { (phone) } " " }
         @if let Some(mail) = &contact.mail { a href=(format!("mailto:{}", encode(mail))) { (mail) } }
     }
@@ -400,8 +400,8 @@ fn people(view: &View<'_>, waiting: &[(&DeviceId, &Rung, &'static str)]) -> Mark
             tbody { @for (device, rung, why) in waiting.iter().take(QUEUE) { tr {
                 th scope="row" { a href=(view.link("/support", &format!("q={device}"))) { (device) } }
                 td data-label=(text.queue_why) { (why) }
-                td data-label=(text.customer) { (rung.customer.as_deref().unwrap_or("-")) }
-                td data-label=(view.text().branch) { (rung.branch.as_deref().unwrap_or("-")) }
+                td data-label=(text.customer) { (super::parts::name_or(rung.customer.as_deref(), "-")) }
+                td data-label=(view.text().branch) { (super::parts::name_or(rung.branch.as_deref(), "-")) }
                 td.number data-label=(words.calls) { (rung.calls) }
             } } }
         }
