@@ -242,15 +242,30 @@ impl Event {
             Clock { ended_full: ended.map(|(episode, _)| episode), full: current.is_some(), episode: found.current };
         let over = self.episode.filter(|_| found.current.is_none()).map(|episode| self.edges(&episode, &parts));
         self.keep(&clock);
-        if let (Some((_, edges)), None) = (current.or(ended), self.declared_at) {
-            self.lead = edges.pair.or(self.lead);
-            self.impact_start = edges.first;
-            self.streak_min = (self.last_degraded.since(edges.first) + 1).max(0) as u32;
+        if self.declared_at.is_none() {
+            let running = || Some(self.edges(&found.current?, &parts));
+            match (current.or(ended), running()) {
+                (Some((_, edges)), _) => {
+                    self.lead = edges.pair.or(self.lead);
+                    self.impact_start = edges.first;
+                    self.streak_min = edges.length_min.round() as u32;
+                }
+                (None, Some(edges)) => self.show(&edges, settings),
+                (None, None) => {}
+            }
         }
         if let Some(edges) = over {
             self.end_with(&edges);
         }
         clock
+    }
+
+    /// What is shown of a running streak is the clock by which it will be declared: from its true edge on, and not full before the
+    /// parts of minutes at its ends are.
+    fn show(&mut self, edges: &Edges, settings: &Settings) {
+        let counted = (self.last_degraded.since(edges.first) + 1).max(0) as u32;
+        self.impact_start = edges.first;
+        self.streak_min = counted.min(settings.hold_min.saturating_sub(1));
     }
 
     /// The streak is over: what a wide window smeared past its end is taken off.
@@ -294,10 +309,15 @@ impl Event {
         }
     }
 
-    /// When the hour will be full if nothing changes; `None` once declared or while the streak is suspended or over.
+    /// When the hour will be full if nothing changes; `None` once declared, while the streak is suspended or over, and where a lone
+    /// device's hour is full without being told apart from what is usual for it.
     pub fn declares_at(&self, settings: &Settings, last: Minute) -> Option<Timestamp> {
         let running = self.episode.filter(|episode| !episode.suspended && self.declared_at.is_none())?;
-        let full = running.start.plus(i64::from(settings.hold_min) - 1).max(last);
+        if self.lone_device().is_some() && running.is_full() {
+            // The hour is full and proves nothing yet: nobody can say when it will.
+            return None;
+        }
+        let full = self.impact_start.plus(i64::from(settings.hold_min) - 1).max(last.plus(1));
         Some(full.end().plus_ms(settings.grace_ms))
     }
 

@@ -3,7 +3,6 @@
 use crate::engine::effect::{ChangeKind, Forecast, NearMiss, StreakEnd, Verdict};
 use crate::engine::settings::Settings;
 use crate::engine::snapshot::EventState;
-use crate::engine::streak::Episode;
 use crate::engine::time::Minute;
 
 use super::attributes;
@@ -62,25 +61,25 @@ fn note_declared(tracked: &mut Tracked, event: &Event, ended: bool) {
 fn warn(event: &mut Event, clock: &Clock, round: &mut Round<'_>) {
     let Some(episode) = clock.episode.filter(|_| event.declared_at.is_none() && !clock.full) else { return };
     let marks = if event.key.is_some() { &round.settings.warn_group_min } else { &round.settings.warn_device_min };
-    let passed = marks.iter().copied().filter(|mark| episode.length_min() >= *mark).max().unwrap_or(0);
+    let passed = marks.iter().copied().filter(|mark| event.streak_min >= *mark).max().unwrap_or(0);
     if passed > event.warned_min && !episode.suspended {
         event.warned_min = passed;
         let members = round.ids(event.present());
         let mut change = event.change(ChangeKind::EarlyWarning, members, round.now);
-        change.forecast = Some(forecast(event, &episode, round));
+        change.forecast = Some(forecast(event, round));
         change.damage = event.damage(&round.devices, round.last);
         round.changes.push(change);
     }
 }
 
-fn forecast(event: &Event, episode: &Episode, round: &Round<'_>) -> Forecast {
+fn forecast(event: &Event, round: &Round<'_>) -> Forecast {
     let key = event.key.as_ref().filter(|key| key.kind.is_rolled_out());
     let scheduled = key.map_or(0, |key| {
         let may_come = |tracked: &&Tracked| !tracked.has(key) && attributes::may_still_get(&tracked.state.facts, key);
         round.devices.iter().filter(may_come).count() as u32
     });
     Forecast {
-        chance: chance_of_the_hour(episode.length_min(), round.settings.hold_min),
+        chance: chance_of_the_hour(event.streak_min, round.settings.hold_min),
         declares_at: event.declares_at(round.settings, round.last),
         scheduled,
         at_risk: (f64::from(scheduled) * event.rate).round() as u32,
