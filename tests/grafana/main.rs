@@ -2,6 +2,7 @@
 //!
 //! | module | what it looks at |
 //! |---|---|
+//! | [`colours`] | the colour of each value, and of none, as Grafana computes it |
 //! | [`dashboards`] | the files: as generated, keys that Grafana knows, rules of good dashboards |
 //! | [`names`] | every metric that is used exists, every one that is exported is described |
 //! | [`live`] | Debian's Prometheus and Alertmanager on a running demo: every query runs and returns data |
@@ -12,6 +13,7 @@
 #![allow(clippy::print_stderr, reason = "says what is skipped")]
 #![allow(clippy::disallowed_methods, reason = "waits for other processes with bounded deadlines")]
 
+mod colours;
 mod dashboards;
 mod keys;
 mod live;

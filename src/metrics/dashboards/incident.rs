@@ -2,7 +2,7 @@
 
 use super::build::{Dashboard, Variable, marks};
 use super::palette::{BAD, GOOD, WARNING};
-use super::panel::Panel;
+use super::panel::{NOTHING, Panel};
 use super::recorded::LADDER;
 use super::words::{Say, say};
 use crate::metrics::names::{
@@ -67,9 +67,25 @@ fn lasting() -> Panel {
         say("Since impact and declaration", "影響開始・宣言からの経過"),
         say("Time that has passed.", "経過時間。"),
     )
-    .query(format!("{} - {}", now(), own(INCIDENT_STARTED)), "impact")
-    .query(format!("{} - {}", now(), own(INCIDENT_DECLARED)), "declared")
+    .named(format!("{} - {}", end_or_now(), own(INCIDENT_STARTED)), say("impact", "影響開始"))
+    .named(format!("{} - {}", end_or_now(), own(INCIDENT_DECLARED)), say("declared", "宣言"))
+    .none(say("choose an incident", "障害を選んでください"))
     .unit("dthms")
+}
+
+/// When it was closed: its clocks stand from then on.
+fn closed() -> String {
+    format!("max by (incident) ({INCIDENT_MILESTONE}{{incident=\"$incident\",milestone=\"closed\"}})")
+}
+
+/// As a number.
+fn end_or_now() -> String {
+    format!("scalar({} or on () max({CLOCK}))", closed())
+}
+
+/// `running` while the incident is open; afterwards that it is closed.
+fn while_open(running: &str) -> String {
+    format!("(({running}) unless on (incident) {closed}) or on () ({closed} * 0 + ({NOTHING}))", closed = closed())
 }
 
 fn promise() -> Panel {
@@ -80,8 +96,10 @@ fn promise() -> Panel {
             "宣言から3日以内に全装置へ恒久対策を行う約束。",
         ),
     )
-    .query(format!("{} - {}", own(INCIDENT_PROMISE), now()), "")
+    .query(while_open(&format!("{} - {}", own(INCIDENT_PROMISE), now())), "")
     .unit("dthms")
+    .word(NOTHING, say("closed", "クローズ済み"), GOOD)
+    .none(say("choose an incident", "障害を選んでください"))
     .steps(vec![(None, BAD), (Some(43_200.0), WARNING), (Some(86_400.0), GOOD)])
 }
 
@@ -93,7 +111,8 @@ fn forecast() -> Panel {
             "現在のペースで完了する時刻と約束の差。負なら余裕がある。",
         ),
     )
-    .query(format!("{} - {}", own(INCIDENT_FORECAST), own(INCIDENT_PROMISE)), "")
+    .query(while_open(&format!("{} - {}", own(INCIDENT_FORECAST), own(INCIDENT_PROMISE))), "")
+    .word(NOTHING, say("closed", "クローズ済み"), GOOD)
     .unit("dthms")
     .none(say("no rate yet", "ペース未定"))
     .steps(vec![(None, GOOD), (Some(-21_600.0), WARNING), (Some(0.0), BAD)])
@@ -117,15 +136,19 @@ fn burn_down() -> Panel {
     )
     .query(format!("sum({LADDER}{{incident=\"$incident\",step=\"excepted\"}})"), "excepted")
     .range(0.0, None)
-    .sized(14, 9)
+    .sized(14, 12)
 }
 
 fn milestones() -> Panel {
-    Panel::table(say("Timeline", "経過"), say("The milestones that are reached.", "到達した節目。"))
-        .query(format!("sort({} * 1000)", own(INCIDENT_MILESTONE)), "")
-        .column("milestone", say("Milestone", "節目"), "none")
-        .column("Value", say("At", "時刻"), "dateTimeAsIso")
-        .sized(10, 9)
+    Panel::table(
+        say("Timeline", "経過"),
+        say("The milestones that are reached, the last first.", "到達した節目。新しい順。"),
+    )
+    .query(format!("sort_desc({} * 1000)", own(INCIDENT_MILESTONE)), "")
+    .column("milestone", say("Milestone", "節目"), "none")
+    .column("Value", say("At", "時刻"), "dateTimeAsIso")
+    .greatest_first(say("At", "時刻"))
+    .sized(10, 12)
 }
 
 const STEPS: [(&str, &str, Say); 9] = [

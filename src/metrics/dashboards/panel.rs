@@ -42,25 +42,43 @@ pub(super) struct Panel {
     min: Option<f64>,
     max: Option<f64>,
     words: Vec<(f64, Say, &'static str)>,
-    none: Say,
+    /// What is shown where there is no value at all, and its colour.
+    none: (Say, &'static str),
+    /// Colours of single queries, by their place.
+    own_colors: Vec<(usize, &'static str)>,
     columns: Vec<Column>,
     link: Option<Link>,
     stacked: bool,
     by_value: bool,
     names_only: bool,
+    with_names: bool,
     greatest_first: Option<Say>,
 }
 
 struct Query {
     expr: String,
-    legend: String,
+    legend: Legend,
 }
+
+/// The name of a query's series: of its labels, or a word of the language.
+enum Legend {
+    Labels(String),
+    Word(Say),
+}
+
+/// Stands for "nothing of the kind is there" in a query that returns something all the same: what is calm, or only over, is told
+/// apart from what is not seen by it. No duration, count or instant comes near it.
+pub(super) const NOTHING: f64 = -1e9;
+/// The same for another kind of nothing.
+pub(super) const NOTHING_ELSE: f64 = -2e9;
 
 /// A column of a table: the field as the queries name it, its heading, its unit.
 struct Column {
     field: &'static str,
     heading: Say,
     unit: &'static str,
+    /// What one text of it is called.
+    word: Option<(&'static str, Say)>,
 }
 
 /// A way to another dashboard, with the value of a label as its variable.
@@ -84,12 +102,14 @@ impl Panel {
             min: None,
             max: None,
             words: Vec::new(),
-            none: say("no data", "データなし"),
+            none: (say("no data", "データなし"), UNKNOWN),
+            own_colors: Vec::new(),
             columns: Vec::new(),
             link: None,
             stacked: false,
             by_value: false,
             names_only: false,
+            with_names: false,
             greatest_first: None,
         }
     }
@@ -125,7 +145,19 @@ impl Panel {
     }
 
     pub(super) fn query(mut self, expr: impl Into<String>, legend: impl Into<String>) -> Self {
-        self.queries.push(Query { expr: expr.into(), legend: legend.into() });
+        self.queries.push(Query { expr: expr.into(), legend: Legend::Labels(legend.into()) });
+        self
+    }
+
+    /// A query whose one series is called by a word.
+    pub(super) fn named(mut self, expr: impl Into<String>, name: Say) -> Self {
+        self.queries.push(Query { expr: expr.into(), legend: Legend::Word(name) });
+        self
+    }
+
+    /// The last query's series have this colour whatever they say.
+    pub(super) fn coloured(mut self, color: &'static str) -> Self {
+        self.own_colors.push((self.queries.len() - 1, color));
         self
     }
 
@@ -174,14 +206,28 @@ impl Panel {
             .word(3.0, say("degraded", "品質低下"), BAD)
     }
 
-    /// What is shown when there is nothing.
+    /// What is shown where there is no value. Its colour is that of what nobody knows: a query that answers has a value for "none".
     pub(super) fn none(mut self, none: Say) -> Self {
-        self.none = none;
+        self.none.0 = none;
         self
     }
 
     pub(super) fn column(mut self, field: &'static str, heading: Say, unit: &'static str) -> Self {
-        self.columns.push(Column { field, heading, unit });
+        self.columns.push(Column { field, heading, unit, word: None });
+        self
+    }
+
+    /// What the text `value` of the last column is called.
+    pub(super) fn called(mut self, value: &'static str, word: Say) -> Self {
+        if let Some(column) = self.columns.last_mut() {
+            column.word = Some((value, word));
+        }
+        self
+    }
+
+    /// Shows each series' name beside its value.
+    pub(super) fn with_names(mut self) -> Self {
+        self.with_names = true;
         self
     }
 
@@ -218,7 +264,7 @@ impl Panel {
             "description": self.help.in_lang(lang),
             "fieldConfig": { "defaults": self.defaults(lang), "overrides": self.overrides(lang) },
             "options": self.options(lang),
-            "targets": self.queries.iter().zip("ABCDEFGHIJ".chars()).map(|(query, id)| self.target(query, id)).collect::<Vec<_>>(),
+            "targets": self.queries.iter().zip("ABCDEFGHIJ".chars()).map(|(query, id)| self.target((query, id), lang)).collect::<Vec<_>>(),
             "title": self.title.in_lang(lang),
             "type": self.kind.as_str(),
         });
@@ -232,9 +278,13 @@ impl Panel {
         value
     }
 
-    fn target(&self, query: &Query, id: char) -> Value {
+    fn target(&self, (query, id): (&Query, char), lang: Lang) -> Value {
         let is_now = matches!(self.kind, Kind::Table | Kind::Stat | Kind::Bars);
-        let is_buckets = self.kind == Kind::Heatmap && query.legend == "{{le}}";
+        let is_buckets = self.kind == Kind::Heatmap && query.is_buckets();
+        let legend = match &query.legend {
+            Legend::Labels(labels) => labels,
+            Legend::Word(word) => word.in_lang(lang),
+        };
         json!({
             "datasource": source(),
             "editorMode": "code",
@@ -245,7 +295,7 @@ impl Panel {
                 _ => "time_series",
             },
             "instant": is_now,
-            "legendFormat": query.legend,
+            "legendFormat": legend,
             "range": !is_now,
             "refId": id.to_string(),
         })
@@ -254,15 +304,12 @@ impl Panel {
     fn defaults(&self, lang: Lang) -> Value {
         let steps: Vec<_> = self.steps.iter().map(|(value, color)| json!({ "color": color, "value": value })).collect();
         let mut defaults = json!({
-            "color": { "mode": if self.by_value || !self.words.is_empty() { "thresholds" } else { CONTINUOUS } },
+            "color": self.color(),
             "custom": self.custom(),
-            "noValue": self.none.in_lang(lang),
+            "noValue": self.none.0.in_lang(lang),
             "thresholds": { "mode": "absolute", "steps": steps },
             "unit": self.unit,
         });
-        if self.kind == Kind::Graph && !self.by_value {
-            defaults["color"] = json!({ "mode": CONTINUOUS, "seriesBy": "last" });
-        }
         if let Some(decimals) = self.decimals {
             defaults["decimals"] = json!(decimals);
         }
@@ -272,16 +319,42 @@ impl Panel {
         if let Some(max) = self.max {
             defaults["max"] = json!(max);
         }
-        if !self.words.is_empty() {
-            let words = self.words.iter().enumerate().map(|(index, (value, word, color))| {
-                (value.to_string(), json!({ "color": color, "index": index, "text": word.in_lang(lang) }))
-            });
-            defaults["mappings"] = json!([{ "options": words.collect::<Map<_, _>>(), "type": "value" }]);
+        let mappings = self.mappings(lang);
+        if !mappings.is_empty() {
+            defaults["mappings"] = json!(mappings);
         }
         if let Some(link) = self.link.as_ref().filter(|_| self.kind != Kind::Table) {
             defaults["links"] = json!([link.json(lang, &format!("${{__field.labels.{}}}", link.label))]);
         }
         defaults
+    }
+
+    /// By value where limits are set; by the words' own colours where states are shown, because Grafana merges a state timeline
+    /// by its limits where those are asked for, and then knows no words.
+    fn color(&self) -> Value {
+        match self.kind {
+            Kind::Timeline => json!({ "fixedColor": UNKNOWN, "mode": "fixed" }),
+            _ if self.by_value || !self.words.is_empty() => json!({ "mode": "thresholds" }),
+            Kind::Graph => json!({ "mode": CONTINUOUS, "seriesBy": "last" }),
+            _ => json!({ "mode": CONTINUOUS }),
+        }
+    }
+
+    /// The words of values, and of no value. Without the latter Grafana gives "nothing" the colour of the lowest limit.
+    fn mappings(&self, lang: Lang) -> Vec<Value> {
+        let mut mappings = Vec::new();
+        if !self.words.is_empty() {
+            let words = self.words.iter().enumerate().map(|(index, (value, word, color))| {
+                (value.to_string(), json!({ "color": color, "index": index, "text": word.in_lang(lang) }))
+            });
+            mappings.push(json!({ "options": words.collect::<Map<_, _>>(), "type": "value" }));
+        }
+        if matches!(self.kind, Kind::Stat | Kind::Bars | Kind::Timeline) {
+            let (word, color) = self.none;
+            let result = json!({ "color": color, "index": self.words.len(), "text": word.in_lang(lang) });
+            mappings.push(json!({ "options": { "match": "null+nan", "result": result }, "type": "special" }));
+        }
+        mappings
     }
 
     fn custom(&self) -> Value {
@@ -304,26 +377,34 @@ impl Panel {
 
     /// One colour a query, when a panel has several; units and links of a table's columns.
     fn overrides(&self, lang: Lang) -> Value {
+        let fixed = |color: &str, id: char| {
+            json!({
+                "matcher": { "id": "byFrameRefID", "options": id.to_string() },
+                "properties": [{ "id": "color", "value": { "fixedColor": color, "mode": "fixed" } }],
+            })
+        };
         if self.kind == Kind::Graph && !self.by_value && self.words.is_empty() && self.queries.len() > 1 {
-            let color = |(color, id): (&&str, char)| {
-                json!({
-                    "matcher": { "id": "byFrameRefID", "options": id.to_string() },
-                    "properties": [{ "id": "color", "value": { "fixedColor": color, "mode": "fixed" } }],
-                })
-            };
-            return SERIES.iter().zip("ABCDEFGH".chars()).take(self.queries.len()).map(color).collect();
+            let series = SERIES.iter().zip("ABCDEFGH".chars()).take(self.queries.len());
+            return series.map(|(color, id)| fixed(color, id)).collect();
         }
+        let ids: Vec<char> = "ABCDEFGHIJ".chars().collect();
+        let own = self.own_colors.iter().map(|(place, color)| fixed(color, ids[*place]));
         let column = |column: &Column| {
             let mut properties = vec![json!({ "id": "unit", "value": column.unit })];
             if let Some(link) = self.link.as_ref().filter(|link| link.label == column.field) {
                 properties.push(json!({ "id": "links", "value": [link.json(lang, "${__value.text}")] }));
+            }
+            if let Some((text, word)) = &column.word {
+                let result = json!({ "color": GOOD, "index": 0, "text": word.in_lang(lang) });
+                let mapping = json!({ "options": { (*text): result }, "type": "value" });
+                properties.push(json!({ "id": "mappings", "value": [mapping] }));
             }
             json!({
                 "matcher": { "id": "byName", "options": column.heading.in_lang(lang) },
                 "properties": properties,
             })
         };
-        self.columns.iter().map(column).collect()
+        own.chain(self.columns.iter().map(column)).collect()
     }
 
     /// Joins the queries' rows by the first column, keeps the columns that are described, and names them.
@@ -354,7 +435,7 @@ impl Panel {
                 "justifyMode": "center",
                 "orientation": "auto",
                 "reduceOptions": last,
-                "textMode": if self.names_only { "name" } else { "auto" },
+                "textMode": if self.names_only { "name" } else if self.with_names { "value_and_name" } else { "auto" },
                 "wideLayout": true,
             }),
             Kind::Graph => json!({ "legend": legend, "tooltip": tooltip }),
@@ -401,9 +482,15 @@ impl Panel {
             "yAxis": {
                 "axisPlacement": "left",
                 "reverse": false,
-                "unit": if self.queries.iter().any(|query| query.legend == "{{le}}") { "s" } else { "short" },
+                "unit": if self.queries.iter().any(Query::is_buckets) { "s" } else { "short" },
             },
         })
+    }
+}
+
+impl Query {
+    fn is_buckets(&self) -> bool {
+        matches!(&self.legend, Legend::Labels(labels) if labels == "{{le}}")
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::build::{Dashboard, marks};
 use super::palette::{BAD, GOOD, GREY, WARNING};
-use super::panel::Panel;
+use super::panel::{NOTHING, NOTHING_ELSE, Panel};
 use super::words::say;
 use crate::metrics::names::{
     CLOCK, EVENT, EVENT_MEMBERS, EVENT_STREAK, EVENTS_OPEN, FLEET_DEVICES, FLEET_EXPECTED, FLEET_REPORTING, INCIDENT,
-    INCIDENT_PROMISE, LAST_REPORT, SNAPSHOT_AGE, WORST_DUE, WORST_STREAK,
+    INCIDENT_DECLARED, INCIDENT_LADDER, INCIDENT_PROMISE, LAST_REPORT, SNAPSHOT_AGE, WORST_DUE, WORST_STREAK,
 };
 
 pub(super) fn dashboard() -> Dashboard {
@@ -19,11 +19,11 @@ pub(super) fn dashboard() -> Dashboard {
         variables: Vec::new(),
         marks: marks(),
         panels: vec![
-            reporting(),
-            degraded(),
+            open_incidents(),
             clock(),
             left(),
-            majors(),
+            reporting(),
+            degraded(),
             warnings(),
             freshness(),
             deadline(),
@@ -32,6 +32,35 @@ pub(super) fn dashboard() -> Dashboard {
             incidents(),
         ],
     }
+}
+
+/// Incidents with devices that are not done.
+fn active() -> String {
+    format!("{INCIDENT}{{state!~\"resolved|reviewed|closed\"}}")
+}
+
+/// A series of `value` as long as fleetwatch is seen: what it is compared with then is known to be nothing.
+fn seen(value: f64) -> String {
+    format!("max({CLOCK}) * 0 + ({value})")
+}
+
+fn open_incidents() -> Panel {
+    let left = format!("sum by (incident) ({INCIDENT_LADDER}{{step!~\"done|excepted\"}})");
+    let open =
+        format!("{left} * on (incident) group_right () max by (incident, state) ({INCIDENT}{{state!=\"closed\"}})");
+    Panel::stat(
+        say("Incidents that are not closed", "未クローズの障害"),
+        say(
+            "Each with its state, and how many of its devices are neither done nor signed off.",
+            "障害ごとの状態と、完了も承認もされていない装置の数。",
+        ),
+    )
+    .query(open.clone(), "{{incident}} {{state}}")
+    .named(format!("({}) unless on () ({open})", seen(NOTHING)), say("open", "継続中"))
+    .with_names()
+    .steps(vec![(None, WARNING), (Some(1.0), BAD)])
+    .word(NOTHING, say("none", "なし"), GOOD)
+    .sized(12, 6)
 }
 
 fn reporting() -> Panel {
@@ -43,7 +72,7 @@ fn reporting() -> Panel {
     .unit("percentunit")
     .decimals(1)
     .steps(vec![(None, BAD), (Some(0.9), WARNING), (Some(0.98), GOOD)])
-    .sized(6, 6)
+    .sized(5, 5)
 }
 
 fn degraded() -> Panel {
@@ -53,18 +82,22 @@ fn degraded() -> Panel {
     )
     .query(format!("{FLEET_DEVICES}{{verdict=\"degraded\"}}"), "")
     .limits(1.0, 3.0)
-    .sized(6, 6)
+    .sized(5, 5)
 }
 
 fn clock() -> Panel {
+    let declared = format!("topk(1, (scalar({CLOCK}) - {INCIDENT_DECLARED}) and on (incident) {})", active());
     Panel::stat(
-        say("One-hour clock", "1時間時計"),
+        say("Clock of the worst", "最も重い事象の時計"),
         say(
-            "Longest degradation that is proved without a break. At one hour it is a major incident.",
-            "途切れなく続いたと証明できた低下の最長時間。1時間で重大障害になる。",
+            "Of an incident with devices that are not done: since its declaration. Otherwise the longest degradation on its way to the hour.",
+            "未完了の装置がある障害は宣言からの経過時間。なければ、1時間に向かう品質低下の最長時間。",
         ),
     )
-    .query(WORST_STREAK.to_string(), "")
+    .query(declared, "{{incident}}")
+    .coloured(BAD)
+    .named(format!("{WORST_STREAK} unless on () {}", active()), say("towards the hour", "1時間まで"))
+    .with_names()
     .unit("dthms")
     .limits(900.0, 3_600.0)
     .sized(6, 6)
@@ -78,18 +111,18 @@ fn left() -> Panel {
             "最も進んだ事象が重大障害になるまで。",
         ),
     )
-    .query(format!("{WORST_DUE} - {CLOCK}"), "")
+    .query(until(&format!("{WORST_DUE} - {CLOCK}")), "")
     .unit("dthms")
-    .none(say("no clock runs", "進行中の時計なし"))
+    .word(NOTHING, say("no clock runs", "進行中の時計なし"), GOOD)
+    .word(NOTHING_ELSE, say("declared", "宣言済み"), BAD)
     .steps(vec![(None, BAD), (Some(900.0), WARNING)])
     .sized(6, 6)
 }
 
-fn majors() -> Panel {
-    Panel::stat(say("Open majors", "継続中の重大障害"), say("Declared and not resolved.", "宣言済みで未解決のもの。"))
-        .query(format!("sum({EVENTS_OPEN}{{state!=\"pending\"}})"), "")
-        .limits(1.0, 1.0)
-        .sized(6, 5)
+/// What a running clock says; that there is an incident already, which comes before any clock; or that none runs.
+fn until(running: &str) -> String {
+    let declared = format!("({}) and on () {}", seen(NOTHING_ELSE), active());
+    format!("({declared}) or on () ({running}) or on () ({})", seen(NOTHING))
 }
 
 fn warnings() -> Panel {
@@ -99,7 +132,7 @@ fn warnings() -> Panel {
     )
     .query(format!("sum({EVENTS_OPEN}{{state=\"pending\"}})"), "")
     .limits(1.0, 1_000.0)
-    .sized(6, 5)
+    .sized(4, 5)
 }
 
 fn freshness() -> Panel {
@@ -115,7 +148,7 @@ fn freshness() -> Panel {
     .unit("s")
     .decimals(0)
     .limits(60.0, 180.0)
-    .sized(6, 5)
+    .sized(5, 5)
 }
 
 fn deadline() -> Panel {
@@ -123,11 +156,12 @@ fn deadline() -> Panel {
         say("Deadline", "期限"),
         say("When the worst event becomes a major incident.", "最も進んだ事象が重大障害になる時刻。"),
     )
-    .query(format!("{WORST_DUE} * 1000"), "")
+    .query(until(&format!("{WORST_DUE} * 1000")), "")
     .unit("dateTimeAsIso")
-    .none(say("no clock runs", "進行中の時計なし"))
+    .word(NOTHING, say("no clock runs", "進行中の時計なし"), GOOD)
+    .word(NOTHING_ELSE, say("declared", "宣言済み"), BAD)
     .steps(vec![(None, WARNING)])
-    .sized(6, 5)
+    .sized(5, 5)
 }
 
 fn verdicts() -> Panel {
@@ -141,6 +175,14 @@ fn verdicts() -> Panel {
     .sized(24, 7)
 }
 
+/// The value of a row's first column that says that there is no row.
+const NONE: &str = "none";
+
+/// A row that says so, as long as fleetwatch is seen.
+fn none_of(label: &str) -> String {
+    format!("label_replace({}, \"{label}\", \"{NONE}\", \"\", \"\")", seen(0.0))
+}
+
 fn open_majors() -> Panel {
     let open = format!("{EVENT}{{state!=\"pending\"}}");
     let shown = format!("topk(10, max by (event) ({EVENT_STREAK}) and on (event) {open})");
@@ -148,10 +190,11 @@ fn open_majors() -> Panel {
         say("Open majors, as the detector sees them", "継続中の重大障害（検知器）"),
         say("At most ten, the longest first.", "長い順に10件まで。"),
     )
-    .query(format!("{open} and on (event) {shown}"), "")
+    .query(format!("({open} and on (event) {shown}) or on () {}", none_of("event")), "")
     .query(shown.clone(), "")
     .query(format!("max by (event) ({EVENT_MEMBERS}) and on (event) {shown}"), "")
     .column("event", say("Event", "事象"), "none")
+    .called(NONE, say("none", "なし"))
     .column("incident", say("Incident", "障害番号"), "none")
     .column("state", say("State", "状態"), "none")
     .column("scope", say("Scope", "範囲"), "none")
@@ -159,25 +202,30 @@ fn open_majors() -> Panel {
     .column("Value #B", say("Degraded for", "低下の継続"), "dthms")
     .column("Value #C", say("Devices", "装置数"), "none")
     .greatest_first(say("Degraded for", "低下の継続"))
-    .none(say("none", "なし"))
+    .none(say("not seen: fleetwatch does not answer", "確認できません（fleetwatchの応答なし）"))
     .sized(12, 7)
 }
 
 fn incidents() -> Panel {
-    let shown = format!("topk(10, max by (incident) ({INCIDENT_PROMISE}))");
+    let open = format!("{INCIDENT}{{state!=\"closed\"}}");
+    let shown = format!("topk(10, max by (incident) ({INCIDENT_PROMISE} and on (incident) {open}))");
     Panel::table(
-        say("Incidents that are not closed", "未クローズの障害"),
-        say("Their state, and when the permanent fix is promised.", "状態と、恒久対策を約束した期限。"),
+        say("Incidents and their promise", "障害と約束の期限"),
+        say(
+            "Not closed: their state, and when the permanent fix is promised.",
+            "未クローズの障害の状態と、恒久対策を約束した期限。",
+        ),
     )
-    .query(INCIDENT.to_string(), "")
+    .query(format!("{open} or on () {}", none_of("incident")), "")
     .query(format!("({shown}) * 1000"), "")
     .column("incident", say("Incident", "障害番号"), "none")
+    .called(NONE, say("none", "なし"))
     .column("state", say("State", "状態"), "none")
     .column("scope", say("Scope", "範囲"), "none")
     .column("cause", say("Suspect", "疑わしい原因"), "none")
     .column("Value #B", say("Promised for", "約束の期限"), "dateTimeAsIso")
     .link("incident", "incident", say("The incident", "この障害"))
     .steps(vec![(None, GREY)])
-    .none(say("none", "なし"))
+    .none(say("not seen: fleetwatch does not answer", "確認できません（fleetwatchの応答なし）"))
     .sized(12, 7)
 }
