@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::Scope;
 use fleetwatch::engine::incident::event::{Joining, Opening};
-use fleetwatch::engine::incident::ladder::{Call, CallOutcome, Claim, Progress, Proof};
+use fleetwatch::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Proof};
 use fleetwatch::engine::incident::{
     Action, CaseEvent, Command, ExceptionKind, Fix, LifeSettings, Role, Rota, RotaStep, Script, Seat, TELEMETRY,
     WorkaroundPlan,
@@ -87,7 +87,7 @@ pub fn plan(text: &str) -> WorkaroundPlan {
 }
 
 pub fn call(outcome: CallOutcome, progress: Option<Progress>) -> Call {
-    Call { outcome, progress, note: String::new(), script: Some(1) }
+    Call { outcome, progress, note: String::new(), script: Some(1), direction: Direction::Outgoing }
 }
 
 /// The incident from its declaration: people answer, a workaround is agreed, called through, proved.

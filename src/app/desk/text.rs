@@ -1,7 +1,7 @@
 //! The words of a notice, in the two languages. Who reads them is tired, on a phone, and wants three things: what, how bad, what
 //! now.
 
-use crate::engine::effect::Scope;
+use crate::engine::effect::{Certainty, Scope};
 use crate::engine::incident::countermeasure::Standing;
 use crate::engine::incident::{Action, Case, CaseEvent, Milestone, Notice, NoticeKind, Role, State};
 use crate::record::outbox::{Bilingual, Message, NewDispatch};
@@ -134,8 +134,11 @@ fn headline(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
 fn detail(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
     match (kind, &event.action) {
         (NoticeKind::Page, _) => both(
-            "ページを開いて「応答」を押してください。応答がなければ次の担当者を呼び出します。",
-            "Open the page and acknowledge; without an answer the next one on the rota is called.",
+            format!("ページを開いて「{}」を押してください。応答がなければ次の担当者を呼び出します。", words::ANSWER.0),
+            format!(
+                "Open the page and press \"{}\"; without an answer the next one on the rota is called.",
+                words::ANSWER.1
+            ),
         ),
         (NoticeKind::Nag, _) => both(
             "分かっていることを一言で構いません。関係者に伝えてください。",
@@ -150,10 +153,16 @@ fn detail(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
                     let script = |own: &str, other: &str| quoted(if own.trim().is_empty() { other } else { own });
                     let (ja, en) = (&plan.script.ja, &plan.script.en);
                     both(
-                        format!("第 {version} 版 ({})。読んだら確認を押してください。\n{}", plan.id, script(ja, en)),
                         format!(
-                            "Version {version} ({}). Acknowledge it once you have read it.\n{}",
+                            "第 {version} 版 ({})。読んだらページで「{}」を押してください。\n{}",
                             plan.id,
+                            words::READ.0,
+                            script(ja, en)
+                        ),
+                        format!(
+                            "Version {version} ({}). Once you have read it, press \"{}\" on the page.\n{}",
+                            plan.id,
+                            words::READ.1,
                             script(en, ja)
                         ),
                     )
@@ -187,11 +196,12 @@ fn facts(case: &Case) -> Bilingual {
     let settled = case.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
     let minutes = case.opening.measured_s / 60;
     let suspect = case.cause.as_ref().map(|cause| {
-        let percent = (cause.confidence * 100.0).floor();
-        format!("{} {} ({percent:.0} %)", cause.suspect.kind, cause.suspect.value)
+        let (named, certainty) =
+            (format!("{} {}", cause.suspect.kind, cause.suspect.value), Certainty(cause.confidence));
+        (format!("{named} ({})", certainty.in_japanese()), format!("{named} ({certainty})"))
     });
     let (ja, en) = match suspect {
-        Some(suspect) => (suspect.clone(), suspect),
+        Some(suspect) => suspect,
         None => ("特定されていません".to_owned(), "none named".to_owned()),
     };
     both(

@@ -189,7 +189,31 @@ impl Progress {
     }
 }
 
-/// A call to a customer.
+/// Who called whom.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// We called the customer.
+    #[default]
+    Outgoing,
+    /// The customer called us.
+    Incoming,
+}
+
+impl Direction {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Outgoing, Self::Incoming];
+
+    /// The direction's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Outgoing => "outgoing",
+            Self::Incoming => "incoming",
+        }
+    }
+}
+
+/// A call with a customer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Call {
     pub outcome: CallOutcome,
@@ -201,6 +225,8 @@ pub struct Call {
     /// Version of the script that was used, if there was one.
     #[serde(default)]
     pub script: Option<u32>,
+    #[serde(default)]
+    pub direction: Direction,
 }
 
 /// When something was so, and who says it.

@@ -1,13 +1,15 @@
 //! How one device's rung changes by what telemetry shows, by a relapse, and when two incidents become one.
 
-use super::ladder::{Call, CallOutcome, Proof, Rung, Stamp};
+use super::ladder::{Call, CallOutcome, Direction, Proof, Rung, Stamp};
 use crate::engine::time::Timestamp;
 
 impl Rung {
     /// Its customer was called.
     pub(super) fn call(&mut self, call: &Call, stamp: &Stamp) {
         self.calls += 1;
-        self.unanswered = if call.outcome == CallOutcome::NoAnswer { self.unanswered + 1 } else { 0 };
+        // That nobody could be reached is proved by our own calls.
+        let unanswered = call.outcome == CallOutcome::NoAnswer && call.direction == Direction::Outgoing;
+        self.unanswered = if unanswered { self.unanswered + 1 } else { 0 };
         if matches!(call.outcome, CallOutcome::Reached | CallOutcome::Refused) {
             self.contacted.get_or_insert_with(|| stamp.clone());
             self.reached_at = Some(stamp.at);

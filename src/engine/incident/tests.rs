@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::countermeasure::{Fix, Script, WorkaroundPlan};
 use super::event::{Action, CaseEvent, Joining, Opening};
-use super::ladder::{Call, CallOutcome, Progress};
+use super::ladder::{Call, CallOutcome, Direction, Progress};
 use super::*;
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Cause, Scope, Suspect};
@@ -256,7 +256,7 @@ fn observation(fleet: &BTreeMap<DeviceId, Seen>, now: Timestamp) -> Observation<
 }
 
 fn call(outcome: CallOutcome) -> Call {
-    Call { outcome, progress: None, note: String::new(), script: None }
+    Call { outcome, progress: None, note: String::new(), script: None, direction: Direction::Outgoing }
 }
 
 fn called(device: usize, outcome: CallOutcome, progress: Option<Progress>) -> Command {

@@ -46,7 +46,7 @@ pub(super) fn start_address(next: &str) -> String {
 }
 
 /// A path of this listener; whatever else was asked for becomes the first page, so that the login leads nowhere else.
-fn inside(next: &str) -> &str {
+pub(in crate::http) fn inside(next: &str) -> &str {
     let mut bytes = next.bytes();
     let local = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
     let plain = next.len() <= MAX_NEXT && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::engine::device::DeviceId;
-use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Progress};
+use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
 use crate::engine::incident::{Case, Command, ExceptionKind, Fix, Milestone, Script, Seat, WorkaroundPlan};
 use crate::engine::time::Timestamp;
 use crate::record::access::{Action, Principal, Role};
@@ -149,6 +149,10 @@ pub(in crate::http) struct CallWish {
     /// Version of the script that was used.
     #[serde(default)]
     script: Option<u32>,
+    /// `outgoing`: we called, which it is where nothing is said; `incoming`: the customer did.
+    #[serde(default)]
+    #[schema(value_type = String, pattern = "^(outgoing|incoming)$")]
+    direction: Direction,
 }
 
 impl From<FixWish> for Fix {
@@ -168,8 +172,8 @@ impl From<WorkaroundWish> for WorkaroundPlan {
 }
 
 impl From<CallWish> for Call {
-    fn from(CallWish { outcome, progress, note, script }: CallWish) -> Self {
-        Self { outcome, progress, note, script }
+    fn from(CallWish { outcome, progress, note, script, direction }: CallWish) -> Self {
+        Self { outcome, progress, note, script, direction }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The words of the forms with which people act on an incident.
 
 use crate::http::work::Act;
+use crate::record::review::words;
 
 /// The words of one language.
 #[derive(Debug)]
@@ -69,14 +70,14 @@ pub(in crate::http) struct ActText {
 
 pub(super) static EN: ActText = ActText {
     act: |act| match act {
-        Act::Acknowledge => "I answer for it",
+        Act::Acknowledge => words::ANSWER.1,
         Act::Join => "I am there",
         Act::HandOver => "Hand over",
         Act::Note => "Say or note something",
         Act::CorrectTime => "Correct a time",
         Act::Countermeasure => "Register a countermeasure",
         Act::Agree => "Agree for development",
-        Act::Script => "I have read it",
+        Act::Script => words::READ.1,
         Act::ReleaseFix => "The fix can be had",
         Act::Claim => "Claim a step",
         Act::SignOff => "Sign off a device",
@@ -174,14 +175,14 @@ pub(super) static EN: ActText = ActText {
 
 pub(super) static JA: ActText = ActText {
     act: |act| match act {
-        Act::Acknowledge => "担当する",
+        Act::Acknowledge => words::ANSWER.0,
         Act::Join => "参加する",
         Act::HandOver => "引き継ぐ",
         Act::Note => "連絡・メモ",
         Act::CorrectTime => "時刻を訂正する",
         Act::Countermeasure => "対策を登録する",
         Act::Agree => "開発として合意する",
-        Act::Script => "案内文を確認した",
+        Act::Script => words::READ.0,
         Act::ReleaseFix => "恒久対策の提供を開始する",
         Act::Claim => "実施を申告する",
         Act::SignOff => "例外として承認する",

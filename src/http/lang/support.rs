@@ -1,5 +1,7 @@
 //! The words of the support desk, the branches, a device's page and the settings.
 
+use crate::engine::incident::ladder::Direction;
+
 /// The words of one language.
 #[derive(Debug)]
 pub(in crate::http) struct SupportText {
@@ -37,6 +39,7 @@ pub(in crate::http) struct SupportText {
     pub(in crate::http) do_hold: &'static str,
     pub(in crate::http) do_fix: fn(&str) -> String,
     pub(in crate::http) do_revert: &'static str,
+    pub(in crate::http) do_call_back: &'static str,
     pub(in crate::http) do_quiet: &'static str,
     pub(in crate::http) do_tell: &'static str,
     pub(in crate::http) do_nothing: &'static str,
@@ -47,6 +50,11 @@ pub(in crate::http) struct SupportText {
 
     pub(in crate::http) record_call: &'static str,
     pub(in crate::http) record_call_note: &'static str,
+    pub(in crate::http) direction_question: &'static str,
+    pub(in crate::http) direction: fn(Direction) -> &'static str,
+    pub(in crate::http) nobody_called: &'static str,
+    /// What the customer wished, beside a past call.
+    pub(in crate::http) wish: &'static str,
     pub(in crate::http) progress_question: &'static str,
     pub(in crate::http) progress_not_asked: &'static str,
     pub(in crate::http) note: &'static str,
@@ -154,6 +162,7 @@ pub(super) static EN: SupportText = SupportText {
         format!("The permanent fix {fix} can be had. Ask the customer to let the device take it, or arrange a time.")
     },
     do_revert: "The fix is installed, but the workaround is still on. Talk the customer through switching it off; stay on the line until the setting above says OFF.",
+    do_call_back: "The customer is to be called back. Go on where the last call ended.",
     do_quiet: "The fix is installed. Its quality is being watched; nothing has to be done on the phone.",
     do_tell: "Everything is done on this device. The customer wanted to hear of it: say so, and record the call.",
     do_nothing: "Nothing has to be done for this device.",
@@ -163,6 +172,13 @@ pub(super) static EN: SupportText = SupportText {
     script_read: |at| format!("you read it {at}"),
     record_call: "Record the call",
     record_call_note: "One tap records it.",
+    direction_question: "Who called?",
+    direction: |direction| match direction {
+        Direction::Outgoing => "We called",
+        Direction::Incoming => "The customer called",
+    },
+    nobody_called: "Who called us was reached: choose another outcome, or who called.",
+    wish: "Progress reports",
     progress_question: "Does the customer want progress reports?",
     progress_not_asked: "not asked",
     note: "Note",
@@ -268,6 +284,7 @@ pub(super) static JA: SupportText = SupportText {
     do_hold: "回避策が有効で、品質は戻っています。まだ終わりではなく、恒久対策があることを伝えてください。",
     do_fix: |fix| format!("恒久対策 {fix} を提供中です。適用をお願いするか、日時を決めてください。"),
     do_revert: "恒久対策は適用済みですが、回避策が有効のままです。解除を案内し、上の設定が「無効」になるまで電話を切らずに確認してください。",
+    do_call_back: "かけ直しの約束があります。前回の続きから案内してください。",
     do_quiet: "恒久対策は適用済みで、品質を確認しています。電話での対応は必要ありません。",
     do_tell: "この装置の対応はすべて終わりました。連絡を希望されていますので、完了を伝えて架電を記録してください。",
     do_nothing: "この装置への対応は必要ありません。",
@@ -277,6 +294,13 @@ pub(super) static JA: SupportText = SupportText {
     script_read: |at| format!("{at} に確認済み"),
     record_call: "架電を記録する",
     record_call_note: "押すと記録されます。",
+    direction_question: "どちらからの電話ですか",
+    direction: |direction| match direction {
+        Direction::Outgoing => "架電",
+        Direction::Incoming => "受電",
+    },
+    nobody_called: "受電の結果に「応答なし」は選べません。結果か電話の向きを直してください。",
+    wish: "経過の連絡",
     progress_question: "経過の連絡を希望されますか",
     progress_not_asked: "聞いていない",
     note: "メモ",

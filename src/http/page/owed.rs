@@ -6,8 +6,8 @@ use super::frame::View;
 use super::parts::{Tone, badge};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::closure::Obstacles;
-use crate::engine::incident::ladder::Stamp;
-use crate::engine::incident::{Case, LifeSettings, Rung, State};
+use crate::engine::incident::ladder::{Claim, Stamp};
+use crate::engine::incident::{Case, LifeSettings, Rung, State, Step};
 use crate::http::work::Act;
 use crate::record::access::Action;
 
@@ -92,29 +92,67 @@ fn list<'a>(
     }
 }
 
+/// What is to be done for a device. Queue and the device's own page both ask here, so that neither sends somebody to the phone whom
+/// the other tells that there is nothing to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Need {
+    /// Done, and the customer wanted to hear of it.
+    Tell,
+    Done,
+    Signed,
+    /// The fix is on and the workaround, too.
+    Revert,
+    /// The customer is to be called again.
+    CallBack,
+    /// The fix is on, and its quality is watched.
+    Quiet,
+    /// The fix can be had.
+    Fix,
+    /// The workaround is on.
+    Hold,
+    /// Somebody said that the workaround is on, and the device does not.
+    Verify,
+    /// The workaround can be talked through.
+    Script,
+    /// There is no remedy yet.
+    Wait,
+}
+
+impl Need {
+    pub(super) fn of(case: &Case, rung: &Rung) -> Self {
+        let workaround = case.countermeasures.workaround().is_some();
+        match rung.step() {
+            _ if rung.owes_word() => Self::Tell,
+            Step::Done => Self::Done,
+            _ if rung.exception.is_some() => Self::Signed,
+            _ if rung.debt_since().is_some() => Self::Revert,
+            _ if rung.call_back_since.is_some() => Self::CallBack,
+            Step::FixInstalled | Step::WorkaroundReverted | Step::QualityVerified => Self::Quiet,
+            _ if case.released.is_some() => Self::Fix,
+            Step::WorkaroundVerified => Self::Hold,
+            Step::WorkaroundClaimed if workaround => Self::Verify,
+            _ if workaround => Self::Script,
+            _ => Self::Wait,
+        }
+    }
+}
+
 /// Why somebody should call the customer of this device now; `None` when nobody has to.
 pub(super) fn why_call(view: &View<'_>, case: &Case, rung: &Rung, settings: &LifeSettings) -> Option<&'static str> {
     let text = view.lang.case();
     let old =
         |stamp: &Stamp| view.now.since_ms(stamp.at) >= i64::from(settings.claim_min) * crate::engine::time::MINUTE_MS;
-    let unproved = crate::engine::incident::ladder::Claim::ALL.into_iter().filter_map(|claim| rung.only_claims(claim));
-    if rung.owes_word() {
-        return Some(text.words_owed);
+    let unproved = || Claim::ALL.into_iter().filter_map(|claim| rung.only_claims(claim)).any(old);
+    match Need::of(case, rung) {
+        Need::Tell => Some(text.words_owed),
+        Need::Revert => Some(text.debts),
+        Need::CallBack => Some(text.call_backs),
+        Need::Fix | Need::Verify if unproved() => Some(text.follow_ups),
+        Need::Fix | Need::Script if rung.contacted.is_none() => Some(view.lang.support().to_call),
+        Need::Script if unproved() => Some(text.follow_ups),
+        Need::Done | Need::Signed | Need::Quiet | Need::Hold | Need::Wait => None,
+        Need::Fix | Need::Verify | Need::Script => None,
     }
-    if rung.is_settled() {
-        return None;
-    }
-    if rung.call_back_since.is_some() {
-        return Some(text.call_backs);
-    }
-    if rung.debt_since().is_some() {
-        return Some(text.debts);
-    }
-    if unproved.into_iter().any(old) {
-        return Some(text.follow_ups);
-    }
-    let remedy = case.countermeasures.workaround().is_some() || case.released.is_some();
-    (rung.contacted.is_none() && remedy).then_some(view.lang.support().to_call)
 }
 
 /// What stands between the incident and its end, as computed.

@@ -73,21 +73,21 @@ fn version(view: &View<'_>, case: &Case, (index, standing): (usize, &Standing), 
                     (view.lang.act().act)(Act::Agree)))
             }
             @if case.is_open() && current == Some(countermeasure.version) && countermeasure.workaround.is_some() {
-                (acknowledge(view, standing, path))
+                (acknowledge(view, standing, path, ""))
             }
         }
     }
 }
 
-/// The button with which somebody says to have read the script.
-pub(super) fn acknowledge(view: &View<'_>, standing: &Standing, path: &str) -> Markup {
+/// The button with which somebody says to have read the script. `back`: where the person goes on; empty: at the incident.
+pub(super) fn acknowledge(view: &View<'_>, standing: &Standing, path: &str, back: &str) -> Markup {
     let read = view.principal.and_then(|who| standing.acknowledged.get(&who.name));
     let version = standing.countermeasure.version.to_string();
     html! {
         @match read {
             Some(at) => p.note { ((view.lang.support().script_read)(&view.zone.date_time(*at, view.lang))) },
             None if view.may(Action::TakePart) => {
-                (tap(view, &format!("{path}/do/script"), &[("version", &version)], (view.lang.act().act)(Act::Script)))
+                (tap(view, &format!("{path}/do/script"), &[("version", &version), ("back", back)], (view.lang.act().act)(Act::Script)))
             }
             None => {}
         }

@@ -6,13 +6,15 @@ use super::form::{Form, tap};
 use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
 use super::ladder::step_badge;
+use super::owed::{self, Need};
 use super::parts::{Tone, badge, banner, encode};
-use super::{owed, remedy};
+use super::remedy;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Scope, Verdict};
-use crate::engine::incident::ladder::{CallOutcome, Claim, Progress};
+use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
 use crate::engine::incident::{Case, Rung, Step};
 use crate::engine::snapshot::DeviceView;
+use crate::engine::time::Timestamp;
 use crate::http::work::{Act, Fault, Fields};
 use crate::record::access::Action;
 use crate::record::case::ContactEntry;
@@ -49,6 +51,16 @@ pub(in crate::http) struct Looked<'a> {
     pub(in crate::http) seen: Option<&'a DeviceView>,
     /// `None`: nobody is on file, or the person may not see it.
     pub(in crate::http) contact: Option<ContactEntry>,
+    /// Calls about it in its open incidents, the first first.
+    pub(in crate::http) calls: Vec<Past>,
+}
+
+/// A call that was recorded.
+pub(in crate::http) struct Past {
+    pub(in crate::http) incident: String,
+    pub(in crate::http) at: Timestamp,
+    pub(in crate::http) by: String,
+    pub(in crate::http) call: Call,
 }
 
 /// What the page is asked for.
@@ -203,20 +215,18 @@ fn setting(view: &View<'_>, desk: &Desk<'_>, looked: &Looked<'_>) -> Markup {
 /// What is to be done for this device in this incident.
 fn advice(view: &View<'_>, case: &Case, rung: &Rung) -> (Tone, String) {
     let text = view.lang.support();
-    let workaround = case.countermeasures.workaround().is_some();
-    let (tone, words) = match rung.step() {
-        _ if rung.owes_word() => (Tone::Warn, text.do_tell),
-        Step::Done => (Tone::Good, text.do_nothing),
-        _ if rung.exception.is_some() => (Tone::Good, text.do_signed),
-        _ if rung.debt_since().is_some() => (Tone::Bad, text.do_revert),
-        Step::FixInstalled | Step::WorkaroundReverted | Step::QualityVerified => (Tone::Good, text.do_quiet),
-        _ if case.released.is_some() => {
-            return (Tone::Warn, (text.do_fix)(case.released.as_deref().unwrap_or_default()));
-        }
-        Step::WorkaroundVerified => (Tone::Warn, text.do_hold),
-        Step::WorkaroundClaimed if workaround => (Tone::Bad, text.do_verify),
-        _ if workaround => (Tone::Bad, text.do_script),
-        _ => (Tone::Unknown, text.do_wait),
+    let (tone, words) = match Need::of(case, rung) {
+        Need::Tell => (Tone::Warn, text.do_tell),
+        Need::Done => (Tone::Good, text.do_nothing),
+        Need::Signed => (Tone::Good, text.do_signed),
+        Need::Revert => (Tone::Bad, text.do_revert),
+        Need::CallBack => (Tone::Warn, text.do_call_back),
+        Need::Quiet => (Tone::Good, text.do_quiet),
+        Need::Fix => return (Tone::Warn, (text.do_fix)(case.released.as_deref().unwrap_or_default())),
+        Need::Hold => (Tone::Warn, text.do_hold),
+        Need::Verify => (Tone::Bad, text.do_verify),
+        Need::Script => (Tone::Bad, text.do_script),
+        Need::Wait => (Tone::Unknown, text.do_wait),
     };
     (tone, words.to_owned())
 }
@@ -231,6 +241,7 @@ fn work(
     let text = view.lang.support();
     let path = super::case::path_of(case);
     let (tone, words) = advice(view, case, rung);
+    let back = view.link("/support", &format!("q={}", looked.device));
     let id = format!("todo-{}", case.number());
     let may = view.principal.is_some_and(|who| who.may_on_branch(Action::Work, rung.branch.as_deref()));
     html! {
@@ -240,20 +251,20 @@ fn work(
                 p.advice { span class=(tone.class()) aria-hidden="true" { (tone.mark()) } " " (words) }
                 @if rung.debt_since().is_some() {
                     // It says how to switch on what has to be switched off here.
-                    details { summary { (view.lang.case().script) } (script(view, case)) }
-                } @else if rung.step() < Step::FixInstalled { (script(view, case)) }
+                    details { summary { (view.lang.case().script) } (script(view, case, &back)) }
+                } @else if rung.step() < Step::FixInstalled { (script(view, case, &back)) }
             }
             @if may {
                 (call(view, (case, rung), (desk, looked), fields, faults))
                 (claims(view, case, looked))
             }
-            (calls(view, (case, rung), &looked.device, desk.board.settings.unreachable_calls))
+            (calls(view, (case, rung), looked, desk.board.settings.unreachable_calls))
         }
     }
 }
 
 /// The script that is in force, with a word where it is new to this person.
-fn script(view: &View<'_>, case: &Case) -> Markup {
+fn script(view: &View<'_>, case: &Case, back: &str) -> Markup {
     let text = view.lang.support();
     let Some(standing) = case.countermeasures.current() else { return html! {} };
     let Some(plan) = &standing.countermeasure.workaround else { return html! {} };
@@ -265,7 +276,7 @@ fn script(view: &View<'_>, case: &Case) -> Markup {
         }
         h3 { (view.lang.case().script) " " (plan.id) ", " ((view.lang.case().version)(version)) }
         (remedy::script(view, &plan.script))
-        @if view.may(Action::TakePart) { (remedy::acknowledge(view, standing, &super::case::path_of(case))) }
+        @if view.may(Action::TakePart) { (remedy::acknowledge(view, standing, &super::case::path_of(case), back)) }
     }
 }
 
@@ -284,6 +295,7 @@ fn call(
     let own = fields.get("incident") == case.number();
     let form = Form { view, fields: if own { fields } else { &nothing }, faults: if own { faults } else { &[] } };
     let script = case.countermeasures.current().map(|standing| standing.countermeasure.version.to_string());
+    let directions = Direction::ALL.map(|direction| (direction.as_str(), (text.direction)(direction)));
     let wishes = Progress::ALL.map(|progress| (progress.as_str(), (words.progress)(progress)));
     let wishes: Vec<(&str, &str)> = std::iter::once(("", text.progress_not_asked)).chain(wishes).collect();
     html! {
@@ -296,6 +308,7 @@ fn call(
             input type="hidden" name="calls" value=(rung.calls);
             input type="hidden" name="q" value=(desk.q);
             @if let Some(script) = script { input type="hidden" name="script" value=(script); }
+            (form.radios("direction", text.direction_question, &directions))
             (form.radios("progress", text.progress_question, &wishes))
             (form.line("note", text.note, view.lang.act().optional, false))
             p.note { (text.record_call_note) }
@@ -324,19 +337,36 @@ fn claims(view: &View<'_>, case: &Case, looked: &Looked<'_>) -> Markup {
     }
 }
 
-fn calls(view: &View<'_>, (case, rung): (&Case, &Rung), device: &DeviceId, needed: u32) -> Markup {
+fn calls(view: &View<'_>, (case, rung): (&Case, &Rung), looked: &Looked<'_>, needed: u32) -> Markup {
     let text = view.lang.support();
     let path = super::case::path_of(case);
     html! {
         div.calls id=(format!("calls-{}", case.number())) data-live="" {
             h3 { (text.calls_so_far) }
             p { @if rung.calls == 0 { (text.no_calls) } @else { (rung.calls) } }
+            (past(view, looked.calls.iter().filter(|past| past.incident == case.number())))
             @if rung.unanswered > 0 { p { ((text.unanswered_calls)(rung.unanswered, needed)) } }
             @if view.may(Act::SignOff.needs()) && !rung.is_settled() {
-                p { a.button href=(view.link(&format!("{path}/do/sign_off"), &format!("device={device}"))) {
+                p { a.button href=(view.link(&format!("{path}/do/sign_off"), &format!("device={}", looked.device))) {
                     ((view.lang.act().act)(Act::SignOff)) } }
             }
         }
+    }
+}
+
+/// What came of each call, the last first: whom the customer has told something does not ask again.
+fn past<'a>(view: &View<'_>, calls: impl DoubleEndedIterator<Item = &'a Past>) -> Markup {
+    let text = view.lang.support();
+    let words = view.lang.case();
+    html! {
+        ol.timeline { @for past in calls.rev() { li {
+            div.when { (view.date_time(past.at)) }
+            div.what {
+                p { b { ((text.direction)(past.call.direction)) ": " ((words.outcome)(past.call.outcome)) } " " span.note { (past.by) } }
+                @if let Some(wish) = past.call.progress { p { (text.wish) ": " ((words.progress)(wish)) } }
+                @if !past.call.note.trim().is_empty() { p.said { (remedy::lines(&past.call.note)) } }
+            }
+        } } }
     }
 }
 
@@ -353,7 +383,7 @@ fn scripts(view: &View<'_>, board: &CaseBoard) -> Markup {
         div id="scripts" data-live="" {
             @if view.may(Action::TakePart) {
                 @for case in board.cases.iter().filter(|case| unread(case)) {
-                    section { h2 { (case.number()) } (script(view, case)) }
+                    section { h2 { (case.number()) } (script(view, case, &view.link("/support", ""))) }
                 }
             }
         }

@@ -11,7 +11,7 @@ use super::wish::{Reader, Wish};
 use super::{Act, ActPath, Fault, Fields, Filled, status_of};
 use crate::engine::incident::Case;
 use crate::http::HttpState;
-use crate::http::access::Visit;
+use crate::http::access::{Visit, login};
 use crate::http::cases::act::allow;
 use crate::http::page::act::Subject;
 use crate::http::page::work as page;
@@ -107,6 +107,11 @@ pub(in crate::http) async fn submit(
     match carry_out(&place, wish, &fields.by(principal)).await {
         Ok(case) => {
             let sees_all = principal.is_some_and(|who| who.may(Action::See));
+            // Whoever came from a caller's page goes on there.
+            let back = login::inside(fields.get("back"));
+            if back != "/" {
+                return see_other(back);
+            }
             let path = if sees_all { crate::http::page::case::path_of(&case) } else { "/support".to_owned() };
             see_other(&page::address(&state, &visit, &path, ""))
         }

@@ -11,14 +11,14 @@ use super::incident::{log, see_other};
 use super::wish::named;
 use super::{Fault, Fields, Filled, status_of};
 use crate::engine::device::DeviceId;
-use crate::engine::incident::Command;
-use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Progress};
+use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
+use crate::engine::incident::{Action as Happened, Command};
 use crate::engine::snapshot::Snapshot;
 use crate::http::HttpState;
 use crate::http::access::Visit;
 use crate::http::filter::{searched, seen};
 use crate::http::lang::Lang;
-use crate::http::page::support::{Candidate, Desk, Found, Looked};
+use crate::http::page::support::{Candidate, Desk, Found, Looked, Past};
 use crate::http::page::work as page;
 use crate::record::access::{Action, Principal};
 use crate::record::case::ContactEntry;
@@ -134,13 +134,41 @@ async fn looked<'a>(state: &HttpState, snapshot: &'a Snapshot, principal: &Princ
         Some(cases) => cases.contact(&one.device).await.ok().flatten(),
         None => None,
     };
+    let calls = past(state, &one.device).await;
     Looked {
         seen: seen(snapshot, &one.device),
         device: one.device,
         branch: one.branch,
         customer: one.customer,
         contact,
+        calls,
     }
+}
+
+/// Calls about the device in its open incidents. A record that cannot be read is told in the log; the counts stand in the incident.
+async fn past(state: &HttpState, device: &DeviceId) -> Vec<Past> {
+    let Some(desk) = &state.desk else { return Vec::new() };
+    let mut calls = Vec::new();
+    for case in desk.board().of_device(device) {
+        let record = match desk.file(case.number()).await {
+            Ok(Some(file)) => file.record,
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::error!(reason = error.reason(), %error, "the calls about a device cannot be read");
+                continue;
+            }
+        };
+        calls.extend(record.happened().filter_map(|event| match &event.action {
+            Happened::Called { device: called, call } if called == device => Some(Past {
+                incident: case.number().to_owned(),
+                at: event.at,
+                by: event.by.clone(),
+                call: call.clone(),
+            }),
+            _ => None,
+        }));
+    }
+    calls
 }
 
 /// A device and an incident that it is part of, as a form names them.
@@ -180,12 +208,24 @@ pub(in crate::http) async fn call(State(state): State<HttpState>, visit: Visit, 
                 Some(named(Progress::ALL, name, Progress::as_str).ok_or(Fault::new("progress", text.wrong_choice))?)
             }
         };
+        let direction = match fields.get("direction") {
+            "" => Direction::Outgoing,
+            name => named(Direction::ALL, name, Direction::as_str).ok_or(Fault::new("direction", text.wrong_choice))?,
+        };
+        if direction == Direction::Incoming && outcome == CallOutcome::NoAnswer {
+            return Err(Fault::new("direction", lang.support().nobody_called));
+        }
         // Two taps, or two people at once: the second is asked whether it really was another call.
         if fields.get("calls").parse() != Ok(target.calls) {
             return Err(Fault::new("", lang.support().call_meanwhile));
         }
-        let call =
-            Call { outcome, progress, note: fields.get("note").to_owned(), script: fields.get("script").parse().ok() };
+        let call = Call {
+            outcome,
+            progress,
+            note: fields.get("note").to_owned(),
+            script: fields.get("script").parse().ok(),
+            direction,
+        };
         Ok(Command::RecordCall { device: target.device.clone(), call })
     };
     act((&state, &visit), filled, "call", read).await

@@ -91,6 +91,12 @@ pub const fn role(role: Role) -> Names {
     }
 }
 
+/// The button with which somebody answers for a role; messages name it, too.
+pub const ANSWER: Names = ("担当する", "I answer for it");
+
+/// The button with which somebody says to have read a script.
+pub const READ: Names = ("案内文を確認した", "I have read it");
+
 /// An instant of an incident.
 pub const fn milestone(milestone: Milestone) -> Names {
     match milestone {

@@ -106,7 +106,21 @@ async fn one_tap_records_the_call_and_a_second_tap_does_not() {
     // What the page says now is the number of calls there are: sending it again is another call.
     assert!(twice.body.contains("name=\"calls\" value=\"1\""));
     assert_eq!(ENDO.send(&site, "/support/call", &call("1", "no_answer")).await.status, 303);
-    assert!(look(&site, "B-0003").await.contains("1 of 3 calls without an answer"));
+    let page = look(&site, "B-0003").await;
+    assert!(page.contains("1 of 3 calls without an answer"), "{page}");
+    // Outcome, wish and note of each, the last first.
+    assert!(page.contains("We called: no answer Endo Progress reports: by mail after 5"), "{page}");
+    assert!(page.contains("We called: reached Endo Progress reports: by mail after 5"), "{page}");
+    let incoming = |outcome| [call("2", outcome), vec![("direction", "incoming")]].concat();
+    let nobody = ENDO.send(&site, "/support/call", &incoming("no_answer")).await;
+    assert!(
+        nobody.status == 422 && words(&nobody.body).contains("Who called us was reached"),
+        "{}",
+        words(&nobody.body)
+    );
+    assert_eq!(ENDO.send(&site, "/support/call", &incoming("reached")).await.status, 303);
+    assert!(look(&site, "B-0003").await.contains("The customer called: reached Endo"));
+    let call = |_: &str, outcome| call("3", outcome);
 
     for (name, value) in [
         ("outcome", "shouted"),
@@ -120,7 +134,7 @@ async fn one_tap_records_the_call_and_a_second_tap_does_not() {
         let answer = ENDO.send(&site, "/support/call", &fields).await;
         assert_eq!(answer.status, 422, "{name}={value}: {}", words(&answer.body));
     }
-    assert_eq!(site.desk.case(NUMBER).ladder.get(&sample::id(3)).unwrap().calls, 2);
+    assert_eq!(site.desk.case(NUMBER).ladder.get(&sample::id(3)).unwrap().calls, 3);
     site.server.stop().await;
 }
 
@@ -135,6 +149,17 @@ async fn a_new_script_is_told_to_whoever_has_not_read_it() {
     assert!(!page.contains("is new to you"), "{page}");
     let other = Person { name: "Ueda", ..ENDO };
     assert!(other.read(&site, "/support").await.contains("is new to you"));
+    // Whoever reads it with a caller on the line stays with the caller.
+    let page = other.look(&site, "/support?q=B-0990").await.body;
+    let back = ("back", "/support?q=B-0990");
+    assert!(page.contains("name=\"back\" value=\"/support?q=B-0990\""), "{page}");
+    let read = other.send(&site, "/incidents/INC-2026-0007/do/script", &[("version", "2"), back]).await;
+    assert_eq!((read.status, read.header("location")), (303, "/support?q=B-0990"));
+    for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", ""] {
+        let fields = [("version", "2"), ("back", elsewhere)];
+        let read = other.send(&site, "/incidents/INC-2026-0007/do/script", &fields).await;
+        assert!(!read.header("location").contains("evil"), "{elsewhere}: {}", read.header("location"));
+    }
     site.server.stop().await;
 }
 
@@ -150,6 +175,27 @@ async fn the_queue_says_whom_to_call_and_why() {
     let quiet = site_of(vec![life::mustered(NUMBER, &[3, 6, 9])], 30).await;
     assert!(ENDO.read(&quiet, "/support").await.contains("Nobody is waiting for a call."));
     quiet.server.stop().await;
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn whom_the_queue_lists_the_own_page_does_not_send_away() {
+    let site = site().await;
+    let queue = ENDO.look(&site, "/support").await.body;
+    let mut listed = 0;
+    let devices: Vec<String> = queue
+        .split("<th scope=\"row\"><a href=\"/support?q=")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().to_owned())
+        .collect();
+    for device in &devices {
+        let page = look(&site, device).await;
+        for nothing in ["nothing has to be done", "Nothing has to be done", "the permanent fix will come"] {
+            assert!(!page.contains(nothing), "{device} is in the queue: {page}");
+        }
+        listed += 1;
+    }
+    assert!(listed > 20, "{listed}");
     site.server.stop().await;
 }
 

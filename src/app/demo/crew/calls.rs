@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::device::{DeviceId, Label};
-use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Progress, Proof};
+use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Proof};
 use crate::engine::incident::{Case, Command, ExceptionKind, Rung};
 use crate::engine::time::Timestamp;
 use crate::simulation::Remedy;
@@ -136,7 +136,7 @@ fn call(
     let progress = (reason == Reason::First && answered)
         .then(|| if lot(device, "progress") == 0 { Progress::Phone } else { Progress::Unwanted });
     let outcome = if answered { CallOutcome::Reached } else { CallOutcome::NoAnswer };
-    let call = Call { outcome, progress, note: String::new(), script: Some(script) };
+    let call = Call { outcome, progress, note: String::new(), script: Some(script), direction: Direction::Outgoing };
     acts.push(wish(agent, Command::RecordCall { device: device.clone(), call }));
     if !answered {
         return;
