@@ -15,6 +15,7 @@
 //! | `/devices?branch&update&verdict&after` | every device, a page at a time |
 //! | `/report?since&until` | what the night amounted to: incidents, near misses and why, suspects, silent devices |
 //! | `/api/v1/incidents?open&warnings&limit&offset` | incidents on record, as JSON |
+//! | `/api/v1/open` | what is open now, the worst first |
 //! | `/api/v1/incidents/{id}` | one event with its whole history, as JSON |
 //! | `/api/v1/devices?limit&after&branch&update&verdict` | devices as of the last tick, as JSON |
 //! | `/api/v1/gates` | what the updater is told, as JSON |
@@ -249,6 +250,7 @@ fn fleet_routes() -> Router<HttpState> {
         .route("/settings", get(page::work::settings))
         .route("/api/v1/incidents", get(api::incidents))
         .route("/api/v1/incidents/{id}", get(api::incident))
+        .route("/api/v1/open", get(api::open))
         .route("/api/v1/cases/{id}/record", get(look::record))
         .route("/api/v1/cases/{id}/export", get(look::export))
         .route("/api/v1/gates", get(gate::gates))

@@ -13,6 +13,7 @@
 //! | [`directory`] | people who can be called, and how a channel finds them |
 //! | [`distribution`] | the latency distributions that a declaration carries |
 //! | [`export`] | one incident as JSON, and its story as CSV |
+//! | [`matter`] | what is open, the worst first, and how far each thing has come, in one word for all |
 //! | [`outbox`] | what is to be said to people and programs, until it was |
 //! | [`report`] | what a night amounted to |
 //! | [`review`] | an incident's review, drafted as Markdown |
@@ -28,6 +29,7 @@ pub mod directory;
 pub mod distribution;
 pub mod export;
 mod gate;
+pub mod matter;
 pub mod outbox;
 pub mod phone;
 pub mod report;

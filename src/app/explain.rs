@@ -40,8 +40,8 @@ pub fn run(config: &Config, args: &ExplainArgs) -> anyhow::Result<()> {
     let pen = Pen::for_terminal(args.ascii, io::stdout().is_terminal());
     let mut text = String::new();
     if is_event(&args.what) {
-        let record = gather::incident(config, &args.what, args.from.as_deref())?;
-        incident::write(&record, &zone, pen, args.minutes, &mut text);
+        let (record, standing) = gather::incident(config, &args.what, args.from.as_deref())?;
+        incident::write((&record, standing), &zone, pen, args.minutes, &mut text);
     } else {
         let id = DeviceId::parse(&args.what).map_err(|error| {
             Failure::Usage(format!("{:?} is neither an incident, an event nor a device: {error}", args.what))

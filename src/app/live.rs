@@ -26,6 +26,7 @@ use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
+use crate::record::desk::CaseBoard;
 
 pub use text::{Paint, count, local_time};
 
@@ -61,6 +62,8 @@ pub struct Moment {
     /// Fleet time.
     pub now: Timestamp,
     pub snapshot: Arc<Snapshot>,
+    /// The incidents that people work on.
+    pub board: Arc<CaseBoard>,
     /// Reports a second that the broker has acknowledged lately, in real time.
     pub rate: f64,
     /// Messages that it has acknowledged so far.

@@ -6,16 +6,21 @@ use std::io::{self, Write as _};
 use anyhow::Context as _;
 
 use super::explain::gather::{block_on, is_url};
-use super::explain::words::{self, counted, percent};
+use super::explain::words::{self, counted};
 use super::location;
 use crate::cli::args::ReportArgs;
 use crate::cli::{Failure, fetch};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::engine::effect::Certainty;
 use crate::engine::time::Timestamp;
 use crate::http::Zone;
 use crate::record::Incident;
+use crate::record::case::CaseQuery;
 use crate::record::report::{MorningReport, Silent};
+
+/// Most incidents whose life is looked up, the latest first.
+const LIVES: u32 = 2_000;
 
 /// Most silent devices that are named.
 const SILENT: usize = 40;
@@ -60,7 +65,8 @@ fn recorded(config: &Config, span: (Timestamp, Timestamp)) -> anyhow::Result<Mor
     let location = location::of(&config.store)?;
     block_on(async {
         let store = location.open_to_read().await?;
-        let report = MorningReport::read(&*store, None, span).await?;
+        let lives = store.cases(&CaseQuery { limit: LIVES, ..CaseQuery::default() }).await?;
+        let report = MorningReport::read((&*store, &lives), None, span).await?;
         store.close().await;
         Ok(report)
     })
@@ -79,11 +85,11 @@ pub fn write(report: &MorningReport, zone: &Zone, out: &mut String) {
         report.near_misses.len(),
         report.warned.len()
     );
-    incidents("Major incidents", &report.major, zone, out);
-    incidents("Incidents of one device", &report.isolated, zone, out);
-    incidents("Near misses", &report.near_misses, zone, out);
+    incidents("Major incidents", (report, &report.major), zone, out);
+    incidents("Incidents of one device", (report, &report.isolated), zone, out);
+    incidents("Near misses", (report, &report.near_misses), zone, out);
     if !report.warned.is_empty() {
-        incidents("Warned of, no end on record", &report.warned, zone, out);
+        incidents("Warned of, no end on record", (report, &report.warned), zone, out);
     }
     let _ = writeln!(out, "\nLongest streaks");
     none_if(report.longest.is_empty(), out);
@@ -95,8 +101,8 @@ pub fn write(report: &MorningReport, zone: &Zone, out: &mut String) {
     none_if(report.suspects.is_empty(), out);
     for count in &report.suspects {
         let (incidents, devices) = (counted(count.incidents, "incident"), counted(count.devices, "device"));
-        let (name, confidence) = (words::suspect(&count.suspect), percent(count.confidence));
-        let _ = writeln!(out, "  {name}: {incidents}, {devices}, confidence up to {confidence} %");
+        let (name, confidence) = (words::suspect(&count.suspect), Certainty(count.confidence));
+        let _ = writeln!(out, "  {name}: {incidents}, {devices}, confidence up to {confidence}");
     }
     silent(report.silent.as_deref(), zone, out);
     if report.cut {
@@ -110,20 +116,20 @@ fn none_if(empty: bool, out: &mut String) {
     }
 }
 
-fn incidents(title: &str, incidents: &[Incident], zone: &Zone, out: &mut String) {
+fn incidents(title: &str, (report, incidents): (&MorningReport, &[Incident]), zone: &Zone, out: &mut String) {
     let _ = writeln!(out, "\n{title}");
     none_if(incidents.is_empty(), out);
     for incident in incidents {
         let name = words::name(incident);
         let (from, minutes) = (zone.stamp(incident.impact_started_at), incident.streak_s / 60);
-        let (devices, state) = (counted(incident.affected, "device"), words::state(incident));
+        let (devices, state) = (counted(incident.affected, "device"), words::standing(report.standing(incident)));
         let _ = writeln!(out, "  {name:<9} from {from}, {minutes:>4} min proved, {devices}, {state}");
         if let Some(cause) = &incident.cause {
             let _ = writeln!(
                 out,
-                "            {}, confidence {} %",
+                "            {}, confidence {}",
                 words::suspect(&cause.suspect),
-                percent(cause.confidence)
+                Certainty(cause.confidence)
             );
         }
         if let Some(miss) = &incident.near_miss {

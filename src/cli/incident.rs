@@ -16,6 +16,7 @@ use super::args::incident::{
     ApiServer, CallArgs, IncidentCommand, LadderArgs, ListArgs, NoteArgs, OneArgs, ProposeArgs, ReviewArgs,
 };
 use super::fetch::{Server, body_of};
+use crate::record::matter::Standing;
 
 /// Largest script or review in bytes.
 const MAX_TEXT_BYTES: u64 = 64 * 1024;
@@ -201,6 +202,7 @@ fn line(case: &Value) -> String {
         cause => format!("{} {}", text(&cause["kind"]), text(&cause["value"])),
     };
     let [number, state, scope] = ["number", "state", "scope"].map(|field| text(&case[field]));
+    let state = Standing::from_name(&state).map_or(state, |standing| standing.words().1.to_owned());
     let [settled, devices] = ["settled", "devices"].map(|field| text(&case[field]));
     let (commander, declared) = (text(&case["commander"]), stamp(&case["declared_at"]));
     format!("{number}  {state}  {scope}  {settled}/{devices}  {commander}  {declared}  {cause}")

@@ -470,12 +470,21 @@ fn update_of(suspect: &Suspect) -> Option<&str> {
     })
 }
 
+/// A confidence to a tenth of a per cent; nothing is ever certain.
+fn tenths(confidence: f64) -> String {
+    match confidence * 100.0 {
+        percent if percent >= 99.95 => "over 99.9 %".to_owned(),
+        percent if percent >= 0.05 => format!("{percent:.1} %"),
+        _ => "under 0.1 %".to_owned(),
+    }
+}
+
 fn told(seen: &Observation<'_>, cause: &Cause, affected: u32) -> String {
     let Suspect { kind, value } = &cause.suspect;
-    let (minutes, percent) = (seen.streak_s / 60, cause.confidence * 100.0);
+    let (minutes, confidence) = (seen.streak_s / 60, tenths(cause.confidence));
     let devices = if affected == 1 { "device" } else { "devices" };
     format!(
-        "suspect {kind} {value}, confidence {percent:.1} %: quality degraded for {minutes} min on {affected} {devices}"
+        "suspect {kind} {value}, confidence {confidence}: quality degraded for {minutes} min on {affected} {devices}"
     )
 }
 

@@ -56,6 +56,7 @@ mod reshape;
 pub mod review;
 mod rung;
 pub mod state;
+pub mod way;
 
 pub use case::{Case, CaseSummary};
 pub use command::Command;

@@ -2,6 +2,8 @@
 // The macro that describes a handler writes paths in full.
 #![allow(unused_qualifications)]
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
@@ -10,11 +12,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::HttpState;
 use super::filter::DeviceParams;
 use super::openapi::{AnyObject, ProblemBody};
+use super::page;
 use super::problem::{self, Params, Problem};
 use super::report::{ReportError, ReportParams};
 use crate::engine::snapshot::{DeviceView, EventView};
 use crate::engine::time::Timestamp;
 use crate::record::access::Principal;
+use crate::record::matter::{self, Matter, Standing};
 use crate::record::report::MorningReport;
 use crate::record::{Incident, IncidentQuery, IncidentRecord};
 
@@ -49,6 +53,20 @@ impl Default for IncidentParams {
 pub(super) struct Incidents {
     #[schema(value_type = Vec<Object>)]
     incidents: Vec<Incident>,
+    /// How far each has come, by event id, as pages and terminal say it: the state of the incident, or `warned`, `quality_back`,
+    /// `ended`, `near_miss` where nobody works on one. `state` is the detector's own.
+    #[schema(value_type = BTreeMap<String, String>)]
+    standings: BTreeMap<String, Standing>,
+}
+
+/// What is open now, the worst first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Open {
+    /// The tick that it is of.
+    #[schema(value_type = i64)]
+    at: Timestamp,
+    #[schema(value_type = Vec<Object>)]
+    open: Vec<Matter>,
 }
 
 /// A page of devices.
@@ -69,6 +87,8 @@ pub(super) struct Devices {
 pub(super) struct OneIncident {
     /// As of the last tick, while the event is open.
     live: Option<EventView>,
+    /// How far it has come, as pages and terminal say it.
+    standing: Standing,
     #[serde(flatten)]
     record: IncidentRecord,
 }
@@ -95,7 +115,20 @@ pub(super) async fn incidents(
         ..IncidentQuery::default()
     };
     let incidents = state.store.incidents(query).await.map_err(|error| Problem::record(&error))?;
-    Ok(Json(Incidents { incidents }))
+    let lives = page::lives(&state).await;
+    let standing = |event: &Incident| (event.event_id.clone(), Standing::among(event, &lives));
+    let standings = incidents.iter().map(standing).collect();
+    Ok(Json(Incidents { incidents, standings }))
+}
+
+/// What is open now, the worst first: major incidents, then early warnings, then what is only watched.
+#[utoipa::path(get, path = "/api/v1/open", tag = "fleet", responses(
+    (status = 200, body = Open),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn open(State(state): State<HttpState>) -> Json<Open> {
+    let snapshot = state.snapshot.load();
+    Json(Open { at: snapshot.at, open: matter::open(&snapshot, &page::work::board(&state)) })
 }
 
 /// One event of the detector with its whole history.
@@ -113,7 +146,8 @@ pub(super) async fn incident(
     let record = record.ok_or_else(|| Problem::missing("no incident has this number or event id"))?;
     let snapshot = state.snapshot.load();
     let live = snapshot.events.iter().find(|event| event.event_id == record.incident.event_id).cloned();
-    Ok(Json(OneIncident { live, record }))
+    let lives = page::lives(&state).await;
+    Ok(Json(OneIncident { live, standing: Standing::among(&record.incident, &lives), record }))
 }
 
 /// Devices as of the last tick, a page at a time.

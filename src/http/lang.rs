@@ -93,6 +93,14 @@ impl Lang {
         }
     }
 
+    /// The one of a Japanese and an English text that is in this language.
+    pub(super) fn pick<T>(self, (ja, en): (T, T)) -> T {
+        match self {
+            Self::En => en,
+            Self::Ja => ja,
+        }
+    }
+
     /// The other one, to switch to.
     pub(super) const fn other(self) -> Self {
         match self {

@@ -127,7 +127,7 @@ pub(super) async fn now(State(state): State<HttpState>, visit: Visit) -> Respons
 }
 
 /// Incidents as people work on them, in short: where they have one, their state is what a list shows.
-async fn lives(state: &HttpState) -> Vec<CaseSummary> {
+pub(super) async fn lives(state: &HttpState) -> Vec<CaseSummary> {
     match &state.cases {
         Some(cases) => cases.cases(&CaseQuery { limit: LISTED, ..CaseQuery::default() }).await.unwrap_or_default(),
         None => Vec::new(),

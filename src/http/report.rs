@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::HttpState;
+use super::{HttpState, page};
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
 use crate::record::report::MorningReport;
@@ -40,7 +40,8 @@ impl ReportParams {
     pub(super) async fn report(&self, state: &HttpState) -> Result<MorningReport, ReportError> {
         let span = self.span(state)?;
         let snapshot = state.snapshot.load_full();
-        MorningReport::read(&*state.store, Some(&snapshot), span).await.map_err(ReportError::Store)
+        let lives = page::lives(state).await;
+        MorningReport::read((&*state.store, &lives), Some(&snapshot), span).await.map_err(ReportError::Store)
     }
 
     fn span(&self, state: &HttpState) -> Result<(Timestamp, Timestamp), ReportError> {

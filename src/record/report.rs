@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::matter::Standing;
 use super::{Incident, IncidentQuery, IncidentState, IncidentStore, StoreError};
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Scope, Suspect};
+use crate::engine::incident::CaseSummary;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
 
@@ -36,6 +38,9 @@ pub struct MorningReport {
     /// Devices that do not report, the longest silence first; `None` where only the record is at hand, which does not
     /// know of them.
     pub silent: Option<Vec<Silent>>,
+    /// How far each of these has come, by event id: see [`Standing`].
+    #[serde(default)]
+    pub standings: BTreeMap<String, Standing>,
     /// Whether there were more events than a report looks at.
     pub cut: bool,
 }
@@ -73,12 +78,18 @@ pub struct Silent {
 }
 
 impl MorningReport {
-    /// The report of `since ..= until` from the record; `snapshot` tells who is silent.
+    /// How far an event of the report has come.
+    pub fn standing(&self, event: &Incident) -> Standing {
+        self.standings.get(&event.event_id).copied().unwrap_or_else(|| Standing::of_record(event, None))
+    }
+
+    /// The report of `since ..= until` from the record; `lives` are the incidents that people work or worked on, `snapshot` tells
+    /// who is silent.
     ///
     /// # Errors
     /// When the record cannot be read.
     pub async fn read(
-        store: &dyn IncidentStore,
+        (store, lives): (&dyn IncidentStore, &[CaseSummary]),
         snapshot: Option<&Snapshot>,
         (since, until): (Timestamp, Timestamp),
     ) -> Result<Self, StoreError> {
@@ -89,12 +100,12 @@ impl MorningReport {
             limit: MOST,
             ..IncidentQuery::default()
         };
-        Ok(Self::of(store.incidents(query).await?, snapshot, (since, until)))
+        Ok(Self::of((store.incidents(query).await?, lives), snapshot, (since, until)))
     }
 
     /// The report of these incidents, in any order.
     pub fn of(
-        mut incidents: Vec<Incident>,
+        (mut incidents, lives): (Vec<Incident>, &[CaseSummary]),
         snapshot: Option<&Snapshot>,
         (since, until): (Timestamp, Timestamp),
     ) -> Self {
@@ -111,6 +122,7 @@ impl MorningReport {
             longest,
             suspects,
             silent: snapshot.map(|snapshot| silent(snapshot, (since, until))),
+            standings: incidents.iter().map(|event| (event.event_id.clone(), Standing::among(event, lives))).collect(),
             cut,
         };
         for incident in incidents {

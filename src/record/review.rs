@@ -11,7 +11,7 @@ use jiff::Timestamp as Instant;
 use jiff::tz::{Offset, TimeZone};
 
 use super::outbox::Bilingual;
-use crate::engine::effect::Cause;
+use crate::engine::effect::{Cause, Certainty};
 use crate::engine::incident::Review;
 use crate::engine::incident::review::Late;
 use crate::engine::time::Timestamp;
@@ -123,6 +123,16 @@ impl Page {
             let (at, from) = (self.at(lasted.at), self.tongue.lasting(lasted.from_impact_s));
             self.line(&format!("| {name} | {at} | {from} | {after} |"));
         }
+        for lapse in &review.lapses {
+            let lost = self.at(lapse.lost_at);
+            let back = lapse.back_at.map(|at| self.at(at));
+            self.line(&match (self.tongue, back) {
+                (Tongue::Ja, Some(back)) => format!("\n品質は {lost} に再び低下し、{back} に回復しました。"),
+                (Tongue::Ja, None) => format!("\n品質は {lost} に再び低下し、まだ回復していません。"),
+                (Tongue::En, Some(back)) => format!("\nThe quality was lost again at {lost} and back at {back}."),
+                (Tongue::En, None) => format!("\nThe quality was lost again at {lost} and is not back yet."),
+            });
+        }
     }
 
     fn impact(&mut self, review: &Review) {
@@ -172,11 +182,16 @@ impl Page {
             return self.line(self.tongue.pick("特定されていません。", "None was named."));
         };
         let named = format!("{} {}", cause.suspect.kind, cell(&cause.suspect.value));
-        let percent = (cause.confidence * 100.0).floor();
-        self.line(&format!("- {named} ({percent:.0} %)"));
-        if let Some(next) = &cause.runner_up {
-            let next =
-                format!("{} {} ({:.0} %)", next.suspect.kind, cell(&next.suspect.value), next.confidence * 100.0);
+        let certainty = |confidence| match self.tongue {
+            Tongue::Ja => Certainty(confidence).in_japanese(),
+            Tongue::En => Certainty(confidence).to_string(),
+        };
+        let line = format!("- {named} ({})", certainty(cause.confidence));
+        let next = cause.runner_up.as_ref().map(|next| {
+            format!("{} {} ({})", next.suspect.kind, cell(&next.suspect.value), certainty(next.confidence))
+        });
+        self.line(&line);
+        if let Some(next) = next {
             let same = if cause.inseparable {
                 self.say("、同じ機器のため区別できません", ", cannot be told apart")
             } else {

@@ -407,12 +407,54 @@ async fn a_quiet_fleet_with_devices_that_are_not_done_is_not_called_well() {
         ask(server.address, "GET", "/", &headers).await.body
     };
     let page = words(&look("en").await);
-    assert!(page.contains("Not over The quality is back for now, but 230 devices of an open incident"), "{page}");
+    assert!(page.contains("Major incident INC-2026-0007: fixing Since"), "{page}");
+    assert!(page.contains("230 of 330 devices are neither done nor signed off. The quality is back for now"), "{page}");
     assert!(!page.contains("Nothing is wrong"), "{page}");
     let japanese = look("ja").await;
-    assert!(japanese.contains("まだ終わっていません") && !japanese.contains("異常はありません"), "{japanese}");
-    assert!(japanese.contains("<title>恒久対策の適用中 INC-2026-0007"), "{japanese}");
+    assert!(japanese.contains("障害は終わっていません") && !japanese.contains("異常はありません"), "{japanese}");
+    assert!(japanese.contains("<title>重大障害 INC-2026-0007: 恒久対策の適用中"), "{japanese}");
     server.stop().await;
+}
+
+#[tokio::test]
+async fn an_early_warning_of_one_device_does_not_hide_the_open_incident() {
+    let site = site().await;
+    let page = SATO.read(&site, "/").await;
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text:?} is not in {page}"));
+    let worst = at("\u{25a0} Major incident INC-2026-0008");
+    assert!(worst < at("Major incident INC-2026-0007: fixing") && worst < at("Early warning E-77aa0f10"), "{page}");
+    assert!(page.starts_with("Major incident INC-2026-0008"), "the tab says it first: {page}");
+    assert!(page.contains("4 of 4 devices are neither done nor signed off."), "{page}");
+    assert!(page.contains("31 min of 60 min proved"), "{page}");
+    let japanese = SATO.japanese().read(&site, "/").await;
+    assert!(japanese.starts_with("重大障害 INC-2026-0008: ") && japanese.contains("早期警告 E-77aa0f10"), "{japanese}");
+    let open = SATO.look(&site, "/api/v1/open").await.json();
+    let names: Vec<&str> = open["open"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["INC-2026-0008", NUMBER, "E-77aa0f10"]);
+    let of = |index: usize, field: &str| open["open"][index][field].clone();
+    assert_eq!(
+        (of(0, "standing"), of(1, "standing"), of(2, "standing")),
+        ("declared".into(), "fixing".into(), "warned".into())
+    );
+    assert_eq!((of(0, "affected"), of(0, "of")), (4.into(), 4.into()));
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn every_surface_says_the_same_of_one_number() {
+    let site = site().await;
+    // The detector has done with it, people have not.
+    for path in ["/", "/incidents", "/report?since=2026-11-21T00:00:00Z", "/incidents/INC-2026-0007"] {
+        let page = SATO.read(&site, path).await;
+        assert!(page.contains("fixing"), "{path}: {page}");
+        assert!(!page.contains("recovered") && !page.contains("\u{25cf} resolved"), "{path}: {page}");
+    }
+    let listed = SATO.look(&site, "/api/v1/incidents?warnings=true").await.json();
+    assert_eq!(listed["standings"][crate::sample::EVENT], "fixing", "{listed}");
+    let one = SATO.look(&site, &format!("/api/v1/incidents/{}", crate::sample::EVENT)).await.json();
+    let report = SATO.look(&site, "/api/v1/report?since=2026-11-21T00:00:00Z").await.json();
+    assert_eq!((&one["standing"], &report["standings"][crate::sample::EVENT]), (&"fixing".into(), &"fixing".into()));
+    site.server.stop().await;
 }
 
 #[tokio::test]

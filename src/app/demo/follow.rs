@@ -98,7 +98,7 @@ impl Follower {
             tell(fell_back(case));
         }
         // Two changes may be so close that the case is seen after both.
-        let passed = |one: &State| *one == state || case.milestones.get(one.milestone()).is_some();
+        let passed = |one: &State| *one == state || case.way.reached(*one).is_some();
         for one in State::ALL.into_iter().filter(|one| last.state < *one && *one <= state).filter(passed) {
             tell(moved(case, one, counts));
         }

@@ -161,7 +161,7 @@ impl Window {
     pub(super) fn moment(&mut self, speed: f64) -> Moment {
         let acked = self.progress.acked.load(Relaxed);
         let (now, snapshot) = (self.clock.now(), self.snapshot.load_full());
-        Moment { now, snapshot, rate: self.meter.rate(acked), acked, speed }
+        Moment { now, snapshot, board: self.core.desk().board(), rate: self.meter.rate(acked), acked, speed }
     }
 }
 

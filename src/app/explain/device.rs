@@ -24,6 +24,7 @@ use crate::engine::time::{Minute, Timestamp};
 use crate::http::Zone;
 use crate::record::IncidentRecord;
 use crate::record::derive::Records;
+use crate::record::matter::Standing;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -178,7 +179,8 @@ fn head(life: &Life, zone: &Zone, pen: Pen, out: &mut String) {
         let _ = writeln!(out, "  probes    {} wrongly flagged in the last 30 minutes", share(ratio));
     }
     for record in &life.events {
-        let (name, state) = (words::name(&record.incident), words::state(&record.incident));
+        let (name, state) =
+            (words::name(&record.incident), words::standing(Standing::of_record(&record.incident, None)));
         let _ = writeln!(out, "  event     {name}, {state}; see explain {name}");
         if let Some(miss) = &record.incident.near_miss {
             let _ = writeln!(out, "            {}", words::near_miss(miss));

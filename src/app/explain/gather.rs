@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use serde::Deserialize;
 
 use crate::app::location;
 use crate::app::replay::source::{Listener, Run, Surroundings};
 use crate::cli::{Failure, fetch};
 use crate::config::Config;
 use crate::engine::effect::Change;
+use crate::engine::incident::Case;
 use crate::record::IncidentRecord;
 use crate::record::derive::Records;
+use crate::record::matter::Standing;
 
 /// Most numbers that are listed when the one asked for is not there.
 const MOST_LISTED: usize = 20;
@@ -19,10 +22,14 @@ const MOST_LISTED: usize = 20;
 ///
 /// # Errors
 /// When it is not there, or its source cannot be read.
-pub fn incident(config: &Config, id: &str, from: Option<&str>) -> anyhow::Result<IncidentRecord> {
+pub fn incident(config: &Config, id: &str, from: Option<&str>) -> anyhow::Result<(IncidentRecord, Standing)> {
     match from {
-        Some(url) if is_url(url) => fetch::get(url, &format!("/api/v1/incidents/{id}"))?
-            .with_context(|| format!("{url} has no incident or event {id}")),
+        Some(url) if is_url(url) => {
+            let told: Told = fetch::get(url, &format!("/api/v1/incidents/{id}"))?
+                .with_context(|| format!("{url} has no incident or event {id}"))?;
+            let own = Standing::of_record(&told.record.incident, None);
+            Ok((told.record, told.standing.unwrap_or(own)))
+        }
         Some(source) => replayed(config, id, Path::new(source)),
         None => recorded(config, id),
     }
@@ -33,11 +40,27 @@ pub fn is_url(source: &str) -> bool {
     source.starts_with("http://") || source.starts_with("https://")
 }
 
-fn recorded(config: &Config, id: &str) -> anyhow::Result<IncidentRecord> {
+/// What a running instance tells.
+#[derive(Deserialize)]
+struct Told {
+    standing: Option<Standing>,
+    #[serde(flatten)]
+    record: IncidentRecord,
+}
+
+fn recorded(config: &Config, id: &str) -> anyhow::Result<(IncidentRecord, Standing)> {
     let location = location::of(&config.store)?;
     let found = block_on(async {
         let store = location.open_to_read().await?;
-        let found = store.incident(id).await?;
+        let found = match store.incident(id).await? {
+            Some(record) => {
+                let file = store.case(&record.incident.event_id).await?;
+                let case = file.and_then(|file| Case::of(file.happened()));
+                let standing = Standing::of_record(&record.incident, case.map(|case| case.state));
+                Some((record, standing))
+            }
+            None => None,
+        };
         store.close().await;
         Ok(found)
     })
@@ -68,12 +91,12 @@ impl Listener for Recorder {
     }
 }
 
-fn replayed(config: &Config, id: &str, source: &Path) -> anyhow::Result<IncidentRecord> {
+fn replayed(config: &Config, id: &str, source: &Path) -> anyhow::Result<(IncidentRecord, Standing)> {
     let mut run = Run::new(config.detector.clone(), Surroundings::new(config)?, None);
     let mut recorder = Recorder::default();
     run.source(source, &mut recorder)?;
     if let Some(record) = recorder.0.find(id) {
-        return Ok(record.clone());
+        return Ok((record.clone(), Standing::of_record(&record.incident, None)));
     }
     let names: Vec<&str> = recorder
         .0

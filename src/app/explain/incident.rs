@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use super::chart::Pen;
 use super::damage;
-use super::words::{self, counted, percent, share};
-use crate::engine::effect::{Cause, Change, ChangeKind, ProofMinute, Verdict};
+use super::words::{self, counted, share};
+use crate::engine::effect::{Cause, Certainty, Change, ChangeKind, ProofMinute, Verdict};
 use crate::http::Zone;
+use crate::record::matter::Standing;
 use crate::record::{Incident, IncidentRecord};
 
 /// Minutes in a row of the strip.
@@ -16,9 +17,9 @@ const ROW: usize = 60;
 const TIMELINE: usize = 40;
 
 /// Writes everything that is known of the event.
-pub fn write(record: &IncidentRecord, zone: &Zone, pen: Pen, minutes: bool, out: &mut String) {
+pub fn write((record, standing): (&IncidentRecord, Standing), zone: &Zone, pen: Pen, minutes: bool, out: &mut String) {
     let changes: Vec<&Change> = record.changes.iter().map(|entry| &entry.change).collect();
-    head(&record.incident, zone, pen, out);
+    head((&record.incident, standing), zone, pen, out);
     suspect(record.blamed(), pen, out);
     let proof = changes.iter().rev().map(|change| &change.proof).find(|proof| !proof.is_empty());
     if let Some(proof) = proof {
@@ -32,16 +33,16 @@ pub fn write(record: &IncidentRecord, zone: &Zone, pen: Pen, minutes: bool, out:
     timeline(&changes, zone, pen, out);
 }
 
-fn head(incident: &Incident, zone: &Zone, pen: Pen, out: &mut String) {
+fn head((incident, standing): (&Incident, Standing), zone: &Zone, pen: Pen, out: &mut String) {
     let Incident { event_id, streak_s, affected, .. } = incident;
     let scope = words::scope(incident.scope);
-    let title = format!("{}  {}, {scope}", words::name(incident), words::state(incident));
+    let title = format!("{}  {}, {scope}", words::name(incident), words::standing(standing));
     let _ = writeln!(out, "{}", pen.heading(&title));
     let minutes = counted(streak_s / 60, "minute");
     let _ =
         writeln!(out, "  impact     from {}, {minutes} of degradation proved", zone.stamp(incident.impact_started_at));
     for (name, at) in
-        [("declared", incident.declared_at), ("recovered", incident.recovered_at), ("resolved", incident.resolved_at)]
+        [("declared", incident.declared_at), ("back", incident.recovered_at), ("watched", incident.resolved_at)]
     {
         if let Some(at) = at {
             let _ = writeln!(out, "  {name:<10} {}", zone.stamp(at));
@@ -79,10 +80,10 @@ fn suspect(cause: Option<&Cause>, pen: Pen, out: &mut String) {
         return;
     };
     let name = words::suspect(&cause.suspect);
-    let _ = writeln!(out, "  {name}, confidence {} %", percent(cause.confidence));
+    let _ = writeln!(out, "  {name}, confidence {}", Certainty(cause.confidence));
     if let Some(second) = &cause.runner_up {
         let name = words::suspect(&second.suspect);
-        let _ = writeln!(out, "  runner-up: {name}, confidence {} %", percent(second.confidence));
+        let _ = writeln!(out, "  runner-up: {name}, confidence {}", Certainty(second.confidence));
     }
     if cause.inseparable {
         let _ = writeln!(out, "  cannot separate the two: they cover the same devices");
@@ -233,7 +234,7 @@ fn told(change: &Change) -> String {
         ChangeKind::Left => format!("{devices} left{few}"),
         ChangeKind::CauseChanged => match &change.cause {
             Some(cause) => {
-                format!("suspect is now {}, {} %", words::suspect(&cause.suspect), percent(cause.confidence))
+                format!("suspect is now {}, {}", words::suspect(&cause.suspect), Certainty(cause.confidence))
             }
             None => "no suspect any more".to_owned(),
         },
@@ -241,7 +242,7 @@ fn told(change: &Change) -> String {
             Some(miss) => format!("over, not declared: {}", words::near_miss(miss)),
             None => "the quality is back".to_owned(),
         },
-        ChangeKind::Resolved => "resolved".to_owned(),
+        ChangeKind::Resolved => "the watch ended, quiet with data".to_owned(),
     };
     if change.aliases.is_empty() { told } else { format!("{told}; {} is this one", change.aliases.join(", ")) }
 }

@@ -1,8 +1,9 @@
 //! Phrases that explanation and report share.
 
-use crate::engine::effect::{Forecast, NearMiss, Scope, StreakEnd, Suspect};
+use crate::engine::effect::{Certainty, Forecast, NearMiss, Scope, StreakEnd, Suspect};
 use crate::http::Zone;
-use crate::record::{Incident, IncidentState};
+use crate::record::Incident;
+use crate::record::matter::Standing;
 
 /// `1 device`, `2 devices`.
 pub fn counted(count: u64, one: &str) -> String {
@@ -58,7 +59,7 @@ pub fn forecast(forecast: &Forecast, zone: &Zone) -> String {
         Some(at) => format!("would be declared at {}", zone.time(at)),
         None => "suspended for lack of data".to_owned(),
     };
-    let mut text = format!("chance of the hour {} %, {due}", percent(forecast.chance));
+    let mut text = format!("chance of the hour {}, {due}", Certainty(forecast.chance));
     if forecast.scheduled > 0 {
         let devices = counted(u64::from(forecast.scheduled), "device");
         text.push_str(&format!("; {devices} not yet updated, {} at risk", forecast.at_risk));
@@ -66,15 +67,9 @@ pub fn forecast(forecast: &Forecast, zone: &Zone) -> String {
     text
 }
 
-/// Where an event stands, in words.
-pub fn state(incident: &Incident) -> &'static str {
-    match incident.state {
-        IncidentState::Warned => "warned of",
-        _ if incident.declared_at.is_none() => "near miss, not declared",
-        IncidentState::Declared => "declared",
-        IncidentState::Recovered => "recovered",
-        IncidentState::Resolved => "resolved",
-    }
+/// How far it has come, in one word for pages and terminal alike.
+pub fn standing(standing: Standing) -> &'static str {
+    standing.words().1
 }
 
 /// The scope in words.
@@ -105,7 +100,6 @@ mod tests {
 
     #[test]
     fn numbers_are_not_rounded_into_what_they_are_not() {
-        assert_eq!((percent(0.999), percent(1.0), percent(0.0)), (99, 100, 0));
         assert_eq!((share(0.002), share(0.634)), ("0.2 %".to_owned(), "63 %".to_owned()));
         assert_eq!((counted(1, "device"), counted(2, "device")), ("1 device".to_owned(), "2 devices".to_owned()));
     }

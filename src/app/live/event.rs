@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Verdict};
-use crate::engine::snapshot::{EventState, EventView, Snapshot};
+use crate::engine::effect::{Cause, Certainty, Change, ChangeKind, Scope, Verdict};
+use crate::engine::snapshot::{EventView, Snapshot};
 use crate::engine::time::Timestamp;
+use crate::record::matter::{self, Matter, Standing};
 
-use super::text::{count, devices, length, local_minute, local_time, percent, runner_up, suspect};
+use super::text::{count, devices, length, local_minute, local_time, runner_up, suspect};
 use super::{Moment, Paint, Scene};
 
 /// Most cells of a continuity strip: an hour and what the grace adds.
@@ -22,7 +23,9 @@ pub(super) fn line(change: &Change, moment: &Moment, scene: &Scene, paint: Paint
     let what = match change.kind {
         ChangeKind::EarlyWarning => paint.warn(format!("{:<9}", "warning")),
         ChangeKind::Declared => paint.bad(format!("{:<9}", "declared")),
-        ChangeKind::Recovered | ChangeKind::Resolved => paint.good(format!("{:<9}", change.kind.as_str())),
+        // Not the words of the incident's own states: for people it is not over with this.
+        ChangeKind::Recovered => paint.good(format!("{:<9}", "back")),
+        ChangeKind::Resolved => paint.good(format!("{:<9}", "watched")),
         ChangeKind::CauseChanged => paint.name(format!("{:<9}", "suspect")),
         ChangeKind::Joined | ChangeKind::Left => format!("{:<9}", change.kind.as_str()),
     };
@@ -52,7 +55,9 @@ fn sentence(change: &Change, moment: &Moment, scene: &Scene, paint: Paint) -> St
         ChangeKind::Recovered => {
             format!("{name}: the quality is back after {}, {members}", length(change.streak_s))
         }
-        ChangeKind::Resolved => format!("{name}: the detector is done with it, quiet with data since it recovered"),
+        ChangeKind::Resolved => {
+            format!("{name}: the detector is done with it, quiet with data since the quality is back")
+        }
         ChangeKind::Joined | ChangeKind::Left => format!("{name}: {members}"),
     }
 }
@@ -80,12 +85,12 @@ pub(super) fn folded(
 /// The state of things in one line, for where there is no panel.
 pub(super) fn status(moment: &Moment, scene: &Scene) -> String {
     let totals = &moment.snapshot.totals;
-    let clock = match worst(&moment.snapshot) {
+    let clock = match worst(moment) {
         None => "nothing on the clock".to_owned(),
-        Some(event) if event.state == EventState::Pending => {
-            format!("{} of {} on the clock", length(event.streak_s), length(event.hold_s))
+        Some(worst) if worst.standing == Standing::Warned => {
+            format!("{} of {} on the clock", length(worst.streak_s), length(worst.hold_s))
         }
-        Some(event) => event.incident.clone().unwrap_or_else(|| event.event_id.clone()),
+        Some(worst) => format!("{} is {}", worst.name, worst.standing.words().1),
     };
     format!(
         "{}  {:<9} {} of {} devices report, {} degraded, {clock}, {} reports/s",
@@ -113,7 +118,7 @@ pub(super) fn block(change: &Change, moment: &Moment, scene: &Scene, paint: Pain
     row("impact since", format!("{}, declared {declared}", paint.bold(minute(change.impact_started_at))));
     match &change.cause {
         Some(cause) => {
-            row("suspect", format!("{}, confidence {}", paint.name(suspect(cause)), percent(cause.confidence)));
+            row("suspect", format!("{}, confidence {}", paint.name(suspect(cause)), Certainty(cause.confidence)));
             row("runner-up", runner_up(cause).unwrap_or_else(|| "none".to_owned()));
         }
         None => row("suspect", "none named: the devices share nothing that explains it".to_owned()),
@@ -138,17 +143,9 @@ pub(super) fn block(change: &Change, moment: &Moment, scene: &Scene, paint: Pain
     lines
 }
 
-/// The event to look at first: declared before pending, fleet before isolated, the longest before the others.
-pub(super) fn worst(snapshot: &Snapshot) -> Option<&EventView> {
-    let rank = |event: &EventView| {
-        let state = match event.state {
-            EventState::Declared => 2,
-            EventState::Pending => 1,
-            EventState::Recovered => 0,
-        };
-        (state, event.scope == Scope::Fleet, event.members.len() > 1, event.streak_s)
-    };
-    snapshot.events.iter().max_by_key(|event| rank(event))
+/// What to look at first: see [`matter::open`].
+pub(super) fn worst(moment: &Moment) -> Option<Matter> {
+    matter::open(&moment.snapshot, &moment.board).into_iter().next()
 }
 
 fn view<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a EventView> {
@@ -174,7 +171,7 @@ fn members(change: &Change, snapshot: &Snapshot) -> String {
 
 fn blame(cause: Option<&Cause>, paint: Paint) -> String {
     match cause {
-        Some(cause) => format!("suspect {} ({})", paint.name(suspect(cause)), percent(cause.confidence)),
+        Some(cause) => format!("suspect {} ({})", paint.name(suspect(cause)), Certainty(cause.confidence)),
         None => "no common cause named".to_owned(),
     }
 }

@@ -5,10 +5,10 @@ use std::io;
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::snapshot::{EventState, EventView};
+use crate::engine::effect::Certainty;
+use crate::record::matter::{self, Matter, Standing};
 
-use super::event::worst;
-use super::text::{Paint, count, length, local_minute, local_time, local_weekday, percent, runner_up, suspect};
+use super::text::{Paint, count, length, local_minute, local_time, local_weekday, runner_up, suspect};
 use super::{Moment, Scene};
 
 /// Drawn at most so often a second.
@@ -87,9 +87,10 @@ impl Panel {
         rows.head.set_message(self.head(moment, scene));
         rows.devices.set_message(self.devices(moment));
         rows.rollout.set_message(self.rollout(moment, scene));
-        let event = worst(&moment.snapshot);
-        self.show_clock(&rows.clock, event, scene);
-        rows.suspect.set_message(self.suspect(moment, event, width));
+        let matters = matter::open(&moment.snapshot, &moment.board);
+        let worst = matters.first();
+        self.show_clock(&rows.clock, worst, scene);
+        rows.suspect.set_message(self.suspect(worst, matters.len().saturating_sub(1), width));
     }
 
     fn name(&self, name: &str) -> String {
@@ -139,53 +140,71 @@ impl Panel {
         format!("{}{}", self.name("update"), told.join(", "))
     }
 
-    fn show_clock(&self, clock: &ProgressBar, event: Option<&EventView>, scene: &Scene) {
+    fn show_clock(&self, clock: &ProgressBar, worst: Option<&Matter>, scene: &Scene) {
         let minute = |at| local_minute(at, scene.utc_offset_min);
-        let (colour, done, text) = match event {
-            None => ("dim", 0, self.paint.dim("nothing is degraded")),
-            Some(event) => {
-                let done = event.streak_s.min(event.hold_s) * STEPS / event.hold_s.max(1);
-                let streak = format!("{} of {}", length(event.streak_s.min(event.hold_s)), length(event.hold_s));
-                let incident = event.incident.as_deref().unwrap_or(&event.event_id);
-                match event.state {
-                    EventState::Declared => {
-                        let text = format!("{incident} for {}", length(event.streak_s));
-                        ("red", STEPS, self.paint.bad(text))
-                    }
-                    EventState::Recovered => ("green", STEPS, self.paint.good(format!("{incident} recovered"))),
-                    EventState::Pending if event.suspended => {
-                        ("yellow", done, format!("{}, no data", self.paint.warn(streak)))
-                    }
-                    EventState::Pending => {
-                        let full = event.declares_at.map_or(String::new(), |at| format!(", full at {}", minute(at)));
-                        ("yellow", done, format!("{}{full}", self.paint.warn(streak)))
-                    }
-                }
+        let (name, colour, done, text) = match worst {
+            None => ("one hour", "dim", 0, self.paint.dim("nothing is degraded")),
+            Some(worst) if worst.standing == Standing::Warned => {
+                let done = worst.streak_s.min(worst.hold_s) * STEPS / worst.hold_s.max(1);
+                let streak = self.paint.warn(format!(
+                    "{} of {}",
+                    length(worst.streak_s.min(worst.hold_s)),
+                    length(worst.hold_s)
+                ));
+                let rest = match worst.declares_at {
+                    _ if worst.suspended => ", no data".to_owned(),
+                    Some(at) => format!(", full at {}", minute(at)),
+                    None => String::new(),
+                };
+                ("one hour", "yellow", done, format!("{streak}{rest}"))
             }
+            Some(worst) => ("incident", colour_of(worst.standing), STEPS, self.standing(worst, &minute(worst.since))),
         };
-        clock.set_style(bar(self.paint, colour, &format!("{:<MARGIN$}", "one hour"), "{msg}"));
+        clock.set_style(bar(self.paint, colour, &format!("{name:<MARGIN$}"), "{msg}"));
         clock.set_position(done);
         clock.set_message(text);
     }
 
-    fn suspect(&self, moment: &Moment, event: Option<&EventView>, width: usize) -> String {
-        let Some(event) = event else { return format!("{}{}", self.name("suspect"), self.paint.dim("none")) };
-        let others = match moment.snapshot.events.len() - 1 {
+    /// `INC-2026-0001 pending permanent fix, since 02:01, 599 of 600 open`.
+    fn standing(&self, worst: &Matter, since: &str) -> String {
+        let (name, word) = (&worst.name, worst.standing.words().1);
+        let text = format!("{name} {word}, since {since}, {} of {} open", count(worst.affected), count(worst.of));
+        match colour_of(worst.standing) {
+            "red" => self.paint.bad(text),
+            "yellow" => self.paint.warn(text),
+            _ => self.paint.good(text),
+        }
+    }
+
+    fn suspect(&self, worst: Option<&Matter>, others: usize, width: usize) -> String {
+        let Some(worst) = worst else { return format!("{}{}", self.name("suspect"), self.paint.dim("none")) };
+        let others = match others {
             0 => String::new(),
             others => self.paint.dim(format!("; {others} smaller")),
         };
         let row = |second: String| {
-            let blame = match &event.cause {
-                Some(cause) => format!("{} {}{second}", self.paint.name(suspect(cause)), percent(cause.confidence)),
-                None if event.members.len() == 1 => format!("none: {} alone", event.members[0]),
-                None => "none named yet".to_owned(),
+            let blame = match (&worst.cause, &worst.only) {
+                (Some(cause), _) => {
+                    format!("{} {}{second}", self.paint.name(suspect(cause)), Certainty(cause.confidence))
+                }
+                (None, Some(device)) => format!("none: {device} alone"),
+                (None, None) => "none named yet".to_owned(),
             };
             format!("{}{blame}{others}", self.name("suspect"))
         };
         // The runner-up is the first to go where there is no room for everything.
-        let second = event.cause.as_ref().and_then(runner_up).map(|second| format!(", then {second}"));
+        let second = worst.cause.as_ref().and_then(runner_up).map(|second| format!(", then {second}"));
         let whole = row(second.unwrap_or_default());
         if console::measure_text_width(&whole) < width { whole } else { row(String::new()) }
+    }
+}
+
+/// The colour of how serious it is.
+fn colour_of(standing: Standing) -> &'static str {
+    match standing {
+        standing if standing.is_unmitigated() => "red",
+        standing if standing.is_active() => "yellow",
+        _ => "green",
     }
 }
 

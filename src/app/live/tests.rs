@@ -3,7 +3,7 @@ use std::sync::Arc;
 use console::measure_text_width;
 
 use super::*;
-use crate::engine::effect::{Cause, ProofMinute, RunnerUp, Scope, Severity, Suspect, Verdict};
+use crate::engine::effect::{Cause, Certainty, ProofMinute, RunnerUp, Scope, Severity, Suspect, Verdict};
 use crate::engine::snapshot::{EventState, EventView};
 
 const START: Timestamp = Timestamp::from_ms(1_795_021_200_000);
@@ -75,7 +75,7 @@ fn moment(state: EventState) -> Moment {
         evidence: vec!["https p95 delay".into()],
     };
     let snapshot = Arc::new(Snapshot { events: vec![event], ..Snapshot::default() });
-    Moment { now: START.plus_ms(2_400_000), snapshot, rate: 1_234.4, acked: 56_789, speed: 60.0 }
+    Moment { now: START.plus_ms(2_400_000), snapshot, board: Arc::default(), rate: 1_234.4, acked: 56_789, speed: 60.0 }
 }
 
 #[test]
@@ -154,16 +154,20 @@ fn numbers_and_times_read_as_people_write_them() {
     assert_eq!(local_time(START, 540), "02:00:00");
     assert_eq!(text::local_weekday(START, 540), "Thu");
     assert_eq!(text::local_weekday(START, 0), "Wed");
-    assert_eq!([text::percent(1.0), text::percent(0.0), text::percent(0.956)], ["over 99 %", "under 1 %", "96 %"]);
+    assert_eq!([1.0, 0.0, 0.956].map(|share| Certainty(share).to_string()), ["over 99 %", "under 1 %", "96 %"]);
     assert_eq!([text::length(2_300), text::length(3_600), text::length(4_000)], ["38:20", "60:00", "1:06:40"]);
 }
 
 #[test]
-fn the_first_event_to_look_at_is_the_declared_one() {
-    let mut snapshot = Snapshot::clone(&moment(EventState::Pending).snapshot);
+fn the_first_to_look_at_is_the_declared_one() {
+    let mut moment = moment(EventState::Pending);
+    let mut snapshot = Snapshot::clone(&moment.snapshot);
     let mut declared = snapshot.events[0].clone();
     (declared.event_id, declared.state, declared.streak_s) = ("E-0002".into(), EventState::Declared, 10);
     snapshot.events.push(declared);
-    assert_eq!(event::worst(&snapshot).unwrap().event_id, "E-0002");
-    assert!(event::worst(&Snapshot::default()).is_none());
+    moment.snapshot = Arc::new(snapshot);
+    assert_eq!(event::worst(&moment).unwrap().name, "E-0002");
+    assert!(event::status(&moment, &scene()).contains("E-0002 is declared"));
+    moment.snapshot = Arc::default();
+    assert!(event::worst(&moment).is_none());
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use console::{measure_text_width, style};
 
-use crate::engine::effect::Cause;
+use crate::engine::effect::{Cause, Certainty};
 use crate::engine::time::Timestamp;
 
 /// Colours, or none: on a terminal that can show them, and unless `NO_COLOR` is set.
@@ -94,15 +94,6 @@ pub(super) fn length(seconds: u64) -> String {
     }
 }
 
-/// A share in per cent; neither `0 %` nor `100 %`, because neither is ever certain.
-pub(super) fn percent(share: f64) -> String {
-    match share * 100.0 {
-        p if p >= 99.5 => "over 99 %".to_owned(),
-        p if p < 1.0 => "under 1 %".to_owned(),
-        p => format!("{p:.0} %"),
-    }
-}
-
 /// `text` in lines of at most `width`, broken at spaces; all but the first are set in by `indent`.
 pub(super) fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
     let mut lines = Vec::new();
@@ -129,5 +120,5 @@ pub(super) fn suspect(cause: &Cause) -> String {
 pub(super) fn runner_up(cause: &Cause) -> Option<String> {
     let second = cause.runner_up.as_ref()?;
     let apart = if cause.inseparable { ", on the same devices" } else { "" };
-    Some(format!("{} {} ({}{apart})", second.suspect.kind, second.suspect.value, percent(second.confidence)))
+    Some(format!("{} {} ({}{apart})", second.suspect.kind, second.suspect.value, Certainty(second.confidence)))
 }

@@ -11,6 +11,7 @@ use super::ladder::{Claim, Ladder, Rung, Stamp, Step};
 use super::milestone::{Milestone, Milestones};
 use super::muster::Muster;
 use super::state::State;
+use super::way::Way;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Scope};
 use crate::engine::time::Timestamp;
@@ -42,6 +43,7 @@ pub struct Case {
     /// Other numbers under which people may have heard of it.
     pub aliases: BTreeSet<String>,
     pub milestones: Milestones,
+    pub way: Way,
     pub muster: Muster,
     pub countermeasures: Countermeasures,
     /// Name of the fix that can be had.
@@ -88,6 +90,8 @@ impl Case {
         milestones.set(Milestone::ImpactStarted, opening.impact_started_at);
         milestones.set(Milestone::Detected, opening.detected_at);
         milestones.set(Milestone::Declared, opening.declared_at);
+        let mut way = Way::default();
+        way.reach(State::Declared, opening.declared_at);
         let mut case = Self {
             version: 1,
             state: State::Declared,
@@ -97,6 +101,7 @@ impl Case {
             event_ids: BTreeSet::from([opening.event_id.clone()]),
             aliases: BTreeSet::new(),
             milestones,
+            way,
             muster: Muster::default(),
             countermeasures: Countermeasures::default(),
             released: None,
@@ -171,10 +176,17 @@ impl Case {
             Action::Joined { devices } => self.join(devices, *at),
             Action::Relapsed { devices } => {
                 self.each(devices, *at, |rung| rung.relapse(*at));
-                self.milestones.clear(Milestone::Mitigated);
+                self.way.lose(*at);
             }
             Action::CauseChanged { cause } => self.cause.clone_from(cause),
-            Action::Moved { to, .. } => self.moved(*to),
+            Action::Moved { to, .. } => self.moved(*to, *at),
+            // That the quality is back once more is told by the way: the first time stays.
+            Action::Timed { milestone: Milestone::Mitigated, reason: None, .. } => {
+                self.way.come_back(*at);
+                if self.milestones.get(Milestone::Mitigated).is_none() {
+                    self.milestones.set(Milestone::Mitigated, *at);
+                }
+            }
             Action::Timed { milestone, instant, .. } => self.milestones.set(*milestone, *instant),
             Action::Noted { told: true, .. } => self.told_at = *at,
             Action::Noted { .. } => {}
@@ -249,7 +261,7 @@ impl Case {
                 None => self.ladder.insert(device.clone(), Rung::joined(at, branch.clone(), customer.clone())),
             }
         }
-        self.milestones.clear(Milestone::Mitigated);
+        self.way.lose(at);
     }
 
     fn absorb(&mut self, devices: &[(DeviceId, Rung)], at: Timestamp) {
@@ -261,13 +273,14 @@ impl Case {
             self.each(from_ref(device), at, |_| ());
         }
         if !self.is_mitigated() {
-            self.milestones.clear(Milestone::Mitigated);
+            self.way.lose(at);
         }
     }
 
     /// What goes with a new state.
-    fn moved(&mut self, to: State) {
+    fn moved(&mut self, to: State, at: Timestamp) {
         let back = to < self.state;
+        self.way.reach(to, at);
         self.state = to;
         if back {
             self.milestones.clear(Milestone::Resolved);

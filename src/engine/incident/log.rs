@@ -44,7 +44,7 @@ impl<'a> Log<'a> {
         // After the resolution, what belongs to the way there is no milestone of it any more.
         let is_timely = |milestone| from.is_active() || milestone > Milestone::Resolved;
         if let Some(milestone) = trigger.milestone().filter(|milestone| is_timely(*milestone))
-            && self.case().milestones.get(milestone).is_none()
+            && (self.case().milestones.get(milestone).is_none() || is_again(self.case(), milestone))
         {
             self.push(Action::Timed { milestone, instant: self.now, reason: None });
         }
@@ -96,6 +96,11 @@ impl<'a> Log<'a> {
         }
         self.trigger(Trigger::Reopened);
     }
+}
+
+/// Whether the milestone, reached before and lost, is reached again: only the quality comes and goes within one life.
+fn is_again(case: &Case, milestone: Milestone) -> bool {
+    milestone == Milestone::Mitigated && !case.way.is_back()
 }
 
 impl Case {

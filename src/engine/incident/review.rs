@@ -15,6 +15,7 @@ use super::milestone::Milestone;
 use super::muster::Seat;
 use super::notice::{Audience, NoticeKind};
 use super::state::State;
+use super::way::Lapse;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Scope};
 use crate::engine::time::{MINUTE_MS, Timestamp};
@@ -40,7 +41,10 @@ pub struct Review {
     pub cause: Option<Cause>,
     /// What the permanent fix was, once released.
     pub fix: Option<String>,
+    /// In the order of time.
     pub milestones: Vec<Lasted>,
+    /// When the quality, back before, was lost again.
+    pub lapses: Vec<Lapse>,
     /// Minutes in which devices were affected, added up.
     pub impact_min: u64,
     /// By device; the most affected first.
@@ -373,6 +377,7 @@ impl Draft<'_> {
             cause: case.cause.clone(),
             fix: case.released.clone(),
             milestones: lasted(case),
+            lapses: case.way.lapses().to_vec(),
             impact_min: devices.iter().map(|device| device.impact_min).sum(),
             branches: branches(&devices),
             devices,
@@ -418,7 +423,9 @@ fn lasted(case: &Case) -> Vec<Lasted> {
         from_impact_s: (at.since_ms(impact) / 1_000).max(0) as u64,
         from_declaration_s: u64::try_from(at.since_ms(declared) / 1_000).ok().filter(|_| at >= declared),
     };
-    case.milestones.iter().map(lasted).collect()
+    let mut found: Vec<Lasted> = case.milestones.iter().map(lasted).collect();
+    found.sort_by_key(|lasted| lasted.at);
+    found
 }
 
 fn branches(devices: &[DeviceImpact]) -> Vec<BranchImpact> {

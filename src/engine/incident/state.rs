@@ -63,20 +63,6 @@ impl State {
         Self::Closed,
     ];
 
-    /// The instant that is written when the state is reached; a state that was skipped has none.
-    pub const fn milestone(self) -> Milestone {
-        match self {
-            Self::Declared => Milestone::Declared,
-            Self::Mustered => Milestone::Mustered,
-            Self::WorkaroundAvailable => Milestone::WorkaroundAvailable,
-            Self::PendingPermanentFix => Milestone::Mitigated,
-            Self::Fixing => Milestone::FixAvailable,
-            Self::Resolved => Milestone::Resolved,
-            Self::Reviewed => Milestone::Reviewed,
-            Self::Closed => Milestone::Closed,
-        }
-    }
-
     /// The state's name, as stored, in JSON and in metric labels.
     pub const fn as_str(self) -> &'static str {
         match self {

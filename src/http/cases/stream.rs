@@ -1,7 +1,8 @@
 //! What changes, as server-sent events.
 //!
 //! An event named `case` says which incident changed, its version, what happened and to which devices; whoever shows it
-//! fetches it anew. `fleet` says that there is a new picture of the fleet, and of which instant. `missed` says that some changes
+//! fetches it anew. `fleet` says that there is a new picture of the fleet, of which instant, and
+//! what is the worst that is open. `missed` says that some changes
 //! were lost on the way: fetch everything. A stream ends after some minutes, and a
 //! browser begins it again by itself: with that the session or token is looked at anew, so one that has ended hears nothing
 //! for long.
@@ -32,6 +33,7 @@ use crate::http::problem::Problem;
 use crate::http::room::{Share, Shares, key_of};
 use crate::record::access::{Principal, Role};
 use crate::record::desk::{CaseDesk, CaseUpdate};
+use crate::record::matter;
 
 /// Streams at a time: each holds a connection, and pages need some too.
 const AT_A_TIME: usize = 128;
@@ -112,7 +114,7 @@ struct Listener {
 
 /// Changes of incidents, as server-sent events.
 #[utoipa::path(get, path = "/api/v1/cases/stream", tag = "incidents", responses(
-    (status = 200, description = "Events named `case` (number, version, at, actions, devices), `fleet` (at) and `missed`",
+    (status = 200, description = "Events named `case` (number, version, at, actions, devices), `fleet` (at, worst) and `missed`",
      content_type = "text/event-stream", body = String),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
@@ -186,8 +188,14 @@ impl Listener {
     /// A picture of the fleet that was not told yet.
     fn look(&mut self) -> Option<Event> {
         let at = self.snapshot.load().at;
-        (at != std::mem::replace(&mut self.seen_at, at))
-            .then(|| Event::default().event("fleet").data(format!("{{\"at\":{}}}", at.as_ms())))
+        (at != std::mem::replace(&mut self.seen_at, at)).then(|| {
+            // Whoever sees only the own branch is not told of others' devices.
+            let worst = (self.principal.role != Role::Branch)
+                .then(|| matter::open(&self.snapshot.load(), &self.desk.board()).into_iter().next())
+                .flatten();
+            let data = serde_json::json!({ "at": at, "worst": worst });
+            Event::default().event("fleet").data(data.to_string())
+        })
     }
 
     /// What of an update is the principal's business.

@@ -12,6 +12,7 @@ use crate::engine::incident::closure::Obstacles;
 use crate::engine::incident::countermeasure::Standing;
 use crate::engine::incident::ladder::Progress;
 use crate::engine::incident::muster::PostStatus;
+use crate::engine::incident::way::Lapse;
 use crate::engine::incident::{Burndown, Case, Exception, Fix, LifeSettings, Rung, State, Step};
 use crate::engine::time::Timestamp;
 use crate::record::access::Principal;
@@ -155,6 +156,11 @@ pub(in crate::http) struct CaseView {
     followed_by: Vec<String>,
     /// Milestone to instant.
     milestones: BTreeMap<&'static str, i64>,
+    /// State to the instant at which the incident first came to it; one that was skipped has none.
+    reached: BTreeMap<&'static str, i64>,
+    /// When the quality, back before, was lost again, and when it came back.
+    #[schema(value_type = Vec<Object>)]
+    lapses: Vec<Lapse>,
     /// How many of the devices that you may see stand on each step of the ladder.
     steps: BTreeMap<&'static str, u32>,
     /// Signed off and not done; not among `steps`.
@@ -222,6 +228,11 @@ impl CaseView {
             measured_s: case.opening.measured_s,
             follows: case.opening.follows.clone(),
             followed_by: case.followed_by.clone(),
+            reached: State::ALL
+                .into_iter()
+                .filter_map(|state| Some((state.as_str(), case.way.reached(state)?.as_ms())))
+                .collect(),
+            lapses: case.way.lapses().to_vec(),
             milestones: case.milestones.iter().map(|(milestone, at)| (milestone.as_str(), at.as_ms())).collect(),
             steps,
             excepted,

@@ -39,6 +39,9 @@ pub(in crate::http) struct CaseText {
     pub(in crate::http) milestones_note: &'static str,
     pub(in crate::http) after_declaration: fn(&str) -> String,
     pub(in crate::http) before_declaration: fn(&str) -> String,
+    /// From when to when the quality was lost again.
+    pub(in crate::http) lapsed: fn(&str, &str) -> String,
+    pub(in crate::http) lapses: fn(&str) -> String,
 
     pub(in crate::http) people: &'static str,
     pub(in crate::http) seat: &'static str,

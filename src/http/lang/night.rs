@@ -29,13 +29,12 @@ pub(in crate::http) struct NightText {
     pub(in crate::http) and_more: fn(usize) -> String,
     pub(in crate::http) cut: &'static str,
     pub(in crate::http) why: &'static str,
-    pub(in crate::http) state_near_miss: &'static str,
     pub(in crate::http) near_miss: fn(&NearMiss) -> String,
 
     pub(in crate::http) aliases: &'static str,
     pub(in crate::http) change_near_miss: &'static str,
     pub(in crate::http) change_aliases: fn(&str) -> String,
-    pub(in crate::http) forecast: fn(u32) -> String,
+    pub(in crate::http) forecast: fn(&str) -> String,
     pub(in crate::http) forecast_due: fn(&str) -> String,
     pub(in crate::http) forecast_risk: fn(u32, u32) -> String,
     pub(in crate::http) evidence: &'static str,
@@ -84,7 +83,6 @@ pub(super) static EN: NightText = NightText {
     and_more: |n| format!("and {n} more"),
     cut: "There were more events than a report looks at: choose a shorter time.",
     why: "Why not declared",
-    state_near_miss: "near miss",
     near_miss: |miss| {
         let (length, hold) = (miss.length_min, miss.hold_min);
         let then = match miss.end {
@@ -98,7 +96,7 @@ pub(super) static EN: NightText = NightText {
     aliases: "Also told as",
     change_near_miss: "Over, not declared",
     change_aliases: |names| format!("{names} proved to be this incident"),
-    forecast: |percent| format!("Chance of the hour: {percent} %."),
+    forecast: |chance| format!("Chance of the hour: {chance}."),
     forecast_due: |at| format!("Would be declared at {at}."),
     forecast_risk: |scheduled, at_risk| {
         format!("{scheduled} devices have not taken it yet; about {at_risk} of them would be hit.")
@@ -155,7 +153,6 @@ pub(super) static JA: NightText = NightText {
     and_more: |n| format!("ほか{n}台"),
     cut: "事象が多いため一部のみ表示しています。時間帯を短くしてください。",
     why: "至らなかった理由",
-    state_near_miss: "重大障害に至らず",
     near_miss: |miss| {
         let (length, hold) = (miss.length_min, miss.hold_min);
         let then = match miss.end {
@@ -169,7 +166,7 @@ pub(super) static JA: NightText = NightText {
     aliases: "統合された番号",
     change_near_miss: "終了(重大障害に至らず)",
     change_aliases: |names| format!("{names} は本障害と同一と判明"),
-    forecast: |percent| format!("1時間に達する見込み: {percent}%。"),
+    forecast: |chance| format!("1時間に達する見込み: {chance}。"),
     forecast_due: |at| format!("このまま続くと {at} に判定されます。"),
     forecast_risk: |scheduled, at_risk| format!("未適用の装置 {scheduled}台、うち約{at_risk}台に影響の見込み。"),
     evidence: "原因の候補の根拠",

@@ -108,7 +108,7 @@ fn states(view: &View<'_>, case: &Case) -> Markup {
                 std::cmp::Ordering::Equal => ("here", "\u{25cf}", text.state_now),
                 std::cmp::Ordering::Greater => ("ahead", "\u{25cb}", text.state_ahead),
             };
-            @let reached = case.milestones.get(state.milestone()).filter(|_| class != "ahead");
+            @let reached = case.way.reached(state).filter(|_| class != "ahead");
             @let mark = if class == "behind" && reached.is_none() { "\u{2013}" } else { mark };
             li class=(class) aria-current=[(class == "here").then_some("step")] {
                 span.mark aria-hidden="true" { (mark) } span.hidden { (word) ": " }
@@ -175,7 +175,7 @@ fn milestones(view: &View<'_>, case: &Case, path: &str) -> Markup {
     html! {
         section id="milestones" data-live="" aria-labelledby="milestones-title" {
             h2 id="milestones-title" { (text.milestones) }
-            dl.facts { @for milestone in Milestone::ALL {
+            dl.facts { @for milestone in in_order(case) {
                 dt { ((text.milestone)(milestone)) }
                 dd { @match case.milestones.get(milestone) {
                     None => span.note { (view.text().not_yet) },
@@ -186,6 +186,7 @@ fn milestones(view: &View<'_>, case: &Case, path: &str) -> Markup {
                             span.note { ((text.criterion)(&hours(case.opening.criterion_s), &hours(case.opening.measured_s))) }
                         } @else if apart > 0 { span.note { ((text.after_declaration)(&hours(apart.unsigned_abs()))) } }
                         @else { span.note { ((text.before_declaration)(&hours(apart.unsigned_abs()))) } }
+                        @if milestone == Milestone::Mitigated { (lapses(view, case)) }
                     }
                 } }
             } }
@@ -196,6 +197,23 @@ fn milestones(view: &View<'_>, case: &Case, path: &str) -> Markup {
             }
         }
     }
+}
+
+/// The milestones as they came, then those that are ahead.
+fn in_order(case: &Case) -> Vec<Milestone> {
+    let mut milestones = Milestone::ALL.to_vec();
+    milestones.sort_by_key(|milestone| case.milestones.get(*milestone).map_or(i64::MAX, |at| at.as_ms()));
+    milestones
+}
+
+/// When the quality was lost again, beside the first time that it was back.
+fn lapses(view: &View<'_>, case: &Case) -> Markup {
+    let text = view.lang.case();
+    let at = |instant| view.zone.date_time(instant, view.lang);
+    html! { @for lapse in case.way.lapses() { p.note { (match lapse.back_at {
+        Some(back) => (text.lapsed)(&at(lapse.lost_at), &at(back)),
+        None => (text.lapses)(&at(lapse.lost_at)),
+    }) } } }
 }
 
 /// What the detector wrote: evidence, proof, damage, its decisions, those about updates.

@@ -166,7 +166,7 @@ pub(super) fn forecast(view: &View<'_>, forecast: &Forecast) -> Markup {
     let text = view.night();
     html! {
         p.note {
-            ((text.forecast)(percent(forecast.chance)))
+            ((text.forecast)(&view.certainty(forecast.chance)))
             @if let Some(at) = forecast.declares_at { " " ((text.forecast_due)(&view.zone.time(at))) }
             @if forecast.scheduled > 0 { " " ((text.forecast_risk)(forecast.scheduled, forecast.at_risk)) }
         }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use super::fresh::{self, Fresh};
+use crate::engine::effect::Certainty;
 use crate::engine::time::Timestamp;
 use crate::http::access::FORM_FIELD;
 use crate::http::assets::{SCRIPT_PATH, STYLE_PATH};
@@ -98,6 +99,12 @@ impl View<'_> {
     /// A length on the one-hour clock, in minutes.
     pub(super) fn minutes(&self, seconds: u64) -> String {
         (self.text().minutes)(seconds / 60)
+    }
+
+    /// A confidence, of which nothing is ever certain.
+    pub(super) fn certainty(&self, confidence: f64) -> String {
+        let certainty = Certainty(confidence);
+        self.lang.pick((certainty.in_japanese(), certainty.to_string()))
     }
 
     /// An instant with its date.

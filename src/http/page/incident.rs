@@ -9,14 +9,15 @@ use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
 use super::gate;
 use super::now::unreadable;
-use super::parts::{self, event_name, incident_table, state_badge};
+use super::parts::{self, event_name, incident_table};
 use super::strip;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Change, ChangeKind};
 use crate::engine::incident::CaseSummary;
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::http::work::Act;
-use crate::record::{Incident, IncidentRecord, IncidentState, Membership, RecordedChange, StoreError};
+use crate::record::matter::Standing;
+use crate::record::{Incident, IncidentRecord, Membership, RecordedChange, StoreError};
 
 /// Seconds after which the list, and the page of an open event, reload without JavaScript.
 const REFRESH_S: u32 = 30;
@@ -33,7 +34,7 @@ pub(super) fn list(view: &View<'_>, listed: Result<Vec<Incident>, StoreError>, l
         h1 { (text.nav_incidents) }
         @match &listed {
             Ok(incidents) if incidents.is_empty() => p { (text.no_incidents) },
-            Ok(incidents) => (incident_table(view, incidents, lives)),
+            Ok(incidents) => (incident_table(view, incidents, |event| Standing::among(event, lives))),
             Err(error) => p { (unreadable(view, error)) },
         }
     };
@@ -68,7 +69,7 @@ pub(super) fn page(
         ));
     }
     let facts = Facts::new(record.as_ref(), live)?;
-    let open = facts.state != IncidentState::Resolved && !facts.is_near_miss();
+    let open = facts.standing != Standing::Ended && !facts.is_near_miss();
     let body = html! {
         h1 { (facts.name) " " (facts.badge(view)) }
         @if let Some(note) = note { p { (note) } }
@@ -102,7 +103,7 @@ pub(super) fn page(
 /// The event as the record tells it, and fresher where it is still open.
 struct Facts<'a> {
     name: &'a str,
-    state: IncidentState,
+    standing: Standing,
     live: Option<&'a EventView>,
     incident: Option<&'a Incident>,
 }
@@ -114,8 +115,9 @@ impl<'a> Facts<'a> {
         let number = live.and_then(|event| event.incident.as_deref());
         let number = number.or_else(|| incident.and_then(|incident| incident.number.as_deref()));
         let event_id = live.map(|event| &*event.event_id).or_else(|| incident.map(|incident| &*incident.event_id))?;
-        let state = live.map(|event| parts::recorded_state(event.state)).or_else(|| incident.map(|i| i.state))?;
-        Some(Self { name: event_name(number, event_id), state, live, incident })
+        let open = live.map(|event| Standing::of_event(event.state, None));
+        let standing = open.or_else(|| incident.map(|incident| Standing::of_record(incident, None)))?;
+        Some(Self { name: event_name(number, event_id), standing, live, incident })
     }
 
     /// The suspect, as of the last tick where the event is open.
@@ -130,10 +132,7 @@ impl<'a> Facts<'a> {
     }
 
     fn badge(&self, view: &View<'_>) -> Markup {
-        match (self.live, self.incident) {
-            (None, Some(incident)) => parts::incident_badge(view, incident),
-            _ => state_badge(view.text(), self.state),
-        }
+        parts::standing_badge(view, self.standing)
     }
 }
 

@@ -4,13 +4,14 @@ use maud::{Markup, html};
 
 use super::frame::{Place, View, framed};
 use super::fresh::{self, Fresh};
-use super::parts::{self, Tone, banner, encode, event_name, incident_table, state_badge};
+use super::parts::{self, Tone, banner, encode, event_name, incident_table};
 use super::{case, channels, gate, people};
-use crate::engine::incident::{Case, CaseSummary};
-use crate::engine::snapshot::{EventState, EventView, Snapshot};
+use crate::engine::incident::CaseSummary;
+use crate::engine::snapshot::{EventView, Snapshot};
 use crate::http::health::Latch;
 use crate::http::lang::story;
 use crate::record::desk::CaseBoard;
+use crate::record::matter::{self, Matter, Standing};
 use crate::record::standing::Board;
 use crate::record::{GateBoard, Incident, StoreError};
 
@@ -20,6 +21,9 @@ const REFRESH_S: u32 = 10;
 /// Open events shown in full.
 const SHOWN: usize = 20;
 
+/// What else is open, beside the worst, that is named in its banner.
+const LESSER: usize = 4;
+
 pub(super) fn page(
     view: &View<'_>,
     snapshot: &Snapshot,
@@ -28,14 +32,16 @@ pub(super) fn page(
     (cases, lives): (&CaseBoard, &[CaseSummary]),
 ) -> Markup {
     let text = view.text();
-    let mut events: Vec<&EventView> = snapshot.events.iter().collect();
-    events.sort_by_key(|event| std::cmp::Reverse((rank(event.state), event.streak_s, event.members.len())));
+    let matters = matter::open(snapshot, cases);
     // An event that people work on is told as their incident.
-    let worked_on = |event: &&&EventView| cases.cases.iter().any(|case| case.event_ids.contains(&event.event_id));
-    let others: Vec<&EventView> = events.iter().filter(|event| !worked_on(event)).copied().collect();
+    let others: Vec<&EventView> = matters
+        .iter()
+        .filter_map(|matter| snapshot.events.iter().find(|event| name_of(event) == matter.name))
+        .filter(|event| !cases.cases.iter().any(|case| case.event_ids.contains(&event.event_id)))
+        .collect();
     let body = html! {
         div id="banners" data-live="" {
-            (banners(view, (snapshot, latches), &events, cases)) (channels::trouble(view, channels)) (gate::held(view, board))
+            (banners(view, (snapshot, latches), &matters)) (channels::trouble(view, channels)) (gate::held(view, board))
         }
         (figures(view, snapshot))
         (open_cases(view, cases))
@@ -50,20 +56,14 @@ pub(super) fn page(
             @match &recent {
                 Ok(list) if list.is_empty() => p { (text.no_incidents) },
                 Ok(list) => {
-                    (incident_table(view, list, lives))
+                    (incident_table(view, list, |event| Standing::among(event, lives)))
                     p.screen { a href=(view.link("/incidents", "")) { (text.all_incidents) } }
                 }
                 Err(error) => p { (unreadable(view, error)) },
             }
         }
     };
-    framed(
-        view,
-        &title(view, &events, cases),
-        Place::Now,
-        Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) },
-        &body,
-    )
+    framed(view, &title(view, &matters), Place::Now, Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) }, &body)
 }
 
 /// Tells the reader in short; the log tells why.
@@ -72,69 +72,76 @@ pub(super) fn unreadable(view: &View<'_>, error: &StoreError) -> Markup {
     html! { (parts::badge(Tone::Unknown, view.text().record_unreadable)) " (" code { (error.reason()) } ")" }
 }
 
-const fn rank(state: EventState) -> u8 {
-    match state {
-        EventState::Declared => 2,
-        EventState::Pending => 1,
-        EventState::Recovered => 0,
-    }
+fn name_of(event: &EventView) -> &str {
+    event_name(event.incident.as_deref(), &event.event_id)
 }
 
 /// The title of the browser's tab: the worst comes first, so that it can be read there.
-fn title(view: &View<'_>, events: &[&EventView], cases: &CaseBoard) -> String {
+fn title(view: &View<'_>, matters: &[Matter]) -> String {
+    matters.first().map_or_else(|| view.text().nav_now.to_owned(), |worst| headline(view, worst))
+}
+
+/// `Major incident INC-2026-0001: pending permanent fix`.
+fn headline(view: &View<'_>, matter: &Matter) -> String {
     let text = view.text();
-    match (events.first(), pending(cases).next()) {
-        (Some(event), case) if event.state != EventState::Recovered || case.is_none() => {
-            let (_, word, _) = standing(view, event.state, 1);
-            format!("{word} {}", event_name(event.incident.as_deref(), &event.event_id))
-        }
-        (_, Some(case)) => format!("{} {}", (view.lang.case().state)(case.state), case.number()),
-        _ => text.nav_now.to_owned(),
+    let word = view.lang.pick(matter.standing.words());
+    match matter.standing {
+        Standing::Incident(_) => (text.headline)(text.major, &matter.name, word),
+        Standing::Warned => (text.headline)(text.warning, &matter.name, ""),
+        _ => (text.headline)(text.watched, &matter.name, word),
     }
 }
 
-/// Incidents with devices that are not done: however quiet the fleet is, they are not over.
-fn pending(cases: &CaseBoard) -> impl Iterator<Item = &Case> {
-    cases.cases.iter().map(AsRef::as_ref).filter(|case| case.state.is_active())
-}
-
-fn standing(view: &View<'_>, state: EventState, count: usize) -> (Tone, &'static str, String) {
+/// Since when, how many, and how far the clock is.
+fn scale(view: &View<'_>, matter: &Matter) -> String {
     let text = view.text();
-    match state {
-        EventState::Declared => (Tone::Bad, text.major, (text.major_detail)(count)),
-        EventState::Pending => (Tone::Warn, text.warning, (text.warning_detail)(count)),
-        EventState::Recovered => (Tone::Good, text.recovering, text.recovering_detail.to_owned()),
-    }
+    let lasting = u64::try_from(view.now.since_ms(matter.since)).unwrap_or(0) / 1_000;
+    let since = (text.since)(&view.zone.date_time(matter.since, view.lang), &view.duration(lasting));
+    let many = if matches!(matter.standing, Standing::Incident(_)) {
+        (text.not_done)(matter.affected, matter.of)
+    } else {
+        (text.affected_of)(matter.affected, matter.of)
+    };
+    let clock = (matter.standing == Standing::Warned).then(|| {
+        format!(" {}: {}", text.clock, (text.clock_of)(&view.minutes(matter.streak_s), &view.minutes(matter.hold_s)))
+    });
+    format!("{since} {many}{}", clock.unwrap_or_default())
 }
 
-/// First what keeps the detector from seeing, then the worst that it sees. It does not say that all is well while it is blind, nor
-/// while an incident has devices that are not done.
-fn banners(
-    view: &View<'_>,
-    (snapshot, latches): (&Snapshot, &[Latch]),
-    events: &[&EventView],
-    cases: &CaseBoard,
-) -> Markup {
+/// What keeps the detector from seeing is said always; then the worst that is open, with its number, since when and how many; then
+/// what else is open. It does not say that all is well while it is blind, nor while an incident has devices that are not done.
+fn banners(view: &View<'_>, (snapshot, latches): (&Snapshot, &[Latch]), matters: &[Matter]) -> Markup {
     let text = view.text();
     let blind = blindness(view, snapshot, latches);
-    let left: u64 = pending(cases).map(|case| case.open_devices().count() as u64).sum();
-    let worst = events.first().filter(|event| event.state != EventState::Recovered || left == 0);
+    let path = |matter: &Matter| view.link(&format!("/incidents/{}", encode(&matter.name)), "");
     html! {
-        @if snapshot.at.as_ms() == 0 {
-            (banner(Tone::Unknown, "h1", text.starting, &html! { p { (text.starting_detail) } }))
-        } @else if let Some(why) = &blind {
-            (banner(Tone::Unknown, "h1", text.blind, why))
+        @if let Some(worst) = matters.first() {
+            (banner(parts::tone_of(worst.standing), "h1", &headline(view, worst), &html! {
+                p { b { (scale(view, worst)) } }
+                @if worst.standing.is_active() && !worst.standing.is_unmitigated() { p { (text.not_over) } }
+                @else if worst.standing == Standing::Warned { p { (text.warning_detail) } }
+                p.screen { a href=(path(worst)) { (worst.name) } }
+                @if matters.len() > 1 {
+                    ul { @for matter in matters.iter().skip(1).take(LESSER) {
+                        li { a href=(path(matter)) { (headline(view, matter)) } " " (scale(view, matter)) }
+                    } }
+                    @if matters.len() > LESSER + 1 { p { ((text.more_events)(matters.len() - LESSER - 1)) } }
+                }
+            }))
         }
-        @if let Some(worst) = worst {
-            @let count = events.iter().filter(|event| event.state == worst.state).count();
-            @let (tone, word, detail) = standing(view, worst.state, count);
-            (banner(tone, "h1", word, &html! { p { (detail) } }))
-        } @else if left > 0 {
-            (banner(Tone::Warn, "h1", text.not_over, &html! { p { ((text.not_over_detail)(left)) } }))
-        } @else if blind.is_none() && snapshot.at.as_ms() != 0 {
+        @if snapshot.at.as_ms() == 0 {
+            (banner(Tone::Unknown, heading(matters), text.starting, &html! { p { (text.starting_detail) } }))
+        } @else if let Some(why) = &blind {
+            (banner(Tone::Unknown, heading(matters), text.blind, why))
+        } @else if matters.is_empty() {
             (banner(Tone::Good, "h1", text.all_well, &html! { p { (text.all_well_detail) } }))
         }
     }
+}
+
+/// The page has one `h1`.
+const fn heading(matters: &[Matter]) -> &'static str {
+    if matters.is_empty() { "h1" } else { "h2" }
 }
 
 /// What keeps the detector from seeing the fleet; `None` when it sees.
@@ -213,7 +220,7 @@ fn event_card(view: &View<'_>, event: &EventView) -> Markup {
         article.event {
             h3 {
                 a href=(view.link(&format!("/incidents/{}", encode(name)), "")) { (name) } " "
-                (state_badge(text, parts::recorded_state(event.state)))
+                (parts::standing_badge(view, Standing::of_event(event.state, None)))
             }
             (parts::clock(view, event))
             dl.facts {

@@ -4,11 +4,11 @@ use maud::{Markup, html};
 
 use super::frame::View;
 use crate::engine::effect::{Cause, Scope, Suspect, Verdict};
-use crate::engine::incident::CaseSummary;
-use crate::engine::snapshot::{EventState, EventView};
+use crate::engine::snapshot::EventView;
 use crate::engine::verdict::Test;
 use crate::http::lang::Text;
-use crate::record::{Incident, IncidentState};
+use crate::record::Incident;
+use crate::record::matter::Standing;
 
 /// How serious something looks: a word, a shape and a colour that go together.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,29 +87,18 @@ pub(super) fn verdict_badge(text: &Text, verdict: Verdict) -> Markup {
     badge(tone, verdict_word(text, verdict))
 }
 
-/// The state of an incident on record; a near miss is told as one.
-pub(super) fn incident_badge(view: &View<'_>, incident: &Incident) -> Markup {
-    if incident.near_miss.is_some() {
-        return badge(Tone::Good, view.night().state_near_miss);
-    }
-    state_badge(view.text(), incident.state)
+/// How far something has come.
+pub(super) fn standing_badge(view: &View<'_>, standing: Standing) -> Markup {
+    badge(tone_of(standing), view.lang.pick(standing.words()))
 }
 
-pub(super) fn state_badge(text: &Text, state: IncidentState) -> Markup {
-    match state {
-        IncidentState::Warned => badge(Tone::Warn, text.state_warned),
-        IncidentState::Declared => badge(Tone::Bad, text.state_declared),
-        IncidentState::Recovered => badge(Tone::Good, text.state_recovered),
-        IncidentState::Resolved => badge(Tone::Good, text.state_resolved),
-    }
-}
-
-/// The recorded state that an open event is in.
-pub(super) const fn recorded_state(state: EventState) -> IncidentState {
-    match state {
-        EventState::Pending => IncidentState::Warned,
-        EventState::Declared => IncidentState::Declared,
-        EventState::Recovered => IncidentState::Recovered,
+/// How serious it is.
+pub(super) fn tone_of(standing: Standing) -> Tone {
+    match standing {
+        standing if standing.is_unmitigated() => Tone::Bad,
+        standing if standing.is_active() => Tone::Warn,
+        Standing::Warned => Tone::Warn,
+        _ => Tone::Good,
     }
 }
 
@@ -146,11 +135,11 @@ pub(super) fn cause(view: &View<'_>, cause: Option<&Cause>) -> Markup {
     let text = view.text();
     let Some(cause) = cause else { return html! { (text.no_suspect) } };
     html! {
-        (suspect(text, &cause.suspect)) " " span.note { "(" ((text.confidence)(percent(cause.confidence))) ")" }
+        (suspect(text, &cause.suspect)) " " span.note { "(" ((text.confidence)(&view.certainty(cause.confidence))) ")" }
         @if let Some(runner_up) = &cause.runner_up {
             br;
             span.note { (text.runner_up) ": " (suspect(text, &runner_up.suspect))
-                " (" ((text.confidence)(percent(runner_up.confidence))) ")" }
+                " (" ((text.confidence)(&view.certainty(runner_up.confidence))) ")" }
         }
         @if cause.inseparable { br; span.note { (text.inseparable) } }
     }
@@ -214,8 +203,12 @@ pub(super) fn clock(view: &View<'_>, event: &EventView) -> Markup {
     }
 }
 
-/// Incidents as a table; on a phone each row becomes a card. `lives`: how far people have come with them.
-pub(super) fn incident_table(view: &View<'_>, incidents: &[Incident], lives: &[CaseSummary]) -> Markup {
+/// Incidents as a table; on a phone each row becomes a card. `standing`: how far they have come.
+pub(super) fn incident_table(
+    view: &View<'_>,
+    incidents: &[Incident],
+    standing: impl Fn(&Incident) -> Standing,
+) -> Markup {
     let text = view.text();
     html! {
         table.cards {
@@ -229,10 +222,7 @@ pub(super) fn incident_table(view: &View<'_>, incidents: &[Incident], lives: &[C
                 tr {
                     th scope="row" { a href=(view.link(&format!("/incidents/{}", encode(name)), "")) { (name) } }
                     td data-label=(text.state) {
-                        @match lives.iter().find(|life| life.event_ids.contains(&incident.event_id)) {
-                            Some(life) => (super::case::state_badge(view, life.state)),
-                            None => (incident_badge(view, incident)),
-                        }
+                        (standing_badge(view, standing(incident)))
                     }
                     td data-label=(text.impact_start) { (view.date_time(incident.impact_started_at)) }
                     td data-label=(text.duration) { (view.duration(incident.streak_s)) }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
 use super::now::unreadable;
-use super::parts::{self, encode, event_name, incident_table, percent};
+use super::parts::{self, encode, event_name, incident_table};
 use crate::http::report::{ReportError, ReportParams};
 use crate::record::Incident;
 use crate::record::report::{MorningReport, Silent};
@@ -45,10 +45,10 @@ fn found(view: &View<'_>, report: &MorningReport) -> Markup {
             (figure(text.isolated, report.isolated.len(), false))
             (figure(text.near_misses, report.near_misses.len(), false))
         }
-        (incidents(view, "major", text.major, &report.major))
-        (incidents(view, "isolated", text.isolated, &report.isolated))
+        (incidents(view, "major", text.major, (report, &report.major)))
+        (incidents(view, "isolated", text.isolated, (report, &report.isolated)))
         (near_misses(view, &report.near_misses))
-        @if !report.warned.is_empty() { (incidents(view, "warned", text.warned, &report.warned)) }
+        @if !report.warned.is_empty() { (incidents(view, "warned", text.warned, (report, &report.warned))) }
         (longest(view, report))
         (suspects(view, report))
         @if let Some(silent) = &report.silent { (silent_devices(view, silent)) }
@@ -59,11 +59,11 @@ fn figure(label: &str, count: usize, bad: bool) -> Markup {
     html! { div class=(if bad { "figure bad" } else { "figure" }) { dt { (label) } dd { b { (count) } } } }
 }
 
-fn incidents(view: &View<'_>, id: &str, title: &str, incidents: &[Incident]) -> Markup {
+fn incidents(view: &View<'_>, id: &str, title: &str, (report, incidents): (&MorningReport, &[Incident])) -> Markup {
     html! {
         section aria-labelledby=(id) {
             h2 id=(id) { (title) }
-            @if incidents.is_empty() { p { (view.text().no_incidents) } } @else { (incident_table(view, incidents, &[])) }
+            @if incidents.is_empty() { p { (view.text().no_incidents) } } @else { (incident_table(view, incidents, |event| report.standing(event))) }
         }
     }
 }
@@ -119,7 +119,7 @@ fn suspects(view: &View<'_>, report: &MorningReport) -> Markup {
             h2 id="suspects" { (night.suspects) }
             @if report.suspects.is_empty() { p { (text.no_incidents) } } @else { ul { @for count in &report.suspects { li {
                 (parts::suspect(text, &count.suspect)) ": " ((night.incidents)(count.incidents)) ", "
-                ((text.devices_count)(count.devices)) " " span.note { "(" ((text.confidence)(percent(count.confidence))) ")" }
+                ((text.devices_count)(count.devices)) " " span.note { "(" ((text.confidence)(&view.certainty(count.confidence))) ")" }
             } } } }
         }
     }

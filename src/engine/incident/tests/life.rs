@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::incident::ladder::ExceptionKind;
+use crate::engine::incident::way::Lapse;
 
 fn sign_off(device: usize, kind: ExceptionKind) -> Command {
     Command::SignOff { device: id(device), kind, evidence: "see ticket 7".into() }
@@ -85,8 +86,10 @@ fn what_degrades_again_before_the_close_reopens_and_has_to_be_reviewed_again() {
     assert_eq!(story.wait(5).look(), ["relapsed", "reopened", "moved"]);
     assert_eq!(story.told(), [(NoticeKind::Reopened, Audience::Staff)]);
     assert_eq!(story.case.state, State::Fixing);
-    let lost = [Milestone::Mitigated, Milestone::Resolved, Milestone::Reviewed];
+    let lost = [Milestone::Resolved, Milestone::Reviewed];
     assert!(lost.iter().all(|milestone| story.case.milestones.get(*milestone).is_none()));
+    assert!(story.case.milestones.get(Milestone::Mitigated).is_some(), "the first time stays");
+    assert_eq!(story.case.way.lapses(), [Lapse { lost_at: story.now, back_at: None }]);
     assert!(story.tick().is_empty(), "being told of it is a word: nobody is reminded at once");
     let now = story.now;
     story.see(1).quiet(now);
@@ -114,7 +117,7 @@ fn a_device_that_joins_late_reopens_and_a_fix_that_is_rolled_back_too() {
 }
 
 #[test]
-fn a_relapse_while_the_fix_is_awaited_takes_the_mitigation_back() {
+fn a_relapse_while_the_fix_is_awaited_is_told_beside_the_first_mitigation() {
     let mut story = Story::declared(2);
     story.agree(Some("WA-1"), None);
     let now = story.now;
@@ -124,13 +127,17 @@ fn a_relapse_while_the_fix_is_awaited_takes_the_mitigation_back() {
     });
     story.wait(61).look();
     assert_eq!(story.case.state, State::PendingPermanentFix);
+    let first = story.now;
     story.see(0).in_event = true;
     assert_eq!(story.wait(1).look(), ["relapsed", "moved"]);
-    assert_eq!((story.case.state, story.case.milestones.get(Milestone::Mitigated)), (State::WorkaroundAvailable, None));
+    let (mitigated, lost_at) = (story.case.milestones.get(Milestone::Mitigated), story.now);
+    assert_eq!((story.case.state, mitigated), (State::WorkaroundAvailable, Some(first)));
     let now = story.now;
     story.see(0).quiet(now);
     assert_eq!(story.wait(61).look(), ["proved", "timed", "moved"]);
-    assert_eq!(story.case.milestones.get(Milestone::Mitigated), Some(story.now));
+    assert_eq!(story.case.milestones.get(Milestone::Mitigated), Some(first));
+    assert_eq!(story.case.way.lapses(), [Lapse { lost_at, back_at: Some(story.now) }]);
+    assert_eq!(story.case.way.reached(State::PendingPermanentFix), Some(first));
 }
 
 #[test]
@@ -258,4 +265,17 @@ fn branches_and_steps_are_counted_without_those_signed_off() {
     assert_eq!(branches["branch-1"], BTreeMap::from([(Step::Affected, 1), (Step::Contacted, 1)]));
     let (steps, excepted) = story.case.ladder.counts();
     assert_eq!((steps[&Step::Affected], steps[&Step::Contacted], excepted), (2, 1, 1));
+}
+
+#[test]
+fn a_state_that_was_skipped_has_no_time_of_a_later_one() {
+    // The fix is there before anybody has tried the workaround: the quality comes back while it is being installed.
+    let mut story = Story::declared(2);
+    story.agree_and_release();
+    assert_eq!(story.case.state, State::Fixing);
+    let fixing = story.now;
+    story.wait(1).fix_all();
+    let way = &story.case.way;
+    assert_eq!((way.reached(State::PendingPermanentFix), way.reached(State::Fixing)), (None, Some(fixing)));
+    assert!(story.case.milestones.get(Milestone::Mitigated) > Some(fixing), "which is a milestone all the same");
 }

@@ -257,7 +257,9 @@ impl World {
                 assert_eq!(open, None, "{ends} at {}, but device {place} {open:?}", self.minute());
             }
         }
+        let before = self.story.case.clone();
         let names = self.story.take(events);
+        self.hold_the_way(&before);
         let count = |name: &str| names.iter().filter(|other| **other == name).count();
         self.closed += count("closed");
         self.reopened += count("reopened");
@@ -304,6 +306,30 @@ impl World {
             device.update = Some(VERSIONS[1]);
             device.workaround = device.workaround.map(|(id, _)| (id, false));
         }
+    }
+
+    /// States have their times in their order, the first time stays, and lapses come one after the other.
+    fn hold_the_way(&self, before: &Case) {
+        let (case, way) = (&self.story.case, &self.story.case.way);
+        let reached: Vec<_> = State::ALL.into_iter().filter_map(|state| way.reached(state)).collect();
+        assert!(reached.is_sorted(), "{reached:?}");
+        assert!(way.reached(State::Declared).is_some() && reached.last() <= Some(&self.story.now));
+        for state in State::ALL {
+            assert!(
+                before.way.reached(state).is_none() || before.way.reached(state) == way.reached(state),
+                "{state:?}"
+            );
+        }
+        let corrected = |case: &Case| case.milestones.get(Milestone::Mitigated);
+        let by_hand = |event: &CaseEvent| matches!(event.action, Action::Timed { reason: Some(_), .. });
+        let corrected_by_hand = || self.story.record.iter().any(by_hand);
+        if let (Some(first), Some(now)) = (corrected(before), corrected(case)) {
+            assert!(first == now || corrected_by_hand(), "mitigated at {first:?}, then at {now:?}");
+        }
+        let ends = way.lapses().iter().flat_map(|lapse| [Some(lapse.lost_at), lapse.back_at]).flatten();
+        assert!(ends.is_sorted(), "{:?}", way.lapses());
+        let lasting = way.lapses().iter().filter(|lapse| lapse.back_at.is_none()).count();
+        assert!(lasting <= 1 && (lasting == 0) == (way.is_back() || way.lapses().is_empty()), "{way:?}");
     }
 
     /// What is resolved does not stay so once a device needs something done.

@@ -65,6 +65,8 @@ pub(in crate::http::lang) static EN: CaseText = CaseText {
     milestones: "Milestones",
     milestones_note: "Impact, detection and declaration are measured. The others can be corrected, with a reason.",
     after_declaration: |length| format!("{length} after the declaration"),
+    lapsed: |lost, back| format!("lost again at {lost}, back at {back}"),
+    lapses: |lost| format!("lost again at {lost}, not back yet"),
     before_declaration: |length| format!("{length} before the declaration"),
     people: "People",
     seat: "Role",

@@ -63,6 +63,8 @@ pub(in crate::http::lang) static JA: CaseText = CaseText {
     milestones: "主な時刻",
     milestones_note: "影響の開始・検知・判定は計測値です。ほかの時刻は、理由を添えて訂正できます。",
     after_declaration: |length| format!("判定の{length}後"),
+    lapsed: |lost, back| format!("{lost} に再び低下、{back} に回復"),
+    lapses: |lost| format!("{lost} に再び低下、未回復"),
     before_declaration: |length| format!("判定の{length}前"),
     people: "体制",
     seat: "役割",

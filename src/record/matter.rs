@@ -1,0 +1,270 @@
+//! What is open, the worst first; and the one name for how far each thing has come.
+//!
+//! The detector's event and the incident that people work on are two records of one number. Whoever shows that number says where the
+//! incident stands; only where nobody works on it is the detector's own word the answer. Terminal, pages, report, command line and
+//! API all ask here.
+
+use serde::{Deserialize, Serialize};
+
+use super::desk::CaseBoard;
+use super::review::words;
+use super::{Incident, IncidentState};
+use crate::engine::device::DeviceId;
+use crate::engine::effect::{Cause, Scope};
+use crate::engine::incident::{Case, CaseSummary, State};
+use crate::engine::snapshot::{EventState, EventView, Snapshot};
+use crate::engine::time::Timestamp;
+
+/// How far something has come. The order of the variants is that of a life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Standing {
+    /// On its way to the hour.
+    Warned,
+    /// An incident, as it stands.
+    Incident(State),
+    /// Declared, worked on by nobody, and the quality is back; it is watched.
+    QualityBack,
+    /// The same, and the watch is over.
+    Ended,
+    /// Warned of, and it ended below the hour.
+    NearMiss,
+}
+
+impl Standing {
+    /// Of an open event, and the state of its incident where there is one.
+    pub const fn of_event(event: EventState, incident: Option<State>) -> Self {
+        match (incident, event) {
+            (Some(state), _) => Self::Incident(state),
+            (None, EventState::Pending) => Self::Warned,
+            (None, EventState::Declared) => Self::Incident(State::Declared),
+            (None, EventState::Recovered) => Self::QualityBack,
+        }
+    }
+
+    /// Of an event on record, and the state of its incident where there is one.
+    pub const fn of_record(event: &Incident, incident: Option<State>) -> Self {
+        match (incident, event.state) {
+            _ if event.near_miss.is_some() => Self::NearMiss,
+            (Some(state), _) => Self::Incident(state),
+            (None, IncidentState::Warned) => Self::Warned,
+            (None, IncidentState::Declared) => Self::Incident(State::Declared),
+            (None, IncidentState::Recovered) => Self::QualityBack,
+            (None, IncidentState::Resolved) => Self::Ended,
+        }
+    }
+
+    /// The same, looking the incident up among `lives`.
+    pub fn among(event: &Incident, lives: &[CaseSummary]) -> Self {
+        let life = lives.iter().find(|life| life.event_ids.contains(&event.event_id));
+        Self::of_record(event, life.map(|life| life.state))
+    }
+
+    /// The name in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warned => "warned",
+            Self::Incident(state) => state.as_str(),
+            Self::QualityBack => "quality_back",
+            Self::Ended => "ended",
+            Self::NearMiss => "near_miss",
+        }
+    }
+
+    /// What people read, as (Japanese, English).
+    pub const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Warned => ("早期警告", "early warning"),
+            Self::Incident(state) => words::state(state),
+            Self::QualityBack => ("品質回復、監視中", "quality back, watched"),
+            Self::Ended => ("監視終了", "watch ended"),
+            Self::NearMiss => ("重大障害に至らず", "near miss"),
+        }
+    }
+
+    /// Whether it is a major incident with devices that suffer, or may.
+    pub fn is_unmitigated(self) -> bool {
+        matches!(self, Self::Incident(state) if state < State::PendingPermanentFix)
+    }
+
+    /// Whether it is a major incident with devices that are not done.
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Incident(state) if state.is_active())
+    }
+}
+
+impl Standing {
+    /// The standing of this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let own = [Self::Warned, Self::QualityBack, Self::Ended, Self::NearMiss];
+        let states = State::ALL.into_iter().map(Self::Incident);
+        own.into_iter().chain(states).find(|standing| standing.as_str() == name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Standing {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::from_name(&name).ok_or_else(|| serde::de::Error::custom(format!("{name:?} is no standing")))
+    }
+}
+
+impl Serialize for Standing {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Something open: an incident, or an event that is none yet.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Matter {
+    /// Number of the incident, or id of the event.
+    pub name: String,
+    pub standing: Standing,
+    pub scope: Scope,
+    /// Start of the impact.
+    pub since: Timestamp,
+    pub declared_at: Option<Timestamp>,
+    /// Devices of the incident that are not done, or devices that are affected where it is none.
+    pub affected: u64,
+    /// Of so many: of the incident's devices, or of the fleet's.
+    pub of: u64,
+    /// The one-hour clock while it is warned of: seconds proved, seconds asked for, when it will be full.
+    pub streak_s: u64,
+    pub hold_s: u64,
+    pub declares_at: Option<Timestamp>,
+    /// Whether a gap without data has stopped the clock.
+    pub suspended: bool,
+    pub cause: Option<Cause>,
+    /// The device, where it is one alone.
+    pub only: Option<DeviceId>,
+}
+
+/// Everything open, the worst first: a major incident before a warning, the fleet's before one device's, one that is not mitigated
+/// before one that is; then whoever has most devices, then the longest.
+pub fn open(snapshot: &Snapshot, board: &CaseBoard) -> Vec<Matter> {
+    let worked_on = |event: &&EventView| !board.cases.iter().any(|case| case.event_ids.contains(&event.event_id));
+    let mut matters: Vec<Matter> = board.cases.iter().map(|case| of_case(case, snapshot)).collect();
+    matters.extend(snapshot.events.iter().filter(worked_on).map(|event| of_event(event, snapshot)));
+    matters.sort_by(|a, b| {
+        let key = |matter: &Matter| (rank(matter), std::cmp::Reverse(matter.affected), matter.since);
+        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+    });
+    matters
+}
+
+/// The worst first.
+fn rank(matter: &Matter) -> (u8, bool, bool) {
+    let isolated = matter.scope == Scope::Isolated;
+    let kind = match matter.standing {
+        standing if standing.is_active() => 0,
+        Standing::Warned => 1,
+        _ => 2,
+    };
+    (kind, isolated, !matter.standing.is_unmitigated())
+}
+
+fn of_case(case: &Case, snapshot: &Snapshot) -> Matter {
+    let event = snapshot.events.iter().find(|event| case.event_ids.contains(&event.event_id));
+    Matter {
+        name: case.number().to_owned(),
+        standing: Standing::Incident(case.state),
+        scope: case.scope,
+        since: case.opening.impact_started_at,
+        declared_at: Some(case.opening.declared_at),
+        affected: case.open_devices().count() as u64,
+        of: case.ladder.len() as u64,
+        streak_s: event.map_or(case.opening.measured_s, |event| event.streak_s),
+        hold_s: case.opening.criterion_s,
+        declares_at: None,
+        suspended: event.is_some_and(|event| event.suspended),
+        cause: case.cause.clone(),
+        only: case.ladder.iter().next().filter(|_| case.ladder.len() == 1).map(|(device, _)| device.clone()),
+    }
+}
+
+fn of_event(event: &EventView, snapshot: &Snapshot) -> Matter {
+    Matter {
+        name: event.incident.as_ref().unwrap_or(&event.event_id).clone(),
+        standing: Standing::of_event(event.state, None),
+        scope: event.scope,
+        since: event.impact_started_at,
+        declared_at: event.declared_at,
+        affected: event.members.len() as u64,
+        of: snapshot.totals.expected,
+        streak_s: event.streak_s,
+        hold_s: event.hold_s,
+        declares_at: event.declares_at,
+        suspended: event.suspended,
+        cause: event.cause.clone(),
+        only: event.members.first().filter(|_| event.members.len() == 1).cloned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::effect::Severity;
+
+    fn event(id: &str, state: EventState, scope: Scope, members: usize, since: i64) -> EventView {
+        let device = |number| DeviceId::parse(&format!("B-{number}")).unwrap();
+        EventView {
+            event_id: id.to_owned(),
+            incident: (state != EventState::Pending).then(|| format!("INC-{id}")),
+            state,
+            severity: Severity::Major,
+            scope,
+            impact_started_at: Timestamp::from_ms(since),
+            streak_s: 0,
+            hold_s: 3_600,
+            declared_at: None,
+            declares_at: None,
+            suspended: false,
+            cause: None,
+            members: (0..members).map(device).collect(),
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_worst_is_the_same_whatever_order_it_came_in() {
+        use EventState::{Declared, Pending, Recovered};
+        use Scope::{Fleet, Isolated};
+        let ordered = [
+            event("1", Declared, Fleet, 9, 50),
+            event("2", Declared, Fleet, 3, 10),
+            event("3", Declared, Fleet, 3, 20),
+            event("4", Declared, Isolated, 1, 1),
+            event("5", Pending, Fleet, 3, 1),
+            event("6", Pending, Isolated, 1, 1),
+            event("7", Recovered, Fleet, 9, 1),
+        ];
+        for turn in 0..ordered.len() {
+            let mut events = ordered.to_vec();
+            events.rotate_left(turn);
+            events.reverse();
+            let snapshot = Snapshot { events, ..Snapshot::default() };
+            let names: Vec<String> =
+                open(&snapshot, &CaseBoard::default()).into_iter().map(|matter| matter.name).collect();
+            assert_eq!(names, ["INC-1", "INC-2", "INC-3", "INC-4", "5", "6", "INC-7"], "turned by {turn}");
+        }
+    }
+
+    #[test]
+    fn the_incidents_state_is_the_answer_wherever_there_is_an_incident() {
+        for state in State::ALL {
+            for event in [EventState::Pending, EventState::Declared, EventState::Recovered] {
+                assert_eq!(Standing::of_event(event, Some(state)).as_str(), state.as_str());
+                assert_eq!(Standing::of_event(event, Some(state)).words(), words::state(state));
+            }
+        }
+        let states = State::ALL.into_iter().map(Standing::Incident);
+        for standing in states.chain([Standing::Warned, Standing::QualityBack, Standing::Ended, Standing::NearMiss]) {
+            assert_eq!(Standing::from_name(standing.as_str()), Some(standing));
+        }
+        // The detector's own words are none of the incident's states.
+        for own in [Standing::Warned, Standing::QualityBack, Standing::Ended, Standing::NearMiss] {
+            assert!(State::ALL.into_iter().all(|state| state.as_str() != own.as_str()));
+            assert!(State::ALL.into_iter().all(|state| words::state(state) != own.words()));
+        }
+    }
+}
