@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`build`] | dashboards, variables, marks: their JSON |
 //! | [`panel`] | panels: their JSON |
+//! | [`query`] | what a panel asks, and the values that say "nothing"
 //! | [`palette`] | the colours, which the colour-blind can tell apart |
 //! | [`recorded`] | the names of the recording rules that panels read |
 //! | [`words`] | one text in both languages |
@@ -21,6 +22,7 @@ mod incident;
 mod itself;
 mod palette;
 mod panel;
+mod query;
 mod recorded;
 mod update;
 mod wall;

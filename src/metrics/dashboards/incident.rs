@@ -2,7 +2,8 @@
 
 use super::build::{Dashboard, Variable, marks};
 use super::palette::{BAD, GOOD, WARNING};
-use super::panel::{NOTHING, Panel};
+use super::panel::Panel;
+use super::query::NOTHING;
 use super::recorded::LADDER;
 use super::words::{Say, say};
 use crate::metrics::names::{

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::build::{source, uid};
 use super::palette::{BAD, CONTINUOUS, GOOD, SCHEME, SERIES, UNKNOWN, WARNING};
+use super::query::{Legend, Query};
 use super::words::{Lang, Say, say};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,23 +55,6 @@ pub(super) struct Panel {
     with_names: bool,
     greatest_first: Option<Say>,
 }
-
-struct Query {
-    expr: String,
-    legend: Legend,
-}
-
-/// The name of a query's series: of its labels, or a word of the language.
-enum Legend {
-    Labels(String),
-    Word(Say),
-}
-
-/// Stands for "nothing of the kind is there" in a query that returns something all the same: what is calm, or only over, is told
-/// apart from what is not seen by it. No duration, count or instant comes near it.
-pub(super) const NOTHING: f64 = -1e9;
-/// The same for another kind of nothing.
-pub(super) const NOTHING_ELSE: f64 = -2e9;
 
 /// A column of a table: the field as the queries name it, its heading, its unit.
 struct Column {
@@ -485,12 +469,6 @@ impl Panel {
                 "unit": if self.queries.iter().any(Query::is_buckets) { "s" } else { "short" },
             },
         })
-    }
-}
-
-impl Query {
-    fn is_buckets(&self) -> bool {
-        matches!(&self.legend, Legend::Labels(labels) if labels == "{{le}}")
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::build::{Dashboard, marks};
 use super::palette::{BAD, GOOD, GREY, WARNING};
-use super::panel::{NOTHING, NOTHING_ELSE, Panel};
+use super::panel::Panel;
+use super::query::{NOTHING, NOTHING_ELSE};
 use super::words::say;
 use crate::metrics::names::{
     CLOCK, EVENT, EVENT_MEMBERS, EVENT_STREAK, EVENTS_OPEN, FLEET_DEVICES, FLEET_EXPECTED, FLEET_REPORTING, INCIDENT,

@@ -78,7 +78,7 @@ fn the_draft_tells_what_the_record_says_in_both_languages() {
         "- State: declared, as of 2026-11-25 10:00; scope: fleet",
         "| detected | 2026-11-22 08:14 | 15 min | - |",
         "| mustered | 2026-11-22 09:06 | 1 h 7 min | 6 min |",
-        "- update 2026.11.21 (97 %)",
+        "- update 2026.11.21 (98 %)",
         "- runner-up: update x (1 %), cannot be told apart",
         "- affected: 30 of 32 devices with it, 1 of 61 without it",
         "- 2026-11-22 09:05 commander: nobody answered in time (the whole rota)",
