@@ -19,6 +19,7 @@ use crate::engine::effect::Change;
 use crate::engine::incident::LifeSettings;
 use crate::engine::snapshot::Snapshot;
 use crate::http;
+use crate::record::desk::CaseDesk;
 use crate::simulation::descriptors::DescriptorError;
 use crate::simulation::mqtt::{self, FleetConfig, Lockstep, Progress, Target};
 
@@ -125,8 +126,8 @@ impl Stage {
 
     /// What is shown of it while it runs.
     pub(super) fn window(&self) -> Window {
-        let (clock, snapshot) = (self.core.clock(), self.core.snapshot());
-        Window { clock, snapshot, progress: Arc::clone(&self.progress), meter: Meter::default() }
+        let (clock, snapshot, desk) = (self.core.clock(), self.core.snapshot(), self.core.desk());
+        Window { clock, snapshot, desk, progress: Arc::clone(&self.progress), meter: Meter::default() }
     }
 
     /// Ends everything, those who give before those who take.
@@ -152,6 +153,7 @@ impl Stage {
 pub(super) struct Window {
     clock: Clock,
     snapshot: Arc<ArcSwap<Snapshot>>,
+    desk: Arc<dyn CaseDesk>,
     progress: Arc<Progress>,
     meter: Meter,
 }
@@ -161,7 +163,7 @@ impl Window {
     pub(super) fn moment(&mut self, speed: f64) -> Moment {
         let acked = self.progress.acked.load(Relaxed);
         let (now, snapshot) = (self.clock.now(), self.snapshot.load_full());
-        Moment { now, snapshot, board: self.core.desk().board(), rate: self.meter.rate(acked), acked, speed }
+        Moment { now, snapshot, board: self.desk.board(), rate: self.meter.rate(acked), acked, speed }
     }
 }
 
