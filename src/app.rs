@@ -10,6 +10,7 @@
 //! | [`gate`] | the gates: seen, recorded, published, decided by a person |
 //! | [`desk`] | the open incidents: opened, climbed, worked on by people, told |
 //! | [`doubt`] | whether the server's clock can be believed at a start |
+//! | [`bounds`] | what may be taken before somebody else has too little: descriptors, the journal |
 //! | [`room`] | whether the journal's limit fits its file system |
 //! | [`checkpoint`] | saves the engine's state beside the running decision |
 //! | [`notify`] | the channels of the configuration, the delivery over them, the test message |
@@ -28,6 +29,7 @@
 //! | [`private`] | state that others could read is closed to them |
 //! | [`told`] | what was told, kept in mind should the record be lost |
 //! | [`live`] | what `demo` shows: events that scroll above a panel, or plain lines |
+//! | [`mirrors`] | totals of the transports on their way into the counters |
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
 //! | [`score`] | `score`: the detection benchmark |
 //! | [`simulate`] | `simulate`: a fleet or a load against any broker |
@@ -50,6 +52,7 @@
 pub mod access;
 pub mod accounts;
 pub mod backtest;
+pub mod bounds;
 pub mod checkpoint;
 pub mod core;
 pub mod decision;
@@ -62,6 +65,7 @@ pub mod keeper;
 pub mod live;
 pub mod location;
 pub mod marker;
+pub mod mirrors;
 pub mod notify;
 mod password;
 pub mod playback;

@@ -28,6 +28,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -63,6 +64,8 @@ pub struct BrokerConfig {
     pub retained: RetainedLimits,
     /// Most sessions, connected or waiting for their client to come back.
     pub max_sessions: u32,
+    /// Most connections; each takes a file descriptor, and pages and files need some too.
+    pub max_connections: u32,
     /// Passwords. When any are given, every client needs one, on loopback too.
     pub users: Users,
     /// Lets clients without a password in even when listening beyond loopback.
@@ -81,6 +84,7 @@ impl Default for BrokerConfig {
             max_packet: 66 * 1024,
             retained: RetainedLimits::default(),
             max_sessions: 110_000,
+            max_connections: 110_000,
             users: Users::default(),
             allow_anonymous_network: false,
             session_expiry: Duration::from_secs(2 * 60 * 60),
@@ -193,6 +197,8 @@ impl Embedded {
             intake,
             hold: config.hold,
             counters: Arc::clone(&counters),
+            max_connections: config.max_connections,
+            accepted: AtomicU64::new(0),
         });
         let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 4);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -202,7 +208,7 @@ impl Embedded {
             .build()?;
         let (ready, bound) = oneshot::channel();
         let (gates, gates_in) = mpsc::channel(16);
-        let prefix = format!("{}/v1/updates/", config.root);
+        let prefix = ours(&config.root);
         runtime.spawn(run(config, keeper, ready, gates_in));
         let outcome = bound.await.unwrap_or(Err(BrokerError::Stopped));
         let address = match outcome {
@@ -263,6 +269,11 @@ impl Drop for Embedded {
     }
 }
 
+/// What the topics begin with under which only we publish.
+fn ours(root: &str) -> String {
+    format!("{root}/v1/updates/")
+}
+
 fn check(config: &BrokerConfig) -> Result<(), BrokerError> {
     if !is_plain_topic(&config.root) {
         return Err(BrokerError::Root(config.root.clone()));
@@ -290,6 +301,8 @@ async fn run(
     ready: oneshot::Sender<Result<SocketAddr, BrokerError>>,
     mut gates: mpsc::Receiver<Gate>,
 ) {
+    let counters = Arc::clone(&keeper.counters);
+    let accepted = Arc::clone(&keeper);
     let context = context(&config, keeper).await;
     let bound = bind(&config).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) = match bound {
@@ -304,8 +317,19 @@ async fn run(
     let server = MqttServer::new(context.clone()).listener_by_id(listener, 1).build();
     tokio::spawn(server.run());
     let _ = ready.send(Ok(address));
-    while let Some(gate) = gates.recv().await {
-        publish_gate(&context, gate).await;
+    let mut look = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            gate = gates.recv() => match gate {
+                Some(gate) => publish_gate(&context, gate).await,
+                None => return,
+            },
+            _ = look.tick() => {
+                let clients = u64::try_from(context.connections.count()).unwrap_or_default();
+                accepted.accepted.store(0, Ordering::Relaxed);
+                counters.clients.store(clients, Ordering::Relaxed);
+            }
+        }
     }
 }
 
@@ -334,7 +358,8 @@ async fn context(config: &BrokerConfig, keeper: Arc<hooks::Gatekeeper>) -> Serve
         .build()
         .await;
     let refused = Arc::clone(&keeper.counters.retained_refused);
-    *context.extends.retain_mut().await = Box::new(retained::Retained::new(config.retained, refused));
+    *context.extends.retain_mut().await =
+        Box::new(retained::Retained::new(config.retained, ours(&config.root), refused));
     let register = context.extends.hook_mgr().register();
     for kind in
         [Type::ClientAuthenticate, Type::MessagePublishCheckAcl, Type::ClientSubscribeCheckAcl, Type::MessagePublish]
@@ -356,7 +381,7 @@ fn bind(config: &BrokerConfig) -> rmqtt::Result<Listener> {
         .nodelay(true)
         // Every client goes through our hook, which decides about anonymous ones itself.
         .allow_anonymous(false)
-        .max_connections(config.max_sessions as usize)
+        .max_connections(config.max_connections as usize)
         .max_handshaking_limit(1_000)
         .handshake_timeout(Duration::from_secs(10))
         .send_timeout(Duration::from_secs(10))

@@ -262,6 +262,8 @@ pub struct IngestCounters {
     pub subscriptions_refused: AtomicU64,
     /// Retained messages of ours that the broker has acknowledged.
     pub published: AtomicU64,
+    /// Retained messages of ours that the broker has never acknowledged. A level, not a count.
+    pub untold: AtomicU64,
     /// Times publishing was paused, because the broker seems to close the connection for it.
     pub publish_pauses: AtomicU64,
 }

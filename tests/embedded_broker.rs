@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::raw::{self, Hello, Raw};
 use common::sink::TestSink;
 use common::until;
-use fleetwatch::broker::{BrokerConfig, BrokerError, Embedded, Users};
+use fleetwatch::broker::{BrokerConfig, BrokerError, Embedded, RetainedLimits, Users};
 use fleetwatch::clock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -220,6 +220,44 @@ async fn gates_of_updates_reach_devices_that_come_later() {
     assert_eq!(device.read().await.message(), (gate.clone(), true, b"hold".to_vec()));
     broker.publish_retained(&gate, b"release").await.unwrap();
     assert_eq!(device.read().await.message(), (gate, false, b"release".to_vec()));
+    broker.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_finds_room_though_devices_have_filled_all_of_theirs() {
+    let retained = RetainedLimits { messages: 2, bytes: 1_000 };
+    let broker = Embedded::start(BrokerConfig { retained, ..config() }, None).await.unwrap();
+    for id in ["B-1", "B-2", "B-3"] {
+        let mut device = Raw::connect(broker.local_addr(), &Hello::new(id)).await;
+        device.publish(&format!("utm/v1/{id}/status"), b"online", 1, true).await.unwrap();
+        assert_eq!(device.read().await.kind(), raw::PUBACK);
+    }
+    assert_eq!(value(&broker.counters().retained_refused), 1);
+    let gate = "utm/v1/updates/2026.11.21/gate".to_owned();
+    for word in [&b"hold"[..], b"release", b"hold"] {
+        broker.publish_retained(&gate, word).await.unwrap();
+    }
+    assert_eq!(value(&broker.counters().retained_refused), 1, "ours is not refused");
+    let mut device = Raw::connect(broker.local_addr(), &Hello::new("B-1")).await;
+    device.subscribe("utm/v1/updates/+/gate", 1).await.unwrap();
+    assert_eq!(device.read().await.message(), (gate, true, b"hold".to_vec()));
+    broker.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_counted_and_no_more_are_let_in_than_there_is_room_for() {
+    let broker = Embedded::start(BrokerConfig { max_connections: 3, ..config() }, None).await.unwrap();
+    let mut devices = Vec::new();
+    for n in 0..3 {
+        devices.push(Raw::connect(broker.local_addr(), &Hello::new(&format!("B-{n}"))).await);
+    }
+    until("three clients", SOON, || value(&broker.counters().clients) == 3).await;
+    let (_, code, _) = Raw::try_connect(broker.local_addr(), &Hello::new("B-9")).await.unwrap();
+    assert_ne!(code, 0);
+    assert_eq!(value(&broker.counters().connects_refused), 1);
+    drop(devices);
+    until("nobody", SOON, || value(&broker.counters().clients) == 0).await;
+    Raw::connect(broker.local_addr(), &Hello::new("B-9")).await;
     broker.shutdown().await;
 }
 

@@ -261,7 +261,7 @@ impl Inner {
                 tracing::warn!(devices = ring.devices.len(), "the control ring is too long to be published");
             }
         }
-        self.board.store(Arc::new(GateBoard { decisions, ring }));
+        self.board.store(Arc::new(GateBoard { decisions, ring, untold: 0 }));
         self.retained.send_if_modified(|before| {
             let changed = **before != retained;
             if changed {
@@ -291,7 +291,9 @@ impl Inner {
 #[async_trait]
 impl GateDesk for GateKeeper {
     fn board(&self) -> Arc<GateBoard> {
-        self.0.board.load_full()
+        let board = self.0.board.load_full();
+        let untold = u64::try_from(self.0.counters.gates_untold.get()).unwrap_or_default();
+        if untold == board.untold { board } else { Arc::new(GateBoard { untold, ..(*board).clone() }) }
     }
 
     async fn decide(&self, version: &str, gate: Gate, by: &str, reason: &str) -> Result<Decision, GateError> {
@@ -309,6 +311,8 @@ pub async fn publish_embedded(publisher: Publisher, mut wanted: watch::Receiver<
     loop {
         let next = Arc::clone(&wanted.borrow_and_update());
         let mut unkept = false;
+        let owed = next.iter().filter(|(topic, payload)| held.get(*topic) != Some(payload)).count();
+        counters.gates_untold.set(i64::try_from(owed).unwrap_or(i64::MAX));
         for (topic, payload) in next.iter() {
             if held.get(topic) == Some(payload) {
                 continue;
@@ -316,6 +320,7 @@ pub async fn publish_embedded(publisher: Publisher, mut wanted: watch::Receiver<
             match publisher.publish_retained(topic, payload).await {
                 Ok(()) => {
                     counters.gate_published.inc();
+                    counters.gates_untold.dec();
                     held.insert(topic.clone(), payload.clone());
                 }
                 Err(BrokerError::Stopped) => return,

@@ -7,7 +7,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -17,12 +16,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::broker::{self, BrokerCounters, Embedded, RetainedLimits, Users};
+use crate::broker::{self, Embedded, RetainedLimits, Users};
 use crate::cli::Failure;
 use crate::clock::Clock;
-use crate::config::{self, AccessMode, BrokerMode, Config, Credentials, DeviceMetrics};
+use crate::config::{AccessMode, BrokerMode, Config, Credentials, DeviceMetrics};
 use crate::engine::device::DeviceId;
-use crate::engine::fleet::budget::{Allowance, Budgets};
 use crate::engine::gate::Policy;
 use crate::engine::wire::Limits;
 use crate::http::{self, Health, HttpConfig, HttpState, Zone};
@@ -33,12 +31,15 @@ use crate::metrics::{Counters, DeviceSeries};
 use crate::notify::alertmanager::Listed;
 use crate::record::case::{Contact, ContactEntry};
 
+use super::bounds::{Room, budgets};
 use super::core::{Core, CoreConfig};
 use super::desk::DeskConfig;
 use super::gate::{GateConfig, RingSource, publish_embedded};
 use super::location;
+use super::mirrors::{Mirrors, each_second};
 use super::notify::{self, Delivery};
-use super::watch::{BROKER, DECISION, Mirror};
+
+use super::watch::{BROKER, DECISION};
 
 /// Runs the daemon until it is asked to end. `clock_is_right`: a person vouches for the server's clock.
 ///
@@ -108,6 +109,7 @@ impl Service {
     /// # Errors
     /// When an address, a directory or a file cannot be used, or another process has the journal.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let room = Room::make(&config);
         let address = config.http.listen;
         let listener = TcpListener::bind(address)
             .await
@@ -120,12 +122,13 @@ impl Service {
         let delivery = delivery(&config, &core)?;
         let (stop, stopped) = watch::channel(false);
         let (transport, gauges) = match config.broker.mode {
-            BrokerMode::Embedded => embedded(&config, &core).await?,
+            BrokerMode::Embedded => embedded(&config, &core, room).await?,
             BrokerMode::External => external(&config, &core, stopped.clone())?,
         };
         let shutdown = wait_for(stopped);
         let state = http_state(&config, &core, &delivery)?;
-        let http_config = HttpConfig { allowed_hosts: config.http.allowed_hosts.clone(), ..HttpConfig::default() };
+        let allowed_hosts = config.http.allowed_hosts.clone();
+        let http_config = HttpConfig { allowed_hosts, max_connections: room.pages, ..HttpConfig::default() };
         let http = tokio::spawn(http::serve(listener, state, http_config, shutdown));
         warn_without_users(&config, &core).await;
         let broker = transport.address().map_or_else(|| "external".to_owned(), |address| address.to_string());
@@ -280,20 +283,6 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
     })
 }
 
-/// What senders may cost. However large a burst is set, one device's is no more than a quarter of the journal, and that of all
-/// newcomers no more than half: what others have sent stays.
-fn budgets(config: &Config) -> Budgets {
-    let journal = u64::from(config.journal.max_size_mib) << 20;
-    let allowance = |set: &config::AllowanceConfig, most: u64| Allowance {
-        messages_per_s: set.messages_per_s,
-        burst_messages: set.burst_messages,
-        bytes_per_s: u64::from(set.kib_per_s) << 10,
-        burst_bytes: (u64::from(set.burst_mib) << 20).min(most),
-    };
-    let ingest = &config.ingest;
-    Budgets { device: allowance(&ingest.device, journal / 4), newcomers: allowance(&ingest.newcomers, journal / 2) }
-}
-
 fn gate_config(config: &Config) -> anyhow::Result<GateConfig> {
     let gate = &config.gate;
     let ring = match &gate.control_ring_file {
@@ -339,7 +328,7 @@ pub(super) fn devices_of(rows: Vec<inventory::Row>) -> Vec<DeviceId> {
     rows.into_iter().map(|row| row.device).collect()
 }
 
-async fn embedded(config: &Config, core: &Core) -> anyhow::Result<(Transport, JoinHandle<()>)> {
+async fn embedded(config: &Config, core: &Core, room: Room) -> anyhow::Result<(Transport, JoinHandle<()>)> {
     let settings = &config.broker.embedded;
     let users = settings.users_file.as_deref().map(Users::from_file).transpose()?.unwrap_or_default();
     let broker = broker::BrokerConfig {
@@ -349,6 +338,7 @@ async fn embedded(config: &Config, core: &Core) -> anyhow::Result<(Transport, Jo
         retained: RetainedLimits { messages: settings.max_retained as usize, ..RetainedLimits::default() },
         users,
         session_expiry: Duration::from_secs(settings.session_expiry_s.into()),
+        max_connections: room.devices.min(broker::BrokerConfig::default().max_connections),
         ..broker::BrokerConfig::default()
     };
     let broker = Embedded::start(broker, Some(core.intake())).await?;
@@ -432,44 +422,6 @@ async fn follow(mut state: watch::Receiver<SessionState>, counters: Arc<Counters
         if state.changed().await.is_err() {
             return;
         }
-    }
-}
-
-/// Totals that the transports keep, on their way into the counters.
-#[derive(Debug, Default)]
-struct Mirrors {
-    acks: Mirror,
-    connects: Mirror,
-    takeovers: Mirror,
-    published: Mirror,
-    publish_pauses: Mirror,
-}
-
-fn read(counter: &AtomicU64) -> u64 {
-    counter.load(Ordering::Relaxed)
-}
-
-impl Mirrors {
-    fn embedded(&self, counters: &Counters, seen: &BrokerCounters) {
-        self.acks.raise(&counters.acks, read(&seen.messages) + read(&seen.messages_refused));
-        self.connects.raise(&counters.broker_connects, read(&seen.connects));
-    }
-
-    fn external(&self, counters: &Counters, seen: &IngestCounters) {
-        self.acks.raise(&counters.acks, read(&seen.acks));
-        self.connects.raise(&counters.broker_connects, read(&seen.connects));
-        self.takeovers.raise(&counters.broker_takeovers, read(&seen.takeovers));
-        self.published.raise(&counters.gate_published, read(&seen.published));
-        self.publish_pauses.raise(&counters.gate_publish_pauses, read(&seen.publish_pauses));
-    }
-}
-
-async fn each_second(mut look: impl FnMut(&mut Mirrors)) {
-    let mut mirrors = Mirrors::default();
-    let mut every = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        every.tick().await;
-        look(&mut mirrors);
     }
 }
 

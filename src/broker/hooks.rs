@@ -30,7 +30,7 @@ const BUSY_PAUSE_MAX: Duration = Duration::from_millis(100);
 /// Pause of a connection that sends more than it may, after each message that is refused for it.
 const BRAKE: Duration = Duration::from_millis(100);
 
-/// What the embedded broker has seen. Plain numbers, only ever growing.
+/// What the embedded broker has seen. Plain numbers, only ever growing but for [`clients`](Self::clients).
 #[derive(Debug, Default)]
 pub struct BrokerCounters {
     /// Connections accepted.
@@ -53,6 +53,8 @@ pub struct BrokerCounters {
     pub holds_expired: AtomicU64,
     /// Wills that were published.
     pub wills: AtomicU64,
+    /// Connections now. A level, not a count.
+    pub clients: AtomicU64,
     /// Retained messages that found no room.
     pub retained_refused: Arc<AtomicU64>,
 }
@@ -73,6 +75,10 @@ pub(super) struct Gatekeeper {
     /// Longest wait for the sink and its disk, per message.
     pub(super) hold: Duration,
     pub(super) counters: Arc<BrokerCounters>,
+    /// Most connections of devices.
+    pub(super) max_connections: u32,
+    /// Connections accepted since [`BrokerCounters::clients`] was last set, which is each second.
+    pub(super) accepted: AtomicU64,
 }
 
 /// How a message fared with the sink.
@@ -100,6 +106,11 @@ impl Gatekeeper {
             None => AuthResult::NotAuthorized,
         };
         let monitor = connect.username().is_some_and(|name| &**name == MONITOR);
+        if !monitor && self.is_full() {
+            count(&self.counters.connects_refused);
+            tracing::warn!(client = %client.escape_debug(), "connection refused: there is no room for more");
+            return AuthResult::NotAuthorized;
+        }
         if !matches!(result, AuthResult::Allow(..)) || (!monitor && !DeviceId::is_valid(client)) {
             count(&self.counters.connects_refused);
             tracing::debug!(client = %client.escape_debug(), "connection refused");
@@ -115,7 +126,13 @@ impl Gatekeeper {
             return AuthResult::NotAuthorized;
         }
         count(&self.counters.connects);
+        count(&self.accepted);
         result
+    }
+
+    fn is_full(&self) -> bool {
+        let connected = self.counters.clients.load(Ordering::Relaxed) + self.accepted.load(Ordering::Relaxed);
+        connected >= u64::from(self.max_connections)
     }
 
     fn authenticate_monitor(&self, connect: &ConnectInfo) -> AuthResult {

@@ -1,4 +1,5 @@
-//! Retained messages of the embedded broker, bounded in number and in bytes.
+//! Retained messages of the embedded broker, bounded in number and in bytes. The bounds are for what devices publish: our own
+//! messages, which tell the updater what to do, always have room. No device may write there.
 
 use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,6 +32,8 @@ impl Default for RetainedLimits {
 /// expiry; a birth message has to last as long as its device is silent.
 pub(super) struct Retained {
     limits: RetainedLimits,
+    /// What the topics of our own messages begin with.
+    ours: String,
     tree: RwLock<Tree>,
     count: AtomicIsize,
     most: AtomicIsize,
@@ -40,14 +43,18 @@ pub(super) struct Retained {
 #[derive(Default)]
 struct Tree {
     messages: RetainTree<Retain>,
+    /// Of our own, which no bound counts.
+    own: usize,
     count: usize,
     bytes: usize,
 }
 
 impl Retained {
-    /// Empty storage; `refused` counts the messages that found no room.
-    pub(super) fn new(limits: RetainedLimits, refused: std::sync::Arc<AtomicU64>) -> Self {
-        Self { limits, tree: RwLock::default(), count: AtomicIsize::new(0), most: AtomicIsize::new(0), refused }
+    /// Empty storage; `ours` is what the topics of our own messages begin with, `refused` counts those of others that found no
+    /// room.
+    pub(super) fn new(limits: RetainedLimits, ours: String, refused: std::sync::Arc<AtomicU64>) -> Self {
+        let (count, most) = (AtomicIsize::new(0), AtomicIsize::new(0));
+        Self { limits, ours, tree: RwLock::default(), count, most, refused }
     }
 }
 
@@ -63,14 +70,22 @@ impl RetainStorage for Retained {
 
     async fn set(&self, topic: &TopicName, retain: Retain, _expiry: Option<Duration>) -> rmqtt::Result<()> {
         let parsed: Topic = topic.parse()?;
+        let is_ours = topic.starts_with(&self.ours);
         let mut tree = self.tree.write().await;
         if let Some(old) = tree.messages.remove(&parsed) {
-            tree.count -= 1;
-            tree.bytes -= size(topic, &old);
+            if is_ours {
+                tree.own -= 1;
+            } else {
+                tree.count -= 1;
+                tree.bytes -= size(topic, &old);
+            }
         }
         if !retain.publish.payload.is_empty() {
             let size = size(topic, &retain);
-            if tree.count >= self.limits.messages || tree.bytes + size > self.limits.bytes {
+            if is_ours {
+                tree.messages.insert(&parsed, retain);
+                tree.own += 1;
+            } else if tree.count >= self.limits.messages || tree.bytes + size > self.limits.bytes {
                 self.refused.fetch_add(1, Ordering::Relaxed);
             } else {
                 tree.messages.insert(&parsed, retain);
@@ -78,7 +93,7 @@ impl RetainStorage for Retained {
                 tree.bytes += size;
             }
         }
-        let count = isize::try_from(tree.count).unwrap_or(isize::MAX);
+        let count = isize::try_from(tree.count + tree.own).unwrap_or(isize::MAX);
         self.count.store(count, Ordering::Relaxed);
         self.most.fetch_max(count, Ordering::Relaxed);
         Ok(())

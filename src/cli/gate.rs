@@ -14,6 +14,8 @@ use crate::engine::gate::{Decision, Gate};
 #[derive(Debug, Deserialize)]
 struct Listed {
     gates: Vec<Decision>,
+    #[serde(default)]
+    untold: u64,
 }
 
 /// Runs one of the commands.
@@ -38,6 +40,11 @@ fn list(args: &GateListArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let listed: Listed = serde_json::from_slice(&answer).context("the answer is no list of gates of this version")?;
     for decision in &listed.gates {
         writeln!(out, "{}", line(decision)).map_err(told)?;
+    }
+    if listed.untold > 0 {
+        let untold = listed.untold;
+        writeln!(out, "The updater has not been told yet: the broker does not hold {untold} of these messages.")
+            .map_err(told)?;
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ use crate::record::{GateDesk, GateError};
 pub(super) struct Gates {
     #[schema(value_type = Vec<Object>)]
     gates: Vec<Decision>,
+    /// Messages to the updater that the broker does not hold yet: the updater is not told of the latest decisions.
+    untold: u64,
 }
 
 /// What a person sends to the API. Other fields are refused: a misspelt one would be a decision without it.
@@ -72,7 +74,8 @@ fn problem(error: &GateError) -> Problem {
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn gates(State(state): State<HttpState>) -> Result<Json<Gates>, Problem> {
-    Ok(Json(Gates { gates: desk(&state)?.board().decisions.clone() }))
+    let board = desk(&state)?.board();
+    Ok(Json(Gates { gates: board.decisions.clone(), untold: board.untold }))
 }
 
 /// The devices that are kept out of the first night of an update.

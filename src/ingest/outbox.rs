@@ -35,6 +35,8 @@ pub(super) struct Outbox {
     wanted: Option<watch::Receiver<Retained>>,
     /// Acknowledged in this session.
     done: BTreeMap<String, Vec<u8>>,
+    /// Acknowledged in whatever session last.
+    held: BTreeMap<String, Vec<u8>>,
     /// By packet id.
     under_way: BTreeMap<u16, (String, Vec<u8>)>,
     sent_at: Option<Instant>,
@@ -74,6 +76,18 @@ impl Outbox {
         found
     }
 
+    /// How many messages the broker is to hold and has never acknowledged.
+    pub(super) fn untold(&self) -> u64 {
+        let Some(wanted) = &self.wanted else { return 0 };
+        let wanted = wanted.borrow();
+        wanted.iter().filter(|(topic, payload)| self.held.get(*topic) != Some(*payload)).count() as u64
+    }
+
+    /// Whether nothing has happened since there was nothing to send.
+    pub(super) fn is_idle(&self) -> bool {
+        self.idle && !self.wanted.as_ref().is_some_and(|wanted| wanted.has_changed().unwrap_or(false))
+    }
+
     /// A message was written under this packet id.
     pub(super) fn sent(&mut self, packet: u16, message: (String, Vec<u8>), now: Instant) {
         self.under_way.insert(packet, message);
@@ -85,6 +99,7 @@ impl Outbox {
         self.idle = false;
         let message = self.under_way.remove(&packet);
         let known = message.is_some();
+        self.held.extend(message.clone());
         self.done.extend(message);
         known
     }

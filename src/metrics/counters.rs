@@ -39,6 +39,8 @@ pub enum Encoding {
 
 const KINDS: [&str; 3] = ["report", "status", "other"];
 const DECIDERS: [&str; 2] = ["detector", "person"];
+/// What the embedded broker can refuse.
+pub const BROKER_REFUSED: [&str; 6] = ["connect", "will", "publish", "subscribe", "retained", "not_durable"];
 const ENCODINGS: [&str; 3] = ["json", "binary", "unknown"];
 
 /// The label for a refusal whose reason is not in the closed list.
@@ -66,6 +68,8 @@ pub struct Counters {
     pub broker_resubscriptions: IntCounter,
     pub broker_takeovers: IntCounter,
     pub broker_clients: IntGauge,
+    /// In the order of [`BROKER_REFUSED`].
+    pub broker_refused: [IntCounter; BROKER_REFUSED.len()],
     pub journal_records: IntCounter,
     pub journal_bytes: IntCounter,
     pub journal_size_bytes: IntGauge,
@@ -95,6 +99,7 @@ pub struct Counters {
     pub gate_versions_refused: IntCounter,
     pub gate_published: IntCounter,
     pub gate_publish_pauses: IntCounter,
+    pub gates_untold: IntGauge,
     pub notifications: Notifications,
 }
 
@@ -110,6 +115,7 @@ impl Counters {
         let left_out = make.counters(names::LEFT_OUT, &["field"]);
         let changes = make.counters(names::CHANGES, &["kind"]);
         let gates = make.counters(names::GATE_DECISIONS, &["by", "gate"]);
+        let broker_refused = make.counters(names::BROKER_REFUSALS, &["what"]);
         let mut reasons: Vec<_> = reasons.iter().copied().chain([OTHER]).collect();
         reasons.sort_unstable();
         reasons.dedup();
@@ -129,6 +135,7 @@ impl Counters {
             broker_resubscriptions: make.counter(names::RESUBSCRIPTIONS),
             broker_takeovers: make.counter(names::TAKEOVERS),
             broker_clients: make.int_gauge(names::CLIENTS),
+            broker_refused: BROKER_REFUSED.map(|what| broker_refused.with_label_values(&[what])),
             journal_records: make.counter(names::JOURNAL_RECORDS),
             journal_bytes: make.counter(names::JOURNAL_BYTES),
             journal_size_bytes: make.int_gauge(names::JOURNAL_SIZE),
@@ -153,6 +160,7 @@ impl Counters {
             gate_versions_refused: make.counter(names::GATE_REFUSED),
             gate_published: make.counter(names::GATE_PUBLISHED),
             gate_publish_pauses: make.counter(names::GATE_PAUSES),
+            gates_untold: make.int_gauge(names::GATES_UNTOLD),
             notifications: Notifications::new(&make),
             registry: make.0,
         }

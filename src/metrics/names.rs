@@ -366,6 +366,11 @@ pub const TAKEOVERS: Named = named(
     "fleetwatch_broker_takeovers_total",
     "Times that the session was taken over by another client of the same name.",
 );
+pub const BROKER_REFUSALS: Named = named(
+    "fleetwatch_broker_refused_total",
+    "What the embedded broker refused: connections, wills and topics that are not the client's own, subscriptions, retained \
+     messages without room, messages that were not durable in time.",
+);
 pub const CLIENTS: Named = named("fleetwatch_broker_clients", "Clients connected to the embedded broker.");
 pub const JOURNAL_RECORDS: Named = named("fleetwatch_journal_records_total", "Messages appended to the journal.");
 pub const JOURNAL_BYTES: Named = named("fleetwatch_journal_written_bytes_total", "Bytes appended to the journal.");
@@ -406,6 +411,10 @@ pub const GATE_REFUSED: Named = named(
 );
 pub const GATE_PUBLISHED: Named =
     named("fleetwatch_gate_published_total", "Retained messages for the updater that the broker has taken.");
+pub const GATES_UNTOLD: Named = named(
+    "fleetwatch_gates_untold",
+    "Messages to the updater that the broker does not hold yet: what was decided is not known there.",
+);
 pub const GATE_PAUSES: Named = named(
     "fleetwatch_gate_publish_pauses_total",
     "Times publishing was paused because the broker closes the connection for it: it may lack the permission.",

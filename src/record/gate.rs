@@ -28,6 +28,8 @@ pub struct GateBoard {
     pub decisions: Vec<Decision>,
     /// The devices that are kept out of the first night of an update.
     pub ring: Arc<Ring>,
+    /// Messages to the updater that the broker does not hold yet: it is not told what was decided.
+    pub untold: u64,
 }
 
 /// Why a person's decision is not in force.

@@ -3,6 +3,9 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thiserror::Error;
 
+/// Where no hard limit is set, no more than a system has anyway.
+const MOST: u64 = 1 << 20;
+
 /// The limit is too low and cannot be raised by this process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[error(
@@ -36,6 +39,14 @@ pub fn ensure(needed: u64) -> Result<u64, DescriptorError> {
     Ok(needed)
 }
 
+/// Raises the soft limit of open files as far as the hard one allows. Returns the limit that then holds.
+pub fn raise() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let Some(soft) = limit.current else { return u64::MAX };
+    let wanted = limit.maximum.unwrap_or(MOST).max(soft);
+    ensure(wanted).unwrap_or(soft)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +60,7 @@ mod tests {
         if let (Some(soft), Some(hard)) = (soft, hard) {
             let wanted = (soft + 1).min(hard);
             assert_eq!(ensure(wanted), Ok(wanted));
+            assert_eq!(raise(), hard);
             let error = ensure(hard + 1).unwrap_err();
             assert_eq!(error, DescriptorError { needed: hard + 1, allowed: hard });
             assert!(error.to_string().contains("ulimit -Hn"));

@@ -5,6 +5,8 @@
 pub(in crate::http) struct GateText {
     pub(in crate::http) title: &'static str,
     pub(in crate::http) intro: &'static str,
+    pub(in crate::http) untold: &'static str,
+    pub(in crate::http) untold_detail: fn(u64) -> String,
     pub(in crate::http) none: &'static str,
     pub(in crate::http) off: &'static str,
     pub(in crate::http) hold: &'static str,
@@ -25,6 +27,13 @@ pub(super) static EN: GateText = GateText {
     title: "Update gates",
     intro: "What the updater is told. An update on hold is installed on no further device. What a person decides stands \
             until a person changes it; the detector does not.",
+    untold: "The updater has not been told",
+    untold_detail: |n| {
+        format!(
+            "The broker does not hold {n} of the messages below yet. It is tried again until it does; until then the updater \
+             acts on what it was told before."
+        )
+    },
     none: "No update was ever held.",
     off: "Nothing is decided about updates here (gate.enabled).",
     hold: "on hold",
@@ -49,6 +58,12 @@ pub(super) static EN: GateText = GateText {
 pub(super) static JA: GateText = GateText {
     title: "更新の停止と再開",
     intro: "更新システムへの指示です。停止中の更新版は、これ以上どの装置にも適用されません。人の判断は、人が変えるまで有効です。自動検知が覆すことはありません。",
+    untold: "更新システムにまだ伝わっていません",
+    untold_detail: |n| {
+        format!(
+            "以下の指示のうち{n}件が、まだブローカーに届いていません。届くまで送り直します。それまで更新システムは前の指示に従います。"
+        )
+    },
     none: "停止した更新版はありません。",
     off: "更新への指示は無効です(gate.enabled)。",
     hold: "停止中",

@@ -19,6 +19,9 @@ pub(super) fn page(view: &View<'_>, board: Option<&GateBoard>, problem: Option<&
         }
         @if let Some(board) = board {
             p { (text.intro) }
+            div id="untold" data-live="" { @if board.untold > 0 {
+                div.banner.bad role="status" { div { h2 { (text.untold) } p { ((text.untold_detail)(board.untold)) } } }
+            } }
             div id="none" data-live="" { @if board.decisions.is_empty() { p { (text.none) } } }
             @for decision in newest_first(&board.decisions) { (card(view, decision)) }
             section aria-labelledby="other" {
