@@ -2,7 +2,8 @@
 //!
 //! - A report is taken wholly or not at all. [`Refusal::Busy`] leaves nothing behind: the caller comes again after a tick
 //!   (back-pressure, never loss). Every other refusal is final, counted, and closed in number.
-//! - Its identity is `(device, boot, seq)`; what was taken once is a duplicate for ever after ([`sequence`]).
+//! - Its identity is its content, and its number in a [`run`] of the device's counters; what was taken once is a duplicate for
+//!   ever after ([`sequence`]). A live stream is live whatever its counters do ([`place`]).
 //! - Its minute is that of its start in event time ([`anchor`]), never of its arrival.
 //! - Looking a device up clones its `Arc` and drops the map's guard at once: a guard held over another call of the map can
 //!   deadlock. Nobody iterates the map; the decision task goes by index.
@@ -28,17 +29,27 @@ pub mod coverage;
 mod device;
 mod image;
 mod inbox;
+mod pace;
+mod place;
 pub mod proof;
+mod recent;
 mod rules;
+mod run;
 pub mod sequence;
 
-pub use self::admission::{BOOTS, HORIZON_MS};
+pub use self::admission::RUNS;
 use self::budget::{Budgets, Spent};
 use self::device::Shared;
 pub use self::device::{Closing, Device, MAX_COUNT_PER_REPORT, OverBudget};
-pub use self::image::DeviceImage;
+pub use self::image::{BeforeProof, BeforeRuns, DeviceImage};
 pub use self::inbox::{Inbox, LateFragment, MAX_BUCKETS, MAX_FRAGMENTS, MAX_STATUSES, StatusNote};
 pub use self::rules::RuleCounts;
+
+/// Reports of an event time longer ago than this are refused, in ms: the verdicts reach back 48 h.
+pub const HORIZON_MS: i64 = 48 * 3_600_000;
+
+/// A report that is not later than this is live, in ms.
+pub const LIVE_MS: i64 = 60_000;
 
 /// What became of a report that was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -14,7 +14,7 @@ use bincode::config::standard;
 use bincode::{Decode, Encode};
 use thiserror::Error;
 
-use crate::engine::fleet::{Device, DeviceImage};
+use crate::engine::fleet::{BeforeProof, BeforeRuns, Device, DeviceImage};
 use crate::engine::time::{Minute, Timestamp};
 
 use super::Engine;
@@ -23,7 +23,7 @@ use super::tracked::{About, State, Tracked};
 
 /// The layout's version. An image of a later version is refused, not guessed at.
 const VERSION: u8 = 6;
-/// In this one the devices follow the head in their order, without a length.
+/// In this one the devices follow the head in their order, without a length, and tell their boots apart by number.
 const VERSION_IN_ORDER: u8 = 5;
 /// This one is the same, but knows nothing of proofs ...
 const VERSION_BEFORE_PROOF: u8 = 4;
@@ -202,7 +202,11 @@ impl Restoring {
                 let head: Head = read(&mut rest)?;
                 for _ in 0..head.devices {
                     let found = Found {
-                        device: if version <= VERSION_BEFORE_PROOF { unproved(&mut rest)? } else { read(&mut rest)? },
+                        device: if version <= VERSION_BEFORE_PROOF {
+                            read::<BeforeProof>(&mut rest)?.into()
+                        } else {
+                            read::<BeforeRuns>(&mut rest)?.into()
+                        },
                         state: read(&mut rest)?,
                         dirty_from: read(&mut rest)?,
                         about: if version == VERSION_BEFORE_ABOUT { About::default() } else { read(&mut rest)? },
@@ -282,12 +286,6 @@ fn read<T: Decode<()>>(rest: &mut &[u8]) -> Result<T, RestoreError> {
     Ok(value)
 }
 
-fn unproved(rest: &mut &[u8]) -> Result<DeviceImage, RestoreError> {
-    let (device, used) = DeviceImage::decode_unproved(rest).map_err(|error| damaged(&error.to_string()))?;
-    *rest = rest.get(used..).unwrap_or_default();
-    Ok(device)
-}
-
 fn whole(rest: &[u8]) -> Result<(), RestoreError> {
     if rest.is_empty() { Ok(()) } else { Err(damaged("something follows that does not belong there")) }
 }
@@ -327,12 +325,11 @@ mod tests {
         let Engine { last_tick, closed_before, touched, .. } = *engine;
         write(&Head { last_tick, closed_before, events: engine.events.clone(), touched, devices: 2 }, &mut old);
         for tracked in &engine.devices {
-            write(&tracked.device.capture(), &mut old);
-            if version <= VERSION_BEFORE_PROOF {
-                let mut proof = Vec::new();
-                write(&tracked.device.proof(), &mut proof);
-                // The proof is the last part of a device's.
-                old.truncate(old.len() - proof.len());
+            let image = tracked.device.capture().before_runs();
+            if version > VERSION_BEFORE_PROOF {
+                write(&image, &mut old);
+            } else {
+                write(&image.before_proof(), &mut old);
             }
             write(&tracked.state, &mut old);
             write(&tracked.dirty_from, &mut old);

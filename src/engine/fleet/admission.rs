@@ -2,54 +2,52 @@
 //!
 //! One short critical section per report guards this state. A device's reports come over one connection, so nobody
 //! waits for it but the decision task, now and then; the histograms are recorded outside it.
+//!
+//! Where a report belongs is judged in [`place`](super::place).
 
 use bincode::{Decode, Encode};
 
-use super::Refusal;
-use super::anchor::{Anchor, MAX_UPTIME_MS};
 use super::coverage::{Coverage, Room};
 use super::inbox::{Inbox, StatusNote};
+use super::pace::Pace;
+use super::place::{Place, Placed};
+use super::recent::Recent;
 use super::rules::RuleTally;
-use super::sequence::{SequenceWindow, Sighting};
+use super::run::{Facts, Run};
+use super::sequence::MAX_WORDS;
+use super::{HORIZON_MS, Refusal};
 use crate::engine::device::Status;
 use crate::engine::report::Report;
 use crate::engine::time::{Minute, Timestamp};
 
-/// Boots of a device that are kept apart.
-pub const BOOTS: usize = 8;
+/// Runs of a device that are kept apart: two days of a device whose numbers have 8 bits, at one report a minute.
+pub const RUNS: usize = 32;
 
-/// Reports of an event time longer ago than this are refused, in ms: the verdicts reach back 48 h.
-pub const HORIZON_MS: i64 = 48 * 3_600_000;
+/// Starts of a device within ten minutes are counted up to this.
+const MOST_BOOTS: usize = 8;
+
+/// Words of all runs' sequence windows together, before the newest grows: of what has been silent longest, the numbers are
+/// given up beyond it.
+const KEPT_WORDS: usize = 4 * MAX_WORDS;
 
 /// Boots that reported within this time count as recent, in ms.
 const RECENT_MS: i64 = 600_000;
 
-/// One start of a device.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-struct Boot {
-    number: u64,
-    /// `None` until a report had an uptime that can be believed.
-    anchor: Option<Anchor>,
-    window: SequenceWindow,
-    /// Event time minus wall clock, of the newest report.
-    wall_offset_ms: i64,
-    /// Wall clock of the newest report.
-    start: i64,
-    /// Event time of the newest report.
-    event_ms: i64,
-    arrival_ms: i64,
-}
-
 /// What a device's admission knows. All of it is in a checkpoint.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub(super) struct Admission {
-    /// In the order in which they were first seen.
-    boots: Vec<Boot>,
-    coverage: Coverage,
+    /// In the order in which they began.
+    pub(super) runs: Vec<Run>,
+    pub(super) recent: Recent,
+    /// Reports since the last live one, none of which looked live.
+    pub(super) pace: Option<Pace>,
+    /// Arrival of the last live report.
+    pub(super) live_ms: Option<i64>,
+    pub(super) coverage: Coverage,
     /// Boot and wall clock offset of the newest status that came live: for a boot that has not reported.
-    status_offset: Option<(u64, i64)>,
-    /// Missing numbers of boots that are no longer kept.
-    missing_before: u64,
+    pub(super) status_offset: Option<(u64, i64)>,
+    /// Missing numbers of runs that are no longer kept.
+    pub(super) missing_before: u64,
     pub(super) reports: u64,
     pub(super) late: u64,
     /// Reports timed by their arrival, because of an uptime beyond belief.
@@ -64,11 +62,8 @@ pub(super) struct Admission {
 /// What taking a report will change: nothing has been changed yet.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// Place of the boot; `None` for a new one.
-    boot: Option<usize>,
-    /// `None`: the uptime is not believed, and the boot's anchor stays.
-    anchor: Option<Anchor>,
-    event_ms: i64,
+    facts: Facts,
+    placed: Placed,
     pub(super) minute: Minute,
     room: Room,
 }
@@ -80,45 +75,49 @@ impl Admission {
 
     /// Judges a report without changing anything.
     pub(super) fn plan(&self, report: &Report, arrival: Timestamp) -> Result<Plan, Refusal> {
-        let boot = self.boots.iter().rposition(|boot| boot.number == report.boot);
-        match boot.map(|at| self.boots[at].window.sighting(report.seq)) {
-            Some(Sighting::Duplicate) => return Err(Refusal::Duplicate),
-            Some(Sighting::Stale) => return Err(Refusal::StaleSequence),
-            Some(Sighting::New) | None => {}
-        }
-        let (anchor, event_ms) = self.event_time(boot, report, arrival.as_ms());
-        if arrival.as_ms() - event_ms > HORIZON_MS {
+        let facts = Facts::of(report, arrival.as_ms());
+        let placed = self.place(report, &facts)?;
+        if arrival.as_ms() - placed.event_ms > HORIZON_MS {
             return Err(Refusal::TooOld);
         }
-        let minute = Timestamp::from_ms(event_ms).minute();
+        let minute = Timestamp::from_ms(placed.event_ms).minute();
         let room = self.coverage.room(minute, report.period_ms).ok_or(Refusal::RateLimited)?;
-        Ok(Plan { boot, anchor, event_ms, minute, room })
+        Ok(Plan { facts, placed, minute, room })
     }
 
     /// Notes that the report was taken.
     pub(super) fn commit(&mut self, plan: Plan, report: &Report, arrival: Timestamp, late: bool) {
-        let at = plan.boot.unwrap_or_else(|| self.add_boot(report.boot, arrival));
-        let boot = &mut self.boots[at];
-        boot.window.mark(report.seq);
-        match plan.anchor {
-            Some(anchor) => boot.anchor = Some(anchor),
-            None => self.untimed += 1,
+        let Plan { facts, placed, minute, room } = plan;
+        let at = match placed.place {
+            Place::Known(at) => at,
+            Place::New { life } => self.add_run(Run::begin(&facts, life, placed.anchor)),
+        };
+        self.runs[at].take(&facts, placed.anchor, placed.event_ms, placed.digest);
+        self.recent.add(placed.digest, arrival.as_ms());
+        if placed.is_live {
+            (self.pace, self.live_ms) = (None, self.live_ms.max(Some(arrival.as_ms())));
+        } else {
+            self.pace = Some(Pace::with(self.pace, &facts));
         }
-        if plan.boot.is_none() || plan.event_ms >= boot.event_ms {
-            boot.event_ms = plan.event_ms;
-            boot.start = report.start;
-            boot.wall_offset_ms = plan.event_ms.saturating_sub(report.start);
-        }
-        boot.arrival_ms = boot.arrival_ms.max(arrival.as_ms());
+        self.untimed += u64::from(placed.anchor.is_none());
         for class in &report.classes {
             for (name, count) in report.rules_of(class) {
-                self.rules.note(class.class, name, plan.minute, count);
+                self.rules.note(class.class, name, minute, count);
             }
         }
-        self.coverage.take(plan.room);
+        self.coverage.take(room);
         self.reports += 1;
         self.late += u64::from(late);
         self.last_arrival = self.last_arrival.max(Some(arrival));
+    }
+
+    /// Notes that a report was refused as one of long ago: if such keep coming, they are not. The content that was taken
+    /// before says nothing, however often it comes.
+    pub(super) fn refuse(&mut self, report: &Report, refusal: Refusal, arrival: Timestamp) {
+        let is_old = matches!(refusal, Refusal::Duplicate | Refusal::StaleSequence | Refusal::TooOld);
+        if is_old && !self.recent.has(super::recent::digest(report)) {
+            self.pace = Some(Pace::with(self.pace, &Facts::of(report, arrival.as_ms())));
+        }
     }
 
     /// Takes a status into the inbox.
@@ -130,86 +129,80 @@ impl Admission {
         self.inbox.note(StatusNote { status, retained, arrival });
     }
 
-    /// The anchor after the report and the report's event time; no anchor, and the arrival's time, for an uptime that
-    /// cannot be believed.
-    fn event_time(&self, boot: Option<usize>, report: &Report, arrival_ms: i64) -> (Option<Anchor>, i64) {
-        let known = boot.and_then(|at| self.boots[at].anchor);
-        let anchor = (report.uptime_ms <= MAX_UPTIME_MS).then_some(report.uptime_ms as i64).and_then(|uptime_ms| {
-            let end_ms = uptime_ms + i64::from(report.period_ms);
-            match known {
-                Some(anchor) => anchor.after(end_ms, arrival_ms, HORIZON_MS),
-                None => {
-                    let wall = report.start.saturating_add(self.wall_offset(report)).saturating_sub(uptime_ms);
-                    Some(Anchor::first(end_ms, arrival_ms, Some(wall), HORIZON_MS))
-                }
-            }
-        });
-        match anchor {
-            Some(anchor) => (Some(anchor), anchor.at_ms() + report.uptime_ms as i64),
-            None => (None, arrival_ms - i64::from(report.period_ms)),
-        }
-    }
-
-    /// The wall clock offset to expect of a boot that has not reported: its own live status, or else the boot before, if the
+    /// The wall clock offset to expect of a boot that has not reported: its own live status, or else the run before, if the
     /// clock has gone on since, or else none.
-    fn wall_offset(&self, report: &Report) -> i64 {
+    pub(super) fn wall_offset(&self, facts: &Facts) -> i64 {
         match self.status_offset {
-            Some((boot, offset)) if boot == report.boot => offset,
-            _ => self.newest().filter(|boot| boot.start <= report.start).map_or(0, |boot| boot.wall_offset_ms),
+            Some((boot, offset)) if boot == facts.boot => offset,
+            _ => self.newest().filter(|run| run.wall_ms <= facts.wall_ms).map_or(0, Run::offset_ms),
         }
     }
 
-    /// Adds a boot and gives up the one that has been silent longest, if there are too many.
-    fn add_boot(&mut self, number: u64, arrival: Timestamp) -> usize {
+    /// Adds a run and gives up the one that has been silent longest, if there are too many.
+    fn add_run(&mut self, run: Run) -> usize {
         // What is this long ago cannot be taken any more, so its numbers need not be told apart.
-        let gone = arrival.as_ms() - HORIZON_MS;
-        self.boots.iter_mut().filter(|boot| boot.arrival_ms < gone).for_each(|boot| boot.window.forget());
-        if self.boots.len() >= BOOTS {
-            let oldest = (0..self.boots.len()).min_by_key(|&at| self.boots[at].arrival_ms).unwrap_or(0);
-            let gone = self.boots.remove(oldest);
+        let gone = run.arrival_ms - HORIZON_MS;
+        self.runs.iter_mut().filter(|run| run.arrival_ms < gone).for_each(|run| run.window.forget());
+        while self.runs.iter().map(|run| run.window.words()).sum::<usize>() > KEPT_WORDS {
+            let holding = self.runs.iter_mut().filter(|run| run.window.words() > 0);
+            let Some(oldest) = holding.min_by_key(|run| run.arrival_ms) else { break };
+            oldest.window.forget();
+        }
+        if self.runs.len() >= RUNS {
+            let oldest = (0..self.runs.len()).min_by_key(|&at| self.runs[at].arrival_ms).unwrap_or(0);
+            let gone = self.runs.remove(oldest);
             self.missing_before = self.missing_before.saturating_add(gone.window.missing());
         }
-        self.boots.push(Boot {
-            number,
-            anchor: None,
-            window: SequenceWindow::default(),
-            wall_offset_ms: 0,
-            start: 0,
-            event_ms: i64::MIN,
-            arrival_ms: arrival.as_ms(),
-        });
-        self.boots.len() - 1
+        self.runs.reserve_exact(1);
+        self.runs.push(run);
+        self.runs.len() - 1
     }
 
-    /// The boot whose reports are newest by event time.
-    fn newest(&self) -> Option<&Boot> {
-        self.boots.iter().max_by_key(|boot| boot.event_ms)
+    /// The run whose reports are newest by event time.
+    pub(super) fn newest(&self) -> Option<&Run> {
+        self.runs.iter().max_by_key(|run| run.event_ms)
     }
 
-    /// Sequence numbers that have not arrived, over all boots.
+    /// Whether several starts of the device have had this boot number.
+    pub(super) fn reuses(&self, boot: u64) -> bool {
+        let mut lives = self.runs.iter().filter(|run| run.boot == boot).map(|run| run.life);
+        let first = lives.next();
+        lives.any(|life| Some(life) != first)
+    }
+
+    /// The number of the device's next start.
+    pub(super) fn next_life(&self) -> u32 {
+        self.runs.iter().map(|run| run.life).max().map_or(0, |life| life.saturating_add(1))
+    }
+
+    /// Sequence numbers that have not arrived, over all runs.
     pub(super) fn missing(&self) -> u64 {
-        self.boots.iter().fold(self.missing_before, |sum, boot| sum.saturating_add(boot.window.missing()))
+        self.runs.iter().fold(self.missing_before, |sum, run| sum.saturating_add(run.window.missing()))
     }
 
-    /// Boots with reports from the ten minutes before `now`, at most [`BOOTS`].
+    /// Starts of the device with reports from the ten minutes before `now`, at most 8.
     pub(super) fn recent_boots(&self, now: Timestamp) -> u32 {
-        self.boots.iter().filter(|boot| now.as_ms() - boot.event_ms <= RECENT_MS).count() as u32
+        let mut lives: Vec<u32> =
+            self.runs.iter().filter(|run| now.as_ms() - run.event_ms <= RECENT_MS).map(|run| run.life).collect();
+        lives.sort_unstable();
+        lives.dedup();
+        lives.len().min(MOST_BOOTS) as u32
     }
 
-    /// Wall clock minus event time of the newest boot, in ms.
+    /// Wall clock minus event time of the newest run, in ms.
     pub(super) fn clock_offset_ms(&self) -> Option<i64> {
-        self.newest().map(|boot| boot.wall_offset_ms.saturating_neg())
+        self.newest().map(|run| run.offset_ms().saturating_neg())
     }
 
     /// Event time of an instant of the device's wall clock during `boot`.
     pub(super) fn event_time_of_wall(&self, boot: u64, wall_ms: i64) -> Option<Timestamp> {
-        let boot = self.boots.iter().rfind(|known| known.number == boot)?;
-        Some(Timestamp::from_ms(wall_ms.saturating_add(boot.wall_offset_ms)))
+        let run = self.runs.iter().filter(|run| run.boot == boot).max_by_key(|run| run.event_ms)?;
+        Some(Timestamp::from_ms(wall_ms.saturating_add(run.offset_ms())))
     }
 
     /// Bytes on the heap, of what grows.
     pub(super) fn heap_bytes(&self) -> usize {
-        let windows: usize = self.boots.iter().map(|boot| boot.window.heap_bytes()).sum();
-        windows + self.boots.capacity() * size_of::<Boot>() + self.rules.heap_bytes()
+        let runs: usize = self.runs.iter().map(Run::heap_bytes).sum();
+        runs + self.runs.capacity() * size_of::<Run>() + self.recent.heap_bytes() + self.rules.heap_bytes()
     }
 }

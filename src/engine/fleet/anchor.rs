@@ -2,9 +2,12 @@
 //!
 //! A report can only arrive late, so `arrival - uptime` at the report's end is never below the true start of the boot,
 //! and the smallest of them is the best estimate. It falls at once. It may rise by 500 ppm of the uptime that has passed
-//! since, because crystals drift apart: 50 ppm over 30 days is 130 s.
+//! since, because crystals drift apart: 50 ppm over 30 days is 130 s. An uptime that goes back or stands still begins another
+//! run with an anchor of its own.
 
 use bincode::{Decode, Encode};
+
+use super::LIVE_MS;
 
 /// Longest uptime that is believed, 10 years in ms.
 pub const MAX_UPTIME_MS: u64 = 10 * 366 * 86_400_000;
@@ -14,9 +17,6 @@ const DRIFT: i64 = 2_000;
 
 /// Arrival time after which a supposed backlog is judged by its pace, in ms.
 const JUDGED_AFTER_MS: i64 = 5_000;
-
-/// A wall clock that makes a report less late than this does not matter, in ms.
-const LIVE_MS: i64 = 60_000;
 
 /// Start of a boot in ms since the epoch (negative: before it), and what it rests on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
@@ -73,6 +73,13 @@ impl Anchor {
         self.hint =
             self.hint.filter(|hint| self.at_ms - hint.at_ms >= LIVE_MS && hint.is_backlog(uptime_ms, arrival_ms));
         Some(self)
+    }
+
+    /// The anchor of an uptime that has wrapped after `ms`.
+    pub fn moved(self, ms: i64) -> Self {
+        let hint =
+            self.hint.map(|hint| Hint { at_ms: hint.at_ms + ms, uptime_ms: hint.uptime_ms - ms, ..hint });
+        Self { at_ms: self.at_ms + ms, uptime_ms: self.uptime_ms - ms, hint }
     }
 
     /// Start of the boot in ms since the epoch.

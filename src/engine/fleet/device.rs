@@ -188,9 +188,14 @@ impl Device {
         let (minute, is_late);
         {
             let mut admission = self.lock();
-            let plan = admission.plan(report, arrival).inspect_err(|&refusal| {
-                self.duplicates.fetch_add(u64::from(refusal == Refusal::Duplicate), Relaxed);
-            })?;
+            let plan = match admission.plan(report, arrival) {
+                Ok(plan) => plan,
+                Err(refusal) => {
+                    admission.refuse(report, refusal, arrival);
+                    self.duplicates.fetch_add(u64::from(refusal == Refusal::Duplicate), Relaxed);
+                    return Err(refusal);
+                }
+            };
             minute = plan.minute;
             for (at, class) in report.classes.iter().enumerate().take(CLASSES) {
                 match self.slots(class.class, admission.closed_before).enter(minute) {

@@ -8,7 +8,7 @@ use bincode::{Decode, Encode};
 pub const WINDOW: u64 = 17_280;
 
 /// Words that can hold a window which starts anywhere in a word.
-const MAX_WORDS: usize = (WINDOW / 64 + 1) as usize;
+pub const MAX_WORDS: usize = (WINDOW / 64 + 1) as usize;
 
 /// What a sequence number is to its boot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +60,11 @@ impl SequenceWindow {
         self.words[at] |= 1 << (seq % 64);
     }
 
+    /// The lowest and the highest number that has arrived.
+    pub fn span(&self) -> Option<(u64, u64)> {
+        (self.arrived > 0).then_some((self.lowest, self.highest))
+    }
+
     /// Numbers between the lowest and the highest seen that have not arrived; falls again when they come late.
     pub fn missing(&self) -> u64 {
         if self.arrived == 0 { 0 } else { (self.highest - self.lowest).saturating_add(1).saturating_sub(self.arrived) }
@@ -71,6 +76,11 @@ impl SequenceWindow {
             self.words = VecDeque::new();
             self.forgotten_to = Some(self.highest);
         }
+    }
+
+    /// Words of the bitmap.
+    pub fn words(&self) -> usize {
+        self.words.len()
     }
 
     /// Bytes on the heap.

@@ -213,10 +213,10 @@ fn indices_are_dense_and_keep_their_device() {
 }
 
 #[test]
-fn boots_stand_beside_each_other_and_the_newest_eight_are_kept() {
+fn boots_stand_beside_each_other_and_the_newest_are_kept() {
     let fleet = Fleet::new(&Settings::default());
     // A reboot every 20 s, the numbers from 0 again, and one number lost in each boot.
-    for boot in 0..30u64 {
+    for boot in 0..60u64 {
         for seq in [0, 2] {
             let at_ms = boot as i64 * 20_000 + seq as i64 * 5_000;
             let mut report = report(boot, seq, at_ms, 1);
@@ -227,13 +227,13 @@ fn boots_stand_beside_each_other_and_the_newest_eight_are_kept() {
         close(&device, minute(boot as i64 / 3));
     }
     let device = fleet.get("B-1").unwrap();
-    let now = Timestamp::from_ms(EPOCH + 600_000);
-    assert_eq!((device.recent_boots(now), device.missing(), device.reports()), (8, 30, 60));
+    let now = Timestamp::from_ms(EPOCH + 1_200_000);
+    assert_eq!((device.recent_boots(now), device.missing(), device.reports()), (8, 60, 120));
     assert_eq!(device.recent_boots(now.plus_ms(600_001)), 0);
     // A replaced device counts its boots from 1 again.
-    let at_ms = 610_000;
+    let at_ms = 1_210_000;
     assert!(fleet.report("B-1", &report(1, 0, at_ms, 1), arrival(at_ms)).is_ok());
-    assert!(device.memory_bytes() < 12 * 1024, "{}", device.memory_bytes());
+    assert!(device.memory_bytes() < 20 * 1024, "{}", device.memory_bytes());
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn the_newest_status_of_a_boot_is_the_one_that_counts() {
 }
 
 #[test]
-fn a_device_with_four_classes_takes_less_than_24_kibibytes() {
+fn a_device_with_four_classes_takes_less_than_26_kibibytes() {
     let fleet = Fleet::new(&Settings::default());
     for seq in 0..sequence::WINDOW + 100 {
         let at_ms = seq as i64 * 10_000;
@@ -326,7 +326,8 @@ fn a_device_with_four_classes_takes_less_than_24_kibibytes() {
         }
     }
     let bytes = fleet.get("B-1").unwrap().memory_bytes();
-    assert!((18 * 1024..24 * 1024).contains(&bytes), "{bytes}");
+    assert!((18 * 1024..26 * 1024).contains(&bytes), "{bytes}");
 }
 
+mod counters;
 mod property;
