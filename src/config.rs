@@ -20,6 +20,7 @@
 //! | [`tables`] | lists of tables, `[[notify.channel]]`: their keys and places |
 //! | [`notify`] | the sections `notify` and `muster`: channels, people, who is called |
 //! | [`people`] | rules about them |
+//! | [`zone`] | the law of a time zone, looked up for the engine |
 //! | [`overrides`] | settings of the detector from a command line: what-if, and grids of it |
 //! | [`credentials`] | the file with a user name and a password |
 //! | [`database`] | the address of a database server |
@@ -48,6 +49,7 @@ pub mod overrides;
 pub mod people;
 pub mod rules;
 pub mod tables;
+pub mod zone;
 
 #[cfg(test)]
 mod tests;
@@ -329,6 +331,7 @@ impl Config {
             }
         };
         config.muster.form();
+        zone::settle(&mut config, entries.iter().any(|entry| entry.key.path == zone::OFFSET));
         let refused: BTreeSet<String> = faults.iter().map(|fault| fault.key.clone()).collect();
         rules::check(&config, &entries, &refused, &mut faults);
         people::check(&config, &entries, &refused, &mut faults);

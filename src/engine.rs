@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`time`] | instants and minutes of event time |
 //! | [`label`] | the one form of what things and people are called |
+//! | [`zone`] | the fleet's time of day, as a table of offsets |
 //! | [`device`] | device ids, traffic classes, what a status says |
 //! | [`settings`] | what may be set about the detector |
 //! | [`effect`] | what the engine decided, as data |
@@ -48,3 +49,4 @@ pub mod suspect;
 pub mod time;
 pub mod verdict;
 pub mod wire;
+pub mod zone;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::args::CheckConfigArgs;
 use super::{Failure, devices};
 use crate::app;
-use crate::config::{BrokerMode, ChannelConfig, Config, StoreConfig};
+use crate::config::{BrokerMode, ChannelConfig, Config, StoreConfig, zone};
 
 /// Checks the configuration and what its keys name: the device list line by line, the form of credentials and passwords, the
 /// secrets of channels.
@@ -69,6 +69,9 @@ fn summarize(
     writeln!(out, "record    {record}")?;
     writeln!(out, "rule      {} minutes without a break", config.detector.hold_min)?;
     writeln!(out, "channels  {}", channels(&config.notify.channel))?;
+    if let Some(warning) = zone::warning(config) {
+        writeln!(out, "warning   {warning}")?;
+    }
     writeln!(out, "pages     http://{}/", config.http.listen)
 }
 

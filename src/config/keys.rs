@@ -105,6 +105,7 @@ pub const KEYS: &[Key] = &[
     Key { path: "detector.ratio", kind: Kind::Above(1.0, 100.0) },
     Key { path: "detector.delta_us", kind: Kind::Whole(0, 60_000_000) },
     Key { path: "detector.utc_offset_min", kind: Kind::Signed(-720, 840) },
+    Key { path: "detector.time_zone", kind: Kind::Zone },
     Key { path: "detector.objective_p50_us", kind: Kind::Whole(1, 60_000_000) },
     Key { path: "detector.objective_p95_us", kind: Kind::Whole(1, 60_000_000) },
     Key { path: "detector.false_positive_floor", kind: Kind::Above(0.0, 0.5) },

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::fault::{Fault, Place, shown};
 use super::keys::{self, Key, Kind};
 use super::layer::Entry;
-use super::{Config, rules};
+use super::{Config, rules, zone};
 use crate::engine::settings::Settings;
 
 /// Section whose keys may be set.
@@ -267,6 +267,13 @@ fn merged(config: &Config, chosen: &[Choice], option: &str, faults: &mut Vec<Fau
         Err(error) => faults.push(fault(option, "", None, &format!("cannot be taken over: {error}"), None)),
     }
     let is_set = |name: &str| chosen.iter().any(|choice| choice.key.path == name);
+    if is_set("detector.time_zone") {
+        zone::settle(&mut merged, true);
+    } else if is_set(zone::OFFSET) {
+        merged.detector.time_zone = None;
+    } else {
+        merged.detector.zone = config.detector.zone.clone();
+    }
     let hold = merged.detector.hold_min;
     if !is_set("detector.warn_group_min") {
         merged.detector.warn_group_min.retain(|mark| *mark < hold);

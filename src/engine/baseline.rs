@@ -425,7 +425,7 @@ fn ratio(part: f32, whole: f32) -> Option<f64> {
 }
 
 fn local_minute(minute: Minute, settings: &Settings) -> u32 {
-    minute.plus(i64::from(settings.utc_offset_min)).0
+    minute.plus(i64::from(settings.offset_min(minute))).0
 }
 
 /// Hours since the epoch in the fleet's time of day.
@@ -434,7 +434,10 @@ pub fn local_hour(minute: Minute, settings: &Settings) -> u32 {
 }
 
 fn first_minute(local_hour: u32, settings: &Settings) -> Minute {
-    Minute(local_hour * 60).plus(-i64::from(settings.utc_offset_min))
+    let local = Minute(local_hour * 60);
+    // The offset is that of an instant, which is only known with it: the second step is right but for the hour of a change.
+    let about = local.plus(-i64::from(settings.offset_min(local)));
+    local.plus(-i64::from(settings.offset_min(about)))
 }
 
 /// Day of the week of an hour since the epoch, Monday = 0. 1970-01-01 was a Thursday.

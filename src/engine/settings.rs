@@ -3,6 +3,9 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use super::time::Minute;
+use super::zone::Zone;
+
 /// Settings of the detector. Minutes where nothing else is said.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, Encode, Decode)]
 #[serde(default, deny_unknown_fields)]
@@ -15,8 +18,14 @@ pub struct Settings {
     pub ratio: f64,
     /// ... and at least this much above it, in microseconds.
     pub delta_us: u32,
-    /// Minutes east of UTC of the fleet's time of day, for a baseline by hour and weekday; Japan by default.
+    /// Minutes east of UTC of the fleet's time of day, for a baseline by hour and weekday, where there is no summer time; Japan by
+    /// default. A time zone goes before it.
     pub utc_offset_min: i32,
+    /// IANA name of the fleet's time zone; none by default.
+    pub time_zone: Option<String>,
+    /// The law of that zone, which whoever reads the settings looks up; without it the offset holds.
+    #[serde(skip)]
+    pub zone: Zone,
     /// Absolute objective for the median in microseconds, beside the baseline; none by default.
     pub objective_p50_us: Option<u32>,
     /// Absolute objective for the 95th percentile in microseconds, beside the baseline; none by default.
@@ -49,6 +58,8 @@ impl Default for Settings {
             ratio: 1.3,
             delta_us: 3_000,
             utc_offset_min: 540,
+            time_zone: None,
+            zone: Zone::default(),
             objective_p50_us: None,
             objective_p95_us: None,
             false_positive_floor: 0.01,
@@ -61,5 +72,12 @@ impl Default for Settings {
             max_devices: 10_000,
             expected_only: false,
         }
+    }
+}
+
+impl Settings {
+    /// Minutes east of UTC of the fleet's time of day at `minute`.
+    pub fn offset_min(&self, minute: Minute) -> i32 {
+        self.zone.offset_min(minute).unwrap_or(self.utc_offset_min)
     }
 }

@@ -296,6 +296,7 @@ fn learns_differently(base: &Settings, tried: &Settings) -> Vec<&'static str> {
         ("ratio", base.ratio.to_bits() != tried.ratio.to_bits()),
         ("recover", base.recover_min != tried.recover_min),
         ("utc_offset", base.utc_offset_min != tried.utc_offset_min),
+        ("time_zone", base.time_zone != tried.time_zone),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }

@@ -96,7 +96,8 @@ fn chance_of_the_hour(length_min: u32, hold_min: u32) -> f64 {
 
 fn declare(event: &mut Event, next_incident: &mut u32, round: &mut Round<'_>) {
     *next_incident += 1;
-    event.incident = Some(IncidentNumber::new(*next_incident, round.now, round.settings.utc_offset_min));
+    event.incident =
+        Some(IncidentNumber::new(*next_incident, round.now, round.settings.offset_min(round.now.minute())));
     event.declared_at = Some(round.now);
     event.state = EventState::Declared;
     for index in event.members.keys() {
