@@ -29,6 +29,10 @@ use line::Fields;
 /// Longest accepted line in bytes: twice the largest payload in base64 and then some.
 pub const MAX_LINE_BYTES: usize = 256 * 1024;
 
+/// The first bytes of a gzip file (RFC 1952), and of a text that says that it is UTF-8.
+const GZIP: &[u8] = &[0x1F, 0x8B];
+const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
+
 /// State bytes in one baseline line; a larger state takes several.
 const BASELINE_CHUNK_BYTES: usize = 96 * 1024;
 
@@ -45,6 +49,8 @@ pub enum Line<'a> {
 pub enum RecordingError {
     #[error("line {line}: cannot read the recording")]
     Read { line: u64, source: io::Error },
+    #[error("this is gzip: unpack it first, as in `gzip -dc FILE | fleetwatch replay -`")]
+    Gzip,
     #[error("line {line} is longer than {MAX_LINE_BYTES} bytes")]
     TooLong { line: u64 },
     #[error("line {line} is not a JSON object: {source}")]
@@ -139,12 +145,21 @@ impl<R: BufRead> Reader<R> {
             let mut bounded = io::Read::take(&mut self.input, MAX_LINE_BYTES as u64 + 1);
             let read =
                 bounded.read_until(b'\n', &mut self.line).map_err(|source| RecordingError::Read { line, source })?;
-            if read > MAX_LINE_BYTES {
+            if read > MAX_LINE_BYTES && !(line == 1 && self.line.starts_with(GZIP)) {
                 return Err(RecordingError::TooLong { line });
             }
             if read == 0 {
                 self.number -= 1;
                 return Ok(false);
+            }
+            if line == 1 {
+                if self.line.starts_with(GZIP) {
+                    return Err(RecordingError::Gzip);
+                }
+                // What Windows puts at the beginning of a text.
+                if self.line.starts_with(BYTE_ORDER_MARK) {
+                    self.line.drain(..BYTE_ORDER_MARK.len());
+                }
             }
             if !self.line.trim_ascii().is_empty() {
                 return Ok(true);

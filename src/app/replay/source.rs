@@ -144,7 +144,9 @@ impl Run {
                     self.message(entry, listener)?;
                     listener.played(entry.at, read.get())?;
                 }
-                Err(error @ (RecordingError::Read { .. } | RecordingError::TooLong { .. })) => return Err(error.into()),
+                Err(error @ (RecordingError::Read { .. } | RecordingError::TooLong { .. } | RecordingError::Gzip)) => {
+                    return Err(error.into());
+                }
                 Err(error) => self.note_damage(&error),
             }
         }
@@ -289,7 +291,9 @@ pub fn end(source: &Path) -> anyhow::Result<Option<Timestamp>> {
             Ok(None) => return Ok(last),
             Ok(Some(Line::Message(entry))) => last = last.max(Some(entry.at)),
             Ok(Some(Line::Baseline(_))) => {}
-            Err(error @ (RecordingError::Read { .. } | RecordingError::TooLong { .. })) => return Err(error.into()),
+            Err(error @ (RecordingError::Read { .. } | RecordingError::TooLong { .. } | RecordingError::Gzip)) => {
+                return Err(error.into());
+            }
             // The replay tells of damaged lines.
             Err(_) => {}
         }
