@@ -15,6 +15,7 @@ mod explain;
 mod grouping;
 mod groups;
 mod image;
+mod install;
 mod membership;
 mod number;
 mod pool;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bincode::{Decode, Encode};
 
 use crate::engine::baseline::{self, Baseline, GroupNormals, Standing, Thresholds};
-use crate::engine::device::{Label, Status, TrafficClass};
+use crate::engine::device::{Label, Package, Status, TrafficClass};
 use crate::engine::effect::Verdict;
 use crate::engine::evidence::{Counts, EVIDENCE_MIN, EvidenceRing};
 use crate::engine::fleet::{Closing, Device, LateFragment};
@@ -21,6 +21,7 @@ use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, Rates, Signature, Test, Te
 use super::attributes;
 use super::contrast::Contrast;
 use super::cut::Mark;
+use super::install;
 use super::shown::Shown;
 
 /// A share of flagged flows is suspicious only from this multiple of the usual one on: alerts are bursty.
@@ -207,7 +208,7 @@ impl Tracked {
             self.take_status(note.status, note.retained);
             touched = true;
         }
-        if self.convert_install_times() || touched {
+        if self.convert_install_times(context.before) || touched {
             self.attributes = attributes::of(&self.state.facts);
         }
         self.close_slots(context, scratch);
@@ -261,33 +262,28 @@ impl Tracked {
     }
 
     /// Install times are the device's wall clock; they are converted by the offset that the same boot's reports show.
-    /// Until then the age of what is installed is unknown. Returns whether there was anything to convert.
-    fn convert_install_times(&mut self) -> bool {
+    /// Until then the age of what is installed is unknown, and it stays so where the time [cannot be](install::minute).
+    /// Returns whether there was anything to convert.
+    fn convert_install_times(&mut self, now: Minute) -> bool {
         let Some(status) = self.state.facts.unconverted.take() else { return false };
+        let has_times = status.update_installed_at.is_some()
+            || status.packages.iter().any(|package| package.installed_at.is_some());
+        let is_convertible = self.device.event_time_of_wall(status.boot, 0).is_some();
         let convert = |wall: Option<i64>| {
-            wall.and_then(|wall| self.device.event_time_of_wall(status.boot, wall)).map(|at| at.minute())
+            let event = |wall: i64| self.device.event_time_of_wall(status.boot, wall);
+            wall.and_then(|wall| install::minute(wall, status.at, now, event))
         };
-        let update_installed = convert(status.update_installed_at);
-        let packages: Vec<_> = status
-            .packages
-            .iter()
-            .map(|package| {
-                (Label::from(format!("{} {}", package.name, package.version)), convert(package.installed_at))
-            })
-            .collect();
-        let wanted = usize::from(status.update_installed_at.is_some())
-            + status.packages.iter().filter(|package| package.installed_at.is_some()).count();
-        let converted =
-            usize::from(update_installed.is_some()) + packages.iter().filter(|(_, at)| at.is_some()).count();
         let facts = &mut self.state.facts;
         if status.update.is_some() {
             facts.update.clone_from(&status.update);
-            facts.update_installed = update_installed;
+            facts.update_installed = convert(status.update_installed_at);
         }
-        if !packages.is_empty() {
-            facts.packages = packages;
+        if !status.packages.is_empty() {
+            let named = |package: &Package| Label::from(format!("{} {}", package.name, package.version));
+            facts.packages =
+                status.packages.iter().map(|package| (named(package), convert(package.installed_at))).collect();
         }
-        if converted < wanted {
+        if has_times && !is_convertible {
             facts.unconverted = Some(status);
         }
         true
