@@ -143,6 +143,39 @@ pub struct Status {
     pub workaround: Option<Workaround>,
 }
 
+impl Status {
+    /// Adds what `before`, an earlier status, said and this one leaves out.
+    pub fn complete(&mut self, before: &Self) {
+        for (mine, theirs) in [
+            (&mut self.model, &before.model),
+            (&mut self.branch, &before.branch),
+            (&mut self.customer, &before.customer),
+            (&mut self.firmware, &before.firmware),
+        ] {
+            if mine.is_none() {
+                mine.clone_from(theirs);
+            }
+        }
+        // Times of installs are read by the clock of the boot and the status that say them.
+        let is_same_boot = self.boot == before.boot;
+        if self.update.is_none() {
+            self.update.clone_from(&before.update);
+            self.update_installed_at = before.update_installed_at.filter(|_| is_same_boot);
+        }
+        if self.packages.is_empty() {
+            self.packages.clone_from(&before.packages);
+            let forget = |package: &mut Package| package.installed_at = package.installed_at.filter(|_| is_same_boot);
+            self.packages.iter_mut().for_each(forget);
+        }
+        if self.at == 0 && is_same_boot {
+            self.at = before.at;
+        }
+        if self.workaround.is_none() {
+            self.workaround.clone_from(&before.workaround);
+        }
+    }
+}
+
 /// Something updated apart from the nightly update (signatures, engine, url-list ...).
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Package {

@@ -29,6 +29,7 @@ pub mod coverage;
 mod device;
 mod image;
 mod inbox;
+mod ledger;
 mod pace;
 mod place;
 pub mod proof;
@@ -40,9 +41,10 @@ pub mod sequence;
 pub use self::admission::RUNS;
 use self::budget::{Budgets, Spent};
 use self::device::Shared;
-pub use self::device::{Closing, Device, MAX_COUNT_PER_REPORT, OverBudget};
+pub use self::device::{Closing, Device, MAX_COUNT_PER_REPORT};
 pub use self::image::{BeforeProof, BeforeRuns, DeviceImage};
 pub use self::inbox::{Inbox, LateFragment, MAX_BUCKETS, MAX_FRAGMENTS, MAX_STATUSES, StatusNote};
+pub use self::ledger::{OverBudget, Refused};
 pub use self::rules::RuleCounts;
 
 /// Reports of an event time longer ago than this are refused, in ms: the verdicts reach back 48 h.
@@ -110,6 +112,17 @@ impl Refusal {
         Self::Excessive,
         Self::Busy,
     ];
+
+    /// The field of the report that is at fault, where one alone is.
+    pub const fn field(self) -> Option<&'static str> {
+        match self {
+            Self::StaleSequence => Some("seq"),
+            Self::TooOld => Some("uptime_ms"),
+            Self::RateLimited => Some("period_ms"),
+            Self::Excessive => Some("traffic"),
+            _ => None,
+        }
+    }
 
     /// The refusal's name, as a metric label.
     pub const fn reason(self) -> &'static str {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::device::{DeviceId, Label, TrafficClass};
 use super::effect::{Cause, Scope, Severity, Verdict};
-use super::fleet::OverBudget;
+use super::fleet::{OverBudget, Refused};
 use super::time::Timestamp;
 
 /// Everything that is shown, as of one tick.
@@ -90,6 +90,9 @@ pub struct DeviceView {
     pub recent_boots: u32,
     /// What was refused because the device sends more than it may, since the start of the process; `None` when nothing was.
     pub over_budget: Option<OverBudget>,
+    /// What was refused of the device since the newest report that was taken; `None` when nothing was. While it lasts, the
+    /// device is unseen though it sends.
+    pub refused: Option<Refused>,
 }
 
 /// One traffic class of one device.

@@ -83,6 +83,13 @@ impl Bench {
         self.status_with(device, update, installed_at, Vec::new());
     }
 
+    /// As [`Self::status`], said at a time of the device's wall clock.
+    fn status_at(&mut self, device: usize, update: &str, update_installed_at: Option<i64>, at: i64) {
+        let update = Some(update.into());
+        let status = Status { online: true, boot: 1, at, update, update_installed_at, ..Status::default() };
+        self.engine.fleet().status(&Self::id(device), status, false, Timestamp::from_ms(self.now)).unwrap();
+    }
+
     /// As [`Self::status`], with packages.
     fn status_with(&mut self, device: usize, update: &str, installed_at: Option<i64>, packages: Vec<Package>) {
         let status = Status {
@@ -710,4 +717,46 @@ fn a_snapshot_tells_what_a_device_said_of_itself_and_an_image_keeps_it() {
     tell(&mut bench, status(None, false));
     assert_eq!(said(&bench.engine).2, None, "an id that is left out is not an older one");
     assert_eq!(said(&bench.engine).3, Some(false));
+}
+
+/// The cause of the first declaration, and its confidence in tenths of a per cent, of a fleet that says so of its installs.
+fn named(installed_at: Option<i64>) -> Option<(String, i64)> {
+    let mut bench = Bench::new(10, 0);
+    let at = bench.now;
+    for device in 0..4 {
+        bench.status_at(device, "new", installed_at, at);
+    }
+    bench.minutes(75, |device, minute| if device < 4 && minute >= 5 { Bad } else { Good });
+    let declared = bench.changes.iter().find(|change| change.kind == ChangeKind::Declared)?;
+    let cause = declared.cause.as_ref()?;
+    Some((cause.suspect.value.clone(), (cause.confidence * 1_000.0) as i64))
+}
+
+#[test]
+fn an_install_time_that_cannot_be_clears_nobody() {
+    let unknown = named(None);
+    assert_eq!(unknown.as_ref().map(|(value, confidence)| (value.as_str(), *confidence >= 990)), Some(("new", true)));
+    let day = 86_400_000;
+    for wrong in [0, 1, 300_000, 315_532_800_000, 946_684_800_000, DAY0 - 500 * day, DAY0 + 30 * day, i64::MAX] {
+        assert_eq!(named(Some(wrong)), unknown, "{wrong}");
+    }
+}
+
+#[test]
+fn a_device_is_there_again_with_the_first_report_after_its_will() {
+    let mut bench = Bench::new(1, 0);
+    let online = |bench: &Bench| bench.engine.snapshot().devices[0].online;
+    assert_eq!(online(&bench), Some(true));
+    let will = Status { online: false, boot: 1, ..Status::default() };
+    bench.engine.fleet().status("B-000", will, false, Timestamp::from_ms(bench.now)).unwrap();
+    bench.advance(bench.now + TICK_MS);
+    assert_eq!(online(&bench), Some(false));
+    let device = &bench.engine.snapshot().devices[0];
+    assert_eq!(
+        (device.model.as_deref(), device.update.as_deref()),
+        (Some("B100"), Some("old")),
+        "a will takes nothing back"
+    );
+    bench.minutes(2, |_, _| Good);
+    assert_eq!(online(&bench), Some(true));
 }

@@ -70,7 +70,7 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
         packages: facts.packages.iter().map(|(package, _)| package.clone()).collect(),
         update_installed_at: facts.update_installed.map(Minute::start),
         reporting: state.last_data == Some(last),
-        online: facts.online,
+        online: facts.online.map(|online| online || tracked.device.is_back()),
         workaround_active: facts.workaround_active,
         workaround_id: tracked.about.workaround_id.clone(),
         verdict,
@@ -87,6 +87,7 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
         clock_offset_ms: tracked.device.clock_offset_ms(),
         recent_boots: tracked.device.recent_boots(engine.last_tick),
         over_budget: tracked.device.over_budget(),
+        refused: tracked.device.refused(),
     }
 }
 

@@ -43,6 +43,10 @@ pub(super) struct Admission {
     pub(super) pace: Option<Pace>,
     /// Arrival of the last live report.
     pub(super) live_ms: Option<i64>,
+    /// Until when the device has been there for certain: the end of the newest live report's period, in event time.
+    pub(super) there_ms: Option<i64>,
+    /// When its last word was that it is gone, by arrival.
+    pub(super) gone_ms: Option<i64>,
     pub(super) coverage: Coverage,
     /// Boot and wall clock offset of the newest status that came live: for a boot that has not reported.
     pub(super) status_offset: Option<(u64, i64)>,
@@ -96,6 +100,7 @@ impl Admission {
         self.recent.add(placed.digest, arrival.as_ms());
         if placed.is_live {
             (self.pace, self.live_ms) = (None, self.live_ms.max(Some(arrival.as_ms())));
+            self.there_ms = self.there_ms.max(Some(placed.event_ms.saturating_add(facts.period_ms)));
         } else {
             self.pace = Some(Pace::with(self.pace, &facts));
         }
@@ -120,8 +125,16 @@ impl Admission {
         }
     }
 
+    /// Whether the device has reported since its will: the will was an older connection's.
+    pub(super) fn is_back(&self) -> bool {
+        self.there_ms.is_some_and(|there| self.gone_ms.is_none_or(|gone| there > gone))
+    }
+
     /// Takes a status into the inbox.
     pub(super) fn note(&mut self, status: Status, retained: bool, arrival: Timestamp) {
+        if !status.online {
+            self.gone_ms = self.gone_ms.max(Some(arrival.as_ms()));
+        }
         // A will carries the time at which the connection was made, and a kept message that of nobody knows when.
         if status.online && !retained {
             self.status_offset = Some((status.boot, arrival.as_ms().saturating_sub(status.at)));

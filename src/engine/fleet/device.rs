@@ -5,12 +5,11 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use serde::Serialize;
-
 use super::admission::Admission;
-use super::budget::{Allowance, Spent};
+use super::budget::Allowance;
 use super::image::{DeviceImage, SlotImage};
 use super::inbox::Inbox;
+use super::ledger::{Ledger, OverBudget, Refused};
 use super::proof::Proof;
 use super::rules::RuleCounts;
 use super::{Admitted, Refusal};
@@ -51,23 +50,6 @@ pub struct Device {
     has_mail: AtomicBool,
     duplicates: AtomicU64,
     shared: Arc<Shared>,
-}
-
-/// What the device has cost, and whether it is one.
-#[derive(Debug, Default)]
-struct Ledger {
-    spent: Spent,
-    proof: Proof,
-    over: Option<OverBudget>,
-}
-
-/// What was refused of a device because it sends more than it may.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct OverBudget {
-    /// Messages, since the start of the process.
-    pub messages: u64,
-    /// When the last one arrived.
-    pub last: Timestamp,
 }
 
 /// What the devices of a fleet share.
@@ -154,6 +136,20 @@ impl Device {
     /// What was refused because it was too much; `None` when nothing was.
     pub fn over_budget(&self) -> Option<OverBudget> {
         self.ledger().over
+    }
+
+    /// Notes that a message of the device was refused. A row of refusals begins anew with each other reason, and once a report
+    /// has been taken.
+    pub fn note_refused(&self, reason: &'static str, field: Option<&'static str>, at: Timestamp) {
+        let taken = self.last_arrival();
+        let mut ledger = self.ledger();
+        ledger.refused = Some(Refused::after(ledger.refused, (reason, field), taken, at));
+    }
+
+    /// What was refused since the newest report that was taken; `None` when nothing was.
+    pub fn refused(&self) -> Option<Refused> {
+        let taken = self.last_arrival();
+        self.ledger().refused.filter(|known| taken.is_none_or(|taken| taken <= known.last))
     }
 
     /// Pays for a message of `bytes`, a newcomer from `newcomers` as well. Nothing is paid when either is used up.
@@ -348,6 +344,11 @@ impl Device {
     /// When the newest report that was taken arrived.
     pub fn last_arrival(&self) -> Option<Timestamp> {
         self.lock().last_arrival
+    }
+
+    /// Whether live reports have come since the device's will.
+    pub fn is_back(&self) -> bool {
+        self.lock().is_back()
     }
 
     /// Sequence numbers between the lowest and the highest of each boot that have not arrived. Falls when they do.

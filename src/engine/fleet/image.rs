@@ -111,6 +111,8 @@ impl From<BeforeRuns> for DeviceImage {
             recent: Recent::after(arrival_ms),
             pace: None,
             live_ms: arrival_ms,
+            there_ms: None,
+            gone_ms: None,
             coverage: before.coverage,
             status_offset: before.status_offset,
             missing_before: before.missing_before,

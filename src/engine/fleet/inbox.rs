@@ -89,12 +89,26 @@ impl Inbox {
         &mut self.late[at]
     }
 
-    /// Adds a status: a later one of the same boot replaces the earlier, and the oldest give way.
-    pub(super) fn note(&mut self, note: StatusNote) {
-        self.statuses.retain(|held| held.status.boot != note.status.boot);
+    /// Adds a status. It completes what waits of its boot: a will says that the device is gone, not what it is. When there are
+    /// too many the oldest gives way, and what it said that the next one leaves out is kept with that.
+    pub(super) fn note(&mut self, mut note: StatusNote) {
+        if let Some(at) = self.statuses.iter().position(|held| held.status.boot == note.status.boot) {
+            let held = self.statuses.remove(at);
+            // What a broker had kept does not say that the device is there, but what has been heard live does.
+            if note.retained && note.status.online && !held.retained {
+                (note.retained, note.status.online) = (false, held.status.online);
+            }
+            note.status.complete(&held.status);
+        }
         self.statuses.push(note);
         if self.statuses.len() > MAX_STATUSES {
-            self.statuses.remove(0);
+            let oldest = self.statuses.remove(0);
+            if let Some(next) = self.statuses.first_mut() {
+                next.status.complete(&oldest.status);
+            }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
