@@ -212,7 +212,12 @@ impl Keeper {
             TopicKind::Status => decoder.status(device, payload).map(Content::Status),
         };
         let outcome = match decoded {
-            Err(error) => self.refuse(kind, payload, error.reason(), topic),
+            Err(error) => {
+                if let Some(known) = &message.known {
+                    known.note_refused(error.reason(), error.field(), arrival);
+                }
+                self.refuse_field(kind, payload, (error.reason(), error.field()), topic)
+            }
             Ok(content) => {
                 match message.known.map_or_else(|| self.fleet.may_register().map(|()| None), |it| Ok(Some(it))) {
                     Err(refusal) => self.refuse(kind, payload, refusal.reason(), topic),
@@ -289,18 +294,21 @@ impl Keeper {
             (known.map_or_else(|| self.fleet.enrol(id), Ok), *order)
         };
         self.counters.received(kind, encoding_of(entry.payload));
-        let recorded = device.and_then(|device| match content {
+        let recorded = device.as_deref().map_err(|refusal| *refusal).and_then(|device| match content {
             Content::Status(status) => {
-                self.hear(&device, status, entry.retain, at);
+                self.hear(device, status, entry.retain, at);
                 Ok(())
             }
-            Content::Report(report) => self.record(&device, report, at),
+            Content::Report(report) => self.record(device, report, at),
         });
         if let Err(refusal) = recorded {
             self.counters.refused(refusal.reason());
             // Redelivery is the transport's ordinary business.
             if refusal != Refusal::Duplicate {
-                self.complaints.note(refusal.reason(), entry.topic, self.clock.now());
+                if let Ok(device) = &device {
+                    device.note_refused(refusal.reason(), refusal.field(), at);
+                }
+                self.complaints.note(refusal.reason(), refusal.field(), entry.topic, self.clock.now());
             }
         }
         Outcome::Journaled(lsn)
@@ -328,9 +336,19 @@ impl Keeper {
     }
 
     fn refuse(&self, kind: MessageKind, payload: &[u8], reason: &'static str, topic: &str) -> Outcome {
+        self.refuse_field(kind, payload, (reason, None), topic)
+    }
+
+    fn refuse_field(
+        &self,
+        kind: MessageKind,
+        payload: &[u8],
+        (reason, field): (&'static str, Option<&'static str>),
+        topic: &str,
+    ) -> Outcome {
         self.counters.received(kind, encoding_of(payload));
         self.counters.refused(reason);
-        self.complaints.note(reason, topic, self.clock.now());
+        self.complaints.note(reason, field, topic, self.clock.now());
         Outcome::Refused
     }
 

@@ -54,10 +54,12 @@ pub struct Complaints {
 
 impl Complaints {
     /// Notes a refusal; `reason` is of a closed list, so the memory is bounded.
-    pub fn note(&self, reason: &'static str, topic: &str, now: Timestamp) {
+    /// `field` is the one that cannot be used, where one alone is at fault.
+    pub fn note(&self, reason: &'static str, field: Option<&'static str>, topic: &str, now: Timestamp) {
         if let Some((topic, left_out)) = self.due(reason, topic, now) {
             tracing::warn!(
                 reason,
+                field,
                 topic,
                 left_out,
                 "messages are refused; the next line on this reason is a minute away"

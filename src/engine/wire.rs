@@ -89,6 +89,15 @@ impl Encoding {
     }
 }
 
+/// A text without what ends it in some languages: NULs and white space.
+fn without_end(payload: &[u8], encoding: Encoding) -> &[u8] {
+    let is_end = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+    match encoding {
+        Encoding::Json => payload.iter().rposition(|byte| !is_end(byte)).map_or(payload, |last| &payload[..=last]),
+        Encoding::Binary => payload,
+    }
+}
+
 /// Decodes message after message into memory that it keeps.
 #[derive(Debug)]
 pub struct Decoder {
@@ -116,6 +125,7 @@ impl Decoder {
     pub fn report(&mut self, device: &str, payload: &[u8]) -> Result<&Report, DecodeError> {
         self.left.clear();
         let encoding = self.encoding(payload)?;
+        let payload = without_end(payload, encoding);
         self.report.clear();
         let decoded = match encoding {
             Encoding::Json => self.json_report(device, payload),
@@ -152,7 +162,9 @@ impl Decoder {
     pub fn status(&mut self, device: &str, payload: &[u8]) -> Result<Status, DecodeError> {
         self.left.clear();
         let context = (&self.limits, &self.left);
-        let decoded = match self.encoding(payload)? {
+        let encoding = self.encoding(payload)?;
+        let payload = without_end(payload, encoding);
+        let decoded = match encoding {
             Encoding::Json => json::status(context, device, payload),
             Encoding::Binary => binary::status(context, device, payload),
         };

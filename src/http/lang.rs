@@ -7,6 +7,7 @@ mod fresh;
 mod gate;
 mod night;
 pub(super) mod refusal;
+mod refused;
 pub(super) mod story;
 mod support;
 mod text;
@@ -18,6 +19,7 @@ pub(super) use self::act::ActText;
 pub(super) use self::case::CaseText;
 pub(super) use self::fresh::FreshText;
 pub(super) use self::night::NightText;
+pub(super) use self::refused::refused_reason;
 pub(super) use self::support::SupportText;
 pub(super) use self::text::Text;
 

@@ -102,6 +102,7 @@ fn device(number: usize, stage: Stage) -> DeviceView {
         clock_offset_ms: Some(number as i64 % 400 - 200),
         recent_boots: u32::from(number.is_multiple_of(211)) * 3,
         over_budget: None,
+        refused: None,
     }
 }
 

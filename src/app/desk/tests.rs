@@ -65,6 +65,7 @@ fn view(number: usize) -> DeviceView {
         clock_offset_ms: None,
         recent_boots: 1,
         over_budget: None,
+        refused: None,
     }
 }
 

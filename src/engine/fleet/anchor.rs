@@ -77,8 +77,7 @@ impl Anchor {
 
     /// The anchor of an uptime that has wrapped after `ms`.
     pub fn moved(self, ms: i64) -> Self {
-        let hint =
-            self.hint.map(|hint| Hint { at_ms: hint.at_ms + ms, uptime_ms: hint.uptime_ms - ms, ..hint });
+        let hint = self.hint.map(|hint| Hint { at_ms: hint.at_ms + ms, uptime_ms: hint.uptime_ms - ms, ..hint });
         Self { at_ms: self.at_ms + ms, uptime_ms: self.uptime_ms - ms, hint }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! **A live stream of reports is recognised as live whatever its counters do.** The judgement, in this order:
 //!
-//! 1. *A copy.* A report whose content is among the newest ones ([`Recent`]) was taken before.
+//! 1. *A copy.* A report whose content is among the newest ones ([`Recent`](super::recent::Recent)) was taken before.
 //! 2. *A run.* The report belongs to the run whose counters it continues or completes ([`Run::fit`]). Where that can be said
 //!    of several (a device that counts its boots, uptimes and numbers from the beginning again and again), the one on whose
 //!    time the device's wall clock agrees comes first, then one in which the number is new, then the one it is least late for.
@@ -68,7 +68,11 @@ impl Admission {
     pub(super) fn place(&self, report: &Report, facts: &Facts) -> Result<Placed, Refusal> {
         let placing = Placing { known: self, facts, digest: recent::digest(report) };
         let fits = || {
-            self.runs.iter().enumerate().filter_map(|(at, run)| run.fit(at, facts)).filter(|fit| self.is_free(fit, facts))
+            self.runs
+                .iter()
+                .enumerate()
+                .filter_map(|(at, run)| run.fit(at, facts))
+                .filter(|fit| self.is_free(fit, facts))
         };
         let best = fits().min_by_key(|fit| (!fit.agrees, fit.sighting != Sighting::New, fit.late_ms.unsigned_abs()));
         // A number that no run can have seen needs no look at the content, but for a device that repeats itself.
@@ -220,8 +224,7 @@ impl Placing<'_> {
 
     fn begin(&self, life: u32, hint_ms: Option<i64>) -> Placed {
         let facts = self.facts;
-        let anchor =
-            facts.is_timed().then(|| Anchor::first(facts.end_ms, facts.arrival_ms, hint_ms, HORIZON_MS));
+        let anchor = facts.is_timed().then(|| Anchor::first(facts.end_ms, facts.arrival_ms, hint_ms, HORIZON_MS));
         let is_live = anchor.is_none_or(|anchor| anchor.at_ms() + facts.end_ms >= facts.arrival_ms - LIVE_MS);
         self.placed(Place::New { life }, anchor, is_live)
     }

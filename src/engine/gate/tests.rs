@@ -511,6 +511,7 @@ fn view(number: usize, model: usize, branch: usize) -> DeviceView {
         clock_offset_ms: None,
         recent_boots: 0,
         over_budget: None,
+        refused: None,
     }
 }
 

@@ -125,6 +125,21 @@ impl DecodeError {
         "hdr_inflate",
     ];
 
+    /// The field that is at fault, where one alone is.
+    pub const fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::UnsupportedVersion => Some("v"),
+            Self::DeviceMismatch => Some("device"),
+            Self::MissingField(field)
+            | Self::DuplicateField(field)
+            | Self::OutOfRange(field)
+            | Self::Inconsistent(field)
+            | Self::TooMany(field)
+            | Self::BadText(field) => Some(field),
+            _ => None,
+        }
+    }
+
     /// The reason as a metric label; one of [`Self::REASONS`] or, of a field, of [`Self::LEFT_OUT_REASONS`].
     pub const fn reason(&self) -> &'static str {
         match self {

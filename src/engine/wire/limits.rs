@@ -8,7 +8,7 @@ pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 pub const MAX_PER_MS: u64 = 10_000;
 
 /// Longest period of a report in milliseconds.
-pub const MAX_PERIOD_MS: u32 = 60_000;
+pub const MAX_PERIOD_MS: u32 = 61_000;
 
 /// Farthest accepted instant from the epoch, before or after it, in milliseconds (year 9999).
 pub const MAX_WALL_MS: i64 = 253_402_300_799_999;

@@ -184,3 +184,22 @@ fn every_refusal_is_in_the_list_of_reasons() {
     unique.dedup();
     assert_eq!(unique.len(), DecodeError::REASONS.len());
 }
+
+#[test]
+fn what_ends_a_text_in_some_languages_is_no_part_of_it_and_a_period_may_be_a_second_long() {
+    let payload = |period: u32| {
+        format!(
+            r#"{{"v":1,"device":"B","boot":1,"seq":2,"uptime_ms":3,"start":4,"period_ms":{period},"traffic":{{}}}}"#
+        )
+    };
+    let mut decoder = Decoder::new(Limits::default());
+    for end in ["", "\0", "\n", "\r\n\0\0 "] {
+        let told = payload(60_003) + end;
+        assert_eq!(decoder.report("B", told.as_bytes()).map(|report| report.period_ms), Ok(60_003), "{end:?}");
+        let status = format!(r#"{{"v":1,"device":"B","online":true,"boot":1}}{end}"#);
+        assert!(decoder.status("B", status.as_bytes()).is_ok(), "{end:?}");
+    }
+    let refused = decoder.report("B", payload(61_001).as_bytes()).err().unwrap();
+    assert_eq!((refused.reason(), refused.field()), ("out_of_range", Some("period_ms")));
+    assert!(decoder.report("B", (payload(1) + "\0{}").as_bytes()).is_err());
+}

@@ -89,6 +89,10 @@ pub(in crate::http) struct SupportText {
     pub(in crate::http) incidents: &'static str,
     pub(in crate::http) incidents_open: &'static str,
     pub(in crate::http) no_incidents: &'static str,
+    pub(in crate::http) unread: &'static str,
+    /// Why, which field, how many messages, since when, and when the last one came.
+    pub(in crate::http) unread_of: fn(&str, Option<&str>, u64, &str, &str) -> String,
+    pub(in crate::http) unread_detail: &'static str,
     pub(in crate::http) over_budget: &'static str,
     /// Messages refused, and when the last one came.
     pub(in crate::http) over_budget_of: fn(u64, &str) -> String,
@@ -212,6 +216,12 @@ pub(super) static EN: SupportText = SupportText {
     incidents: "Incidents of this device",
     incidents_open: "Open incidents",
     no_incidents: "It was never part of one on record.",
+    unread: "Messages are refused",
+    unread_of: |why, field, messages, since, last| {
+        let field = field.map(|field| format!(" ({field})")).unwrap_or_default();
+        format!("{why}{field}: {messages} messages since {since}, the last at {last}")
+    },
+    unread_detail: "The device is on and connected, but fleetwatch cannot use what it sends. Do not ask the customer to look for a fault on site; hand it to development.",
     over_budget: "Sends too much",
     over_budget_of: |messages, at| format!("{messages} messages refused since the last start, the last at {at}"),
     distribution: "Delay before and during",
@@ -332,6 +342,12 @@ pub(super) static JA: SupportText = SupportText {
     incidents: "この装置の障害",
     incidents_open: "継続中の障害",
     no_incidents: "記録されている障害はありません。",
+    unread: "受信データを拒否しています",
+    unread_of: |why, field, messages, since, last| {
+        let field = field.map(|field| format!("({field})")).unwrap_or_default();
+        format!("{why}{field}: {since} から{messages}件(最終 {last})")
+    },
+    unread_detail: "装置は起動し接続していますが、送られてくるデータを読み取れません。お客様に現地の確認を依頼せず、開発へ引き継いでください。",
     over_budget: "送信量の超過",
     over_budget_of: |messages, at| format!("前回の起動以降に{messages}件の受信を拒否しました(最終 {at})"),
     distribution: "遅延の分布(事象前と事象中)",

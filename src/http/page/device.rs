@@ -10,9 +10,10 @@ use super::ladder::step_badge;
 use super::parts::{self, badge, verdict_badge};
 use super::strip;
 use crate::engine::device::DeviceId;
+use crate::engine::fleet::Refused;
 use crate::engine::incident::{Action, Case, Rung};
 use crate::engine::snapshot::DeviceView;
-use crate::http::lang::story;
+use crate::http::lang::{refused_reason, story};
 use crate::record::access::Action as Right;
 use crate::record::case::{ContactEntry, RecordedCaseEvent};
 use crate::record::desk::CaseFile;
@@ -87,12 +88,22 @@ fn facts(view: &View<'_>, known: &Known<'_>, may: bool) -> Markup {
                 dt { (words.streak) } dd { @if device.streak_s > 0 { (view.duration(device.streak_s)) } @else { "-" } }
                 @if !device.evidence.is_empty() { dt { (words.evidence) } dd { (parts::evidence(words, &device.evidence)) } }
                 dt { (words.last_report) } dd { @match device.last_report_at { Some(at) => (view.time_s(at)), None => "-" } }
+                @if let Some(refused) = &device.refused {
+                    dt { (text.unread) } dd { (badge(parts::Tone::Bad, &refusals(view, refused))) }
+                }
                 @if let Some(over) = device.over_budget {
                     dt { (text.over_budget) } dd { (badge(parts::Tone::Bad, &(text.over_budget_of)(over.messages, &view.zone.date_time(over.last, view.lang)))) }
                 }
             }
         }
     }
+}
+
+/// Which messages are refused, why, and since when.
+pub(super) fn refusals(view: &View<'_>, refused: &Refused) -> String {
+    let at = |instant| view.zone.date_time(instant, view.lang);
+    let why = refused_reason(view.lang, refused.reason);
+    (view.lang.support().unread_of)(why, refused.field, refused.messages, &at(refused.since), &at(refused.last))
 }
 
 /// The device's way in one incident, and the calls about it.

@@ -140,6 +140,10 @@ fn standing(view: &View<'_>, board: &CaseBoard, looked: &Looked<'_>) -> Markup {
         let detail = (text.settled_detail)(case.number(), &since.map(at).unwrap_or_default());
         return banner(Tone::Good, "h2", text.settled, &html! { p { (detail) " " (step_badge(view, rung)) } });
     }
+    if let Some(refused) = looked.seen.and_then(|seen| seen.refused.as_ref()) {
+        let detail = super::device::refusals(view, refused);
+        return banner(Tone::Unknown, "h2", text.unread, &html! { p { (detail) } p { (text.unread_detail) } });
+    }
     match looked.seen.map(|seen| seen.verdict) {
         Some(Verdict::Healthy) => {
             banner(Tone::Good, "h2", text.not_affected, &html! { p { (text.not_affected_detail) } })

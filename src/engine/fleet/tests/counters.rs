@@ -50,7 +50,10 @@ enum Step {
     /// The agent alone begins anew.
     Agent,
     /// Nothing is delivered during so many reports, then all of it: after what is live, or before.
-    Outage { reports: usize, live_first: bool },
+    Outage {
+        reports: usize,
+        live_first: bool,
+    },
 }
 
 /// One report: when it was measured, and how it is delivered.
