@@ -75,7 +75,7 @@ pub(super) async fn of(tx: &mut Tx, device: &DeviceId) -> Result<Option<ContactE
 
 pub(super) async fn find(tx: &mut Tx, text: &str, limit: u32) -> Result<Vec<ContactEntry>, StoreError> {
     let words = folded(text);
-    if words.is_empty() || words.chars().count() > MAX_SEARCHED {
+    if words.chars().count() > MAX_SEARCHED {
         return Ok(Vec::new());
     }
     let mut numbers = phone::patterns(text).into_iter();

@@ -237,13 +237,16 @@ async fn contacts_are_for_who_talks_with_customers() {
     assert_eq!((taken.status, &taken.json()["taken"]), (200, &1.into()), "{}", taken.body);
     assert_eq!(site.get("/api/v1/contacts/B-0005", &support).await.json()["name"], "山田");
     assert_eq!(put(&noc, r#"{"contacts":[]}"#).await.status, 403);
-    for (bad, status) in [
-        (r#"{"contacts":[{"device":"B 1"}]}"#, 400),
-        (r#"{"contacts":[{"device":"B-1","name":"a\nb"}]}"#, 400),
-        (r#"{"contacts":[{"device":"B-1","fax":"1"}]}"#, 422),
-    ] {
+    for (bad, status) in
+        [(r#"{"contacts":[{"device":"B 1"}]}"#, 400), (r#"{"contacts":[{"device":"B-1","fax":"1"}]}"#, 422)]
+    {
         assert_eq!(put(&support, bad).await.status, status, "{bad}");
     }
+    let long = json!({"contacts": [{"device": "B-1", "name": "x".repeat(300)}]}).to_string();
+    assert_eq!(put(&support, &long).await.status, 400, "a name has an end");
+    let broken = r#"{"contacts":[{"device":"B-1","name":" a\n\u202eb\u0000"}]}"#;
+    assert_eq!(put(&support, broken).await.status, 200, "a name has one form");
+    assert_eq!(site.get("/api/v1/contacts/B-1", &support).await.json()["name"], "a b");
     site.server.stop().await;
 }
 
