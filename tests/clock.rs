@@ -105,10 +105,7 @@ fn the_nightly_story_counts_to_its_declaration_without_a_jump() {
 }
 
 #[test]
-fn a_small_ring_a_branch_and_a_lone_device_do_as_well() {
+fn a_small_ring_and_a_branch_do_as_well() {
     counts_to_the_declaration(Scenario::RingOfSix, 3, 40);
     counts_to_the_declaration(Scenario::IspFault, 4, 40);
-    counts_to_the_declaration(Scenario::LoneDevice, 5, 40);
-    counts_to_the_declaration(Scenario::TwoUpdates, 6, 40);
-    counts_to_the_declaration(Scenario::Blips, 8, 40);
 }
