@@ -71,7 +71,7 @@ impl Connection {
         let mut subscribed = false;
         loop {
             self.board.set(self.index, SessionState::Connecting);
-            self.count_untold();
+            self.outbox.count_untold(&self.counters.untold);
             let (reason, retry) = match self.session(&mut subscribed).await {
                 End::Shutdown => return Ok(()),
                 End::JournalEnded => return Err(IngestError::JournalEnded),
@@ -99,13 +99,6 @@ impl Connection {
                 () = tokio::time::sleep(retry.delay) => {}
                 () = stopped(&mut self.shutdown) => return Ok(()),
             }
-        }
-    }
-
-    /// Only the first connection has messages of ours.
-    fn count_untold(&self) {
-        if self.index == 0 {
-            self.counters.untold.store(self.outbox.untold(), Ordering::Relaxed);
         }
     }
 
@@ -231,9 +224,7 @@ impl Session<'_> {
 
     /// Sends what the broker is to hold for us and does not yet.
     async fn publish(&mut self) -> Result<(), Fault> {
-        if !self.connection.outbox.is_idle() {
-            self.connection.count_untold();
-        }
+        self.connection.outbox.count_untold(&self.connection.counters.untold);
         // Not before the subscription: whoever we wait for comes first.
         while let (true, Some((topic, payload))) = (*self.subscribed, self.connection.outbox.next(clock::monotonic())) {
             let mut publish = Publish::new(topic.clone(), QoS::AtLeastOnce, payload.clone());

@@ -9,6 +9,7 @@
 //! for longer and longer, so that a forgotten line in an access list costs the gates and not the reports.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -76,16 +77,16 @@ impl Outbox {
         found
     }
 
-    /// How many messages the broker is to hold and has never acknowledged.
-    pub(super) fn untold(&self) -> u64 {
-        let Some(wanted) = &self.wanted else { return 0 };
+    /// Sets how many messages the broker is to hold and has never acknowledged. Cheap when nothing has happened since there was
+    /// nothing to send: this is asked for each batch of reports.
+    pub(super) fn count_untold(&self, untold: &AtomicU64) {
+        let Some(wanted) = &self.wanted else { return };
+        if self.idle && !wanted.has_changed().unwrap_or(false) {
+            return;
+        }
         let wanted = wanted.borrow();
-        wanted.iter().filter(|(topic, payload)| self.held.get(*topic) != Some(*payload)).count() as u64
-    }
-
-    /// Whether nothing has happened since there was nothing to send.
-    pub(super) fn is_idle(&self) -> bool {
-        self.idle && !self.wanted.as_ref().is_some_and(|wanted| wanted.has_changed().unwrap_or(false))
+        let is_untold = |(topic, payload): &(&String, &Vec<u8>)| self.held.get(*topic) != Some(*payload);
+        untold.store(wanted.iter().filter(is_untold).count() as u64, Ordering::Relaxed);
     }
 
     /// A message was written under this packet id.
