@@ -70,7 +70,7 @@ use tokio::net::TcpListener;
 use tower_http::limit::RequestBodyLimitLayer;
 
 pub use self::access::{Access, AccessSettings};
-use self::access::{Needed, login};
+use self::access::{Door, Needed, login};
 use self::cases::idempotency::InFlight;
 use self::cases::{Streams, act, contacts, look};
 pub use self::guard::HostPolicy;
@@ -187,6 +187,7 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router 
     hosts.extend(state.access.public_host().map(str::to_owned));
     let policy = Arc::new(HostPolicy::new(address, &hosts));
     let access = Arc::clone(&state.access);
+    let door = Door { access: Arc::clone(&access), list: state.cases.clone() };
     let group = |action, routes: Router<HttpState>| {
         routes.route_layer(from_fn_with_state(Needed { access: Arc::clone(&access), action }, access::require))
     };
@@ -212,7 +213,7 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router 
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(state)
         .layer(from_fn_with_state(Arc::new(Rooms::default()), room::admit))
-        .layer(from_fn_with_state(Arc::clone(&access), access::identify))
+        .layer(from_fn_with_state(door, access::identify))
         .layer(from_fn(problem::translate))
         .layer(from_fn_with_state(config.request_timeout, guard::limit_time))
         .layer(from_fn_with_state(policy, guard::check_host))

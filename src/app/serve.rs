@@ -311,7 +311,7 @@ pub(super) fn read_expected(path: &Path) -> anyhow::Result<Vec<inventory::Row>> 
     }
 }
 
-/// Whom the support desk finds by the list: every device with a customer or somebody to call.
+/// Whom the support desk finds by the list, and which branch may see a device: every device of which it says anything.
 fn contacts_of(rows: &[inventory::Row]) -> Vec<ContactEntry> {
     let entry = |row: &inventory::Row| ContactEntry {
         device: row.device.clone(),
@@ -319,7 +319,9 @@ fn contacts_of(rows: &[inventory::Row]) -> Vec<ContactEntry> {
         branch: row.branch.as_ref().map(ToString::to_string),
         contact: row.contact.clone(),
     };
-    let said = |entry: &ContactEntry| entry.customer.is_some() || entry.contact != Contact::default();
+    let said = |entry: &ContactEntry| {
+        entry.customer.is_some() || entry.branch.is_some() || entry.contact != Contact::default()
+    };
     rows.iter().map(entry).filter(said).collect()
 }
 

@@ -39,7 +39,7 @@ use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
 use thiserror::Error;
 
-pub(super) use self::caller::{Caller, Visit, identify};
+pub(super) use self::caller::{Caller, Door, Visit, identify};
 pub(super) use self::form::FIELD as FORM_FIELD;
 pub use self::oidc::OidcSettings;
 pub(super) use self::origin::{Foreign, Peer};

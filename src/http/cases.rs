@@ -106,7 +106,7 @@ fn unknown(id: &str) -> Problem {
 
 /// Whether the incident has a device that the principal may see. Who is bound to no branch sees every incident.
 fn sees(principal: &Principal, case: &Case) -> bool {
-    principal.role != Role::Branch || case.ladder.iter().any(|(_, rung)| principal.sees_branch(rung.branch.as_deref()))
+    principal.role != Role::Branch || case.ladder.iter().any(|(device, _)| principal.sees(device))
 }
 
 /// Why a wish was not carried out, as an answer.

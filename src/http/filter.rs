@@ -63,7 +63,7 @@ impl DeviceParams {
             return Err(format!("limit is 1 to {max}"));
         }
         let matches = |device: &&DeviceView| {
-            principal.is_some_and(|principal| principal.sees_branch(device.branch.as_deref()))
+            principal.is_some_and(|principal| principal.sees(&device.id))
                 && is(&self.branch, device.branch.as_deref())
                 && is(&self.update, device.update.as_deref())
                 && verdict.is_none_or(|verdict| device.verdict == verdict)

@@ -220,7 +220,10 @@ mod tests {
     #[test]
     fn a_name_is_typed_only_where_nobody_is_asked() {
         let fields = Fields::from(vec![("by".to_owned(), " Abe ".to_owned())]);
-        let who = |via| Principal { name: "Sato".into(), role: Role::Noc, branches: Vec::new(), via };
+        let who = |via| {
+            let (name, devices) = ("Sato".into(), crate::record::access::Listed::default());
+            Principal { name, role: Role::Noc, branches: Vec::new(), devices, via }
+        };
         assert_eq!(fields.by(Some(&who(Via::Open))), "Abe");
         assert_eq!(fields.by(Some(&who(Via::Proxy))), "Sato");
         assert_eq!(Fields::default().by(Some(&who(Via::Open))), "Sato");

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use principal::{Principal, Via};
+pub use principal::{Listed, Principal, Via};
 pub use role::{Action, Role, Scope, may};
 pub use separator::{Separator, exact};
 

@@ -4,6 +4,8 @@
 //! `case`), under the id of the detector's event that the case was opened for. What a list shows is derived and written in the same
 //! transaction; so are the messages that have to be sent.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +173,12 @@ pub trait CaseStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When they cannot be read.
     async fn find_contacts(&self, text: &str, limit: u32) -> Result<Vec<ContactEntry>, StoreError>;
+
+    /// Every device that the list has under one of these branches, with its branch.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn devices_of(&self, branches: &[String]) -> Result<BTreeMap<DeviceId, String>, StoreError>;
 
     /// Forgets names, phone numbers and mail addresses of devices all of whose cases were closed before `closed_before`; those
     /// of devices in an open case, or in none since they were given, stay. Answers how many were forgotten.

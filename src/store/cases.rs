@@ -1,5 +1,7 @@
 //! The lives of incidents on either database: appending to them, and finding them.
 
+use std::collections::BTreeMap;
+
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
@@ -110,6 +112,15 @@ impl<D: Database> CaseStore for D {
     async fn find_contacts(&self, text: &str, limit: u32) -> Result<Vec<ContactEntry>, StoreError> {
         let mut tx = self.read().await?;
         let found = contacts::find(&mut *tx, text, limit).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    async fn devices_of(&self, branches: &[String]) -> Result<BTreeMap<DeviceId, String>, StoreError> {
+        let (mut tx, mut found) = (self.read().await?, BTreeMap::new());
+        for branch in branches {
+            contacts::of_branch(&mut *tx, branch, &mut found).await?;
+        }
         tx.commit().await?;
         Ok(found)
     }

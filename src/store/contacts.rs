@@ -1,5 +1,7 @@
 //! Whom to call about a device. The one part of the database in which people's data stand, and from which they are deleted.
 
+use std::collections::BTreeMap;
+
 use ring::digest;
 
 use super::answers::to_hex;
@@ -15,6 +17,8 @@ use crate::record::phone;
 const MAX_SEARCHED: usize = 256;
 
 const COLUMNS: &str = "SELECT device, customer, branch, name, phone, mail FROM contact WHERE device = $1";
+
+const OF_BRANCH: &str = "SELECT device FROM contact WHERE branch = $1";
 
 const PUT: &str = "INSERT INTO contact (device, customer, branch, name, phone, mail, found_device, found_name, found_phone, \
      updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (device) DO UPDATE SET customer = $2, \
@@ -82,6 +86,19 @@ pub(super) async fn find(tx: &mut Tx, text: &str, limit: u32) -> Result<Vec<Cont
     let (first, second, third) = (numbers.next(), numbers.next(), numbers.next());
     let rows = tx.rows(FIND, values![&pattern(&words), &first, &second, &third, limit]).await?;
     rows.iter().map(contact_of).collect()
+}
+
+/// The devices of one branch are added to `found`.
+pub(super) async fn of_branch(
+    tx: &mut Tx,
+    branch: &str,
+    found: &mut BTreeMap<DeviceId, String>,
+) -> Result<(), StoreError> {
+    for row in tx.rows(OF_BRANCH, values![branch]).await? {
+        let device = DeviceId::parse(&row.text("device")?).map_err(|error| foreign("device", error))?;
+        found.insert(device, branch.to_owned());
+    }
+    Ok(())
 }
 
 pub(super) async fn forget(tx: &mut Tx, closed_before: Timestamp) -> Result<u64, StoreError> {

@@ -11,6 +11,7 @@ use fleetwatch::record::access::{AccessStore, ApiToken, Deed, Role, Scope, Separ
 use fleetwatch::store::Store;
 
 use crate::client::{Answer, ask, form_token, send};
+use crate::life;
 use crate::sample::{self, NOW, Stage};
 use crate::server::Server;
 
@@ -395,7 +396,14 @@ async fn every_route_lets_through_whom_it_should_and_nobody_else() {
 
 #[tokio::test]
 async fn a_branch_sees_its_own_devices_and_no_others() {
-    let server = with_users().await;
+    let desk = life::desk(vec![life::later(life::NUMBER, &life::hit(1_000))], life::LATER);
+    let snapshot = sample::snapshot(1_000, Stage::Declared);
+    let server = Server::start_with("127.0.0.1:0", snapshot, &[], HttpConfig::default(), |state| {
+        life::behind(&desk, state);
+        let settings = AccessSettings { mode: Mode::Users, ..AccessSettings::default() };
+        state.access = Arc::new(Access::new(state.access.store(), settings, state.clock).unwrap());
+    })
+    .await;
     let all = look(&server, "/api/v1/devices?limit=1000", &fresh(&server, Role::Viewer).await).await.json();
     let own = all["devices"][0]["branch"].as_str().unwrap().to_owned();
     let of_own = all["devices"].as_array().unwrap().iter().filter(|device| device["branch"] == own.as_str()).count();

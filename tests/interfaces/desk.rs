@@ -288,6 +288,15 @@ impl CaseStore for Desk {
         Ok(self.contacts.lock().unwrap().iter().filter(matches).take(limit as usize).cloned().collect())
     }
 
+    async fn devices_of(
+        &self,
+        branches: &[String],
+    ) -> Result<std::collections::BTreeMap<DeviceId, String>, StoreError> {
+        let contacts = self.contacts.lock().unwrap();
+        let own = contacts.iter().filter_map(|entry| Some((entry.device.clone(), entry.branch.clone()?)));
+        Ok(own.filter(|(_, branch)| branches.contains(branch)).collect())
+    }
+
     async fn forget_contacts(&self, _: Timestamp) -> Result<u64, StoreError> {
         unimplemented()
     }

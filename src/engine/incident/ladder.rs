@@ -400,10 +400,9 @@ impl Ladder {
     }
 
     /// A ladder of those devices alone.
-    pub fn only(&self, keep: impl Fn(&Rung) -> bool) -> Self {
-        Self(
-            self.0.iter().filter(|(_, rung)| keep(rung)).map(|(device, rung)| (device.clone(), rung.clone())).collect(),
-        )
+    pub fn only(&self, keep: impl Fn(&DeviceId, &Rung) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(device, rung)| keep(device, rung));
+        Self(kept.map(|(device, rung)| (device.clone(), rung.clone())).collect())
     }
 
     /// How many devices there are.

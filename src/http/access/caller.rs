@@ -20,7 +20,8 @@ use crate::engine::label;
 use crate::http::problem::{Problem, wants_page};
 use crate::http::{listener, page};
 use crate::record::StoreError;
-use crate::record::access::{Principal, Role, Via, check_name};
+use crate::record::access::{Listed, Principal, Role, Via, check_name};
+use crate::record::case::CaseStore;
 
 /// Sessions and tokens are noted as used at most this often.
 const TOUCH_MS: i64 = 60_000;
@@ -113,11 +114,39 @@ impl Caller {
     }
 }
 
+/// Who may come in, and the list of what is whose.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct Door {
+    pub(in crate::http) access: Arc<Access>,
+    /// `None`: there is no list, and nothing is of any branch.
+    pub(in crate::http) list: Option<Arc<dyn CaseStore>>,
+}
+
+impl Door {
+    /// The principal with the devices that are his by the list.
+    async fn with_devices(&self, mut principal: Principal) -> Result<Principal, Refusal> {
+        if principal.role == Role::Branch
+            && let Some(list) = &self.list
+        {
+            // As the list has them: it passed through the same form.
+            for branch in &mut principal.branches {
+                *branch = label::form(branch).into_owned();
+            }
+            principal.devices = Arc::new(list.devices_of(&principal.branches).await?);
+        }
+        Ok(principal)
+    }
+}
+
 /// Puts the [`Caller`] into the extensions of each request.
-pub(in crate::http) async fn identify(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+pub(in crate::http) async fn identify(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(peer))| peer.ip());
     let asked = Asked { headers: request.headers(), uri: request.uri(), version: request.version() };
-    let caller = access.caller(peer, asked).await;
+    let mut caller = door.access.caller(peer, asked).await;
+    caller.identity = match caller.identity {
+        Ok(Some(principal)) => door.with_devices(principal).await.map(Some),
+        other => other,
+    };
     request.extensions_mut().insert(caller);
     next.run(request).await
 }
@@ -204,7 +233,7 @@ impl Access {
         let name = said.or_else(kept).map(|name| label::form(&name).into_owned());
         let name = name.filter(|name| check_name(name).is_ok());
         let name = name.unwrap_or_else(|| OPERATOR.to_owned());
-        Principal { name, role: Role::Admin, branches: Vec::new(), via: Via::Open }
+        Principal { name, role: Role::Admin, branches: Vec::new(), devices: Listed::default(), via: Via::Open }
     }
 }
 
@@ -267,7 +296,8 @@ fn by_proxy(proxy: &ProxySettings, origin: Option<&Origin>, headers: &HeaderMap)
         }
     })?;
     let branches = list(&proxy.branches_header)?.unwrap_or_default();
-    Ok(Some(Principal { name, role, branches: Principal::branches_of(&branches), via: Via::Proxy }))
+    let branches = Principal::branches_of(&branches);
+    Ok(Some(Principal { name, role, branches, devices: Listed::default(), via: Via::Proxy }))
 }
 
 /// The value of a header that may stand once.

@@ -114,7 +114,7 @@ pub(in crate::http) async fn find(
     // One of a branch might find only others' among the first: those are asked for in larger number, and left out.
     let limit = if principal.branches.is_empty() { MAX_FOUND } else { MAX_TAKEN as u32 };
     let found = cases.store()?.find_contacts(text, limit).await.map_err(|error| Problem::record(&error))?;
-    let own = found.into_iter().filter(|entry| principal.sees_branch(entry.branch.as_deref()));
+    let own = found.into_iter().filter(|entry| principal.sees(&entry.device));
     let contacts = own.take(MAX_FOUND as usize).map(|entry| view(&cases, entry)).collect::<Result<_, _>>()?;
     Ok(Json(Contacts { contacts }))
 }
@@ -133,7 +133,7 @@ pub(in crate::http) async fn one(
 ) -> Result<Json<ContactView>, Problem> {
     let device = DeviceId::parse(&device).map_err(|error| Problem::bad_request(error.to_string()))?;
     let found = cases.store()?.contact(&device).await.map_err(|error| Problem::record(&error))?;
-    let own = found.filter(|entry| principal.sees_branch(entry.branch.as_deref()));
+    let own = found.filter(|entry| principal.sees(&entry.device));
     let entry = own.ok_or_else(|| Problem::missing(format!("there is no contact for {device}")))?;
     view(&cases, entry).map(Json)
 }

@@ -176,8 +176,8 @@ pub(in crate::http) async fn ladder(
         })?),
     };
     let case = cases.seen(&id, &principal).await?;
-    let mut matching = case.ladder.iter().filter(|(_, rung)| {
-        principal.sees_branch(rung.branch.as_deref())
+    let mut matching = case.ladder.iter().filter(|(device, rung)| {
+        principal.sees(device)
             && step.is_none_or(|step| rung.step() == step)
             && query.branch.is_none_or_is(rung.branch.as_deref())
             && query.settled.is_none_or(|settled| rung.is_settled() == settled)

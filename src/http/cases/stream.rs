@@ -205,8 +205,7 @@ impl Listener {
         }
         let board = self.desk.board();
         let case = board.find(&update.number).filter(|case| sees(&self.principal, case))?;
-        let own = |branch: Option<&str>| self.principal.sees_branch(branch);
-        update.devices.retain(|device| case.ladder.get(device).is_some_and(|rung| own(rung.branch.as_deref())));
+        update.devices.retain(|device| case.ladder.contains(device) && self.principal.sees(device));
         Some(update)
     }
 }

@@ -200,9 +200,7 @@ impl CaseView {
         principal: &Principal,
         (settings, now): (&LifeSettings, Timestamp),
     ) -> Self {
-        let sees = |device: &DeviceId| {
-            case.ladder.get(device).is_some_and(|rung| principal.sees_branch(rung.branch.as_deref()))
-        };
+        let sees = |device: &DeviceId| case.ladder.contains(device) && principal.sees(device);
         let own = |device: &DeviceId| sees(device).then(|| device.to_string());
         let mut steps: BTreeMap<&'static str, u32> = Step::ALL.into_iter().map(|step| (step.as_str(), 0)).collect();
         let mut excepted = 0;

@@ -233,7 +233,7 @@ pub(in crate::http) fn needed(command: &Command, principal: &Principal, case: &C
 pub(in crate::http) fn is_own(command: &Command, principal: &Principal, case: &Case) -> bool {
     let devices = command.devices().iter().all(|device| {
         // A device that is not part of the incident is refused by the incident itself.
-        case.ladder.get(device).is_none_or(|rung| principal.sees_branch(rung.branch.as_deref()))
+        !case.ladder.contains(device) || principal.sees(device)
     });
     let seat = match command {
         Command::Acknowledge { seat } | Command::HandOver { seat, .. } => {

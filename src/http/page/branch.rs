@@ -12,7 +12,7 @@ use super::parts::encode;
 use super::{owed, remedy, support};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Verdict;
-use crate::engine::incident::Case;
+use crate::engine::incident::{Case, Rung};
 use crate::engine::snapshot::Snapshot;
 use crate::record::access::{Action, Role};
 use crate::record::case::ContactEntry;
@@ -31,16 +31,16 @@ struct Counts {
     debts: u32,
 }
 
-fn counts<'a>(snapshot: &'a Snapshot, board: &'a CaseBoard) -> BTreeMap<&'a str, Counts> {
+fn counts<'a>(view: &'a View<'_>, snapshot: &'a Snapshot, board: &'a CaseBoard) -> BTreeMap<&'a str, Counts> {
     let mut branches: BTreeMap<&str, Counts> = BTreeMap::new();
     for device in &snapshot.devices {
-        let Some(branch) = device.branch.as_deref() else { continue };
+        let Some(branch) = view.branch_of(&device.id, device.branch.as_deref()) else { continue };
         let counts = branches.entry(branch).or_default();
         counts.devices += 1;
         counts.degraded += u32::from(device.verdict == Verdict::Degraded);
     }
-    for (_, rung) in board.cases.iter().flat_map(|case| case.ladder.iter()) {
-        let Some(branch) = rung.branch.as_deref() else { continue };
+    for (device, rung) in board.cases.iter().flat_map(|case| case.ladder.iter()) {
+        let Some(branch) = view.branch_of(device, rung.branch.as_deref()) else { continue };
         let counts = branches.entry(branch).or_default();
         counts.open += u32::from(!rung.is_settled());
         counts.debts += u32::from(rung.debt_since().is_some());
@@ -52,7 +52,7 @@ fn counts<'a>(snapshot: &'a Snapshot, board: &'a CaseBoard) -> BTreeMap<&'a str,
 pub(in crate::http) fn list(view: &View<'_>, snapshot: &Snapshot, board: &CaseBoard) -> Markup {
     let text = view.lang.support();
     let mut branches: Vec<(&str, Counts)> =
-        counts(snapshot, board).into_iter().filter(|(name, _)| view.sees_branch(Some(name))).collect();
+        counts(view, snapshot, board).into_iter().filter(|(name, _)| view.sees_branch(Some(name))).collect();
     branches.sort_by_key(|(name, counts)| (std::cmp::Reverse((counts.open, counts.debts, counts.degraded)), *name));
     let own = view.principal.is_some_and(|who| who.role == Role::Branch);
     let body = html! {
@@ -89,9 +89,9 @@ pub(in crate::http) fn page(
 ) -> Markup {
     let text = view.lang.support();
     let path = format!("/branches/{}", encode(name));
-    let own = |branch: Option<&str>| branch == Some(name);
-    let cases = || board.cases.iter().filter(|case| case.ladder.iter().any(|(_, rung)| own(rung.branch.as_deref())));
-    let known = counts(snapshot, board).get(name).copied().unwrap_or_default();
+    let own = |(device, rung): (&DeviceId, &Rung)| view.branch_of(device, rung.branch.as_deref()) == Some(name);
+    let cases = || board.cases.iter().filter(|case| case.ladder.iter().any(own));
+    let known = counts(view, snapshot, board).get(name).copied().unwrap_or_default();
     let title = (text.branch_of)(name);
     let body = html! {
         h1 { (title) }
@@ -100,14 +100,14 @@ pub(in crate::http) fn page(
             @if cases().next().is_none() { p { (text.branch_quiet) } }
         }
         @for case in cases() {
-            @let only = params_of(params, name);
+            @let only = LadderParams { branch: String::new(), ..params.clone() };
             section.incident aria-label=(case.number()) {
                 div id=(format!("state-{}", case.number())) data-live="" {
                     h2 { @if view.may(Action::See) { a href=(view.link(&path_of(case), "")) { (case.number()) } } @else { (case.number()) }
                         " " (state_badge(view, case.state)) }
                     p { ((view.lang.case().state_meaning)(case.state)) }
                 }
-                @let part = part_of(case, name);
+                @let part = part_of(case, own);
                 (ladder::section(view, &part, &path))
                 (owed::section(view, &part, &board.settings, &path_of(case)))
                 div id=(format!("to-call-{}", case.number())) data-live="" {
@@ -124,15 +124,10 @@ pub(in crate::http) fn page(
     framed(view, &title, Place::Branches, Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) }, &body)
 }
 
-/// The list's filter, bound to the branch.
-fn params_of(params: &LadderParams, branch: &str) -> LadderParams {
-    LadderParams { branch: branch.to_owned(), ..params.clone() }
-}
-
 /// The incident as far as it is of the branch.
-fn part_of(case: &Case, branch: &str) -> Case {
+fn part_of(case: &Case, own: impl Fn((&DeviceId, &Rung)) -> bool) -> Case {
     let mut part = case.clone();
-    part.ladder = case.ladder.only(|rung| rung.branch.as_deref() == Some(branch));
+    part.ladder = case.ladder.only(|device, rung| own((device, rung)));
     part
 }
 

@@ -37,7 +37,7 @@ pub(in crate::http) struct Known<'a> {
 /// The page of a device.
 pub(in crate::http) fn page(view: &View<'_>, known: &Known<'_>) -> Markup {
     let text = view.lang.support();
-    let may = view.principal.is_some_and(|who| who.may_on_branch(Right::SeeContacts, known.branch));
+    let may = view.principal.is_some_and(|who| who.may_on(Right::SeeContacts, known.device));
     let body = html! {
         div id="device" data-live="" {
             h1 { (known.device) " " @if let Some(seen) = known.seen { (verdict_badge(view.text(), seen.verdict)) } }

@@ -54,7 +54,7 @@ fn query(params: &DeviceParams, after: Option<&str>) -> String {
 
 fn form(view: &View<'_>, snapshot: &Snapshot, params: &DeviceParams) -> Markup {
     let text = view.text();
-    let seen = |device: &&DeviceView| view.principal.is_some_and(|who| who.sees_branch(device.branch.as_deref()));
+    let seen = |device: &&DeviceView| view.sees(&device.id);
     let branches = choices(snapshot, seen, |device| device.branch.as_ref());
     let updates = choices(snapshot, seen, |device| device.update.as_ref());
     html! {

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use super::fresh::{self, Fresh};
+use crate::engine::device::DeviceId;
 use crate::engine::effect::Certainty;
 use crate::engine::time::Timestamp;
 use crate::http::access::FORM_FIELD;
@@ -64,7 +65,17 @@ impl View<'_> {
         self.principal.is_some_and(|principal| principal.may(action))
     }
 
-    /// Whether a device of this branch is any of the reader's business.
+    /// Whether this device is any of the reader's business.
+    pub(super) fn sees(&self, device: &DeviceId) -> bool {
+        self.principal.is_some_and(|principal| principal.sees(device))
+    }
+
+    /// Under which branch the reader finds a device that says it is `told`'s.
+    pub(super) fn branch_of<'b>(&'b self, device: &DeviceId, told: Option<&'b str>) -> Option<&'b str> {
+        self.principal.and_then(|principal| principal.branch_of(device, told))
+    }
+
+    /// Whether the branch of this name is any of the reader's business.
     pub(super) fn sees_branch(&self, branch: Option<&str>) -> bool {
         self.principal.is_some_and(|principal| principal.sees_branch(branch))
     }

@@ -186,8 +186,7 @@ pub(super) fn devices(
     let text = view.lang.case();
     let words = view.text();
     let number = case.number();
-    let sees = |rung: &Rung| view.sees_branch(rung.branch.as_deref());
-    let matching = || case.ladder.iter().filter(|(device, rung)| sees(rung) && params.matches(device, rung));
+    let matching = || case.ladder.iter().filter(|(device, rung)| view.sees(device) && params.matches(device, rung));
     let total = matching().count();
     let from_here = matching().skip_while(|(device, _)| !params.after.is_empty() && device.as_str() <= &*params.after);
     let mut shown: Vec<(&DeviceId, &Rung)> = from_here.take(PAGE + 1).collect();

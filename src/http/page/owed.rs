@@ -17,7 +17,7 @@ const NAMED: usize = 12;
 /// Follow-ups, debts, words and exceptions.
 pub(super) fn section(view: &View<'_>, case: &Case, settings: &LifeSettings, path: &str) -> Markup {
     let text = view.lang.case();
-    let sees = |device: &DeviceId| case.ladder.get(device).is_some_and(|rung| view.sees_branch(rung.branch.as_deref()));
+    let sees = |device: &DeviceId| case.ladder.contains(device) && view.sees(device);
     let mut follow_ups = case.follow_ups(settings.claim_min, view.now);
     follow_ups.retain(|(device, ..)| sees(device));
     let mut debts: Vec<_> = case.debts().filter(|(device, _)| sees(device)).collect();

@@ -170,7 +170,7 @@ fn one(view: &View<'_>, (desk, looked): (&Desk<'_>, &Looked<'_>), fields: &Field
 
 fn who(view: &View<'_>, looked: &Looked<'_>) -> Markup {
     let text = view.lang.support();
-    let may = view.principal.is_some_and(|who| who.may_on_branch(Action::SeeContacts, looked.branch.as_deref()));
+    let may = view.principal.is_some_and(|who| who.may_on(Action::SeeContacts, &looked.device));
     html! {
         dl.facts {
             dt { (text.customer) } dd { (super::parts::name_or(looked.customer.as_deref(), "-")) }
@@ -247,7 +247,7 @@ fn work(
     let (tone, words) = advice(view, case, rung);
     let back = view.link("/support", &format!("q={}", looked.device));
     let id = format!("todo-{}", case.number());
-    let may = view.principal.is_some_and(|who| who.may_on_branch(Action::Work, rung.branch.as_deref()));
+    let may = view.principal.is_some_and(|who| who.may_on(Action::Work, &looked.device));
     html! {
         section aria-labelledby=(id) {
             div id=(format!("live-{id}")) data-live="" {
@@ -414,7 +414,7 @@ fn queue(view: &View<'_>, board: &CaseBoard) -> Markup {
 }
 
 fn waiting<'a>(view: &View<'_>, case: &'a Case, board: &CaseBoard) -> Vec<(&'a DeviceId, &'a Rung, &'static str)> {
-    let all = case.ladder.iter().filter(|(_, rung)| view.sees_branch(rung.branch.as_deref()));
+    let all = case.ladder.iter().filter(|(device, _)| view.sees(device));
     let due = all.filter_map(|(device, rung)| Some((device, rung, owed::why_call(view, case, rung, &board.settings)?)));
     let mut due: Vec<_> = due.collect();
     // Whoever nobody has called yet comes after those that somebody owes something.

@@ -201,22 +201,29 @@ pub(in crate::http) async fn branch(
     let params = params.map(|Query(params)| params).unwrap_or_default();
     let (snapshot, board) = (state.snapshot.load(), board(&state));
     let name = crate::engine::label::form(&name);
-    let known = snapshot.devices.iter().any(|device| device.branch.as_deref() == Some(&*name))
-        || board.cases.iter().any(|case| case.ladder.iter().any(|(_, rung)| rung.branch.as_deref() == Some(&*name)));
+    let of = |device: &DeviceId, told: Option<&str>| view.branch_of(device, told) == Some(&*name);
+    let known = snapshot.devices.iter().any(|device| of(&device.id, device.branch.as_deref()))
+        || board.cases.iter().any(|case| case.ladder.iter().any(|(device, rung)| of(device, rung.branch.as_deref())));
     if !known || !view.sees_branch(Some(&name)) {
         return nothing(&view, None);
     }
-    let may = visit.principal.as_ref().is_some_and(|who| who.may_on_branch(Action::SeeContacts, Some(&name)));
-    let contacts = if may { contacts(&state, &board, &name).await } else { HashMap::new() };
+    let contacts =
+        if view.may(Action::SeeContacts) { contacts(&state, &view, &board, &name).await } else { HashMap::new() };
     let page = branch::page(&view, (&name, &snapshot, &board), &contacts, &params);
     frame::respond(StatusCode::OK, view.lang, &page)
 }
 
 /// Whom to call about the branch's devices that are not done.
-async fn contacts(state: &HttpState, board: &CaseBoard, branch: &str) -> HashMap<DeviceId, ContactEntry> {
+async fn contacts(
+    state: &HttpState,
+    view: &super::View<'_>,
+    board: &CaseBoard,
+    branch: &str,
+) -> HashMap<DeviceId, ContactEntry> {
     let Some(store) = &state.cases else { return HashMap::new() };
     let open = board.cases.iter().flat_map(|case| case.open_devices());
-    let own = open.filter(|(_, rung)| rung.branch.as_deref() == Some(branch)).map(|(device, _)| device);
+    let own = open.filter(|(device, rung)| view.branch_of(device, rung.branch.as_deref()) == Some(branch));
+    let own = own.map(|(device, _)| device);
     let mut found = HashMap::new();
     for device in own.take(CONTACTS) {
         match store.contact(device).await {
@@ -242,10 +249,11 @@ pub(in crate::http) async fn device(State(state): State<HttpState>, Path(id): Pa
     let files = files(&state, &id).await;
     let rung = || files.iter().find_map(|file| file.case.ladder.get(&id));
     let branch = branch_of(&snapshot, &id).or_else(|| rung().and_then(|rung| rung.branch.as_deref()));
-    if (seen.is_none() && files.is_empty()) || !view.sees_branch(branch) {
+    if (seen.is_none() && files.is_empty()) || !view.sees(&id) {
         return nothing(&view, None);
     }
-    let may = visit.principal.as_ref().is_some_and(|who| who.may_on_branch(Action::SeeContacts, branch));
+    let branch = view.branch_of(&id, branch);
+    let may = visit.principal.as_ref().is_some_and(|who| who.may_on(Action::SeeContacts, &id));
     let contact = match state.cases.as_ref().filter(|_| may) {
         Some(cases) => cases.contact(&id).await.ok().flatten(),
         None => None,

@@ -110,7 +110,7 @@ async fn look<'a>(
     let mut found: Vec<Candidate> = ids
         .iter()
         .map(|device| candidate((snapshot, board), device, contact(device)))
-        .filter(|found| principal.sees_branch(found.branch.as_deref()))
+        .filter(|found| principal.sees(&found.device))
         .collect();
     // A whole serial means that device, though others begin with it.
     if let Some(exact) = found.iter().position(|found| searched(found.device.as_str()) == wanted) {
@@ -129,20 +129,14 @@ async fn look<'a>(
 }
 
 async fn looked<'a>(state: &HttpState, snapshot: &'a Snapshot, principal: &Principal, one: Candidate) -> Looked<'a> {
-    let may = principal.may_on_branch(Action::SeeContacts, one.branch.as_deref());
+    let may = principal.may_on(Action::SeeContacts, &one.device);
+    let branch = principal.branch_of(&one.device, one.branch.as_deref()).map(str::to_owned);
     let contact = match state.cases.as_ref().filter(|_| may) {
         Some(cases) => cases.contact(&one.device).await.ok().flatten(),
         None => None,
     };
     let calls = past(state, &one.device).await;
-    Looked {
-        seen: seen(snapshot, &one.device),
-        device: one.device,
-        branch: one.branch,
-        customer: one.customer,
-        contact,
-        calls,
-    }
+    Looked { seen: seen(snapshot, &one.device), device: one.device, branch, customer: one.customer, contact, calls }
 }
 
 /// Calls about the device in its open incidents. A record that cannot be read is told in the log; the counts stand in the incident.
@@ -189,7 +183,7 @@ fn target((state, visit): (&HttpState, &Visit), lang: Lang, fields: &Fields) -> 
     let case = board.find(fields.get("incident")).ok_or_else(|| unreadable(text.no_incident.to_owned()))?;
     let rung = case.ladder.get(&device).ok_or_else(|| unreadable(text.no_incident.to_owned()))?;
     let who = visit.principal.as_ref();
-    if !who.is_some_and(|who| who.may_on_branch(Action::Work, rung.branch.as_deref())) {
+    if !who.is_some_and(|who| who.may_on(Action::Work, &device)) {
         let role = who.map_or("-", |who| who.role.as_str());
         return Err((StatusCode::FORBIDDEN, Fault::new("", (text.may_not)(role))));
     }

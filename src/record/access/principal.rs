@@ -1,6 +1,10 @@
 //! Whoever a request comes from.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::{Action, ApiToken, Fingerprint, Role, Scope, Session, may};
+use crate::engine::device::DeviceId;
 use crate::engine::label;
 
 /// By what a principal is known.
@@ -23,11 +27,16 @@ pub struct Principal {
     pub role: Role,
     /// The own branches, in their one form; only a [`Role::Branch`] is bound to them.
     pub branches: Vec<String>,
+    /// The devices of these branches by the list of devices, each with its branch; empty for whoever is bound to none.
+    pub devices: Listed,
     pub via: Via,
 }
 
+/// Devices with the branch that looks after them, as the list of devices has them.
+pub type Listed = Arc<BTreeMap<DeviceId, String>>;
+
 impl Principal {
-    /// Whether this action is allowed at all. Ask [`Principal::sees_branch`] too wherever one device is meant.
+    /// Whether this action is allowed at all. Ask [`Principal::sees`] too wherever one device is meant.
     pub fn may(&self, action: Action) -> bool {
         let in_scope = match &self.via {
             Via::Token { scopes, .. } => scopes.contains(&action.scope()),
@@ -36,7 +45,18 @@ impl Principal {
         in_scope && may(self.role, action)
     }
 
-    /// Whether a device of this branch (`None`: of no known one) is any of the principal's business.
+    /// Whether this device is any of the principal's business. The one place where that is decided: by the list, which people keep, and
+    /// never by the branch that the device itself says, which anybody can say. A device that is on no list is nobody's branch's.
+    pub fn sees(&self, device: &DeviceId) -> bool {
+        self.role != Role::Branch || self.devices.contains_key(device)
+    }
+
+    /// [`Principal::may`] for this device.
+    pub fn may_on(&self, action: Action, device: &DeviceId) -> bool {
+        self.may(action) && self.sees(device)
+    }
+
+    /// Whether the branch of this name (`None`: no branch) is any of the principal's business. Of a device ask [`Principal::sees`].
     pub fn sees_branch(&self, branch: Option<&str>) -> bool {
         self.role != Role::Branch
             || branch.is_some_and(|branch| {
@@ -45,9 +65,9 @@ impl Principal {
             })
     }
 
-    /// [`Principal::may`] for a device of this branch.
-    pub fn may_on_branch(&self, action: Action, branch: Option<&str>) -> bool {
-        self.may(action) && self.sees_branch(branch)
+    /// Under which branch the principal finds a device that says it is `told`'s: those bound to branches find it where the list has it.
+    pub fn branch_of<'a>(&'a self, device: &DeviceId, told: Option<&'a str>) -> Option<&'a str> {
+        if self.role == Role::Branch { self.devices.get(device).map(String::as_str) } else { told }
     }
 
     /// Branches as the principal knows them: in their one form, whoever named them and when.
@@ -64,7 +84,8 @@ impl Principal {
 impl From<&Session> for Principal {
     fn from(session: &Session) -> Self {
         let Session { fingerprint, name, role, branches, .. } = session;
-        Self { name: name.clone(), role: *role, branches: Self::branches_of(branches), via: Via::Session(*fingerprint) }
+        let (name, branches, devices) = (name.clone(), Self::branches_of(branches), Listed::default());
+        Self { name, role: *role, branches, devices, via: Via::Session(*fingerprint) }
     }
 }
 
@@ -72,7 +93,7 @@ impl From<&ApiToken> for Principal {
     fn from(token: &ApiToken) -> Self {
         let ApiToken { id, name, role, branches, scopes, .. } = token;
         let via = Via::Token { id: id.clone(), scopes: scopes.clone() };
-        Self { name: name.clone(), role: *role, branches: Self::branches_of(branches), via }
+        Self { name: name.clone(), role: *role, branches: Self::branches_of(branches), devices: Listed::default(), via }
     }
 }
 
@@ -80,8 +101,13 @@ impl From<&ApiToken> for Principal {
 mod tests {
     use super::*;
 
+    fn device(id: &str) -> DeviceId {
+        DeviceId::parse(id).unwrap()
+    }
+
     fn principal(role: Role, via: Via) -> Principal {
-        Principal { name: "Sato".into(), role, branches: vec!["sapporo-03".into()], via }
+        let devices = Arc::new([(device("B-1"), "sapporo-03".to_owned())].into());
+        Principal { name: "Sato".into(), role, branches: vec!["sapporo-03".into()], devices, via }
     }
 
     #[test]
@@ -102,13 +128,16 @@ mod tests {
         let branch = principal(Role::Branch, Via::Proxy);
         assert!(branch.sees_branch(Some("sapporo-03")));
         assert!(!branch.sees_branch(Some("sapporo-04")) && !branch.sees_branch(None));
-        assert!(branch.may_on_branch(Action::Work, Some("sapporo-03")));
-        assert!(
-            !branch.may_on_branch(Action::Work, Some("sapporo"))
-                && !branch.may_on_branch(Action::Lead, Some("sapporo-03"))
-        );
+        assert!(!branch.sees_branch(Some("sapporo")));
+        let (own, other) = (device("B-1"), device("B-2"));
+        assert!(branch.may_on(Action::Work, &own) && !branch.may_on(Action::Lead, &own));
+        assert!(!branch.may_on(Action::Work, &other) && !branch.sees(&other), "it is not on the list");
+        assert_eq!(branch.branch_of(&own, Some("otaru-01")), Some("sapporo-03"), "whatever the device says");
+        assert_eq!(branch.branch_of(&other, Some("sapporo-03")), None);
         for role in Role::ALL.into_iter().filter(|role| *role != Role::Branch) {
-            assert!(principal(role, Via::Proxy).sees_branch(None), "{role:?}");
+            let all = principal(role, Via::Proxy);
+            assert!(all.sees_branch(None) && all.sees(&other), "{role:?}");
+            assert_eq!(all.branch_of(&own, Some("otaru-01")), Some("otaru-01"));
         }
     }
 }

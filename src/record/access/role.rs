@@ -70,7 +70,7 @@ pub enum Scope {
 }
 
 /// Whether `role` may do `action` at all. For [`Role::Branch`] it holds for the own branches only; see
-/// [`super::Principal::sees_branch`].
+/// [`super::Principal::sees`].
 pub const fn may(role: Role, action: Action) -> bool {
     use Role::{Admin, Branch, Commander, Noc, Support, Viewer};
     match action {

@@ -1,6 +1,15 @@
 //! A branch sees its own devices, and nothing of others, wherever it looks.
 
+use std::sync::Arc;
+
+use fleetwatch::engine::device::DeviceId;
+use fleetwatch::engine::incident::Action;
+use fleetwatch::engine::incident::event::Joining;
+use fleetwatch::engine::snapshot::Snapshot;
+
 use super::{ABE, ENDO, SATO, path, site, site_of};
+use crate::client::send;
+use crate::desk::Told;
 use crate::life::{self, LATER, NUMBER};
 use crate::pages::words;
 use crate::sample;
@@ -100,5 +109,80 @@ async fn a_branch_reads_the_script_and_says_so() {
     for act in ["hand_over", "acknowledge", "note", "split", "close"] {
         assert_eq!(ABE.look(&site, &path(&format!("/do/{act}"))).await.status, 404, "{act}");
     }
+    site.server.stop().await;
+}
+
+/// Anybody can make a device say what he likes. B-0006 is branch-06's by the list and says that it is branch-03's, B-0153 the other way
+/// round, and B-9999 is on no list.
+#[tokio::test]
+async fn what_a_device_says_of_its_branch_gives_nobody_a_right() {
+    let lies = |device: &str, branch: &str| match device {
+        "B-0006" => "branch-03".to_owned(),
+        "B-0153" => "branch-06".to_owned(),
+        _ => branch.to_owned(),
+    };
+    let mut event = life::opening(NUMBER, &life::hit(1_000));
+    if let Action::Opened(opening) = &mut event.action {
+        for joining in &mut opening.devices {
+            joining.branch = joining.branch.take().map(|branch| lies(joining.device.as_str(), &branch));
+        }
+        let unlisted = Joining { device: DeviceId::parse("B-9999").unwrap(), ..life::joining(3) };
+        opening.devices.push(unlisted);
+    }
+    let site = site_of(vec![Told::open(event)], LATER).await;
+    let mut snapshot = Snapshot::clone(&site.server.snapshot.load());
+    for device in &mut snapshot.devices {
+        let said = device.branch.as_deref().map(|branch| lies(device.id.as_str(), branch));
+        device.branch = said.map(|branch| branch.into());
+    }
+    site.server.snapshot.store(Arc::new(snapshot));
+
+    for foreign in ["B-0006", "B-9999"] {
+        assert_eq!(ABE.look(&site, &format!("/devices/{foreign}")).await.status, 404, "{foreign}");
+        assert_eq!(ABE.look(&site, &format!("/api/v1/contacts/{foreign}")).await.status, 404, "{foreign}");
+        for open in [
+            "/branches/branch-03",
+            "/support",
+            "/devices",
+            "/devices?branch=branch-03",
+            &*format!("/api/v1/cases/{NUMBER}"),
+            &format!("/api/v1/cases/{NUMBER}/ladder?limit=1000"),
+            &format!("/api/v1/cases?device={foreign}"),
+            "/api/v1/devices?limit=1000",
+        ] {
+            let answer = ABE.look(&site, open).await;
+            assert!(answer.status == 200 && !answer.body.contains(foreign), "{foreign} in {open}");
+        }
+        let page = ABE.look(&site, &format!("/support?q={foreign}")).await.body;
+        assert!(!page.contains("0120-00-0006") && !page.contains("C-00006"), "{foreign}");
+        let call = [("device", foreign), ("incident", NUMBER), ("calls", "0"), ("outcome", "reached")];
+        assert_eq!(ABE.send(&site, "/support/call", &call).await.status, 403, "{foreign}");
+        let claim = [("device", foreign), ("incident", NUMBER), ("claim", "workaround")];
+        assert_eq!(ABE.send(&site, "/support/claim", &claim).await.status, 403, "{foreign}");
+        for command in [
+            format!(r#"{{"command":"claim","devices":["{foreign}"],"claim":"workaround"}}"#),
+            format!(r#"{{"command":"record_call","device":"{foreign}","outcome":"reached"}}"#),
+        ] {
+            let headers = ABE.headers(&[("Content-Type", "application/json")]);
+            let path = format!("/api/v1/cases/{NUMBER}/commands");
+            let answer = send(site.server.address, "POST", &path, &headers, &command).await;
+            assert_eq!(answer.status, 403, "{command}: {}", answer.body);
+        }
+    }
+    let found = ABE.look(&site, "/api/v1/contacts?q=0120-00-0006").await;
+    assert!(found.status == 200 && !found.body.contains("0120-00-0006"), "{}", found.body);
+
+    // What is its own stays its own, whatever it says of itself.
+    for open in ["/branches/branch-03", "/devices/B-0153", "/support?q=B-0153"] {
+        let page = ABE.read(&site, open).await;
+        assert!(page.contains("B-0153") && page.contains("0120-00-0153"), "{open}: {page}");
+        assert!(!page.contains("branch-06"), "{open}: {page}");
+    }
+    let list = ABE.read(&site, "/branches").await;
+    assert!(list.contains("branch-03") && !list.contains("branch-06"), "{list}");
+    let call = [("device", "B-0153"), ("incident", NUMBER), ("calls", "0"), ("outcome", "reached")];
+    assert_eq!(ABE.send(&site, "/support/call", &call).await.status, 303);
+    // Whoever is bound to no branch sees all of it.
+    assert!(ENDO.read(&site, "/support?q=B-0006").await.contains("0120-00-0006"));
     site.server.stop().await;
 }

@@ -125,6 +125,10 @@ impl CaseStore for Memory {
         Ok(Vec::new())
     }
 
+    async fn devices_of(&self, _: &[String]) -> Result<BTreeMap<DeviceId, String>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
     async fn forget_contacts(&self, _: Timestamp) -> Result<u64, StoreError> {
         Ok(0)
     }
