@@ -92,7 +92,7 @@ drained() {
     after=$(metric fleetwatch_messages_received_total)
     [[ $before == "$after" ]]
 }
-wait_for 120 drained || true
+wait_for 60 drained || true
 wait_for 90 bash -c "curl -fs http://127.0.0.1:$http_port/metrics | grep -q '^fleetwatch_checkpoints_total [1-9]'" || true
 scrape
 
