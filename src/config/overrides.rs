@@ -216,7 +216,7 @@ fn value_of(
     name: &str,
     written: &str,
 ) -> Result<Value, (String, Option<String>)> {
-    let optional = key.path.contains(".objective_");
+    let optional = key.path.contains(".objective_") || matches!(key.kind, Kind::Zone);
     if optional && written == NONE {
         return Ok(Value::Null);
     }

@@ -43,7 +43,7 @@ pub(super) fn settle(config: &mut Config, is_offset_set: bool) {
 
 /// What to say where the fleet's time of day is fixed and the pages' zone has summer time.
 pub fn warning(config: &Config) -> Option<String> {
-    let is_fixed = config.detector.zone.is_fixed();
+    let is_fixed = config.detector.time_zone.is_none() && config.detector.zone.is_fixed();
     let pages = law(&config.http.time_zone)?;
     (is_fixed && !pages.is_fixed()).then(|| {
         format!(

@@ -98,7 +98,11 @@ impl Admission {
         let (earlier, later) = (&self.runs[..fit.run], &self.runs[fit.run + 1..]);
         let of_life = |other: &&Run| other.life == run.life && other.boot == run.boot;
         if facts.seq < first {
-            !earlier.iter().filter(of_life).any(|earlier| event_ms < earlier.end_ms - half_ms)
+            let is_earlier = |earlier: &Run| {
+                let goes_on = run.uptime_ms.0 >= earlier.uptime_ms.1 && facts.uptime_ms < earlier.uptime_ms.1 + half_ms;
+                goes_on || event_ms < earlier.end_ms - half_ms
+            };
+            !earlier.iter().filter(of_life).any(is_earlier)
         } else if facts.seq > last {
             let is_later = |later: &Run| {
                 let goes_on = later.uptime_ms.0 >= run.uptime_ms.1 && facts.uptime_ms + half_ms > later.uptime_ms.0;
