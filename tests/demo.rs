@@ -4,13 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "waits for another process with a bounded deadline")]
 
-use std::io::Read;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 /// Above what any of these runs may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -149,6 +152,100 @@ fn a_close_that_does_not_come_is_told_by_the_exit_code() {
     assert!(err.contains("no incident was closed"), "{err}");
     assert!(out.contains("declared  ") && !out.contains("  state     "), "nobody works on it:\n{out}");
     assert!(out.contains("time      runs at 6x from here on: an incident is open"), "time to work on it:\n{out}");
+}
+
+/// Somebody at the pages of a demo without a crew, who goes by what the API shows.
+struct Person {
+    api: String,
+    /// Rounds since each device's customer was called last.
+    called: BTreeMap<String, u32>,
+}
+
+impl Person {
+    fn get(&self, path: &str) -> Option<Value> {
+        let text = ureq::get(format!("{}{path}", self.api)).call().ok()?.body_mut().read_to_string().ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Whether it was carried out.
+    fn wish(&self, number: &str, wish: &Value) -> bool {
+        let to = ureq::post(format!("{}/cases/{number}/commands", self.api)).header("content-type", "application/json");
+        to.send(wish.to_string()).is_ok()
+    }
+
+    fn call(&mut self, number: &str, device: &str) {
+        let rounds = self.called.entry(device.to_owned()).or_insert(u32::MAX);
+        *rounds = rounds.saturating_add(1);
+        if *rounds > 50 {
+            *rounds = 0;
+            let call = json!({"outcome": "reached", "script": 1});
+            self.wish(number, &json!({"command": "record_call", "device": device, "call": call}));
+        }
+    }
+
+    /// Looks once, and does what there is to do.
+    fn work(&mut self) -> Option<()> {
+        let open = self.get("/cases?open=true")?;
+        let number = open["cases"][0]["number"].as_str()?.to_owned();
+        let case = self.get(&format!("/cases/{number}"))?;
+        for seat in case["muster"].as_array()?.iter().filter(|seat| seat["holder"].is_null()) {
+            self.wish(&number, &json!({"command": "acknowledge", "seat": seat["seat"]}));
+        }
+        if case["countermeasures"].as_array()?.is_empty() {
+            let workaround = json!({"id": "WA-7", "script": {"ja": "", "en": "Please change the setting."}});
+            let fix = json!({"kind": "update", "value": "2026.11.19"});
+            self.wish(&number, &json!({"command": "register_countermeasure", "workaround": workaround, "fix": fix}));
+        }
+        if case["current_countermeasure"].is_null() {
+            return None;
+        }
+        self.wish(&number, &json!({"command": "acknowledge_script", "version": 1}));
+        for step in ["affected", "contacted", "workaround_claimed"] {
+            let page = self.get(&format!("/cases/{number}/ladder?step={step}&limit=1000"))?;
+            for rung in page["devices"].as_array()? {
+                self.call(&number, rung["device"].as_str()?);
+            }
+        }
+        for device in case["debts"].as_array()? {
+            self.call(&number, device.as_str()?);
+        }
+        let wish = match case["state"].as_str()? {
+            "pending_permanent_fix" => json!({"command": "release_fix"}),
+            "resolved" => json!({"command": "file_review", "text": "One person did all of it."}),
+            "reviewed" => json!({"command": "close"}),
+            _ => return None,
+        };
+        self.wish(&number, &wish).then_some(())
+    }
+}
+
+#[test]
+fn somebody_alone_at_the_pages_carries_the_incident_to_its_close() {
+    let _alone = alone();
+    let mut child = demo(&["--no-crew", "--work-speed", "600", "--exit-when-closed", "--for", "220s"]);
+    let mut told = String::new();
+    let (mut out, mut err) = (BufReader::new(child.stdout.take().unwrap()), child.stderr.take().unwrap());
+    thread::spawn(move || drain(&mut err));
+    while !told.contains("Ctrl-C") {
+        assert!(out.read_line(&mut told).unwrap() > 0, "it ended before it began: {told}");
+    }
+    let pages = told.lines().find_map(|line| line.trim().strip_prefix("pages")).unwrap().trim().to_owned();
+    let rest = thread::spawn(move || drain(&mut out));
+    let mut person = Person { api: format!("{pages}api/v1"), called: BTreeMap::new() };
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        person.work();
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < deadline || child.kill().is_err(), "it is not closed");
+        thread::sleep(Duration::from_millis(20));
+    };
+    let out = String::from_utf8(rest.join().unwrap()).unwrap();
+    assert_eq!(status.code(), Some(0), "{told}{out}");
+    for told in ["customers who were called have changed the setting", "has come to every branch", " is closed: "] {
+        assert!(out.contains(told), "{out}");
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::simulation::Remedy;
 
 use calls::Phones;
+pub(super) use cast::DEVELOPER;
 pub use cast::{contacts, rota};
 pub use shift::{Shift, Told};
 
@@ -37,7 +38,7 @@ const WORKAROUND: &str = "WA-1";
 const ANSWERS_MIN: [i64; 4] = [1, 2, 3, 2];
 /// Minutes from the muster to a workaround, from it to development's word, and to the better script.
 const WORKED_OUT_MIN: i64 = 5;
-const AGREED_MIN: i64 = 4;
+pub(super) const AGREED_MIN: i64 = 4;
 const BETTER_SCRIPT_MIN: i64 = 12;
 /// Minutes after the declaration by which development promises the fix.
 const FIX_DUE_MIN: i64 = 150;

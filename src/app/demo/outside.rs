@@ -5,6 +5,7 @@
 //! |---|---|
 //! | a customer was reached, or a workaround is claimed | some minutes later the setting is on; one customer has to be called twice |
 //! | the same of a device that has the fix and kept the workaround, or a revert is claimed | the setting is off |
+//! | a countermeasure is registered, and nobody has agreed | development agrees: who is alone at the pages cannot do both |
 //! | the fix is released, and its gate does not say `hold` | the fix is installed branch by branch; one device keeps its workaround |
 //! | the fix is something outside the devices, and is released | nothing is delayed any more |
 
@@ -15,14 +16,14 @@ use std::sync::Arc;
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::gate::Gate;
 use crate::engine::incident::ladder::{CallOutcome, Claim, Proof};
-use crate::engine::incident::{Action, Case, Fix};
+use crate::engine::incident::{Action, Case, Command, Fix};
 use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::record::GateDesk;
 use crate::record::case::RecordedCaseEvent;
 use crate::record::desk::CaseDesk;
 use crate::simulation::{Remedies, Remedy, Simulation};
 
-use super::crew::{Fates, Told};
+use super::crew::{AGREED_MIN, DEVELOPER, Fates, Told};
 
 /// Minutes from the call until the customer has done what was asked for: the least, and by how much they differ.
 const CUSTOMER_MIN: i64 = 1;
@@ -96,12 +97,26 @@ impl Outside {
         let mut told = Vec::new();
         for case in self.desk.board().cases.iter().filter(|case| case.ended.is_none()) {
             self.read_up(case).await;
+            told.extend(self.agree(case, now).await);
             self.customers(case, now, &mut told);
             if let Some(fix) = case.released_fix() {
                 self.install(case, fix, now, &mut told);
             }
         }
         told
+    }
+
+    /// Development agrees to what somebody else has worked out.
+    async fn agree(&self, case: &Case, now: Timestamp) -> Option<Told> {
+        let newest = case.countermeasures.newest().filter(|newest| newest.agreed.is_none())?;
+        if now.since_ms(newest.registered_at) < AGREED_MIN * MINUTE_MS {
+            return None;
+        }
+        let version = newest.countermeasure.version;
+        // What is refused, such as a development that was gone before, is refused again; whoever is at the pages sees why.
+        self.desk.wish(case.number(), None, Command::AgreeCountermeasure { version }, DEVELOPER).await.ok()?;
+        let text = format!("{DEVELOPER} agrees to version {version} for development");
+        Some(Told { at: now, kind: "remedy", text })
     }
 
     /// Reads what has been added to the record.

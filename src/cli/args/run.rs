@@ -46,7 +46,7 @@ In nightly, simulated people work on the incident from its declaration to its cl
 agree on a workaround, call the customers, ship the fix, find a revert that failed, and are refused a close that comes
 too early. A device is verified after 20 quiet minutes there, instead of the hour that is the rule.
 
---no-crew leaves all of that to you, on the pages. Time slows down once an incident is declared (--work-speed). A customer whom
+--no-crew leaves all of that to you, on the pages. Time slows down once an incident is declared (--work-speed). Development agrees to the countermeasure that you register. A customer whom
 you record as reached changes the setting some minutes later; the updater installs the fix once you have released it, unless its
 gate says hold.
 

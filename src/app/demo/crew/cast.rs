@@ -8,7 +8,7 @@ use crate::simulation::Simulation;
 /// Works out what to do.
 pub(super) const ANALYST: &str = "Kato";
 /// Speaks for development.
-pub(super) const DEVELOPER: &str = "Suzuki";
+pub(in crate::app::demo) const DEVELOPER: &str = "Suzuki";
 /// Leads the support desks, and signs off what cannot be done.
 pub(super) const SUPPORT_LEAD: &str = "Tanaka";
 /// Does not hear the phone tonight.
