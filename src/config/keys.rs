@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::tables::{self, Table};
+use crate::engine::settings::LEAST_HOLD_MIN;
 use crate::engine::slots::MAX_GRACE_MS;
 
 /// A key of the configuration.
@@ -100,7 +101,7 @@ pub const KEYS: &[Key] = &[
     Key { path: "ingest.newcomers.burst_messages", kind: Kind::Whole(100, 1_000_000_000) },
     Key { path: "ingest.newcomers.kib_per_s", kind: Kind::Whole(1, 1_048_576) },
     Key { path: "ingest.newcomers.burst_mib", kind: Kind::Whole(1, 1_048_576) },
-    Key { path: "detector.hold_min", kind: Kind::Whole(5, 420) },
+    Key { path: "detector.hold_min", kind: Kind::Whole(LEAST_HOLD_MIN as u64, 420) },
     Key { path: "detector.grace_ms", kind: Kind::Whole(60_000, MAX_GRACE_MS as u64) },
     Key { path: "detector.ratio", kind: Kind::Above(1.0, 100.0) },
     Key { path: "detector.delta_us", kind: Kind::Whole(0, 60_000_000) },

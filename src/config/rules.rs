@@ -125,7 +125,7 @@ fn limits(config: &Config) -> Vec<Rule> {
 fn detector(config: &Config) -> Vec<Rule> {
     let set = &config.detector;
     let marks_rule =
-        || format!("every warning must come before the hour is full (detector.hold_min = {})", set.hold_min);
+        || format!("every warning must come before the declaration (detector.hold_min = {})", set.hold_min);
     vec![
         rule(
             &["detector.warn_group_min", "detector.hold_min"],
@@ -145,7 +145,7 @@ fn detector(config: &Config) -> Vec<Rule> {
         rule(
             &["detector.max_gap_min", "detector.hold_min"],
             set.max_gap_min >= set.hold_min,
-            "detector.max_gap_min must be less than detector.hold_min, or silence alone could fill the hour",
+            "detector.max_gap_min must be less than detector.hold_min, or silence alone could fill it",
         ),
         rule(
             &["detector.clear_min", "detector.recover_min"],

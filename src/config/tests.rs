@@ -166,7 +166,7 @@ fn all_faults_come_at_once_with_line_key_value_and_rule() {
         text,
         [
             "c.toml:2: topic.root = \"a/#\": must be 1 to 64 of A-Z a-z 0-9 _ -",
-            "c.toml:5: detector.hold_min = 0: must be a whole number from 5 to 420",
+            "c.toml:5: detector.hold_min = 0: must be a whole number from 20 to 420",
             "c.toml:6: detector.ratio = nan: must be a number above 1 and at most 100",
             "c.toml:7: detector.hold_mins: is not a key; did you mean detector.hold_min?",
             "c.toml:10: http.listen = 80: must be address:port with a numeric address, such as 127.0.0.1:8080",
@@ -279,8 +279,8 @@ fn a_joined_rule_is_passed_over_when_its_key_has_a_fault_already() {
 #[test]
 fn ranges_hold_at_their_ends() {
     for (text, good) in [
-        ("[detector]\nhold_min = 5\nwarn_group_min=[]\nwarn_device_min=[]\nrecover_min=4\nmax_gap_min=4", true),
-        ("[detector]\nhold_min = 4\nwarn_group_min=[]\nwarn_device_min=[]\nrecover_min=3\nmax_gap_min=3", false),
+        ("[detector]\nhold_min = 20\nwarn_group_min=[]\nwarn_device_min=[]\nrecover_min=19\nmax_gap_min=19", true),
+        ("[detector]\nhold_min = 19\nwarn_group_min=[]\nwarn_device_min=[]\nrecover_min=3\nmax_gap_min=3", false),
         ("[detector]\nhold_min = 420", true),
         ("[detector]\nhold_min = 421", false),
         ("[detector]\ngrace_ms = 60_000", true),

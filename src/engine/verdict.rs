@@ -20,6 +20,7 @@ use super::binomial::{self, Limits};
 use super::device::TrafficClass;
 use super::effect::Verdict;
 use super::evidence::{Counts, EvidenceRing};
+use super::settings::LEAST_HOLD_MIN;
 use super::time::Minute;
 
 /// Level at which a minute is called degraded.
@@ -32,6 +33,7 @@ const ALPHA_MEMBER: f64 = 1e-4;
 const MEMBER_MARGIN: f64 = 1.5;
 /// Minutes that decide whether a device is affected, by latency.
 pub const MEMBERSHIP_MIN: u32 = 20;
+const _: () = assert!(MEMBERSHIP_MIN <= LEAST_HOLD_MIN, "who is affected is seen before anything is declared");
 /// Minutes that decide whether a device is affected, by false positives.
 pub const MEMBERSHIP_FP_MIN: u32 = 30;
 /// Trailing windows that a minute may borrow from.

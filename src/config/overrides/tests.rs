@@ -70,7 +70,7 @@ fn all_faults_are_told_at_once_with_key_value_rule_and_what_was_meant() {
         "--set: ratio = 0.9: must be a number above 1 and at most 100",
         "--set: delta = soon: must be a length of time, such as 5ms",
         "--set: grace: has no value: write KEY=VALUE, such as hold=45m",
-        "--set: hold_min = 3: must be a whole number from 5 to 420",
+        "--set: hold_min = 3: must be a whole number from 20 to 420",
         "--set: hold = 60m: is set twice",
         "--set: colour = red: is not a setting of the detector",
         "--set: detector.expected_only = true: needs devices.expected: without the list every device would be refused",
