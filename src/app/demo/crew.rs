@@ -28,7 +28,7 @@ use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::simulation::Remedy;
 
 use calls::Phones;
-pub(super) use cast::DEVELOPER;
+pub(super) use cast::DEVELOPER as DEVELOPMENT;
 pub use cast::{contacts, rota};
 pub use shift::{Shift, Told};
 

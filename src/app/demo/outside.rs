@@ -23,7 +23,7 @@ use crate::record::case::RecordedCaseEvent;
 use crate::record::desk::CaseDesk;
 use crate::simulation::{Remedies, Remedy, Simulation};
 
-use super::crew::{AGREED_MIN, DEVELOPER, Fates, Told};
+use super::crew::{AGREED_MIN, DEVELOPMENT, Fates, Told};
 
 /// Minutes from the call until the customer has done what was asked for: the least, and by how much they differ.
 const CUSTOMER_MIN: i64 = 1;
@@ -114,8 +114,8 @@ impl Outside {
         }
         let version = newest.countermeasure.version;
         // What is refused, such as a development that was gone before, is refused again; whoever is at the pages sees why.
-        self.desk.wish(case.number(), None, Command::AgreeCountermeasure { version }, DEVELOPER).await.ok()?;
-        let text = format!("{DEVELOPER} agrees to version {version} for development");
+        self.desk.wish(case.number(), None, Command::AgreeCountermeasure { version }, DEVELOPMENT).await.ok()?;
+        let text = format!("{DEVELOPMENT} agrees to version {version} for development");
         Some(Told { at: now, kind: "remedy", text })
     }
 
