@@ -211,7 +211,7 @@ mod tests {
             assert!(matches!(judge(at(NOW + 10 * YEAR_MS), last), Reading::Ahead(_)));
             assert!(matches!(judge(at(0), last), Reading::Behind(_)));
         }
-        assert_eq!(judge(at(i64::MAX), Some(at(NOW))), Reading::Ahead(i64::MAX - NOW));
+        assert!(matches!(judge(at(i64::MAX), Some(at(NOW))), Reading::Ahead(_)));
     }
 
     #[test]
