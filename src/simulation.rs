@@ -37,6 +37,7 @@ pub mod series;
 mod background;
 mod random;
 mod shape;
+mod statuses;
 mod story;
 mod truth;
 

@@ -11,11 +11,8 @@ use super::random::Stream;
 use super::remedy::{Applied, Condition, Remedies};
 use super::series::Piece;
 use super::shape::{Counts, Delay, Shape};
+use super::statuses::{PlannedStatus, STATUS_AFTER_MS, boot_at, planned_statuses};
 
-/// A device says at once what was changed on it.
-const STATUS_AFTER_MS: i64 = 150;
-/// The will is delivered when the broker has missed the device for one and a half keep-alives of 30 s.
-const WILL_AFTER_MS: i64 = 45_000;
 /// A device that comes back sends what it kept, one report each 20 ms.
 const BACKLOG_STEP_MS: i64 = 20;
 /// So long after a cut the backlog may still be on its way.
@@ -70,13 +67,6 @@ pub(crate) struct Segment {
     pub(crate) end: Timestamp,
     /// Latest arrival, where the segment must be over by an instant.
     pub(crate) latest_arrival: Option<Timestamp>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct PlannedStatus {
-    at: Timestamp,
-    online: bool,
-    boot: u64,
 }
 
 /// The messages of one device. [`DeviceSim::peek`] says when the next one arrives, [`DeviceSim::next`] makes it.
@@ -469,38 +459,4 @@ impl<'a> DeviceSim<'a> {
         }
         first..self.report.rules.len() as u32
     }
-}
-
-/// The boot that the device is in at an instant.
-fn boot_at(segments: &[Segment], at: Timestamp) -> u64 {
-    let latest = segments.iter().rev().find(|segment| segment.origin <= at).or(segments.first());
-    latest.map_or(0, |segment| segment.boot)
-}
-
-/// Birth at the start of each boot and after each cut, a new status at each install, the will in a cut and in silence.
-fn planned_statuses(plan: &DevicePlan, segments: &[Segment]) -> Vec<PlannedStatus> {
-    let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return Vec::new() };
-    let mut statuses = Vec::new();
-    let mut say = |at: Timestamp, online| statuses.push(PlannedStatus { at, online, boot: boot_at(segments, at) });
-    for segment in segments {
-        say(segment.origin.plus_ms(i64::from(segment.period_ms)), true);
-    }
-    let installs = plan.installs.iter().map(|install| install.at).chain(plan.packages.iter().map(|package| package.at));
-    for at in installs.filter(|at| *at > first.origin && *at < last.end) {
-        if !plan.is_cut(at) {
-            say(at.plus_ms(STATUS_AFTER_MS), true);
-        }
-    }
-    for span in &plan.cuts {
-        say(span.from.plus_ms(WILL_AFTER_MS), false);
-        say(span.to.plus_ms(500), true);
-    }
-    for span in &plan.silences {
-        say(span.from.plus_ms(WILL_AFTER_MS), false);
-        if span.to < last.end {
-            say(span.to.plus_ms(500), true);
-        }
-    }
-    statuses.sort_by_key(|status| status.at);
-    statuses
 }
