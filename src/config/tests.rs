@@ -118,7 +118,8 @@ fn commented_keys_of_the_sample_are_sound_once_uncommented() {
             text.push_str(&format!("{line}\n"));
         }
     }
-    let text = text.replace("tls = false", "tls = true");
+    // What stands behind a proxy asks who is there.
+    let text = text.replace("tls = false", "tls = true").replace("\nmode = \"none\"", "\nmode = \"users\"");
     let (_dir, path) = file(&text);
     let config = Config::load(Some(&path), no_env()).unwrap();
     assert_eq!(config.broker.external.credentials_file, Some(secret));

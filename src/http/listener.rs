@@ -404,10 +404,11 @@ mod tests {
         let _busy = [Busy::begin(&places[1].held), Busy::begin(&third.held)];
         assert!(enter(&all, "192.0.2.1").unwrap().is_none(), "busy on each");
         assert!(enter(&all, "192.0.2.2").unwrap().is_some(), "another address is another one");
+        let mut held = Vec::new();
         for address in ["2001:db8::1", "2001:db8::2", "2001:db8::3"] {
             let place = enter(&all, address).unwrap();
             assert_eq!(place.is_some(), address != "2001:db8::3", "{address}: one subscriber's");
-            std::mem::forget(place.map(|place| Busy::begin(&place.held)));
+            held.extend(place.map(|place| (Busy::begin(&place.held), place)));
         }
     }
 

@@ -22,6 +22,9 @@ const SWEEP_EVERY_MS: i64 = 10_000;
 /// Messages that a sweep looks at.
 const SWEEP: u32 = 1_000;
 
+/// Messages that one sweep tells elsewhere.
+const MAX_RELAYS: usize = 50;
+
 /// How long a message that was given up is shown as not told, in ms of engine time.
 const SHOWN_MS: i64 = 3 * 86_400_000;
 
@@ -184,7 +187,9 @@ impl Sweeper {
         let Patience { tell_elsewhere_after_ms, give_up_after_ms, ref places } = self.patience;
         let since = now.plus_ms(-give_up_after_ms - SHOWN_MS);
         let untold = self.shared.outbox.untold(since, now.plus_ms(-tell_elsewhere_after_ms), SWEEP).await?;
-        let relays = relays(&untold, places, &self.relayed, now);
+        let mut relays = relays(&untold, places, &self.relayed, now);
+        // The oldest first, the others with the next sweeps: an outage of a day is not to bury the channels that work.
+        relays.truncate(MAX_RELAYS);
         if !relays.is_empty() {
             let new = self.shared.outbox.enqueue(&relays, now).await?;
             self.relayed.extend(relays.into_iter().map(|relay| relay.key));

@@ -98,7 +98,18 @@ struct Running {
 }
 
 impl Running {
+    /// One that tells nothing elsewhere for a day.
     fn start(outbox: &Arc<Memory>, clock: Clock, channels: &[(&str, &Arc<Receiver>, Policy)]) -> Self {
+        Self::start_telling(outbox, clock, channels, 24 * 60)
+    }
+
+    /// One that tells elsewhere what nobody has got for so many minutes.
+    fn start_telling(
+        outbox: &Arc<Memory>,
+        clock: Clock,
+        channels: &[(&str, &Arc<Receiver>, Policy)],
+        after_min: i64,
+    ) -> Self {
         let routes = channels.iter().map(|(name, channel, policy)| Route {
             name: (*name).into(),
             channel: Arc::clone(*channel) as Arc<dyn Channel>,
@@ -107,7 +118,7 @@ impl Running {
         let outbox = Arc::clone(outbox) as Arc<dyn Outbox>;
         let places = channels.iter().map(|(name, ..)| Place { channel: (*name).into(), target: "-".into() });
         let patience = Patience {
-            tell_elsewhere_after_ms: 60 * MINUTE_MS,
+            tell_elsewhere_after_ms: after_min * MINUTE_MS,
             give_up_after_ms: 60 * MINUTE_MS,
             places: places.collect(),
         };
@@ -315,7 +326,7 @@ async fn what_cannot_be_told_for_an_hour_is_told_over_every_other_channel_once_a
     outbox.enqueue(&[to("noc@", "A/1/0", "A"), to("duty@", "A/1/1", "A")], START).await.unwrap();
     let policy = Policy { give_up_after_ms: 24 * 60 * MINUTE_MS, ..policy() };
     let channels = [("mail", &mail, policy), ("chat", &chat, policy), ("ticket", &ticket, policy)];
-    let running = Running::start(&outbox, clock, &channels);
+    let running = Running::start_telling(&outbox, clock, &channels, 60);
     clock.sleep_until(START.plus_ms(55 * MINUTE_MS)).await;
     assert_eq!((chat.copies(), running.board.untold().len()), (0, 0));
     until("both other channels have it", || chat.copies() + ticket.copies() == 2).await;
@@ -323,7 +334,7 @@ async fn what_cannot_be_told_for_an_hour_is_told_over_every_other_channel_once_a
     until("it is shown", || running.board.untold().len() == 2).await;
     // Another process looks at the same outbox: nothing is said twice.
     running.kill().await;
-    let running = Running::start(&outbox, clock, &channels);
+    let running = Running::start_telling(&outbox, clock, &channels, 60);
     clock.sleep_until(clock.now().plus_ms(5 * MINUTE_MS)).await;
     until("it is shown again", || running.board.untold().len() == 2).await;
     assert_eq!((chat.copies(), ticket.copies()), (1, 1));
