@@ -134,6 +134,10 @@ impl Device {
             Step::Agent => self.seq = 0,
             Step::Outage { reports, live_first } => {
                 let end_ms = self.now_ms + reports as i64 * self.counters.period_ms;
+                // A pace that was not proved yet has to be proved anew after the silence.
+                if self.now_ms < self.blind_until_ms {
+                    self.blind_until_ms = end_ms + 2 * MINUTE + 2 * self.counters.period_ms;
+                }
                 (0..reports).for_each(|n| self.report(Some(end_ms + 500 + n as i64 * 30)));
                 if live_first {
                     let shift = self.counters.period_ms + 2_000;
