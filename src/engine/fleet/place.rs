@@ -25,7 +25,7 @@ use super::admission::Admission;
 use super::anchor::Anchor;
 use super::pace::Pace;
 use super::recent;
-use super::run::{Facts, Fit, Run};
+use super::run::{Facts, Fit, Run, SLOP_MS};
 use super::sequence::Sighting;
 use super::{HORIZON_MS, LIVE_MS, Refusal};
 use crate::engine::report::Report;
@@ -94,19 +94,21 @@ impl Admission {
         let run = &self.runs[fit.run];
         let Some((first, last)) = run.window.span() else { return true };
         let event_ms = facts.live_event_ms() - fit.late_ms;
-        let half_ms = facts.period_ms / 2;
+        // A report that was lost between two runs overlaps neither, but for what arrivals vary by.
+        let own_ms = facts.period_ms - SLOP_MS.min(facts.period_ms / 2);
+        let event_end_ms = event_ms + own_ms;
         let (earlier, later) = (&self.runs[..fit.run], &self.runs[fit.run + 1..]);
         let of_life = |other: &&Run| other.life == run.life && other.boot == run.boot;
         if facts.seq < first {
             let is_earlier = |earlier: &Run| {
-                let goes_on = run.uptime_ms.0 >= earlier.uptime_ms.1 && facts.uptime_ms < earlier.uptime_ms.1 + half_ms;
-                goes_on || event_ms < earlier.end_ms - half_ms
+                let goes_on = run.uptime_ms.0 >= earlier.uptime_ms.1 && facts.uptime_ms < earlier.uptime_ms.1 + own_ms;
+                goes_on || event_ms < earlier.end_ms - (facts.period_ms - own_ms)
             };
             !earlier.iter().filter(of_life).any(is_earlier)
         } else if facts.seq > last {
             let is_later = |later: &Run| {
-                let goes_on = later.uptime_ms.0 >= run.uptime_ms.1 && facts.uptime_ms + half_ms > later.uptime_ms.0;
-                goes_on || later.begin_ms().is_some_and(|begin_ms| event_ms + half_ms > begin_ms)
+                let goes_on = later.uptime_ms.0 >= run.uptime_ms.1 && facts.uptime_ms + own_ms > later.uptime_ms.0;
+                goes_on || later.begin_ms().is_some_and(|begin_ms| event_end_ms > begin_ms)
             };
             !later.iter().filter(of_life).any(is_later)
         } else {

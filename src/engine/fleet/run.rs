@@ -14,7 +14,7 @@ use super::{HORIZON_MS, LIVE_MS};
 use crate::engine::report::Report;
 
 /// How far uptimes may disagree with the order of sequence numbers, in ms: agents read the two one after the other.
-const SLOP_MS: i64 = 5_000;
+pub(super) const SLOP_MS: i64 = 5_000;
 
 /// Arrival time after which the pace of a run's reports tells whether they come as they are measured, in ms.
 const PACED_AFTER_MS: i64 = 5_000;
