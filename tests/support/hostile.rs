@@ -180,6 +180,10 @@ fn cuts(give: &mut Give<'_>) {
             give(kind, message[..cut].to_vec(), Some("truncated"));
         }
         for tail in [&b"\0"[..], b"x", b"{}", &message] {
+            // An agent in C closes its text with a NUL, which is no fault.
+            if tail == b"\0" && message[0] == b'{' {
+                continue;
+            }
             give(kind, [&message[..], tail].concat(), Some("trailing_bytes"));
         }
     }
