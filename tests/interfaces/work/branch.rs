@@ -161,7 +161,7 @@ async fn what_a_device_says_of_its_branch_gives_nobody_a_right() {
         assert_eq!(ABE.send(&site, "/support/claim", &claim).await.status, 403, "{foreign}");
         for command in [
             format!(r#"{{"command":"claim","devices":["{foreign}"],"claim":"workaround"}}"#),
-            format!(r#"{{"command":"record_call","device":"{foreign}","outcome":"reached"}}"#),
+            format!(r#"{{"command":"record_call","device":"{foreign}","call":{{"outcome":"reached"}}}}"#),
         ] {
             let headers = ABE.headers(&[("Content-Type", "application/json")]);
             let path = format!("/api/v1/cases/{NUMBER}/commands");
