@@ -186,7 +186,7 @@ fn an_incident_is_explained_minute_by_minute() {
     let name = incident_of(Scenario::SixtyMinutes);
     let text = well(&["explain", &name, "--minutes", "--from"], Some(&source));
     for told in [
-        &format!("{name}  resolved, fleet"),
+        &format!("{name}  watch ended, fleet"),
         " minutes of degradation proved",
         &format!("update {}, confidence", recordings().suspect),
         "with it",
@@ -227,7 +227,7 @@ fn a_near_miss_says_why_it_was_not_declared() {
     assert!((43..=52).contains(&minutes), "rolled back after 45 minutes, device by device: {minutes}");
     let text = well(&["explain", event, "--from"], Some(&source));
     for told in [
-        "near miss, not declared",
+        "near miss, fleet",
         &format!("not declared: {minutes} minutes, then "),
         " healthy",
         &format!("60 without a break are asked for: {} short", 60 - minutes),

@@ -192,7 +192,7 @@ impl Night {
             page.fill("#f-reason", "Every number on file, at several hours.").await;
             page.click("form.act button[type=submit]").await;
             if tried < 3 {
-                page.shows("[role=alert]", &format!("{tried}")).await;
+                page.shows(".banner[role=alert]", &format!("{tried}")).await;
                 self.look_up(page, &cast.silent).await;
                 self.call(page, "no_answer").await;
             }
