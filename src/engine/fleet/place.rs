@@ -102,7 +102,8 @@ impl Admission {
         if facts.seq < first {
             let is_earlier = |earlier: &Run| {
                 let goes_on = run.uptime_ms.0 >= earlier.uptime_ms.1 && facts.uptime_ms < earlier.uptime_ms.1 + own_ms;
-                goes_on || event_ms < earlier.end_ms - (facts.period_ms - own_ms)
+                let has_room = run.begin_ms().is_none_or(|begin_ms| begin_ms - earlier.end_ms >= own_ms);
+                goes_on || !has_room || event_ms < earlier.end_ms - (facts.period_ms - own_ms)
             };
             !earlier.iter().filter(of_life).any(is_earlier)
         } else if facts.seq > last {
