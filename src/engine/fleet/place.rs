@@ -25,7 +25,7 @@ use super::admission::Admission;
 use super::anchor::Anchor;
 use super::pace::Pace;
 use super::recent;
-use super::run::{Facts, Fit, Run, SLOP_MS};
+use super::run::{Facts, Fit, Run};
 use super::sequence::Sighting;
 use super::{HORIZON_MS, LIVE_MS, Refusal};
 use crate::engine::report::Report;
@@ -95,7 +95,7 @@ impl Admission {
         let Some((first, last)) = run.window.span() else { return true };
         let event_ms = facts.live_event_ms() - fit.late_ms;
         // A report that was lost between two runs overlaps neither, but for what arrivals vary by.
-        let own_ms = facts.period_ms - SLOP_MS.min(facts.period_ms / 2);
+        let own_ms = facts.own_ms();
         let event_end_ms = event_ms + own_ms;
         let (earlier, later) = (&self.runs[..fit.run], &self.runs[fit.run + 1..]);
         let of_life = |other: &&Run| other.life == run.life && other.boot == run.boot;

@@ -14,7 +14,7 @@ use super::{HORIZON_MS, LIVE_MS};
 use crate::engine::report::Report;
 
 /// How far uptimes may disagree with the order of sequence numbers, in ms: agents read the two one after the other.
-pub(super) const SLOP_MS: i64 = 5_000;
+const SLOP_MS: i64 = 5_000;
 
 /// Arrival time after which the pace of a run's reports tells whether they come as they are measured, in ms.
 const PACED_AFTER_MS: i64 = 5_000;
@@ -58,6 +58,11 @@ impl Facts {
     /// Whether the uptime can be believed.
     pub fn is_timed(&self) -> bool {
         self.uptime_ms <= MAX_UPTIME_MS as i64
+    }
+
+    /// The part of the period that no other report of the same start covers, whatever arrivals and uptimes vary by.
+    pub fn own_ms(&self) -> i64 {
+        self.period_ms - SLOP_MS.min(self.period_ms / 2)
     }
 
     /// How late the report is by the device's wall clock, which is `offset_ms` behind event time.
@@ -150,7 +155,7 @@ impl Run {
         let (lowest, highest) = self.uptime_ms;
         match facts.seq {
             seq if seq > last => self.goes_on(facts.uptime_ms),
-            seq if seq < first => facts.uptime_ms <= lowest + SLOP_MS,
+            seq if seq < first => facts.uptime_ms + facts.own_ms() <= lowest,
             _ => (lowest - SLOP_MS..=highest + SLOP_MS).contains(&facts.uptime_ms),
         }
     }
