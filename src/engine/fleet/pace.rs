@@ -29,6 +29,8 @@ impl Pace {
                 && facts.end_ms >= known.to.0
                 // After a silence it may be a backlog that begins.
                 && facts.arrival_ms - known.to.1 <= facts.end_ms - known.to.0 + LIVE_MS
+                // What has just caught up proves nothing of the time before.
+                && (facts.arrival_ms - known.to.1).saturating_mul(2) >= facts.end_ms - known.to.0
         };
         match before.filter(goes_on) {
             Some(known) => Self { to: here, reports: known.reports.saturating_add(1), ..known },
