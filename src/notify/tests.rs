@@ -236,7 +236,7 @@ async fn a_full_queue_of_a_dead_channel_does_not_bury_what_is_behind_it() {
     let clock = fast();
     let outbox = Arc::new(Memory::default());
     let (dead, good) = (Receiver::new(|_, _| Answer::Error), Receiver::new(|_, _| Answer::Take));
-    let mut all: Vec<_> = (0..3_000).map(|n| new(&format!("k-{n}"), "dead", Some(&format!("I-{n}")))).collect();
+    let mut all: Vec<_> = (0..400).map(|n| new(&format!("k-{n}"), "dead", Some(&format!("I-{n}")))).collect();
     all.push(new("last", "good", Some("A")));
     outbox.enqueue(&all, START).await.unwrap();
     let running = Running::start(&outbox, clock, &[("dead", &dead, policy()), ("good", &good, policy())]);

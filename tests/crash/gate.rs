@@ -40,8 +40,10 @@ fn engine() -> Engine {
 }
 
 /// A report that ended `age_ms` ago.
-fn report(device: u32, seq: u64, now: Timestamp, age_ms: i64) -> Vec<u8> {
-    let uptime_ms = (now.since_ms(START) + 86_400_000 - PERIOD_MS - age_ms).max(0) as u64;
+fn report(device: u32, now: Timestamp, age_ms: i64) -> Vec<u8> {
+    // As a device counts: a report has the number of its period, so that an old one has a lower number than a new one.
+    let period = (now.since_ms(START) + 86_400_000 - PERIOD_MS - age_ms).max(0) / PERIOD_MS;
+    let (seq, uptime_ms) = (period as u64, (period * PERIOD_MS) as u64);
     let latency = 1_000 + ((seq % 50_000) as u32 * 7_919 + device * 104_729) % 50_000;
     let mut report = Report { boot: 1, seq, uptime_ms, start: 0, period_ms: PERIOD_MS as u32, ..Report::default() };
     report.buckets.push(Bucket { index: bucket_of(latency) as u16, count: 3 });
@@ -68,7 +70,7 @@ fn send(device: u32, keeper: &Keeper, clock: Clock) -> u64 {
         let age_ms = [0, 90_300, 20_000, 91_000, 200_000, 90_300][seq as usize % 6];
         // Redelivered: the same bytes.
         if seq % 11 != 10 {
-            payload = report(device, seq, clock.now(), age_ms);
+            payload = report(device, clock.now(), age_ms);
         }
         let topic = format!("utm/v1/B-{device}/report");
         let delivery = Delivery { topic: &topic, payload: &payload, retain: false };
