@@ -228,7 +228,7 @@ fn json_shapes(give: &mut Give<'_>) {
     swap("\"flagged\":12", "\"flagged\":1841", "");
     swap("\"canary_flagged\":1", "\"canary_flagged\":21", "");
     swap("\"period_ms\":10000", "\"period_ms\":0", "out_of_range");
-    swap("\"period_ms\":10000", "\"period_ms\":60001", "out_of_range");
+    swap("\"period_ms\":10000", "\"period_ms\":61001", "out_of_range");
     swap("\"flows\":1840", "\"flows\":100000001", "");
     swap("{\"counts\":[", "{\"counts\":[[1,100000000],", "");
     swap("{\"counts\":[", "{\"counts\":[[1],", "");
