@@ -183,17 +183,17 @@ impl Placing<'_> {
     }
 
     /// Whether a number that the run has seen is on another report: the content of that time is remembered, and this was
-    /// not among it.
+    /// not among it. An anchor that rises makes a report seem to be later than it was.
     fn is_another(&self, run: &Run, fit: Fit) -> bool {
-        run.anchor.is_some() && self.known.recent.covers(self.facts.arrival_ms - fit.late_ms)
+        run.anchor.is_some() && self.known.recent.covers(self.facts.arrival_ms - fit.late_ms - LIVE_MS)
     }
 
-    /// A number that begins anew while the uptime goes on, or both were put back.
+    /// A number that begins anew while the uptime goes on; or one that only looks like one of this run.
     fn again(&self, run: &Run, fit: Fit) -> Placed {
         let is_in_time = fit.late_ms.abs() <= LIVE_MS || (fit.agrees && run.has_clock(self.facts));
         match run.anchor.filter(|_| is_in_time && fit.late_ms <= HORIZON_MS) {
             Some(anchor) => self.going_on(run, anchor),
-            None => self.live(run.life),
+            None => self.without_run(),
         }
     }
 
