@@ -35,7 +35,7 @@ const FIX: &str = "2026.11.19";
 /// A support agent sees the setting flip within this time of the device's status.
 const ON_THE_PHONE: Duration = Duration::from_secs(2);
 /// Above what the quiet minutes and their evidence take.
-const QUIET: Duration = Duration::from_secs(90);
+const QUIET: Duration = Duration::from_secs(300);
 
 /// Devices of the incident that have a story of their own.
 struct Cast {
