@@ -1,7 +1,7 @@
 //! Takes messages over: decodes, journals, records, counts.
 //!
 //! The order is *charge, decode, admit the device, journal, register, record*. What is beyond its sender's
-//! [budget](crate::engine::fleet::budget), cannot be decoded, or comes from a device that may not be, is counted and refused,
+//! [budget], cannot be decoded, or comes from a device that may not be, is counted and refused,
 //! and never journalled; so is a report that a broker had kept, which says nothing of now. What is journalled is then offered
 //! to the fleet, whose answer is final: a duplicate stays a duplicate in every replay. A message that the fleet has refused
 //! *after* it was journalled is still answered with its log sequence number, so that a redelivery is not acknowledged before

@@ -84,7 +84,7 @@ pub enum Refusal {
     /// The device has reported more than twice the time there is.
     #[error("the device reports more time than has passed")]
     RateLimited,
-    /// Its sender has used up its [budget](budget) of messages or bytes.
+    /// Its sender has used up its [budget] of messages or bytes.
     #[error("the device sends more than it may")]
     OverBudget,
     /// A report that a broker had kept: nobody knows of when it is.
