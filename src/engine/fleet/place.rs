@@ -19,7 +19,8 @@
 //! What this cannot tell: a device whose uptime, sequence number *and* wall clock begin anew at each restart says the same of
 //! two starts, if its boot number is not kept. Then a copy of a report older than the newest 128 that comes in a silence or
 //! fills a gap is taken for another report; and a recording of it, played at its own pace while the device is silent, for the
-//! device.
+//! device. And a restart of a device whose clock stands still, in a silence in which its uptime would have wrapped, looks like the
+//! end of that silence: its reports count as late until their pace has shown that they are live.
 
 use super::admission::Admission;
 use super::anchor::Anchor;
@@ -141,6 +142,7 @@ impl Placing<'_> {
             None if is_jump => Ok(self.live(run.life)),
             None if fit.late_ms <= LIVE_MS => Ok(self.known_run(fit)),
             None if self.is_fresh(run) || self.keeps_pace(run, fit, false) => Ok(self.live(run.life)),
+            None if run.goes_back(facts) && self.is_restart(run, fit.agrees) => Ok(self.live(self.known.next_life())),
             // A boot number that has been used for several starts says little of which of them this is: the clock says more.
             None if !fit.agrees && run.has_clock(facts) && self.known.reuses(run.boot) => Ok(self.hinted(run)),
             None => Ok(self.known_run(fit)),
@@ -169,9 +171,11 @@ impl Placing<'_> {
             return self.live(life);
         }
         let in_the_past = |moved: &i64| (0..=HORIZON_MS).contains(&lateness(*moved));
-        let agreeing = |moved: &i64| run.agrees(facts, anchor.at_ms() + moved + facts.uptime_ms);
+        // A clock that stands still contradicts nothing.
+        let stands_still = self.stands_still();
+        let agreeing = |moved: &i64| stands_still || run.agrees(facts, anchor.at_ms() + moved + facts.uptime_ms);
         if let Some(moved) = going_on().filter(in_the_past).find(agreeing) {
-            // A clock that begins anew with the uptime agrees with everything. To start just before a wrap is rare.
+            // A clock that begins anew with the uptime, or stands still, agrees with everything. To start just before a wrap is rare.
             if moved > 0 || run.has_clock(facts) || !self.is_short() {
                 return self.going_on(run, anchor.moved(moved));
             }
@@ -219,12 +223,18 @@ impl Placing<'_> {
 
     /// Into a new run, timed by the wall clock as another run of its boot knows it, if that says that it is late.
     fn hinted(&self, run: &Run) -> Placed {
+        if self.stands_still() {
+            return self.live(self.known.next_life());
+        }
         let wall_ms = self.facts.wall_ms.saturating_add(run.offset_ms());
         self.begin(self.known.next_life(), Some(wall_ms.saturating_sub(self.facts.uptime_ms)))
     }
 
     /// Into the first run of its boot.
     fn first(&self) -> Placed {
+        if self.stands_still() {
+            return self.live(self.known.next_life());
+        }
         let wall_ms = self.facts.wall_ms.saturating_add(self.known.wall_offset(self.facts));
         self.begin(self.known.next_life(), Some(wall_ms.saturating_sub(self.facts.uptime_ms)))
     }
@@ -242,10 +252,17 @@ impl Placing<'_> {
         Placed { place, anchor, event_ms, is_live, digest: self.digest }
     }
 
-    /// Whether the device's wall clock has gone on with the arrivals.
+    /// Whether the device's wall clock says the same as in its newest report, and so nothing.
+    fn stands_still(&self) -> bool {
+        self.known.newest().is_some_and(|run| run.wall_ms == self.facts.wall_ms)
+    }
+
+    /// Whether the device's wall clock has gone on with the arrivals. One that reads no later than it did says nothing: with
+    /// a clock that stands still, whatever comes late would be fresh.
     fn is_fresh(&self, run: &Run) -> bool {
-        let offset_ms = self.known.newest().unwrap_or(run).offset_ms();
-        self.facts.late_by_wall(offset_ms).unsigned_abs() <= LIVE_MS.unsigned_abs()
+        let newest = self.known.newest().unwrap_or(run);
+        let late_ms = self.facts.late_by_wall(newest.offset_ms());
+        self.facts.wall_ms > newest.wall_ms && late_ms.unsigned_abs() <= LIVE_MS.unsigned_abs()
     }
 
     /// Whether reports like this one keep coming no faster than they were measured. A copy, by a clock that can be believed, is

@@ -170,10 +170,15 @@ impl Run {
         uptime_ms >= self.uptime_ms.1 - SLOP_MS
     }
 
-    /// Whether the device's wall clock, as the run knows it, puts the report at `event_ms`.
+    /// Whether the number is above all of the run while the uptime is below its highest, if by no more than agents' slop.
+    pub fn goes_back(&self, facts: &Facts) -> bool {
+        self.window.span().is_some_and(|(_, last)| facts.seq > last) && facts.uptime_ms < self.uptime_ms.1
+    }
+
+    /// Whether the device's wall clock, as the run knows it, puts the report at `event_ms`. One that stands still puts it nowhere.
     pub fn agrees(&self, facts: &Facts, event_ms: i64) -> bool {
         let near = |offset: &i64| facts.wall_ms.saturating_add(*offset).abs_diff(event_ms) <= LIVE_MS.unsigned_abs();
-        self.offsets_ms.iter().flatten().any(near)
+        facts.wall_ms != self.wall_ms && self.offsets_ms.iter().flatten().any(near)
     }
 
     /// Event time minus wall clock of the newest report.
@@ -181,9 +186,12 @@ impl Run {
         self.offsets_ms[0].unwrap_or(0)
     }
 
-    /// Whether the wall clock is one that goes on through restarts. One that begins anew at each start shows a time long past.
+    /// Whether the wall clock is one that goes on, also through restarts. One that begins anew at each start shows a time long
+    /// past, and one that stands still says the same as in the report before.
     pub fn has_clock(&self, facts: &Facts) -> bool {
-        self.offset_ms() <= HORIZON_MS && facts.late_by_wall(self.offset_ms()) <= HORIZON_MS
+        facts.wall_ms != self.wall_ms
+            && self.offset_ms() <= HORIZON_MS
+            && facts.late_by_wall(self.offset_ms()) <= HORIZON_MS
     }
 
     /// Whether the wall clock can be right.
