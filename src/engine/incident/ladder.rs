@@ -399,10 +399,12 @@ impl Ladder {
         self.0.iter()
     }
 
-    /// A ladder of those devices alone.
-    pub fn only(&self, keep: impl Fn(&DeviceId, &Rung) -> bool) -> Self {
+    /// A ladder of those devices alone, all of them under `branch`.
+    pub fn of_branch(&self, branch: &str, keep: impl Fn(&DeviceId, &Rung) -> bool) -> Self {
         let kept = self.0.iter().filter(|(device, rung)| keep(device, rung));
-        Self(kept.map(|(device, rung)| (device.clone(), rung.clone())).collect())
+        Self(
+            kept.map(|(device, rung)| (device.clone(), Rung { branch: Some(branch.into()), ..rung.clone() })).collect(),
+        )
     }
 
     /// How many devices there are.

@@ -107,7 +107,7 @@ pub(in crate::http) fn page(
                         " " (state_badge(view, case.state)) }
                     p { ((view.lang.case().state_meaning)(case.state)) }
                 }
-                @let part = part_of(case, own);
+                @let part = part_of(case, name, own);
                 (ladder::section(view, &part, &path))
                 (owed::section(view, &part, &board.settings, &path_of(case)))
                 div id=(format!("to-call-{}", case.number())) data-live="" {
@@ -124,10 +124,11 @@ pub(in crate::http) fn page(
     framed(view, &title, Place::Branches, Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) }, &body)
 }
 
-/// The incident as far as it is of the branch.
-fn part_of(case: &Case, own: impl Fn((&DeviceId, &Rung)) -> bool) -> Case {
+/// The incident as far as it is of the branch, every device under the branch that it is here for: what it says of itself may
+/// be another.
+fn part_of(case: &Case, name: &str, own: impl Fn((&DeviceId, &Rung)) -> bool) -> Case {
     let mut part = case.clone();
-    part.ladder = case.ladder.only(|device, rung| own((device, rung)));
+    part.ladder = case.ladder.of_branch(name, |device, rung| own((device, rung)));
     part
 }
 

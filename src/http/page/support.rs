@@ -435,7 +435,7 @@ fn people(view: &View<'_>, waiting: &[(&DeviceId, &Rung, &'static str)]) -> Mark
                 th scope="row" { a href=(view.link("/support", &format!("q={device}"))) { (device) } }
                 td data-label=(text.queue_why) { (why) }
                 td data-label=(text.customer) { (super::parts::name_or(rung.customer.as_deref(), "-")) }
-                td data-label=(view.text().branch) { (super::parts::name_or(rung.branch.as_deref(), "-")) }
+                td data-label=(view.text().branch) { (super::parts::name_or(view.branch_of(device, rung.branch.as_deref()), "-")) }
                 td.number data-label=(words.calls) { (rung.calls) }
             } } }
         }
