@@ -47,6 +47,5 @@ pub(crate) mod tests;
 
 pub use channel::{Channel, Receipt, Refusal, SetupError};
 pub use deliverer::{Deliverer, Patience, Waker};
-pub use elsewhere::Place;
 pub use lane::{Policy, Route};
 pub use observer::{Backlog, Observer};

@@ -34,7 +34,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
-pub use directory::{Address, Directory};
+pub use directory::Directory;
 pub use sight::Statuses;
 pub(in crate::app) use text::summary;
 pub use work::DeskTask;

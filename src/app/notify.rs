@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::desk::{Address, Directory};
+use super::desk::Directory;
 use crate::cli::Failure;
 use crate::cli::args::NotifyTestArgs;
 use crate::clock::{self, Clock};
@@ -26,9 +26,9 @@ use crate::notify::mail::{Mail, MailSettings, Security};
 use crate::notify::voice::Voice;
 use crate::notify::web::Access;
 use crate::notify::webhook::Webhook;
-use crate::notify::{Backlog, Channel, Deliverer, Observer, Patience, Place, Policy, Receipt, Route, Waker};
+use crate::notify::{Backlog, Channel, Deliverer, Observer, Patience, Policy, Receipt, Route, Waker};
 use crate::record::desk::{CaseDesk, CaseUpdate};
-use crate::record::directory::{NOBODY, Person, Purpose, Reach};
+use crate::record::directory::{Address, NOBODY, Person, Purpose, Reach};
 use crate::record::outbox::{Bilingual, Dispatch, DispatchState, Message, Outbox, Outcome};
 use crate::record::standing::Board;
 
@@ -248,9 +248,9 @@ async fn relay(mut updates: broadcast::Receiver<CaseUpdate>, waker: Waker, mut s
 
 /// Where a channel leaves what is for no single person: with each receiver of mail, so that one who is refused is no matter of the
 /// others; else with the channel itself.
-fn places(channel: &ChannelConfig) -> Vec<Place> {
+fn places(channel: &ChannelConfig) -> Vec<Address> {
     let targets = if channel.kind.reach() == Reach::Mail { channel.to.clone() } else { vec![NOBODY.to_owned()] };
-    let place = |target: String| Place { channel: channel.name.clone(), target: target.trim().to_owned() };
+    let place = |target: String| Address { channel: channel.name.clone(), target: target.trim().to_owned() };
     targets.into_iter().map(place).collect()
 }
 
@@ -266,8 +266,7 @@ fn patience(config: &Config) -> Patience {
 pub fn directory(config: &Config) -> Directory {
     let to_all = |purpose: Purpose| {
         let channels = config.notify.channel.iter().filter(|channel| channel.purposes.contains(&purpose));
-        let places = channels.flat_map(places).map(|Place { channel, target }| Address { channel, target });
-        places.collect()
+        channels.flat_map(places).collect()
     };
     let own = |person: &Person| (person.name.clone(), config.addresses_of(person).into_iter().map(address).collect());
     Directory {

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::elsewhere::{Place, relays};
+use super::elsewhere::relays;
 use super::lane::{Lane, Route, Shared};
 use super::observer::{Backlog, Observer};
 use crate::clock::Clock;
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
+use crate::record::directory::Address;
 use crate::record::outbox::{Outbox, Outcome};
 use crate::record::standing::Board;
 
@@ -65,7 +66,7 @@ pub struct Patience {
     /// Age at which a message is given up whose channel is not configured, in ms.
     pub give_up_after_ms: i64,
     /// Every place where something can be told.
-    pub places: Vec<Place>,
+    pub places: Vec<Address>,
 }
 
 impl Deliverer {
@@ -187,7 +188,11 @@ impl Sweeper {
         let Patience { tell_elsewhere_after_ms, give_up_after_ms, ref places } = self.patience;
         let since = now.plus_ms(-give_up_after_ms - SHOWN_MS);
         let untold = self.shared.outbox.untold(since, now.plus_ms(-tell_elsewhere_after_ms), SWEEP).await?;
-        let mut relays = relays(&untold, places, &self.relayed, now);
+        let mut relays = relays(&untold, places, now);
+        // What is not asked for any more has got through, or is no longer shown.
+        let wanted: BTreeSet<&str> = relays.iter().map(|relay| relay.key.as_str()).collect();
+        self.relayed.retain(|key| wanted.contains(key.as_str()));
+        relays.retain(|relay| !self.relayed.contains(&relay.key));
         // The oldest first, the others with the next sweeps: an outage of a day is not to bury the channels that work.
         relays.truncate(MAX_RELAYS);
         if !relays.is_empty() {

@@ -7,23 +7,17 @@
 //! The keys follow from the messages, so that whoever looks again, also after a restart, writes nothing twice. A message about
 //! messages is never told elsewhere itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::engine::time::Timestamp;
-use crate::record::outbox::{Bilingual, DispatchState, Message, NewDispatch, UNTOLD, Untold};
+use crate::record::directory::Address;
+use crate::record::outbox::{Bilingual, Dispatch, DispatchState, Message, NewDispatch, UNTOLD, Untold};
 
 /// Time for which one word about a channel that fails is enough, in ms.
 const SAID_FOR_MS: i64 = 6 * 3_600_000;
 
 /// Receivers that are named in a message.
 const MAX_NAMED: usize = 20;
-
-/// Where a message can be left: a channel, and who at it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
-    pub channel: String,
-    pub target: String,
-}
 
 /// What is said elsewhere of one message, or of several.
 struct Group<'a> {
@@ -32,9 +26,8 @@ struct Group<'a> {
     all: Vec<&'a Untold>,
 }
 
-/// What is to be written to the outbox, but for what was `written` already, by its key. `untold` is what has not got through,
-/// the oldest first.
-pub fn relays(untold: &[Untold], places: &[Place], written: &BTreeSet<String>, now: Timestamp) -> Vec<NewDispatch> {
+/// What is to be in the outbox for what has not got through, `untold`, the oldest first.
+pub fn relays(untold: &[Untold], places: &[Address], now: Timestamp) -> Vec<NewDispatch> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for one in untold.iter().filter(|one| one.dispatch.message.kind != UNTOLD) {
@@ -49,14 +42,9 @@ pub fn relays(untold: &[Untold], places: &[Place], written: &BTreeSet<String>, n
     for group in groups {
         let failing = &group.all[0].dispatch.channel;
         let others = places.iter().filter(|place| place.channel != *failing);
-        let keyed = others.map(|place| (format!("{}/{}/{}", group.key, place.channel, place.target), place));
-        let wanted: Vec<(String, &Place)> = keyed.filter(|(key, _)| !written.contains(key)).collect();
-        if wanted.is_empty() {
-            continue;
-        }
         let message = message(&group, now);
-        relays.extend(wanted.into_iter().map(|(key, Place { channel, target })| NewDispatch {
-            key,
+        relays.extend(others.map(|Address { channel, target }| NewDispatch {
+            key: format!("{}/{channel}/{target}", group.key),
             channel: channel.clone(),
             target: target.clone(),
             message: message.clone(),
@@ -81,43 +69,7 @@ fn key(untold: &Untold) -> String {
 
 fn message(group: &Group<'_>, now: Timestamp) -> Message {
     let first = group.all[0];
-    let original = &first.dispatch.message;
-    let channel = &first.dispatch.channel;
-    let is_known = first.told_elsewhere;
-    let minutes = now.since_ms(first.dispatch.created_at) / 60_000;
-    let (subject, begin, end);
-    if is_known {
-        let incident = original.incident.as_deref().map(|incident| format!("[{incident}] ")).unwrap_or_default();
-        subject = Bilingual {
-            ja: format!("{incident}未達: {channel} の通知が届いていません"),
-            en: format!("{incident}Not delivered: messages over {channel}"),
-        };
-        begin = Bilingual {
-            ja: format!("{channel} の通知が {minutes} 分以上届いていません。内容はほかの経路で届いています。"),
-            en: format!(
-                "Messages over {channel} have not been delivered for {minutes} minutes. Other channels carried them."
-            ),
-        };
-        end = Bilingual::default();
-    } else {
-        subject = Bilingual {
-            ja: format!("未達: {}", original.subject.ja),
-            en: format!("Not delivered: {}", original.subject.en),
-        };
-        begin = Bilingual {
-            ja: format!("次の通知が {channel} で {minutes} 分以上届いていません。"),
-            en: format!("This message has not been delivered over {channel} for {minutes} minutes."),
-        };
-        end = Bilingual {
-            ja: format!("\n\n{}\n\n{}", original.subject.ja, original.body.ja),
-            en: format!("\n\n{}\n\n{}", original.subject.en, original.body.en),
-        };
-    }
-    let receivers = receivers(group);
-    let body = Bilingual {
-        ja: format!("{}\nほかの手段で連絡してください。\n{receivers}{}", begin.ja, end.ja),
-        en: format!("{}\nReach these receivers another way:\n{receivers}{}", begin.en, end.en),
-    };
+    let (subject, body) = if first.told_elsewhere { of_channel(group, now) } else { of_message(group, now) };
     Message {
         kind: UNTOLD.to_owned(),
         subject,
@@ -126,32 +78,82 @@ fn message(group: &Group<'_>, now: Timestamp) -> Message {
         summary: None,
         started_at: None,
         ended_at: None,
-        ..original.clone()
+        ..first.dispatch.message.clone()
     }
 }
 
+/// Subject and body of the word that a channel fails whose messages others have carried.
+fn of_channel(group: &Group<'_>, now: Timestamp) -> (Bilingual, Bilingual) {
+    let Dispatch { channel, message, .. } = &group.all[0].dispatch;
+    let incident = message.incident.as_deref().map(|incident| format!("[{incident}] ")).unwrap_or_default();
+    let (minutes, receivers) = (minutes(group, now), receivers(group));
+    let subject = Bilingual {
+        ja: format!("{incident}未達: {channel} の通知が届いていません"),
+        en: format!("{incident}Not delivered: messages over {channel}"),
+    };
+    let body = Bilingual {
+        ja: format!(
+            "{channel} の通知が {minutes} 分以上届いていません。内容はほかの経路で届いています。\nほかの手段で連絡してください。\n{}",
+            receivers.ja
+        ),
+        en: format!(
+            "Messages over {channel} have not been delivered for {minutes} minutes. Other channels carried them.\n\
+             Reach these receivers another way:\n{}",
+            receivers.en
+        ),
+    };
+    (subject, body)
+}
+
+/// Subject and body of a message that nobody has got, whole below who was to get it.
+fn of_message(group: &Group<'_>, now: Timestamp) -> (Bilingual, Bilingual) {
+    let Dispatch { channel, message: Message { subject, body, .. }, .. } = &group.all[0].dispatch;
+    let (minutes, receivers) = (minutes(group, now), receivers(group));
+    let whole = Bilingual {
+        ja: format!(
+            "次の通知が {channel} で {minutes} 分以上届いていません。\nほかの手段で連絡してください。\n{}\n\n{}\n\n{}",
+            receivers.ja, subject.ja, body.ja
+        ),
+        en: format!(
+            "This message has not been delivered over {channel} for {minutes} minutes.\n\
+             Reach these receivers another way:\n{}\n\n{}\n\n{}",
+            receivers.en, subject.en, body.en
+        ),
+    };
+    (Bilingual { ja: format!("未達: {}", subject.ja), en: format!("Not delivered: {}", subject.en) }, whole)
+}
+
+fn minutes(group: &Group<'_>, now: Timestamp) -> i64 {
+    now.since_ms(group.all[0].dispatch.created_at) / 60_000
+}
+
 /// A line for each receiver, with what was said last.
-fn receivers(group: &Group<'_>) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for one in &group.all {
-        let dispatch = &one.dispatch;
-        let error = one.error.as_deref().unwrap_or("no attempt / 送信なし");
-        let state = if dispatch.state == DispatchState::Failed { " (given up / 断念)" } else { "" };
-        let line = format!("- {} → {}: {error}{state}", dispatch.channel, dispatch.target);
-        if !lines.contains(&line) {
-            lines.push(line);
+fn receivers(group: &Group<'_>) -> Bilingual {
+    let lines = |never: &str, given_up: &str, more: fn(usize) -> String| {
+        let mut lines: Vec<String> = Vec::new();
+        for Untold { dispatch, error, .. } in group.all.iter().copied() {
+            let error = error.as_deref().unwrap_or(never);
+            let state = if dispatch.state == DispatchState::Failed { given_up } else { "" };
+            let line = format!("- {} → {}: {error}{state}", dispatch.channel, dispatch.target);
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
         }
+        let unnamed = lines.len().saturating_sub(MAX_NAMED);
+        lines.truncate(MAX_NAMED);
+        lines.extend((unnamed > 0).then(|| more(unnamed)));
+        lines.join("\n")
+    };
+    Bilingual {
+        ja: lines("まだ送信していません", "（送信を断念）", |more| format!("- ほか {more} 件")),
+        en: lines("not tried yet", " (given up)", |more| format!("- and {more} more")),
     }
-    let more = lines.len().saturating_sub(MAX_NAMED);
-    lines.truncate(MAX_NAMED);
-    if more > 0 {
-        lines.push(format!("- … +{more}"));
-    }
-    lines.join("\n")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::notify::tests::dispatch;
 
@@ -164,14 +166,14 @@ mod tests {
         Untold { dispatch, error: Some("answered 535".into()), told_elsewhere }
     }
 
-    fn places() -> Vec<Place> {
+    fn places() -> Vec<Address> {
         [("mail", "noc@"), ("chat", "-"), ("ticket", "-")]
-            .map(|(channel, target)| Place { channel: channel.into(), target: target.into() })
+            .map(|(channel, target)| Address { channel: channel.into(), target: target.into() })
             .into()
     }
 
     fn told(untold: &[Untold], now: Timestamp) -> Vec<NewDispatch> {
-        relays(untold, &places(), &BTreeSet::new(), now)
+        relays(untold, &places(), now)
     }
 
     #[test]
@@ -189,6 +191,19 @@ mod tests {
         // One of the two gets it later: the rest is the same message with the same key.
         let later = told(&all[1..], NOW.plus_ms(600_000));
         assert_eq!(later[0].key, relays[0].key);
+    }
+
+    #[test]
+    fn each_language_says_of_its_own_what_became_of_it() {
+        let mut all: Vec<Untold> = (0..25).map(|id| untold(id, "INC-1/5", &format!("noc-{id}@"), false)).collect();
+        (all[0].error, all[1].dispatch.state) = (None, DispatchState::Failed);
+        let Bilingual { ja, en } = told(&all, NOW)[0].message.body.clone();
+        for part in ["not tried yet", "answered 535 (given up)", "- and 5 more"] {
+            assert!(en.contains(part) && !ja.contains(part), "{part}: {en} {ja}");
+        }
+        for part in ["まだ送信していません", "answered 535（送信を断念）", "- ほか 5 件"] {
+            assert!(ja.contains(part) && !en.contains(part), "{part}: {en} {ja}");
+        }
     }
 
     #[test]
@@ -212,6 +227,5 @@ mod tests {
         let relays = told(&mixed, NOW);
         let keys: BTreeSet<String> = relays.iter().map(|relay| relay.key.clone()).collect();
         assert_eq!(keys.len(), relays.len());
-        assert!(super::relays(&mixed, &places(), &keys, NOW).is_empty(), "what was written is not written again");
     }
 }

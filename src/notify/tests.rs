@@ -16,6 +16,7 @@ use super::pace::Backoff;
 use super::*;
 use crate::clock::{self, Clock};
 use crate::engine::time::Timestamp;
+use crate::record::directory::Address;
 use crate::record::outbox::{
     Bilingual, Dispatch, DispatchState, Message, NewDispatch, Outbox, Outcome, first_of_threads,
 };
@@ -116,7 +117,7 @@ impl Running {
             policy: *policy,
         });
         let outbox = Arc::clone(outbox) as Arc<dyn Outbox>;
-        let places = channels.iter().map(|(name, ..)| Place { channel: (*name).into(), target: "-".into() });
+        let places = channels.iter().map(|(name, ..)| Address { channel: (*name).into(), target: "-".into() });
         let patience = Patience {
             tell_elsewhere_after_ms: after_min * MINUTE_MS,
             give_up_after_ms: 60 * MINUTE_MS,
@@ -236,7 +237,7 @@ async fn a_full_queue_of_a_dead_channel_does_not_bury_what_is_behind_it() {
     let clock = fast();
     let outbox = Arc::new(Memory::default());
     let (dead, good) = (Receiver::new(|_, _| Answer::Error), Receiver::new(|_, _| Answer::Take));
-    let mut all: Vec<_> = (0..400).map(|n| new(&format!("k-{n}"), "dead", Some(&format!("I-{n}")))).collect();
+    let mut all: Vec<_> = (0..3_000).map(|n| new(&format!("k-{n}"), "dead", Some(&format!("I-{n}")))).collect();
     all.push(new("last", "good", Some("A")));
     outbox.enqueue(&all, START).await.unwrap();
     let running = Running::start(&outbox, clock, &[("dead", &dead, policy()), ("good", &good, policy())]);

@@ -29,6 +29,14 @@ pub struct Person {
     pub language: Language,
 }
 
+/// A place where a message can be left: a channel of the configuration, and who at it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Address {
+    pub channel: String,
+    /// A mail address, a room; `-` where the channel is the receiver.
+    pub target: String,
+}
+
 /// What a channel is used for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,14 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::incident::Audience;
-
-/// A place where a message can be left: a channel of the configuration, and who at it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Address {
-    pub channel: String,
-    /// A mail address, a room; `-` where the channel is the receiver.
-    pub target: String,
-}
+use crate::record::directory::Address;
 
 /// The addresses of everybody who may have to be told something.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, watch};
 
 use self::memory::Memory;
 use super::super::told::Told;
-use super::{Address, Desk, DeskConfig, DeskTask, Directory, Statuses};
+use super::{Desk, DeskConfig, DeskTask, Directory, Statuses};
 use crate::clock::Clock;
 use crate::engine::device::{DeviceId, Status, Workaround};
 use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Severity, Suspect, Verdict};
@@ -20,6 +20,7 @@ use crate::engine::snapshot::{DeviceView, Snapshot};
 use crate::engine::time::Timestamp;
 use crate::record::case::CaseStore;
 use crate::record::desk::{CaseDesk, DeskError, Reshape};
+use crate::record::directory::Address;
 use crate::record::outbox::{Attempt, Outcome};
 
 const START: i64 = 1_795_305_600_000;
