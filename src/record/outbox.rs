@@ -148,22 +148,11 @@ pub trait Outbox: Send + Sync + std::fmt::Debug {
     /// first message that is due. A message waits while an earlier one of its thread is pending that is due or was
     /// tried already, so that each receiver hears of an incident in order; one without an incident waits for nobody.
     ///
-    /// This says what is meant, in terms of [`due`](Self::due), and reads the whole backlog for it. A database does better with one
-    /// query.
+    /// [`first_of_threads`] says the same over everything that is pending; a database does better with one query.
     ///
     /// # Errors
     /// When the outbox cannot be read.
-    async fn heads(&self, channel: &str, now: Timestamp, limit: u32) -> Result<Vec<Dispatch>, StoreError> {
-        let mut page = 1_024;
-        loop {
-            // Also what is scheduled for a retry holds back what follows it.
-            let pending = self.due(Timestamp::from_ms(i64::MAX), page).await?;
-            if pending.len() < page as usize {
-                return Ok(first_of_threads(pending, channel, now, limit));
-            }
-            page = page.saturating_mul(4);
-        }
-    }
+    async fn heads(&self, channel: &str, now: Timestamp, limit: u32) -> Result<Vec<Dispatch>, StoreError>;
 
     /// Writes down what came of an attempt, and moves the dispatch accordingly.
     ///
@@ -197,7 +186,7 @@ pub trait Outbox: Send + Sync + std::fmt::Debug {
     async fn backlog(&self) -> Result<(u64, Option<Timestamp>), StoreError>;
 }
 
-/// [`Outbox::heads`] over everything that is pending.
+/// [`Outbox::heads`] over everything of the channel that is pending.
 pub fn first_of_threads(mut pending: Vec<Dispatch>, channel: &str, now: Timestamp, limit: u32) -> Vec<Dispatch> {
     pending.retain(|dispatch| dispatch.channel == channel);
     pending.sort_by_key(|dispatch| dispatch.id);

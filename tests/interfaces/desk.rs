@@ -316,6 +316,10 @@ impl Outbox for Desk {
         unimplemented()
     }
 
+    async fn heads(&self, _: &str, _: Timestamp, _: u32) -> Result<Vec<Dispatch>, StoreError> {
+        unimplemented()
+    }
+
     async fn attempted(&self, _: i64, _: Timestamp, _: &Outcome) -> Result<(), StoreError> {
         unimplemented()
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
-use crate::record::outbox::{Attempt, Dispatch, DispatchState, NewDispatch, Outbox, Outcome, Untold};
+use crate::record::outbox::{Attempt, Dispatch, DispatchState, NewDispatch, Outbox, Outcome, Untold, first_of_threads};
 
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -81,6 +81,14 @@ impl Outbox for Memory {
         let mut due: Vec<&Dispatch> = due.collect();
         due.sort_by_key(|row| (row.due_at, row.id));
         Ok(due.into_iter().take(limit as usize).cloned().collect())
+    }
+
+    async fn heads(&self, channel: &str, now: Timestamp, limit: u32) -> Result<Vec<Dispatch>, StoreError> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        self.here()?;
+        let rows = self.rows.lock().unwrap();
+        let pending = rows.iter().filter(|row| row.state == DispatchState::Pending && row.channel == channel);
+        Ok(first_of_threads(pending.cloned().collect(), channel, now, limit))
     }
 
     async fn attempted(&self, dispatch: i64, at: Timestamp, outcome: &Outcome) -> Result<(), StoreError> {
