@@ -108,7 +108,7 @@ pub(in crate::http) async fn find(
 ) -> Result<Json<Contacts>, Problem> {
     let Search { q } = params(query)?;
     let text = q.trim();
-    if !(2..=128).contains(&text.chars().count()) {
+    if text.chars().count() < 2 || q.chars().count() > 128 {
         return Err(Problem::bad_request("q has 2 to 128 characters"));
     }
     // One of a branch might find only others' among the first: those are asked for in larger number, and left out.
@@ -165,9 +165,10 @@ fn entry(wish: ContactWish) -> Result<ContactEntry, Problem> {
     let ContactWish { device, customer, branch, name, phone, mail } = wish;
     let id = DeviceId::parse(&device).map_err(|error| Problem::bad_request(format!("{device:?}: {error}")))?;
     let formed = |field: Option<String>| -> Result<Option<String>, Problem> {
-        let Some(field) = field else { return Ok(None) };
-        let field = label::form(&field).into_owned();
-        if field.chars().count() > MAX_FIELD {
+        let Some(sent) = field else { return Ok(None) };
+        let field = label::form(&sent).into_owned();
+        // As it is sent, which is what the description bounds, and as it is kept: a sign may stand for several.
+        if sent.chars().count().max(field.chars().count()) > MAX_FIELD {
             return Err(Problem::bad_request(format!("{device}: a field has at most {MAX_FIELD} characters")));
         }
         Ok((!field.is_empty()).then_some(field))
