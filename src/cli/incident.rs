@@ -107,8 +107,14 @@ fn name(choice: &impl ValueEnum) -> String {
 
 fn call(args: &CallArgs) -> Value {
     let progress = args.progress.as_ref().map(name);
-    let call =
-        json!({ "outcome": name(&args.outcome), "progress": progress, "note": args.note, "script": args.script });
+    let direction = if args.incoming { "incoming" } else { "outgoing" };
+    let call = json!({
+        "outcome": name(&args.outcome),
+        "direction": direction,
+        "progress": progress,
+        "note": args.note,
+        "script": args.script,
+    });
     json!({ "command": "record_call", "device": args.device, "call": call })
 }
 

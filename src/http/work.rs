@@ -190,6 +190,7 @@ const fn field_of(refusal: &Refusal) -> &'static str {
         Refusal::Due => "fix_due",
         Refusal::Order(_) | Refusal::Measured => "instant",
         Refusal::Calls { .. } => "kind",
+        Refusal::NobodyCalled => "direction",
         _ => "",
     }
 }

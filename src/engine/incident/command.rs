@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::case::Case;
 use super::countermeasure::{Countermeasure, Fix, WorkaroundPlan};
 use super::event::{Action, CaseEvent};
-use super::ladder::{Call, Claim, Exception, ExceptionKind};
+use super::ladder::{Call, CallOutcome, Claim, Direction, Exception, ExceptionKind};
 use super::log::Log;
 use super::milestone::Milestone;
 use super::muster::Seat;
@@ -303,6 +303,9 @@ impl Case {
             Command::RecordCall { device, call } => {
                 if call.note.chars().count() > MAX_TEXT {
                     return Err(Refusal::Text);
+                }
+                if call.direction == Direction::Incoming && call.outcome == CallOutcome::NoAnswer {
+                    return Err(Refusal::NobodyCalled);
                 }
                 log.push(Action::Called { device: device.clone(), call: call.clone() });
             }

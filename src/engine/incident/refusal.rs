@@ -55,6 +55,8 @@ pub enum Refusal {
     Released(String),
     #[error("{device} counts as unreachable after {needed} recorded calls without an answer; there are {made}")]
     Calls { device: DeviceId, needed: u32, made: u32 },
+    #[error("whoever called us was reached: choose another outcome, or the other direction")]
+    NobodyCalled,
     #[error("{0} is not signed off")]
     NoException(DeviceId),
     #[error(transparent)]
@@ -75,7 +77,9 @@ impl Refusal {
         match self {
             Self::Closed => "closed",
             Self::State { .. } => "state",
-            Self::Reason | Self::Text | Self::Name | Self::Empty | Self::Script | Self::Due => "invalid",
+            Self::Reason | Self::Text | Self::Name | Self::Empty | Self::Script | Self::Due | Self::NobodyCalled => {
+                "invalid"
+            }
             Self::NotADevice(_) | Self::NoDevice | Self::AllDevices => "device",
             Self::Held { .. } => "held",
             Self::NoVersion(_) | Self::Replaced { .. } => "version",

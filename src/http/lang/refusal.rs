@@ -80,6 +80,7 @@ fn japanese(refusal: &Refusal) -> String {
         Refusal::Calls { device, needed, made } => {
             format!("{device} を連絡不能とするには、応答のない架電の記録が{needed}回必要です(現在{made}回)。")
         }
+        Refusal::NobodyCalled => "受電の結果に「応答なし」は選べません。結果か電話の向きを直してください。".to_owned(),
         Refusal::NoException(device) => format!("{device} は例外として承認されていません。"),
         Refusal::Order(OrderError::Future(milestone)) => {
             format!("{}を未来の時刻にはできません。", (text.milestone)(*milestone))

@@ -52,7 +52,6 @@ pub(in crate::http) struct SupportText {
     pub(in crate::http) record_call_note: &'static str,
     pub(in crate::http) direction_question: &'static str,
     pub(in crate::http) direction: fn(Direction) -> &'static str,
-    pub(in crate::http) nobody_called: &'static str,
     /// What the customer wished, beside a past call.
     pub(in crate::http) wish: &'static str,
     pub(in crate::http) progress_question: &'static str,
@@ -181,7 +180,6 @@ pub(super) static EN: SupportText = SupportText {
         Direction::Outgoing => "We called",
         Direction::Incoming => "The customer called",
     },
-    nobody_called: "Who called us was reached: choose another outcome, or who called.",
     wish: "Progress reports",
     progress_question: "Does the customer want progress reports?",
     progress_not_asked: "not asked",
@@ -309,7 +307,6 @@ pub(super) static JA: SupportText = SupportText {
         Direction::Outgoing => "架電",
         Direction::Incoming => "受電",
     },
-    nobody_called: "受電の結果に「応答なし」は選べません。結果か電話の向きを直してください。",
     wish: "経過の連絡",
     progress_question: "経過の連絡を希望されますか",
     progress_not_asked: "聞いていない",

@@ -206,9 +206,6 @@ pub(in crate::http) async fn call(State(state): State<HttpState>, visit: Visit, 
             "" => Direction::Outgoing,
             name => named(Direction::ALL, name, Direction::as_str).ok_or(Fault::new("direction", text.wrong_choice))?,
         };
-        if direction == Direction::Incoming && outcome == CallOutcome::NoAnswer {
-            return Err(Fault::new("direction", lang.support().nobody_called));
-        }
         // Two taps, or two people at once: the second is asked whether it really was another call.
         if fields.get("calls").parse() != Ok(target.calls) {
             return Err(Fault::new("", lang.support().call_meanwhile));

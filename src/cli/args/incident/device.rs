@@ -35,7 +35,8 @@ pub enum ProgressArg {
 #[command(after_long_help = "\
 Examples:
   fleetwatch incident call INC-2026-0007 B-0042 no_answer
-  fleetwatch incident call INC-2026-0007 B-0042 reached --progress phone --script 2")]
+  fleetwatch incident call INC-2026-0007 B-0042 reached --progress phone --script 2
+  fleetwatch incident call INC-2026-0007 B-0042 reached --incoming --progress mail")]
 pub struct CallArgs {
     /// The incident.
     #[arg(value_name = "INCIDENT")]
@@ -48,6 +49,10 @@ pub struct CallArgs {
     /// What came of it.
     #[arg(value_enum, value_name = "OUTCOME")]
     pub outcome: OutcomeArg,
+
+    /// The customer called us. Without it: we called the customer.
+    #[arg(long)]
+    pub incoming: bool,
 
     /// How the customer wants to hear of the progress, when that was asked.
     #[arg(long, value_enum, value_name = "HOW")]

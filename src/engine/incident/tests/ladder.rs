@@ -203,6 +203,17 @@ fn an_hour_mostly_without_data_after_the_fix_is_no_quiet_hour() {
 }
 
 #[test]
+fn whoever_called_us_was_reached() {
+    let mut story = Story::declared(1);
+    let incoming = |outcome| {
+        let call = Call { direction: Direction::Incoming, ..call(outcome) };
+        Command::RecordCall { device: id(0), call }
+    };
+    assert_eq!(story.wish(incoming(CallOutcome::NoAnswer), "abe"), Err(Refusal::NobodyCalled));
+    story.wish(incoming(CallOutcome::CallBack), "abe").unwrap();
+}
+
+#[test]
 fn who_asked_for_word_has_to_get_it_before_the_device_is_done() {
     let mut story = Story::declared(1);
     story.agree_and_release();
