@@ -3,6 +3,8 @@
 //! Standard output is never touched, because results go there. Colour only on a terminal, and not when `NO_COLOR` is
 //! set to anything (<https://no-color.org>).
 
+mod line;
+
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 
@@ -64,6 +66,6 @@ where
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     Ok(match style {
         Style::Text(colour) => Box::new(builder.with_ansi(colour).finish()),
-        Style::Json => Box::new(builder.json().flatten_event(true).with_current_span(false).finish()),
+        Style::Json => Box::new(builder.event_format(line::JsonLine).finish()),
     })
 }

@@ -154,6 +154,35 @@ impl Write for Shared {
 }
 
 /// What is logged in a style at a level by an info line of ours, a debug line of ours and a warning of another crate.
+#[test]
+fn lines_of_libraries_carry_no_path_of_the_machine_that_built_them() {
+    let sink = Shared::default();
+    let writer = sink.clone();
+    let subscriber = logging::subscriber(logging::Style::Json, "debug", move || writer.clone()).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        let (text, file) = (format_args!("listening"), Some("/home/builder/rmqtt/src/lib.rs"));
+        let record = tracing_log::log::Record::builder()
+            .args(text)
+            .level(tracing_log::log::Level::Warn)
+            .target("rmqtt")
+            .file(file)
+            .line(Some(7))
+            .build();
+        tracing_log::format_trace(&record).unwrap();
+        tracing::info!(r#type = "x", share = 0.5, left = -1, "of our own");
+    });
+    let bytes = sink.0.lock().unwrap().clone();
+    let text = String::from_utf8(bytes).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |line: usize, name: &str| lines[line][name].clone();
+    assert_eq!(
+        (of(0, "level"), of(0, "message"), of(0, "target")),
+        ("WARN".into(), "listening".into(), "rmqtt".into())
+    );
+    assert_eq!((of(1, "type"), of(1, "share"), of(1, "left")), ("x".into(), 0.5.into(), (-1).into()));
+    assert!(!text.contains("/home/builder") && !text.contains("log."), "{text}");
+}
+
 fn logged(style: logging::Style, level: &str) -> String {
     let sink = Shared::default();
     let writer = sink.clone();
