@@ -120,7 +120,7 @@ const TILES: &[(&str, &str, &str, f64, f64, &str)] = &[
     ("fleet", "Degraded by model", "A", 0.0, 0.9, BAD),
     ("fleet", "Degraded by update", "A", 0.0, 0.9, BAD),
     ("device", "Now", "A", 2.0, 3.0, BAD),
-    ("device", "One-hour clock", "A", 0.0, 3_600.0, BAD),
+    ("device", "Declaration clock", "A", 0.0, 3_600.0, BAD),
     ("device", "Last heard", "A", 5.0, 3_600.0, BAD),
     ("incident", "Time left to the promise", "A", NOTHING, -60.0, BAD),
     ("incident", "Forecast against the promise", "A", NOTHING, 60.0, BAD),

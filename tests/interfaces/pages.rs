@@ -78,7 +78,7 @@ async fn the_first_page_says_what_is_wrong() {
         "INC-0001",
         "update 2026.11.21 (confidence 98 %)",
         "Runner-up: update + model 2026.11.21+B200 (confidence 1 %)",
-        "the hour is full: 65 min proved",
+        "full: 65 min proved",
         "Impact began 22 Nov 2026 02:25",
         "As of 03:30:00",
         "Suspended: data is missing",

@@ -127,7 +127,7 @@ async fn the_page_of_an_incident_tells_what_the_suspect_rests_on_and_what_carrie
         "https false positives 330 devices not known 18 %",
         "2100498 0.5 to 312.0 flags an hour",
         "Added delay of https p50 p90 p95 p99 Before 1.9 ms",
-        "Chance of the hour: 51 %. Would be declared at 03:26. 120 devices have not taken it yet; about 72",
+        "Chance of a declaration: 51 %. Would be declared at 03:26. 120 devices have not taken it yet; about 72",
     ] {
         assert!(seen.contains(expected), "{expected:?} is not in {seen}");
     }

@@ -313,7 +313,7 @@ async fn the_first_page_says_who_is_wanted() {
     assert!(page.contains("Open incidents INC-2026-0007 \u{25b2} fixing"), "{page}");
     assert!(page.contains("Wanted communications lead (Ito, Mori"), "{page}");
     // The event of an incident is not told twice; one that is none is.
-    assert!(page.contains("E-77aa0f10") && !page.contains("INC-0001 \u{25a0} declared One-hour clock"), "{page}");
+    assert!(page.contains("E-77aa0f10") && !page.contains("INC-0001 \u{25a0} declared Declaration clock"), "{page}");
     let list = SATO.read(&site, "/incidents").await;
     assert!(list.contains("\u{25b2} fixing"), "the list tells how far people have come: {list}");
     site.server.stop().await;

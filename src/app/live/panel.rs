@@ -143,7 +143,7 @@ impl Panel {
     fn show_clock(&self, clock: &ProgressBar, worst: Option<&Matter>, scene: &Scene) {
         let minute = |at| local_minute(at, scene.utc_offset_min);
         let (name, colour, done, text) = match worst {
-            None => ("one hour", "dim", 0, self.paint.dim("nothing is degraded")),
+            None => ("clock", "dim", 0, self.paint.dim("nothing is degraded")),
             Some(worst) if worst.standing == Standing::Warned => {
                 let done = worst.streak_s.min(worst.hold_s) * STEPS / worst.hold_s.max(1);
                 let streak = self.paint.warn(format!(
@@ -156,7 +156,7 @@ impl Panel {
                     Some(at) => format!(", full at {}", minute(at)),
                     None => String::new(),
                 };
-                ("one hour", "yellow", done, format!("{streak}{rest}"))
+                ("clock", "yellow", done, format!("{streak}{rest}"))
             }
             Some(worst) => ("incident", colour_of(worst.standing), STEPS, self.standing(worst, &minute(worst.since))),
         };

@@ -111,7 +111,7 @@ pub(super) static EN: ActText = ActText {
         Act::Demote => "The incident ends at once. Only for what was never a major incident; nothing is deleted.",
         Act::Merge => "All devices go on in the other incident with everything that was done; this number leads there.",
         Act::Split => "The devices get an incident of their own, with everything that was done so far.",
-        Act::Declare => "It becomes a major incident now, whatever the one-hour clock says. People are mustered.",
+        Act::Declare => "It becomes a major incident now, whatever the declaration clock says. People are mustered.",
         Act::Review => "What happened, why, and what will be done otherwise.",
         Act::Close => {
             "From here on, whatever degrades is another incident. It can be closed once telemetry shows that it is over."
@@ -212,7 +212,7 @@ pub(super) static JA: ActText = ActText {
         Act::Demote => "障害は直ちに終わります。重大障害ではなかった場合だけに使います。記録は残ります。",
         Act::Merge => "すべての装置が、これまでの対応とともに別の障害に移ります。この番号からも参照できます。",
         Act::Split => "指定した装置を、これまでの対応とともに新しい障害に移します。",
-        Act::Declare => "1時間の時計にかかわらず、今すぐ重大障害とします。担当者を招集します。",
+        Act::Declare => "宣言までの時計にかかわらず、今すぐ重大障害とします。担当者を招集します。",
         Act::Review => "何が、なぜ起き、今後どう変えるか。",
         Act::Close => "今後の品質低下は別の障害になります。装置からの情報で解決が確認されると終結にできます。",
     },

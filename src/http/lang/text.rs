@@ -198,9 +198,9 @@ pub(super) static EN: Text = Text {
     all_incidents: "All incidents",
     more_events: |n| format!("and {n} more"),
 
-    clock: "One-hour clock",
+    clock: "Declaration clock",
     clock_of: |streak, hold| format!("{streak} of {hold} proved"),
-    clock_full: |streak| format!("the hour is full: {streak} proved"),
+    clock_full: |streak| format!("full: {streak} proved"),
     due: |at, left| format!("Becomes a major incident at {at} (in {left}) if nothing changes."),
     suspended: "Suspended: data is missing, so that the degradation can neither be proved nor ruled out.",
     incident: "Incident",
@@ -240,7 +240,7 @@ pub(super) static EN: Text = Text {
     record_unreadable: "The incident record cannot be read at the moment.",
 
     proof: "Continuity proof",
-    proof_note: "Each cell is one minute of the hour, judged over all members together.",
+    proof_note: "Each cell is one minute, judged over all members together.",
     proof_none: "It is written when the event is declared.",
     proof_summary: |minutes, degraded, healthy, unknown| {
         format!("{minutes} minutes: {degraded} degraded, {healthy} healthy, {unknown} not known")
@@ -349,9 +349,9 @@ pub(super) static JA: Text = Text {
     all_incidents: "すべての障害",
     more_events: |n| format!("ほかに{n}件"),
 
-    clock: "1時間の時計",
+    clock: "宣言までの時計",
     clock_of: |streak, hold| format!("{hold}のうち{streak}を確認"),
-    clock_full: |streak| format!("1時間に達しました({streak}を確認)"),
+    clock_full: |streak| format!("宣言の時間に達しました({streak}を確認)"),
     due: |at, left| format!("このまま続くと {at} に重大障害となります(あと{left})。"),
     suspended: "中断中: データが欠けているため、品質低下が続いているかどうかを確認できません。",
     incident: "障害",

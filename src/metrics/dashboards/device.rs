@@ -59,7 +59,7 @@ fn verdict() -> Panel {
 
 fn clock() -> Panel {
     Panel::stat(
-        say("One-hour clock", "1時間時計"),
+        say("Declaration clock", "宣言までの時計"),
         say("Degradation that is proved without a break.", "途切れなく続いたと証明できた低下。"),
     )
     .query(own(DEVICE_STREAK), "")

@@ -102,7 +102,7 @@ fn worst_devices() -> Panel {
     let of = |value: String| format!("max by (device) ({value}) and on (device) ({worst})");
     Panel::table(
         say("Worst devices", "最も悪い装置"),
-        say("The twenty longest one-hour clocks, with where the devices stand.", "1時間時計の長い順に20台。"),
+        say("The twenty longest declaration clocks, with where the devices stand.", "宣言までの時計が進んだ順に20台。"),
     )
     .query(worst.clone(), "")
     .query(of(DEVICE_VERDICT.to_string()), "")

@@ -91,13 +91,13 @@ fn clock() -> Panel {
     Panel::stat(
         say("Clock of the worst", "最も重い事象の時計"),
         say(
-            "Of an incident with devices that are not done: since its declaration. Otherwise the longest degradation on its way to the hour.",
-            "未完了の装置がある障害は宣言からの経過時間。なければ、1時間に向かう品質低下の最長時間。",
+            "Of an incident with devices that are not done: since its declaration. Otherwise the longest degradation on its way to a declaration.",
+            "未完了の装置がある障害は宣言からの経過時間。なければ、宣言に向かう品質低下の最長時間。",
         ),
     )
     .query(declared, "{{incident}}")
     .coloured(BAD)
-    .named(format!("{WORST_STREAK} unless on () {}", active()), say("towards the hour", "1時間まで"))
+    .named(format!("{WORST_STREAK} unless on () {}", active()), say("towards a declaration", "宣言まで"))
     .with_names()
     .unit("dthms")
     .limits(900.0, 3_600.0)
@@ -129,7 +129,7 @@ fn until(running: &str) -> String {
 fn warnings() -> Panel {
     Panel::stat(
         say("On the way", "進行中の事象"),
-        say("Open events that have not filled the hour.", "まだ1時間に達していない事象の数。"),
+        say("Open events that are not declared.", "まだ宣言していない事象の数。"),
     )
     .query(format!("sum({EVENTS_OPEN}{{state=\"pending\"}})"), "")
     .limits(1.0, 1_000.0)

@@ -10,7 +10,7 @@ use crate::record::review::words;
 pub(in crate::http::lang) static EN: CaseText = CaseText {
     state: |state| words::state(state).1,
     state_meaning: |state| match state {
-        State::Declared => "The hour is full. People are being called.",
+        State::Declared => "It has lasted as long as a major incident takes. People are being called.",
         State::Mustered => "Every role that was called has somebody. There is no agreed workaround yet.",
         State::WorkaroundAvailable => "Support can talk customers through the agreed workaround.",
         State::PendingPermanentFix => {

@@ -10,7 +10,7 @@ use crate::record::review::words;
 pub(in crate::http::lang) static JA: CaseText = CaseText {
     state: |state| words::state(state).0,
     state_meaning: |state| match state {
-        State::Declared => "1時間に達しました。担当者を招集しています。",
+        State::Declared => "宣言の時間に達しました。担当者を招集しています。",
         State::Mustered => "招集した役割すべてに担当者がいます。合意済みの回避策はまだありません。",
         State::WorkaroundAvailable => "合意済みの回避策を、サポートが顧客に案内できます。",
         State::PendingPermanentFix => "回避策だけで品質が戻っています。終わってはいません。恒久対策を待っています。",
