@@ -74,9 +74,17 @@ fn a_message_names_only_keys_that_exist() {
     for file in files("src", "rs").iter().filter(|file| !is_test(&file.path)) {
         findings.extend(wrong_in(&file.path, &literals(without_tests(&file.text))));
     }
-    for path in
-        ["README.md", "README.ja.md", "deploy/fleetwatch.toml", "deploy/caddy/Caddyfile", "deploy/fleetwatch.service"]
-    {
+    for path in [
+        "README.md",
+        "README.ja.md",
+        "docs/operations.md",
+        "docs/operations.ja.md",
+        "docs/detection.md",
+        "docs/detection.ja.md",
+        "deploy/fleetwatch.toml",
+        "deploy/caddy/Caddyfile",
+        "deploy/fleetwatch.service",
+    ] {
         findings.extend(wrong_in(path, &read(path).lines().collect::<Vec<_>>()));
     }
     assert_none(&findings);

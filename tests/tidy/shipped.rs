@@ -1,11 +1,14 @@
-//! What is shipped beside the code: configurations that parse, scripts that can run, two READMEs that say the same.
+//! What is shipped beside the code: configurations that parse, scripts that can run, pages in two languages that say the same.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use super::{assert_none, files, read, root};
 
-/// What both languages of a README must share: the level of each heading, the code blocks and the targets of links.
+/// Pages in English, each with a twin in Japanese.
+const TWINS: [&str; 3] = ["README", "docs/operations", "docs/detection"];
+
+/// What both languages of a page must share: the level of each heading, the code blocks and the targets of links.
 #[derive(Debug, PartialEq, Default)]
 struct Outline {
     headings: Vec<usize>,
@@ -39,24 +42,47 @@ fn outline(text: &str) -> Outline {
 }
 
 #[test]
-fn the_readmes_are_twins() {
-    let (mut english, mut japanese) = (outline(&read("README.md")), outline(&read("README.ja.md")));
-    assert!(english.links.iter().any(|link| link == "README.ja.md"), "README.md leads to its twin");
-    assert!(japanese.links.iter().any(|link| link == "README.md"), "README.ja.md leads to its twin");
-    for outline in [&mut english, &mut japanese] {
-        outline.links.retain(|link| !link.starts_with("README"));
-        assert!(outline.headings.len() > 3 && outline.code.len() > 2, "{outline:?}");
+fn twins_say_the_same() {
+    for page in TWINS {
+        let name = page.rsplit('/').next().unwrap();
+        let (mut english, mut japanese) =
+            (outline(&read(&format!("{page}.md"))), outline(&read(&format!("{page}.ja.md"))));
+        assert!(english.links.iter().any(|link| *link == format!("{name}.ja.md")), "{page}.md leads to its twin");
+        assert!(japanese.links.iter().any(|link| *link == format!("{name}.md")), "{page}.ja.md leads to its twin");
+        for outline in [&mut english, &mut japanese] {
+            assert!(outline.headings.len() > 2, "{page}: {outline:?}");
+            // A twin leads to twins, and to headings in its own language.
+            let target = |link: &String| link.split('#').next().unwrap_or_default().replace(".ja.md", ".md");
+            outline.links = outline.links.iter().map(target).collect();
+            outline.links.sort();
+        }
+        assert_eq!(english, japanese, "{page}");
     }
-    assert_eq!(english, japanese);
+}
+
+/// The name by which a heading is linked to: small letters, a hyphen for each blank, no punctuation.
+fn anchor(heading: &str) -> String {
+    let kept =
+        heading.trim().to_lowercase().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>();
+    kept.replace(' ', "-")
 }
 
 #[test]
-fn links_of_the_readmes_lead_somewhere() {
+fn links_of_the_pages_lead_somewhere() {
     let mut findings = Vec::new();
-    for name in ["README.md", "README.ja.md"] {
-        for link in outline(&read(name)).links {
-            let file = link.split('#').next().unwrap_or_default();
-            if !file.is_empty() && !file.contains("://") && !root().join(file).exists() {
+    let pages = TWINS.iter().flat_map(|page| [format!("{page}.md"), format!("{page}.ja.md")]);
+    for name in pages.chain(["docs/architecture.md".to_owned()]) {
+        let directory = root().join(&name).parent().unwrap().to_path_buf();
+        for link in outline(&read(&name)).links {
+            let (file, heading) = link.split_once('#').map_or((&*link, None), |(file, heading)| (file, Some(heading)));
+            if file.contains("://") {
+                continue;
+            }
+            let path = if file.is_empty() { root().join(&name) } else { directory.join(file) };
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let mut headings =
+                text.lines().filter(|line| line.starts_with('#')).map(|line| anchor(line.trim_start_matches('#')));
+            if !path.exists() || heading.is_some_and(|heading| !headings.any(|known| known == heading)) {
                 findings.push(format!("{name}: {link} leads nowhere"));
             }
         }
