@@ -7,6 +7,7 @@
 //! | [`demo`] | `demo`: broker, core, pages and a simulated fleet in one process |
 //! | [`keeper`] | takes a message over: decode, journal, record, count |
 //! | [`decision`] | the engine's ticks at their instants, and what follows from each |
+//! | [`forget`] | a person takes devices out of the fleet |
 //! | [`gate`] | the gates: seen, recorded, published, decided by a person |
 //! | [`desk`] | the open incidents: opened, climbed, worked on by people, told |
 //! | [`doubt`] | whether the server's clock can be believed at a start |
@@ -60,6 +61,7 @@ pub mod demo;
 pub mod desk;
 pub mod doubt;
 pub mod explain;
+pub mod forget;
 pub mod gate;
 pub mod keeper;
 pub mod live;

@@ -122,6 +122,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             app(|| wired::score(&args))
         }
         Command::Devices(DevicesCommand::Import(args)) => devices::import(&args, &mut std::io::stdout().lock()),
+        Command::Devices(DevicesCommand::Forget(args)) => devices::forget(&args, &mut std::io::stdout().lock()),
         Command::Devices(DevicesCommand::Export(args)) => devices::export(&args, &mut std::io::stdout().lock()),
         Command::Gate(command) => gate::run(&command, &mut std::io::stdout().lock()),
         Command::Notify(NotifyCommand::Test(args)) => {

@@ -85,3 +85,6 @@ impl fmt::Debug for Intake {
 /// The retained messages that are ours: what the broker is to hold under each topic. Whoever publishes them brings the
 /// broker to this state, and brings it there again after it has been away, so only the latest payload of a topic counts.
 pub type Retained = Arc<BTreeMap<String, Vec<u8>>>;
+
+/// Topics whose retained message the broker is to drop, once.
+pub type Topics = Arc<[String]>;

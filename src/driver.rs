@@ -3,8 +3,8 @@
 //! [`Virtual`] is replay's and the tests' driver: its clock is the running maximum of the arrivals it is shown, ticks up
 //! to an arrival run before it, and nothing depends on how fast the machine is.
 
-use crate::engine::detector::{Engine, TICK_MS};
-use crate::engine::device::Status;
+use crate::engine::detector::{Engine, Kept, TICK_MS};
+use crate::engine::device::{DeviceId, Status};
 use crate::engine::effect::Change;
 use crate::engine::fleet::{Admitted, Refusal};
 use crate::engine::report::Report;
@@ -84,6 +84,11 @@ impl Virtual {
     /// What [`crate::engine::fleet::Fleet::status`] refuses.
     pub fn status(&mut self, device: &str, status: Status, retained: bool) -> Result<(), Refusal> {
         self.engine.fleet().status(device, status, retained, self.now.unwrap_or_default())
+    }
+
+    /// Forgets devices at the clock's present instant. Returns those that stay, with the reason.
+    pub fn forget(&mut self, devices: &[DeviceId]) -> Vec<(DeviceId, Kept)> {
+        self.engine.forget(devices)
     }
 
     /// The end of the input: the clock goes on by the grace only, so that what has arrived is judged and nothing else.

@@ -18,6 +18,7 @@
 //! | `/api/v1/open` | what is open now, the worst first |
 //! | `/api/v1/incidents/{id}` | one event with its whole history, as JSON |
 //! | `/api/v1/devices?limit&after&branch&update&verdict` | devices as of the last tick, as JSON |
+//! | `/api/v1/devices/forget` | `POST {"devices":[...],"by":...,"reason":...}`: a person takes devices out of the fleet |
 //! | `/api/v1/gates` | what the updater is told, as JSON |
 //! | `/api/v1/gates/{version}` | `POST {"gate":"hold"\|"release","by":...,"reason":...}`: a person decides |
 //! | `/api/v1/control-ring` | the devices that are kept out of the first night of an update |
@@ -40,6 +41,7 @@ mod api;
 mod assets;
 mod cases;
 mod filter;
+mod fleet;
 mod gate;
 mod guard;
 pub mod health;
@@ -82,6 +84,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::record::access::Action;
 use crate::record::case::CaseStore;
 use crate::record::desk::CaseDesk;
+use crate::record::fleet::FleetDesk;
 use crate::record::outbox::Outbox;
 use crate::record::standing::Board;
 use crate::record::{GateDesk, IncidentStore};
@@ -110,6 +113,8 @@ pub struct HttpState {
     pub access: Arc<Access>,
     /// What is decided about updates; `None` when nothing is.
     pub gates: Option<Arc<dyn GateDesk>>,
+    /// Where devices are taken out of the fleet; `None` where nobody can.
+    pub fleet: Option<Arc<dyn FleetDesk>>,
     /// Where incidents are worked on; `None` where nobody can.
     pub desk: Option<Arc<dyn CaseDesk>>,
     /// Incidents in short, open or not, and the contacts of customers.
@@ -199,6 +204,7 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router 
         .merge(group(Some(Action::SeeContacts), contact_routes()))
         .merge(group(Some(Action::Work), support_routes()))
         .merge(group(Some(Action::DecideGate), gate_routes()))
+        .merge(group(Some(Action::ManageAccess), forget_routes()))
         .merge(group(None, account_routes()))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES));
     let texts = group(None, case_routes()).layer(RequestBodyLimitLayer::new(MAX_TEXTS_BYTES));
@@ -312,6 +318,10 @@ fn support_routes() -> Router<HttpState> {
 
 fn gate_routes() -> Router<HttpState> {
     Router::new().route("/gates", post(gate::submit)).route("/api/v1/gates/{version}", post(gate::decide))
+}
+
+fn forget_routes() -> Router<HttpState> {
+    Router::new().route("/api/v1/devices/forget", post(fleet::forget))
 }
 
 /// Answers on `listener` until `shutdown` is done; then finishes what it has begun.

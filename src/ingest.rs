@@ -37,13 +37,13 @@ use std::time::{Duration, Instant};
 use ring::rand::SecureRandom as _;
 use rumqttc::{MqttOptions, TlsConfiguration, Transport};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
 pub use backoff::ReconnectPolicy;
 pub use tls::{TlsConfig, TlsError, TlsIdentity};
 
-use crate::delivery::{Intake, Retained};
+use crate::delivery::{Intake, Retained, Topics};
 
 /// Longest wait for the broker to drop a session.
 const FORGET_MOST: Duration = Duration::from_secs(5);
@@ -75,6 +75,8 @@ pub struct IngestConfig {
     pub reconnect: ReconnectPolicy,
     /// Retained messages of ours that the broker is to hold; none by default.
     pub retained: Option<watch::Receiver<Retained>>,
+    /// Retained messages of devices that the broker is to drop; none by default.
+    pub cleared: Option<broadcast::Sender<Topics>>,
 }
 
 impl Default for IngestConfig {
@@ -92,6 +94,7 @@ impl Default for IngestConfig {
             keep_alive: Duration::from_secs(30),
             reconnect: ReconnectPolicy::default(),
             retained: None,
+            cleared: None,
         }
     }
 }
@@ -291,6 +294,12 @@ pub async fn run(
         if let Some(tls) = &tls {
             options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(tls))));
         }
+        // One connection speaks for all of them.
+        let speaks = index == 0;
+        let outbox = outbox::Outbox::new(
+            config.retained.clone().filter(|_| speaks),
+            config.cleared.as_ref().filter(|_| speaks).map(broadcast::Sender::subscribe),
+        );
         connections.spawn(
             connection::Connection {
                 index,
@@ -302,7 +311,7 @@ pub async fn run(
                 board: Arc::clone(&board),
                 shutdown: shutdown.clone(),
                 backoff: backoff::Backoff::new(config.reconnect, seed()),
-                outbox: outbox::Outbox::new(config.retained.clone().filter(|_| index == 0)),
+                outbox,
             }
             .run(),
         );

@@ -37,7 +37,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use prometheus::{Encoder, TextEncoder};
 
-pub use counters::{Counters, Encoding, MessageKind};
+pub use counters::{Counters, Encoding, MessageKind, Why};
 pub use notifications::Notifications;
 
 use self::cohorts::Ledger;

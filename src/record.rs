@@ -28,6 +28,7 @@ pub mod desk;
 pub mod directory;
 pub mod distribution;
 pub mod export;
+pub mod fleet;
 mod gate;
 pub mod matter;
 pub mod outbox;

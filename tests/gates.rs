@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::mosquitto::Mosquitto;
-use common::raw::{Hello, Raw};
+use common::raw::{self, Hello, Raw};
 use common::running::Ingest;
 use common::sink::TestSink;
 use common::until;
@@ -22,10 +22,11 @@ use fleetwatch::app::gate::publish_embedded;
 use fleetwatch::app::playback;
 use fleetwatch::app::serve::Service;
 use fleetwatch::broker::{self, Embedded};
-use fleetwatch::clock::Clock;
+use fleetwatch::clock::{self, Clock};
 use fleetwatch::config::{BrokerMode, Config};
 use fleetwatch::delivery::Retained;
 use fleetwatch::engine::detector::Engine;
+use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::{Change, ChangeKind, Scope};
 use fleetwatch::engine::gate::{Gate, Gates, Policy};
 use fleetwatch::engine::settings::Settings;
@@ -322,6 +323,43 @@ async fn a_persons_word_reaches_mosquitto_and_reaches_it_again_when_it_comes_bac
     assert_eq!(updater.gate("2026.11.21").await.1, hold, "a restart says the same");
     let metrics = get(service.http_address(), "/metrics").await;
     assert!(metrics.contains("fleetwatch_update_gate_held{update=\"other\"} 1"), "{metrics}");
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mosquitto_keeps_nothing_of_a_device_that_was_forgotten() {
+    let Some(mosquitto) = Mosquitto::start(|text| text).await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = service_config(dir.path());
+    config.broker.mode = BrokerMode::External;
+    config.broker.external.host = mosquitto.address().ip().to_string();
+    config.broker.external.port = mosquitto.address().port();
+    let service = Service::start(config, Clock::system()).await.unwrap();
+    for id in ["OLD", "STAYS"] {
+        let status = format!(r#"{{"v":1,"device":"{id}","online":true,"boot":1,"at":1795305600000}}"#);
+        let mut device = Raw::connect(mosquitto.address(), &Hello::new(id)).await;
+        device.publish(&format!("utm/v1/{id}/status"), status.as_bytes(), 1, true).await.unwrap();
+        assert_eq!(device.read().await.kind(), raw::PUBACK);
+    }
+    let known = || service.core().snapshot().load().devices.len();
+    until("both to be known", SOON, || known() == 2).await;
+    let desk = service.core().http_state().fleet.unwrap();
+    desk.forget(&[DeviceId::parse("OLD").unwrap()], "Sato", "scrapped").await.unwrap();
+    assert_eq!(known(), 1);
+    let start = clock::monotonic();
+    loop {
+        let mut reader = Updater::subscribe(mosquitto.address(), "utm/v1/OLD/status").await;
+        if reader.0.is_silent(Duration::from_millis(200)).await {
+            break;
+        }
+        assert!(start.elapsed() < SOON, "the retained status stays");
+    }
+    let (topic, retained, _) = Updater::subscribe(mosquitto.address(), "utm/v1/+/status").await.next().await;
+    assert_eq!((topic.as_str(), retained), ("utm/v1/STAYS/status", true));
+    assert_eq!(service.core().counters().gate_published.get(), 0, "nothing was said to the updater");
+    let metrics = get(service.http_address(), "/metrics").await;
+    let empty = "fleetwatch_messages_refused_total{reason=\"empty\"} 0\n";
+    assert!(metrics.contains(empty), "what cleared it comes to us too, and is nothing refused: {metrics}");
     service.shutdown().await.unwrap();
 }
 

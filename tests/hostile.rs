@@ -199,10 +199,16 @@ async fn a_hundred_thousand_invented_ids_are_bounded_in_number_memory_and_metric
         })
     };
     // The cap is reached, and one tick has shown it.
-    assert_eq!(flood(0..2_000).await.unwrap(), u64::from(MAX_DEVICES));
+    let mut taken = flood(0..2_000).await.unwrap();
+    assert!(taken >= u64::from(MAX_DEVICES), "{taken}");
     let everybody = u64::from(MAX_DEVICES) + expected.len() as u64;
     until_shown(&core, everybody).await;
-    let (size, lines, memory) = (scrape(&core).len(), scrape(&core).lines().count(), resident());
+    // Lines of one device each, and all others.
+    let lines = |scrape: &str| {
+        let of_devices = scrape.lines().filter(|line| line.contains("device=\"")).count();
+        (of_devices, scrape.lines().count() - of_devices)
+    };
+    let ((_, before), memory) = (lines(&scrape(&core)), resident());
 
     let flooding = flood(2_000..100_000);
     let mut sent = 0;
@@ -215,29 +221,31 @@ async fn a_hundred_thousand_invented_ids_are_bounded_in_number_memory_and_metric
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(flooding.await.unwrap(), 0, "nobody else gets in");
+    // Names that have not proved to be devices take each other's places, and nobody else's.
+    taken += flooding.await.unwrap();
     assert!(sent > 5, "{sent}");
     let refusals = refused(&core);
-    assert_eq!(refusals["fleet_full"], 100_000 - u64::from(MAX_DEVICES));
+    assert_eq!(refusals["fleet_full"], 100_000 - taken);
     assert_eq!(refusals.values().sum::<u64>(), refusals["fleet_full"], "{refusals:?}");
-    // Every report of a known device, and no other: of the invented ones two thirds had been reports.
-    let invented = (0..MAX_DEVICES).filter(|n| n % 3 != 0).count() as u64;
-    let wanted = sent * expected.len() as u64 + invented;
+    // Every report of a known device, and of the invented ones no more than were let in.
+    let known = sent * expected.len() as u64;
     let start = clock::monotonic();
-    while values(&core, "fleetwatch_reports_total")[""] != wanted {
-        assert!(start.elapsed() < SOON, "{:?} of {wanted}", values(&core, "fleetwatch_reports_total"));
+    while !(known..=known + taken).contains(&values(&core, "fleetwatch_reports_total")[""]) {
+        assert!(start.elapsed() < SOON, "{:?} of {known}", values(&core, "fleetwatch_reports_total"));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     until_shown(&core, everybody).await;
     let after = scrape(&core);
     let grown = resident().saturating_sub(memory);
-    println!("{sent} rounds; scrape {size} -> {} bytes; {grown} bytes more in memory", after.len());
-    // The known devices have latencies to show now, and numbers have become longer; nothing else is new.
-    assert!(after.lines().count() <= lines + 30 * expected.len(), "{lines} -> {}", after.lines().count());
-    assert!(after.len() < size + size / 5, "{size} -> {}", after.len());
+    println!("{sent} rounds; scrape of {} bytes; {grown} bytes more in memory", after.len());
+    // Whoever has a place shows what a device shows, and what is not of one device has one more line at most for each class that
+    // has been seen meanwhile.
+    let (of_devices, others) = lines(&after);
+    assert!(of_devices as u64 <= 30 * everybody, "{of_devices} of {everybody}");
+    assert!(others <= before + 20, "{before} -> {others}");
     assert!(grown < 16 << 20, "grown by {grown} bytes");
     let known = after.lines().filter(|line| line.starts_with("fleetwatch_device_info{")).count();
-    assert_eq!(known as u64, everybody);
+    assert!(known as u64 <= everybody, "{known}");
     Arc::into_inner(core).unwrap().shutdown().await.unwrap();
 }
 
@@ -247,7 +255,9 @@ fn scrape(core: &Core) -> String {
 
 async fn until_shown(core: &Core, devices: u64) {
     let start = clock::monotonic();
-    while core.snapshot().load().devices.len() as u64 != devices {
+    // A few places are free for whoever knocks next.
+    let near = devices - devices / 8..=devices;
+    while !near.contains(&(core.snapshot().load().devices.len() as u64)) {
         assert!(start.elapsed() < SOON, "{} of {devices}", core.snapshot().load().devices.len());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

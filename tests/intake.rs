@@ -225,3 +225,69 @@ fn a_gone_device_is_gone_though_its_will_was_kept() {
     driver.advance(EPOCH.plus_ms(180_000));
     assert_eq!(driver.engine().snapshot().devices[0].online, Some(false), "a kept birth brings nobody back");
 }
+
+async fn forget(core: &Core, ids: &[&str]) -> Result<(), String> {
+    let ids: Vec<DeviceId> = ids.iter().map(|id| DeviceId::parse(id).unwrap()).collect();
+    let desk = core.http_state().fleet.unwrap();
+    desk.forget(&ids, "Sato", "scrapped").await.map_err(|error| error.to_string())
+}
+
+fn shown(core: &Core) -> Vec<String> {
+    core.snapshot().load().devices.iter().map(|view| view.id.to_string()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_device_is_gone_for_good_and_comes_back_as_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let expected = vec![DeviceId::parse("B-0001").unwrap()];
+    let core = start(dir.path(), expected.clone(), 60.0).await;
+    let intake = core.intake();
+    for id in ["B-0001", "OLD", "STAYS"] {
+        let payload = encode::report_json(id, &report(1), LatencyForm::Counts);
+        assert!(matches!(deliver(&intake, &format!("utm/v1/{id}/report"), &payload, false), Outcome::Journaled(_)));
+    }
+    device(&core, "OLD", "there", |_| true).await;
+    let told = forget(&core, &["OLD", "B-0001", "NEVER"]).await.unwrap_err();
+    assert!(told.contains("B-0001: it is on the list") && told.contains("NEVER: no device"), "{told}");
+    forget(&core, &["OLD"]).await.unwrap();
+    assert_eq!(shown(&core), ["B-0001", "STAYS"], "at once");
+    core.shutdown().await.unwrap();
+    let core = start(dir.path(), expected, 60.0).await;
+    assert_eq!(shown(&core), ["B-0001", "STAYS"]);
+    let payload = encode::report_json("OLD", &report(1), LatencyForm::Counts);
+    let outcome = deliver(&core.intake(), "utm/v1/OLD/report", &payload, false);
+    assert!(matches!(outcome, Outcome::Journaled(_)));
+    device(&core, "OLD", "new", |view| view.last_report_at.is_some()).await;
+    assert_eq!(refused(&core).get("duplicate"), None, "nothing is remembered of it");
+    core.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_fleet_lets_a_device_in_that_goes_on_and_loses_names_that_do_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = CoreConfig::in_directory(dir.path(), Clock::scaled(EPOCH, 60.0));
+    config.settings = Settings { max_devices: 64, ..Settings::default() };
+    config.budgets = Budgets::UNBOUNDED;
+    let core = Core::start(config).await.unwrap();
+    let intake = core.intake();
+    let say = |id: &str| {
+        let payload = encode::status_json(id, &Status { online: true, ..Status::default() });
+        deliver(&intake, &format!("utm/v1/{id}/status"), &payload, false)
+    };
+    for n in 0..64 {
+        assert!(matches!(say(&format!("FAKE-{n:03}")), Outcome::Journaled(_)));
+    }
+    let began = clock::monotonic();
+    let (mut seq, mut n, mut taken) = (0, 64, 0);
+    while !core.snapshot().load().devices.iter().any(|view| view.id.as_str() == "REAL" && view.latency_us.is_some()) {
+        assert!(began.elapsed() < SOON, "never let in: {:?}", shown(&core));
+        seq += 1;
+        n += 1;
+        say(&format!("FAKE-{n:03}"));
+        let payload = encode::report_json("REAL", &report(seq), LatencyForm::Counts);
+        taken += u64::from(matches!(deliver(&intake, "utm/v1/REAL/report", &payload, false), Outcome::Journaled(_)));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(taken > 0 && shown(&core).len() <= 64);
+    core.shutdown().await.unwrap();
+}

@@ -233,6 +233,83 @@ async fn a_process_killed_again_and_again_keeps_what_it_acknowledged_and_counts_
     tokio::task::spawn_blocking(|| daemon.end(Signal::TERM)).await.unwrap();
 }
 
+/// `fleetwatch devices forget ...` as a person types it.
+async fn forget(http: SocketAddr, ids: &[&str]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fleetwatch"));
+    command.args(["devices", "forget", "--by", "Sato", "--reason", "scrapped", "--server", &format!("http://{http}")]);
+    command.args(ids);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_device_is_gone_at_once_and_stays_gone_though_the_process_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path());
+    let status = |id: &str| format!(r#"{{"v":1,"device":"{id}","online":true,"boot":1,"at":1795305600000}}"#);
+    for id in ["STAYS", "OLD"] {
+        let mut device = Raw::connect(daemon.broker, &Hello::new(id)).await;
+        publish(&mut device, id, &report(id, 1), 1).await;
+        device.publish(&format!("utm/v1/{id}/status"), status(id).as_bytes(), 2, true).await.unwrap();
+        assert_eq!(device.read().await.kind(), raw::PUBACK);
+    }
+    get_until(daemon.http, "/api/v1/devices", "\"total\":2").await;
+    let (done, said) = forget(daemon.http, &["OLD", "NEVER"]).await;
+    assert!(!done && said.contains("NEVER: no device of this name is known"), "{said}");
+    let (done, said) = forget(daemon.http, &["OLD"]).await;
+    assert!(done && said == "OLD is forgotten\n", "{said}");
+    let devices = get(daemon.http, "/api/v1/devices").await;
+    assert!(devices.contains("\"total\":1") && devices.contains("STAYS"), "before the next tick: {devices}");
+    let metrics = get(daemon.http, "/metrics").await;
+    assert!(metrics.contains("fleetwatch_devices_forgotten_total{why=\"asked\"} 1\n"), "{metrics}");
+    // The broker keeps nothing of it; a session of its own may read its own status.
+    let start = clock::monotonic();
+    loop {
+        let mut device = Raw::connect(daemon.broker, &Hello::new("OLD")).await;
+        assert_eq!(device.subscribe("utm/v1/OLD/status", 1).await.unwrap(), 1);
+        if device.is_silent(Duration::from_millis(200)).await {
+            break;
+        }
+        assert!(start.elapsed() < SOON, "the retained status stays");
+    }
+    tokio::task::spawn_blocking(|| daemon.end(Signal::KILL)).await.unwrap();
+
+    let daemon = Daemon::start(dir.path());
+    let devices = get_until(daemon.http, "/api/v1/devices", "STAYS").await;
+    assert!(devices.contains("\"total\":1"), "{devices}");
+    // Should it come back, it is a new one.
+    let mut device = Raw::connect(daemon.broker, &Hello::new("OLD")).await;
+    publish(&mut device, "OLD", &report("OLD", 1), 1).await;
+    get_until(daemon.http, "/api/v1/devices", "\"total\":2").await;
+    let metrics = get(daemon.http, "/metrics").await;
+    assert!(metrics.contains("fleetwatch_messages_refused_total{reason=\"duplicate\"} 0\n"), "{metrics}");
+    tokio::task::spawn_blocking(|| daemon.end(Signal::TERM)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_taken_off_the_list_can_be_forgotten_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("devices.csv");
+    let mut config = config(dir.path());
+    config.devices.expected = Some(list.clone());
+    std::fs::write(&list, "device\nB-1\nB-2\n").unwrap();
+    let service = Service::start(config.clone(), Clock::system()).await.unwrap();
+    get_until(service.http_address(), "/api/v1/devices", "\"total\":2").await;
+    let (done, said) = forget(service.http_address(), &["B-2"]).await;
+    assert!(!done && said.contains("B-2: it is on the list of expected devices"), "{said}");
+    service.shutdown().await.unwrap();
+    std::fs::write(&list, "device\nB-1\n").unwrap();
+    let service = Service::start(config, Clock::system()).await.unwrap();
+    // One that never said anything has proved nothing, and goes by itself with the next minute; or now.
+    let devices = get_until(service.http_address(), "/api/v1/devices", "B-1").await;
+    if devices.contains("B-2") {
+        let (done, said) = forget(service.http_address(), &["B-2"]).await;
+        assert!(done || said.contains("no device of this name is known"), "{said}");
+    }
+    get_until(service.http_address(), "/api/v1/devices", "\"total\":1").await;
+    service.shutdown().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_keeps_it_from_starting_is_said() {
     let dir = tempfile::tempdir().unwrap();

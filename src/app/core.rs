@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::delivery::{Intake, Retained, Sink};
+use crate::delivery::{Intake, Retained, Sink, Topics};
 use crate::engine::detector::Engine;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Change;
@@ -145,6 +145,7 @@ pub struct Core {
     outbox: Arc<Minding>,
     watch: JoinHandle<()>,
     ring: Option<JoinHandle<()>>,
+    cleared: broadcast::Sender<Topics>,
 }
 
 impl fmt::Debug for Core {
@@ -237,6 +238,11 @@ impl Core {
     /// What the broker is to hold of ours; `None` without gates.
     pub fn retained(&self) -> Option<watch::Receiver<Retained>> {
         self.gates.as_ref().map(GateKeeper::retained)
+    }
+
+    /// Where topics come whose retained message is to go.
+    pub fn cleared(&self) -> broadcast::Sender<Topics> {
+        self.cleared.clone()
     }
 
     /// What the HTTP listener needs.

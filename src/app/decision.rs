@@ -16,7 +16,7 @@ use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
 use crate::journal::Journal;
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Why};
 use crate::store::{Submitted, Writer};
 
 use super::checkpoint::Checkpointer;
@@ -34,7 +34,7 @@ const LARGE_FLEET: usize = 5_000;
 const DURABLE_MOST: Duration = Duration::from_secs(5);
 
 /// Runs the engine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decision {
     /// Takes the messages, and is held off during a tick.
     pub keeper: Arc<Keeper>,
@@ -84,6 +84,9 @@ impl Decision {
         let mut engine = lock(&self.engine);
         let at = *gate;
         let changes = engine.tick(at);
+        self.counters.forgotten(Why::Silent, engine.forgotten().len());
+        self.keeper.make_places(&mut engine, at);
+        self.counters.forget(engine.forgotten());
         *gate = Engine::next_tick(at);
         let Order { lsn: from, .. } = self.keeper.last();
         drop(gate);
@@ -99,8 +102,9 @@ impl Decision {
 
     /// Draws the picture that pages and metrics read.
     pub fn show(&self) {
-        let snapshot = lock(&self.engine).snapshot();
-        self.snapshot.store(Arc::new(snapshot));
+        let engine = lock(&self.engine);
+        // Under the lock: a picture never takes the place of a newer one.
+        self.snapshot.store(Arc::new(engine.snapshot()));
     }
 }
 

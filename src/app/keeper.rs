@@ -28,20 +28,23 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
+
+use thiserror::Error;
 
 use crate::clock::Clock;
 use crate::delivery::{Delivery, Outcome, Sink};
-use crate::engine::detector::Engine;
-use crate::engine::device::Status;
+use crate::engine::detector::{Engine, Kept};
+use crate::engine::device::{DeviceId, Status};
 use crate::engine::fleet::budget::{self, Budgets};
 use crate::engine::fleet::{Device, Fleet, Refusal};
+use crate::engine::incident::DETECTOR;
 use crate::engine::report::Report;
 use crate::engine::time::Timestamp;
-use crate::engine::wire::{self, Decoder, Limits, TopicKind};
+use crate::engine::wire::{self, Decoder, Forgetting, Limits, TopicKind};
 use crate::journal::{AppendError, Entry, Journal};
-use crate::metrics::{Counters, Encoding, MessageKind};
+use crate::metrics::{Counters, Encoding, MessageKind, Why};
 
 use super::desk::Statuses;
 use super::doubt::Doubt;
@@ -76,6 +79,19 @@ pub struct Keeper {
     decoders: Mutex<Vec<Decoder>>,
     closed: AtomicBool,
     doubt: Doubt,
+    /// Messages that were refused because the fleet was full, as of the last tick.
+    turned_away: AtomicU64,
+}
+
+/// Why devices were not forgotten.
+#[derive(Debug, Error)]
+pub enum ForgetFault {
+    /// Some may not be.
+    #[error("some of the devices may not be forgotten")]
+    Kept(Vec<(DeviceId, Kept)>),
+    /// The journal takes nothing now, and what is not in it would be undone by the next start.
+    #[error("the journal cannot write: {0}")]
+    Journal(&'static str),
 }
 
 /// The end of the journal.
@@ -158,6 +174,7 @@ impl Keeper {
             decoders: Mutex::default(),
             closed: AtomicBool::new(false),
             doubt: Doubt::default(),
+            turned_away: AtomicU64::new(0),
         }
     }
 
@@ -205,6 +222,11 @@ impl Keeper {
         if retain && message.topic.kind == TopicKind::Report {
             self.fleet.refuse(Refusal::Retained);
             return self.refuse(kind, payload, Refusal::Retained.reason(), topic);
+        }
+        if payload.is_empty() && message.topic.kind == TopicKind::Status {
+            // How MQTT clears a retained message, ours of forgotten devices among them: it says nothing.
+            self.counters.received(kind, Encoding::Unknown);
+            return Outcome::Refused;
         }
         let mut decoder = lock(&self.decoders).pop().unwrap_or_else(|| Decoder::new(self.limits.clone()));
         let decoded = match message.topic.kind {
@@ -350,6 +372,68 @@ impl Keeper {
         self.counters.refused(reason);
         self.complaints.note(reason, field, topic, self.clock.now());
         Outcome::Refused
+    }
+
+    /// Forgets devices at `at`, all or none, in the journal first, so that every replay forgets them at the same place. The caller
+    /// holds deliveries off. `by` is who forgets them. Returns the number of the entry.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    pub fn forget(
+        &self,
+        engine: &mut Engine,
+        devices: &[DeviceId],
+        by: &str,
+        at: Timestamp,
+    ) -> Result<u64, ForgetFault> {
+        let why = |id: &DeviceId| Some((id.clone(), engine.may_forget(id.as_str()).err()?));
+        let kept: Vec<_> = devices.iter().filter_map(why).collect();
+        if !kept.is_empty() {
+            return Err(ForgetFault::Kept(kept));
+        }
+        let forgetting = Forgetting { devices: devices.to_vec(), by: by.to_owned() };
+        let payload = serde_json::to_vec(&forgetting).map_err(|_| ForgetFault::Journal("json"))?;
+        let mut order = lock(&self.order);
+        let at = at.max(order.at);
+        let entry = Entry { at, topic: &wire::forget_topic(&self.root), payload: &payload, retain: false };
+        let lsn = self.journal.try_append(&entry).map_err(|refusal| ForgetFault::Journal(refusal.reason()))?;
+        *order = Order { lsn, at };
+        drop(order);
+        // Nobody stays: it was asked above, and deliveries and ticks are held off.
+        engine.forget(devices);
+        Ok(lsn)
+    }
+
+    /// Where the fleet was full and somebody new knocked since the last tick, newcomers that have proved least give their places
+    /// up. `at` is the tick that has just run; deliveries are held off.
+    pub fn make_places(&self, engine: &mut Engine, at: Timestamp) {
+        // Whoever knocks can wait for the checkpoint.
+        if engine.is_cutting() {
+            return;
+        }
+        let turned_away = self.fleet.refused(Refusal::FleetFull);
+        let knocked = turned_away.saturating_sub(self.turned_away.swap(turned_away, Ordering::Relaxed));
+        if knocked == 0 {
+            return;
+        }
+        let most = usize::try_from(knocked).unwrap_or(usize::MAX).min(self.fleet.most_leaving());
+        let leaving = engine.crowd(most);
+        if leaving.is_empty() {
+            return;
+        }
+        let left = leaving.len();
+        match self.forget(engine, &leaving, DETECTOR, at) {
+            Ok(_) => {
+                self.counters.forgotten(Why::FleetFull, left);
+                tracing::warn!(left, knocked, "the fleet is full: ids that have not proved to be devices leave");
+            }
+            Err(fault) => tracing::warn!(knocked, %fault, "the fleet is full, and no place could be made"),
+        }
+    }
+
+    /// The instant at which a person's wish is carried out: now, and before the next tick, whose place in the journal is after it.
+    pub fn instant_before(&self, next_tick: Timestamp) -> Timestamp {
+        self.clock.now().min(next_tick.plus_ms(-1))
     }
 
     /// Holds deliveries off. Every entry up to [`last`](Self::last) is in the fleet as long as this is held. What it

@@ -10,8 +10,12 @@ use crate::engine::effect::Change;
 use crate::engine::fleet::{Fleet, Refusal};
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
-use crate::engine::wire::{self, Decoder, Limits, TopicKind};
+use crate::engine::wire::{self, Decoder, Forgetting, Limits, TopicKind};
 use crate::simulation::{Body, Message, Messages, Simulation};
+
+/// Counts entries that would have forgotten devices, of which not all were: they come from another fleet, or were lived by other
+/// settings.
+const NOT_FORGOTTEN: &str = "not_forgotten";
 
 /// What living through simulated messages came to.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +102,10 @@ impl Playback {
     }
 
     fn apply(&mut self, topic: &str, payload: &[u8], retain: bool) -> Result<(), &'static str> {
+        if wire::is_forget_topic(&self.root, topic) {
+            let Forgetting { devices, .. } = serde_json::from_slice(payload).map_err(|_| NOT_FORGOTTEN)?;
+            return if self.driver.forget(&devices).is_empty() { Ok(()) } else { Err(NOT_FORGOTTEN) };
+        }
         let topic = wire::parse_topic(&self.root, topic).map_err(|error| error.reason())?;
         match topic.kind {
             // A broker had kept it, so its arrival says nothing of when it was written.

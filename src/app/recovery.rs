@@ -118,9 +118,7 @@ impl Recovery<'_> {
     pub fn run(&self, opened: &mut Opened) -> anyhow::Result<Recovered> {
         let began = clock::monotonic();
         let (engine, seen) = self.engine(opened);
-        for device in self.expected {
-            engine.fleet().expect(device.clone());
-        }
+        engine.fleet().expect_only(self.expected);
         let mut order = Order { lsn: opened.next_lsn - 1, at: engine.last_tick() };
         let mut playback = Playback::new(engine, self.root, self.limits.clone());
         let mut changes = Vec::new();

@@ -34,6 +34,7 @@ use crate::record::case::{Contact, ContactEntry};
 use super::bounds::{Room, budgets};
 use super::core::{Core, CoreConfig};
 use super::desk::DeskConfig;
+use super::forget::clear_embedded;
 use super::gate::{GateConfig, RingSource, publish_embedded};
 use super::location;
 use super::mirrors::{Mirrors, each_second};
@@ -349,6 +350,7 @@ async fn embedded(config: &Config, core: &Core, room: Room) -> anyhow::Result<(T
         // It ends with the broker.
         tokio::spawn(publish_embedded(broker.publisher(), retained, core.counters()));
     }
+    tokio::spawn(clear_embedded(broker.publisher(), core.cleared().subscribe()));
     let (counters, seen) = (core.counters(), Arc::clone(broker.counters()));
     counters.broker_connected.set(1);
     let gauges = tokio::spawn(each_second(move |mirrors: &mut Mirrors| mirrors.embedded(&counters, &seen)));
@@ -360,7 +362,7 @@ fn external(
     core: &Core,
     stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<(Transport, JoinHandle<()>)> {
-    let ingest = IngestConfig { retained: core.retained(), ..ingest_config(config)? };
+    let ingest = IngestConfig { retained: core.retained(), cleared: Some(core.cleared()), ..ingest_config(config)? };
     let seen = Arc::new(IngestCounters::default());
     let (state_out, state) = watch::channel(SessionState::Connecting);
     let task = tokio::spawn(ingest::run(ingest, core.intake(), Arc::clone(&seen), state_out, stopped));

@@ -28,7 +28,7 @@ pub use backtest::BacktestArgs;
 pub use broker::{
     BrokerArgs, Encoding, HostPort, LatencyForm, RecordArgs, SimulateArgs, SimulateFleetArgs, SimulateLoadArgs,
 };
-pub use devices::{DevicesCommand, ExportArgs, ImportArgs};
+pub use devices::{DevicesCommand, ExportArgs, ForgetArgs, ImportArgs};
 pub use explain::ExplainArgs;
 pub use gate::{GateCommand, GateListArgs, GateServer, GateSetArgs};
 pub use incident::IncidentCommand;

@@ -1,4 +1,5 @@
-//! `devices import` and `devices export`: the expected fleet, checked on its way in and safe on its way out.
+//! `devices import` and `devices export`: the expected fleet, checked on its way in and safe on its way out. `devices forget`: who
+//! is no longer part of it.
 
 use std::fs::{File, Permissions};
 use std::io::Write;
@@ -7,8 +8,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::args::{ExportArgs, ImportArgs};
+use serde_json::json;
+
+use super::args::{ExportArgs, ForgetArgs, ImportArgs};
+use super::fetch::Server;
 use super::{Failure, fetch};
+use crate::engine::device::DeviceId;
 use crate::inventory::{self, Fault, List, Row};
 
 /// Checks a list and puts it in place, sorted and in the canonical form.
@@ -41,6 +46,26 @@ pub fn export(args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     match &args.output {
         Some(path) => replace(path, &rows).with_context(|| format!("cannot write {}", path.display()))?,
         None => inventory::write(out, &rows).map_err(anyhow::Error::from)?,
+    }
+    Ok(())
+}
+
+/// Takes devices out of the fleet of a running instance, all or none.
+///
+/// # Errors
+/// When an id is none, or the instance does not answer or refuses; its reason is told.
+pub fn forget(args: &ForgetArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    if let Some(bad) = args.devices.iter().find(|id| !DeviceId::is_valid(id)) {
+        return Err(Failure::Usage(format!("{bad:?} is no device id: 1 to 64 of A-Z a-z 0-9 _ -")));
+    }
+    let mut body = json!({ "devices": args.devices, "reason": args.reason });
+    if let Some(by) = &args.by {
+        body["by"] = by.as_str().into();
+    }
+    let server = Server::parse(&args.server.server)?;
+    server.post("/api/v1/devices/forget", &body.to_string()).context("the devices stay")?;
+    for id in &args.devices {
+        writeln!(out, "{id} is forgotten").map_err(|error| Failure::write("-".into(), error))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod damage;
 mod event;
 mod events;
 mod explain;
+mod forget;
 mod grouping;
 mod groups;
 mod image;
@@ -29,9 +30,12 @@ use std::sync::Arc;
 
 pub use cut::Slice;
 pub use explain::ClassMinute;
+use forget::Gone;
+pub use forget::Kept;
 pub use image::{EngineImage, RestoreError, Restoring};
 pub use tracked::{State, Tracked};
 
+use super::device::DeviceId;
 use super::effect::Change;
 use super::fleet::Fleet;
 use super::settings::Settings;
@@ -75,6 +79,11 @@ pub struct Engine {
     /// A state that is being taken, and how many there were.
     cut: Option<Cut>,
     cuts: u32,
+    /// Devices that the last tick has forgotten.
+    forgotten: Vec<DeviceId>,
+    /// What devices that are gone had counted: sums that only grow must not fall when somebody leaves.
+    gone: Gone,
+    gone_duplicates: u64,
     /// One for each half of the devices.
     workers: [Worker; 2],
     join: Join,
@@ -97,6 +106,9 @@ impl Engine {
             just_closed: false,
             cut: None,
             cuts: 0,
+            forgotten: Vec::new(),
+            gone: Gone::default(),
+            gone_duplicates: 0,
             workers: Default::default(),
             join: |first, second| {
                 first();
@@ -146,6 +158,7 @@ impl Engine {
             return Vec::new();
         }
         let tick_before = std::mem::replace(&mut self.last_tick, now);
+        self.forgotten.clear();
         self.adopt_new_devices();
         let due = Timestamp::from_ms(now.as_ms() - self.settings.grace_ms).minute();
         let before = self.closed_before.map_or(due, |closed| closed.max(due));
@@ -166,6 +179,9 @@ impl Engine {
             Vec::new()
         };
         self.move_cut();
+        if moved {
+            self.let_silent_go(now);
+        }
         changes
     }
 

@@ -7,8 +7,10 @@
 //! - Its minute is that of its start in event time ([`anchor`]), never of its arrival.
 //! - Looking a device up clones its `Arc` and drops the map's guard at once: a guard held over another call of the map can
 //!   deadlock. Nobody iterates the map; the decision task goes by index.
-//! - Devices are bounded in number, whatever ids are invented: the expected ones, and a cap on others.
+//! - Devices are bounded in number, whatever ids are invented: the expected ones, and a cap on others, in which who has
+//!   [proved](proof) to be a device keeps its place and newcomers give theirs up ([`Fleet::crowd`]).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -52,6 +54,12 @@ pub const HORIZON_MS: i64 = 48 * 3_600_000;
 
 /// A report that is not later than this is live, in ms.
 pub const LIVE_MS: i64 = 60_000;
+
+/// When the fleet is full and somebody new knocks, one place in so many is made free at a time.
+const LEAVING_PART: usize = 16;
+
+/// And never more than the journal has room for in one entry.
+const MOST_LEAVING: usize = 10_000;
 
 /// What became of a report that was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,7 +152,7 @@ impl Refusal {
 /// The devices, shared by ingest and the decision task.
 pub struct Fleet {
     devices: DashMap<DeviceId, Arc<Device>>,
-    /// The same devices by index. Only ever grows.
+    /// The same devices by index. Shrinks only when devices are forgotten, which the decision task does.
     registry: RwLock<Registry>,
     max_devices: usize,
     expected_only: bool,
@@ -186,13 +194,26 @@ impl Fleet {
         let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(device) = self.get(id.as_str()) {
             if !device.is_expected() {
-                device.set_expected();
+                device.set_expected(true);
                 registry.uninvited = registry.uninvited.saturating_sub(1);
             }
             return device;
         }
         let device = Device::new(id, registry.devices.len(), true, Arc::clone(&self.shared));
         self.add(&mut registry, device)
+    }
+
+    /// Registers the devices of the list, and takes those that are not on it any more for devices that registered themselves.
+    pub fn expect_only(&self, list: &[DeviceId]) {
+        for id in list {
+            self.expect(id.clone());
+        }
+        let list: BTreeSet<&DeviceId> = list.iter().collect();
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        let is_off = |device: &&Arc<Device>| device.is_expected() && !list.contains(device.id());
+        let taken_off: Vec<_> = registry.devices.iter().filter(is_off).cloned().collect();
+        registry.uninvited += taken_off.len();
+        taken_off.iter().for_each(|device| device.set_expected(false));
     }
 
     /// How many devices are registered; their indices are `0..len()`.
@@ -320,6 +341,52 @@ impl Fleet {
     /// Counts a refusal that is none of the fleet's own.
     pub fn refuse(&self, refusal: Refusal) {
         self.count(refusal);
+    }
+
+    /// The newcomers that have been silent for so long at `now` that they are forgotten. `may_go` says of an index whether nothing
+    /// hangs on it.
+    pub fn silent(&self, now: Timestamp, may_go: impl Fn(u32) -> bool) -> BTreeSet<u32> {
+        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let silent = |device: &&Arc<Device>| !device.is_expected() && device.proof().is_forgotten(now);
+        let silent = registry.devices.iter().filter(silent).map(|device| device.index() as u32);
+        silent.filter(|&index| may_go(index)).collect()
+    }
+
+    /// The newcomers that give their places up first, at most `most`: who has proved least, of those the longest silent.
+    pub fn crowd(&self, most: usize, may_go: impl Fn(u32) -> bool) -> Vec<DeviceId> {
+        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let newcomers = registry.devices.iter().filter(|device| !device.is_proved() && may_go(device.index() as u32));
+        let mut newcomers: Vec<_> = newcomers.map(|device| (device.proof().rank(), device.id())).collect();
+        newcomers.sort();
+        newcomers.into_iter().take(most).map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Most newcomers that give their places up at a time.
+    pub fn most_leaving(&self) -> usize {
+        (self.max_devices / LEAVING_PART).clamp(1, MOST_LEAVING)
+    }
+
+    /// Forgets the devices with these indices, and moves the others up. Returns the new index of each, `None` of who is gone. For
+    /// the decision task, while nothing is recorded: what is recorded into a forgotten device goes with it.
+    pub fn forget(&self, gone: &BTreeSet<u32>) -> Vec<Option<u32>> {
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        let mut moved = vec![None; registry.devices.len()];
+        let mut kept: Vec<Arc<Device>> = Vec::with_capacity(registry.devices.len().saturating_sub(gone.len()));
+        for device in std::mem::take(&mut registry.devices) {
+            let index = device.index();
+            if gone.contains(&(index as u32)) {
+                self.devices.remove(device.id().as_str());
+                registry.uninvited = registry.uninvited.saturating_sub(usize::from(!device.is_expected()));
+            } else {
+                moved[index] = Some(kept.len() as u32);
+                device.set_index(kept.len());
+                kept.push(device);
+            }
+        }
+        registry.devices = kept;
+        let mut mail = self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner);
+        *mail = mail.iter().filter_map(|index| moved.get(*index as usize).copied().flatten()).collect();
+        moved
     }
 
     /// How often something was refused for this reason, since the start of the process.

@@ -6,6 +6,7 @@
 //! | [`limits`] | the bounds that every message is held to before anything is allocated for it |
 //! | [`error`] | why a message was refused, with a closed list of reasons for metric labels |
 //! | [`left_out`] | what an accepted message lost on its way in |
+//! | [`forget`] | how the journal holds that devices were forgotten; nothing that comes over the wire |
 //! | [`encode`] | the writer of both encodings |
 //! | [`hdr`] | HdrHistogram V2, plain and deflate: a bounded reader into our layout, and a writer |
 //!
@@ -36,6 +37,7 @@
 
 pub mod encode;
 pub mod error;
+pub mod forget;
 pub mod hdr;
 pub mod left_out;
 pub mod limits;
@@ -49,6 +51,7 @@ mod json;
 mod tests;
 
 pub use error::DecodeError;
+pub use forget::{Forgetting, forget_topic, is_forget_topic};
 pub use left_out::{Field, LeftOut};
 pub use limits::Limits;
 pub use topic::{Topic, TopicKind, parse_topic};

@@ -136,7 +136,7 @@ async fn decide_filled(
 }
 
 /// Whose decision it is. Nobody decides in another's name.
-fn who(principal: &Principal, said: Option<String>) -> Result<String, Problem> {
+pub(super) fn who(principal: &Principal, said: Option<String>) -> Result<String, Problem> {
     match said {
         None => Ok(principal.name.clone()),
         Some(said) if !principal.is_proved() || said == principal.name => Ok(said),

@@ -5,17 +5,20 @@
 //! message is forgotten with its session and sent again in the next, instead of waiting in the client's state, where
 //! rumqttc has a livelock for those who publish (bytebeamio/rumqtt#1056).
 //!
+//! Retained messages of others are cleared over the same connection, with an empty message, once and after our own. What was on its
+//! way when the session ended is not cleared again: the device may have said something new since.
+//!
 //! A broker that does not let us write may answer by closing the connection (Mosquitto does). Then publishing is paused
 //! for longer and longer, so that a forgotten line in an access list costs the gates and not the reports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::clock;
-use crate::delivery::Retained;
+use crate::delivery::{Retained, Topics};
 
 /// Most messages that are not acknowledged yet; well below rumqttc's own limit of 100.
 const UNDER_WAY: usize = 20;
@@ -34,11 +37,14 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     wanted: Option<watch::Receiver<Retained>>,
+    cleared: Option<broadcast::Receiver<Topics>>,
+    /// To be cleared, and not sent yet.
+    to_clear: VecDeque<String>,
     /// Acknowledged in this session.
     done: BTreeMap<String, Vec<u8>>,
     /// Acknowledged in whatever session last.
     held: BTreeMap<String, Vec<u8>>,
-    /// By packet id.
+    /// By packet id. An empty payload clears.
     under_way: BTreeMap<u16, (String, Vec<u8>)>,
     sent_at: Option<Instant>,
     strikes: u32,
@@ -48,9 +54,9 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Publishes what `wanted` holds; `None`: nothing.
-    pub(super) fn new(wanted: Option<watch::Receiver<Retained>>) -> Self {
-        Self { wanted, ..Self::default() }
+    /// Publishes what `wanted` holds, and clears the topics that come over `cleared`; `None`: nothing.
+    pub(super) fn new(wanted: Option<watch::Receiver<Retained>>, cleared: Option<broadcast::Receiver<Topics>>) -> Self {
+        Self { wanted, cleared, ..Self::default() }
     }
 
     /// A new session: whatever was sent before may not have been kept.
@@ -63,9 +69,16 @@ impl Outbox {
 
     /// The next message to send, if there is one and room for it.
     pub(super) fn next(&mut self, now: Instant) -> Option<(String, Vec<u8>)> {
+        if self.under_way.len() >= UNDER_WAY || self.paused_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        self.next_wanted().or_else(|| Some((self.next_cleared()?, Vec::new())))
+    }
+
+    fn next_wanted(&mut self) -> Option<(String, Vec<u8>)> {
         let wanted = self.wanted.as_mut()?;
         self.idle &= !wanted.has_changed().unwrap_or(false);
-        if self.idle || self.under_way.len() >= UNDER_WAY || self.paused_until.is_some_and(|until| now < until) {
+        if self.idle {
             return None;
         }
         let wanted = wanted.borrow_and_update();
@@ -75,6 +88,15 @@ impl Outbox {
         let found = wanted.iter().find(is_open).map(|(topic, payload)| (topic.clone(), payload.clone()));
         self.idle = found.is_none();
         found
+    }
+
+    fn next_cleared(&mut self) -> Option<String> {
+        if self.to_clear.is_empty()
+            && let Some(Ok(topics)) = self.cleared.as_mut().map(broadcast::Receiver::try_recv)
+        {
+            self.to_clear.extend(topics.iter().cloned());
+        }
+        self.to_clear.pop_front()
     }
 
     /// Sets how many messages the broker is to hold and has never acknowledged. Cheap when nothing has happened since there was
@@ -95,19 +117,29 @@ impl Outbox {
         self.sent_at = Some(now);
     }
 
-    /// The broker has it. Returns whether the packet was ours.
+    /// The broker has it. Returns whether the packet was one of what it is to hold.
     pub(super) fn acknowledged(&mut self, packet: u16) -> bool {
         self.idle = false;
         let message = self.under_way.remove(&packet);
-        let known = message.is_some();
-        self.held.extend(message.clone());
-        self.done.extend(message);
-        known
+        let ours = message.filter(|(_, payload)| !payload.is_empty());
+        self.held.extend(ours.clone());
+        self.done.extend(ours.clone());
+        ours.is_some()
     }
 
     /// The session was lost; returns the pause, if publishing seems to be why.
     pub(super) fn lost(&mut self, now: Instant, by_peer: bool) -> Option<Duration> {
         let sent_at = self.sent_at.take()?;
+        let clearing = self.under_way.values().filter(|(_, payload)| payload.is_empty()).count();
+        if by_peer && clearing > 0 {
+            // A broker that does not let us would hang up on each of them.
+            let given_up = clearing + self.to_clear.len();
+            self.to_clear.clear();
+            tracing::warn!(
+                given_up,
+                "the broker closed the connection while statuses of forgotten devices were cleared; may we?"
+            );
+        }
         if !by_peer || now.duration_since(sent_at) > SUSPICIOUS {
             self.strikes = 0;
             return None;
@@ -121,7 +153,7 @@ impl Outbox {
 
     /// Returns when there may be something to send.
     pub(super) async fn changed(&mut self) {
-        let Some(wanted) = &mut self.wanted else { return std::future::pending().await };
+        let Self { wanted, cleared, to_clear, .. } = self;
         let now = clock::monotonic();
         let pause = self.paused_until.filter(|until| *until > now).map(|until| until - now);
         let resume = async {
@@ -130,16 +162,24 @@ impl Outbox {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            changed = wanted.changed() => {
-                if changed.is_err() {
-                    // Nobody is left who could want something else.
-                    self.wanted = None;
-                    std::future::pending().await
-                }
-                self.idle = false;
+        let changed = async {
+            match wanted {
+                Some(wanted) => wanted.changed().await.is_ok(),
+                None => std::future::pending().await,
             }
+        };
+        let said = async {
+            match cleared {
+                Some(cleared) => cleared.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            true = changed => self.idle = false,
+            Ok(topics) = said => to_clear.extend(topics.iter().cloned()),
             () = resume => {}
+            // Nobody is left who could want something else.
+            else => std::future::pending().await,
         }
     }
 }
@@ -147,6 +187,8 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use futures_util::FutureExt as _;
 
     use super::*;
 
@@ -168,7 +210,7 @@ mod tests {
     #[test]
     fn the_latest_of_each_topic_is_sent_once_a_session() {
         let (sender, receiver) = watch::channel(wanted(&[("a", "1"), ("b", "1")]));
-        let mut outbox = Outbox::new(Some(receiver));
+        let mut outbox = Outbox::new(Some(receiver), None);
         send(&mut outbox, 1);
         assert_eq!(next(&mut outbox).as_deref(), Some("b=1"), "one topic at a time");
         sender.send_replace(wanted(&[("a", "2"), ("b", "1")]));
@@ -189,7 +231,7 @@ mod tests {
         let pairs: Vec<(String, String)> = (0..50).map(|n| (format!("t{n}"), "x".to_owned())).collect();
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(topic, text)| (&**topic, &**text)).collect();
         let (_sender, receiver) = watch::channel(wanted(&pairs));
-        let mut outbox = Outbox::new(Some(receiver));
+        let mut outbox = Outbox::new(Some(receiver), None);
         for packet in 0..UNDER_WAY as u16 {
             send(&mut outbox, packet);
         }
@@ -201,7 +243,7 @@ mod tests {
     #[test]
     fn a_broker_that_hangs_up_on_each_publish_is_left_alone_for_longer_and_longer() {
         let (_sender, receiver) = watch::channel(wanted(&[("a", "1")]));
-        let mut outbox = Outbox::new(Some(receiver));
+        let mut outbox = Outbox::new(Some(receiver), None);
         let mut now = clock::monotonic();
         let mut lose = |outbox: &mut Outbox, after: Duration, by_peer| {
             outbox.begin();
@@ -222,9 +264,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_to_be_cleared_is_sent_once_after_our_own_and_never_counts_as_told() {
+        let (_wanted, receiver) = watch::channel(wanted(&[("a", "1")]));
+        let clear = broadcast::Sender::<Topics>::new(4);
+        let mut outbox = Outbox::new(Some(receiver), Some(clear.subscribe()));
+        let untold = AtomicU64::new(0);
+        outbox.changed().now_or_never();
+        clear.send(Arc::new(["x".to_owned(), "y".to_owned()])).unwrap();
+        outbox.changed().await;
+        send(&mut outbox, 1);
+        outbox.count_untold(&untold);
+        assert_eq!(untold.load(Ordering::Relaxed), 1);
+        send(&mut outbox, 2);
+        assert_eq!(outbox.under_way[&2], ("x".to_owned(), Vec::new()));
+        assert!(outbox.acknowledged(1) && !outbox.acknowledged(2), "what is cleared is not told");
+        outbox.count_untold(&untold);
+        assert_eq!(untold.load(Ordering::Relaxed), 0);
+        send(&mut outbox, 3);
+        assert_eq!(next(&mut outbox), None);
+        outbox.begin();
+        assert_eq!(next(&mut outbox).as_deref(), Some("a=1"));
+        send(&mut outbox, 4);
+        assert_eq!(next(&mut outbox), None, "what was sent is not sent again");
+        outbox.acknowledged(4);
+        clear.send(Arc::new(["x".to_owned(), "y".to_owned()])).unwrap();
+        send(&mut outbox, 5);
+        assert_eq!(outbox.lost(clock::monotonic(), true), None);
+        outbox.begin();
+        send(&mut outbox, 6);
+        assert_eq!(next(&mut outbox), None, "a broker that hangs up is not asked for the others");
+    }
+
+    #[tokio::test]
     async fn whoever_wants_nothing_more_does_not_keep_us_busy() {
         let (sender, receiver) = watch::channel(wanted(&[]));
-        let mut outbox = Outbox::new(Some(receiver));
+        let mut outbox = Outbox::new(Some(receiver), None);
         sender.send_replace(wanted(&[("a", "1")]));
         outbox.changed().await;
         drop(sender);

@@ -124,6 +124,11 @@ impl Cohorts {
         }
     }
 
+    /// Drops what a device has reported that is gone.
+    pub(super) fn forget(&self, device: &DeviceId) {
+        self.pending.remove(device);
+    }
+
     /// Takes what a device has reported.
     fn take(&self, device: &DeviceId) -> Pending {
         let known = self.pending.get(device).map(|entry| Arc::clone(&entry));

@@ -13,6 +13,7 @@ use super::names::{self, Named};
 use super::notifications::Notifications;
 use super::text::Text;
 use super::timeline::Timeline;
+use crate::engine::device::DeviceId;
 use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::gate::Gate;
 use crate::engine::report::Report;
@@ -37,6 +38,18 @@ pub enum Encoding {
     Unknown,
 }
 
+/// Why devices left the fleet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Why {
+    /// A person forgot them.
+    Asked,
+    /// They had not proved to be devices, and were silent for a day.
+    Silent,
+    /// They had not proved to be devices, and the fleet was full.
+    FleetFull,
+}
+
+const WHY: [&str; 3] = ["asked", "silent", "fleet_full"];
 const KINDS: [&str; 3] = ["report", "status", "other"];
 const DECIDERS: [&str; 2] = ["detector", "person"];
 /// What the embedded broker can refuse.
@@ -56,6 +69,7 @@ pub struct Counters {
     messages: [[IntCounter; 3]; 3],
     refusals: Vec<(&'static str, IntCounter)>,
     left_out: [IntCounter; Field::COUNT],
+    forgotten: [IntCounter; WHY.len()],
     changes: [IntCounter; 7],
     timeline: Mutex<Timeline>,
     cohorts: Cohorts,
@@ -113,6 +127,7 @@ impl Counters {
         let messages = make.counters(names::MESSAGES, &["kind", "encoding"]);
         let refusals = make.counters(names::REFUSALS, &["reason"]);
         let left_out = make.counters(names::LEFT_OUT, &["field"]);
+        let forgotten = make.counters(names::FORGOTTEN, &["why"]);
         let changes = make.counters(names::CHANGES, &["kind"]);
         let gates = make.counters(names::GATE_DECISIONS, &["by", "gate"]);
         let broker_refused = make.counters(names::BROKER_REFUSALS, &["what"]);
@@ -123,6 +138,7 @@ impl Counters {
             messages: KINDS.map(|kind| ENCODINGS.map(|encoding| messages.with_label_values(&[kind, encoding]))),
             refusals: reasons.into_iter().map(|reason| (reason, refusals.with_label_values(&[reason]))).collect(),
             left_out: Field::ALL.map(|field| left_out.with_label_values(&[field.as_str()])),
+            forgotten: WHY.map(|why| forgotten.with_label_values(&[why])),
             changes: ChangeKind::ALL.map(|kind| changes.with_label_values(&[kind.as_str()])),
             timeline: Mutex::default(),
             cohorts: Cohorts::default(),
@@ -191,6 +207,16 @@ impl Counters {
     /// recorded, so it is neither refused nor a duplicate.
     pub fn recorded(&self, device: &str, report: &Report) {
         self.cohorts.count(device, report);
+    }
+
+    /// Counts devices that left the fleet.
+    pub fn forgotten(&self, why: Why, devices: usize) {
+        self.forgotten[why as usize].inc_by(devices as u64);
+    }
+
+    /// Drops what devices that are gone have reported since the last scrape.
+    pub fn forget(&self, devices: &[DeviceId]) {
+        devices.iter().for_each(|device| self.cohorts.forget(device));
     }
 
     pub(super) fn cohorts(&self) -> &Cohorts {

@@ -355,6 +355,11 @@ pub const MESSAGES: Named = named("fleetwatch_messages_received_total", "Message
 pub const REFUSALS: Named = named("fleetwatch_messages_refused_total", "Messages refused, by reason.");
 pub const LEFT_OUT: Named =
     named("fleetwatch_fields_left_out_total", "Fields left out of messages that were taken, by field.");
+pub const FORGOTTEN: Named = named(
+    "fleetwatch_devices_forgotten_total",
+    "Devices that left the fleet: asked (a person forgot them), silent (not proved to be devices, and a day without a message), \
+     fleet_full (not proved to be devices, and others knocked).",
+);
 pub const ACKS: Named = named("fleetwatch_acks_sent_total", "Messages acknowledged to the broker.");
 pub const BUSY: Named =
     named("fleetwatch_ingest_busy_total", "Messages that had to wait for the engine or the journal (back-pressure).");

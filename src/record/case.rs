@@ -187,6 +187,24 @@ pub trait CaseStore: Send + Sync + std::fmt::Debug {
     /// When they cannot be deleted.
     async fn forget_contacts(&self, closed_before: Timestamp) -> Result<u64, StoreError>;
 
+    /// Notes that devices are taken out of the fleet at `now`, by whom and why.
+    ///
+    /// # Errors
+    /// When it cannot be written; then nothing was.
+    async fn forget_devices(&self, devices: &[DeviceId], said: (&str, &str), now: Timestamp) -> Result<(), StoreError>;
+
+    /// Takes back what was noted of these devices for `at`: they stay after all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    async fn keep_devices(&self, devices: &[DeviceId], at: Timestamp) -> Result<(), StoreError>;
+
+    /// Forgets whom to call about these devices.
+    ///
+    /// # Errors
+    /// When it cannot be written; then nothing was.
+    async fn drop_contacts(&self, devices: &[DeviceId]) -> Result<(), StoreError>;
+
     /// The answer that was kept under this key for this person.
     ///
     /// # Errors

@@ -132,6 +132,35 @@ impl<D: Database> CaseStore for D {
         Ok(forgotten)
     }
 
+    async fn forget_devices(
+        &self,
+        devices: &[DeviceId],
+        (by, reason): (&str, &str),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        for device in devices {
+            contacts::note_forgotten(&mut *tx, device, (by, reason), now).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn keep_devices(&self, devices: &[DeviceId], at: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        for device in devices {
+            contacts::not_forgotten(&mut *tx, device, at).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn drop_contacts(&self, devices: &[DeviceId]) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        for device in devices {
+            contacts::drop(&mut *tx, device).await?;
+        }
+        tx.commit().await
+    }
+
     async fn kept_answer(&self, who: &str, key: &str) -> Result<Option<KeptAnswer>, StoreError> {
         let mut tx = self.read().await?;
         let answer = answers::of(&mut *tx, who, key).await?;

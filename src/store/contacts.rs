@@ -46,6 +46,12 @@ const LAST_IMPORT: &str = "SELECT digest FROM contact_import WHERE id = 1";
 const IMPORTED: &str = "INSERT INTO contact_import (id, digest, at_ms) VALUES (1, $1, $2) \
      ON CONFLICT (id) DO UPDATE SET digest = $1, at_ms = $2";
 
+const FORGOTTEN: &str = "INSERT INTO forgotten_device (device, by_whom, reason, at_ms) VALUES ($1, $2, $3, $4)";
+
+const NOT_FORGOTTEN: &str = "DELETE FROM forgotten_device WHERE device = $1 AND at_ms = $2";
+
+const DROP: &str = "DELETE FROM contact WHERE device = $1";
+
 /// Takes over a list, unless it is the last one. Answers whether it did.
 pub(super) async fn import(tx: &mut Tx, contacts: &[ContactEntry], now: Timestamp) -> Result<bool, StoreError> {
     let digest = to_hex(digest::digest(&digest::SHA256, (FORMS.to_owned() + &json(&contacts)?).as_bytes()).as_ref());
@@ -103,6 +109,26 @@ pub(super) async fn of_branch(
 
 pub(super) async fn forget(tx: &mut Tx, closed_before: Timestamp) -> Result<u64, StoreError> {
     tx.run(FORGET, values![closed_before]).await
+}
+
+/// Notes who took a device out of the fleet.
+pub(super) async fn note_forgotten(
+    tx: &mut Tx,
+    device: &DeviceId,
+    (by, reason): (&str, &str),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.run(FORGOTTEN, values![device.as_str(), by, reason, now]).await.map(|_| ())
+}
+
+/// Takes that back.
+pub(super) async fn not_forgotten(tx: &mut Tx, device: &DeviceId, at: Timestamp) -> Result<(), StoreError> {
+    tx.run(NOT_FORGOTTEN, values![device.as_str(), at]).await.map(|_| ())
+}
+
+/// Forgets whom to call about a device.
+pub(super) async fn drop(tx: &mut Tx, device: &DeviceId) -> Result<(), StoreError> {
+    tx.run(DROP, values![device.as_str()]).await.map(|_| ())
 }
 
 /// The text as it is searched for and in: in its one form, in small letters and without blanks, which nobody says.

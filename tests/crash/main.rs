@@ -7,6 +7,7 @@
 #![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod forget;
 mod gate;
 mod life;
 

@@ -361,6 +361,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/control-ring", "viewer noc support commander admin"),
     ("GET", "/api/v1/report", "viewer noc support commander admin"),
     ("GET", "/api/v1/devices", "viewer noc support branch commander admin"),
+    ("POST", "/api/v1/devices/forget", "admin"),
     ("POST", "/api/v1/gates/1", "noc commander admin"),
     ("POST", "/gates", "noc commander admin"),
     ("POST", "/logout", "viewer noc support branch commander admin"),

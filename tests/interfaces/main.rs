@@ -6,6 +6,7 @@ mod access;
 mod cases;
 mod client;
 mod desk;
+mod fleet;
 mod gates;
 mod life;
 mod metrics;

@@ -69,6 +69,7 @@ impl Server {
             store: Arc::clone(&store) as Arc<dyn IncidentStore>,
             access: Arc::new(access),
             gates: None,
+            fleet: None,
             desk: None,
             cases: None,
             shared: Shared::default(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, mpsc, watch};
 
-use super::wiring::{checkpointer, decision, http, spawn, spawn_watch};
+use super::wiring::{checkpointer, decision, forgetter, http, spawn, spawn_watch};
 use super::{Core, CoreConfig};
 use crate::app::decision::{DecisionTask, announce};
 use crate::app::desk::{Desk, DeskTask, Statuses};
@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::engine::detector::Engine;
 use crate::engine::effect::Change;
 use crate::engine::snapshot::Snapshot;
-use crate::http::{Access, Health};
+use crate::http::{Access, Health, HttpState};
 use crate::journal::{CheckpointStore, Journal};
 use crate::metrics::Counters;
 use crate::record::IncidentStore;
@@ -63,6 +63,8 @@ impl Parts<'_> {
         let Self { config, clock, counters, store, journal, checkpoints, gates, snapshot, desk, doubt, .. } = self;
         let keeper = Arc::new(Keeper::new(keeper).with_doubt(doubt));
         let decision = decision((&keeper, &engine), (&snapshot, &counters));
+        let cleared = broadcast::Sender::new(LISTENER_ROOM);
+        let forgetter = forgetter(decision.clone(), (&journal, &store, &desk), (clock, config), &cleared);
         let health = Arc::new(Health::new(&LATCHES));
         health.open(watching::RESTORE);
         let mind = registrar.begin(first).await;
@@ -88,6 +90,7 @@ impl Parts<'_> {
         let working = tokio::spawn(work.run(stopped.clone()));
         let shown = (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store));
         let http = http(&counters, shown, (&gates, access, &desk), (clock, config));
+        let http = HttpState { fleet: Some(Arc::new(forgetter)), ..http };
         let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
         let registering = tokio::spawn(registrar.run(mind));
@@ -114,6 +117,7 @@ impl Parts<'_> {
             outbox,
             watch,
             ring,
+            cleared,
         }
     }
 }

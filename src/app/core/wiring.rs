@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::delivery::Topics;
 use crate::engine::detector::Engine;
 use crate::engine::snapshot::Snapshot;
 use crate::http::{Access, Health, HttpState, Shared};
@@ -20,6 +21,7 @@ use crate::store::{Store, Writer, WriterState};
 use super::super::checkpoint::{Checkpointer, Route};
 use super::super::decision::{Decision, DecisionTask};
 use super::super::desk::Desk;
+use super::super::forget::Forgetter;
 use super::super::gate::GateKeeper;
 use super::super::keeper::Keeper;
 use super::super::watch::Watch;
@@ -82,11 +84,29 @@ pub(super) fn http(
         store,
         access,
         gates,
+        fleet: None,
         channels: Arc::default(),
         settings: Arc::clone(&config.shown),
         shared: Shared::default(),
         clock,
         zone: config.zone.clone(),
+    }
+}
+
+pub(super) fn forgetter(
+    decision: Decision,
+    (journal, store, desk): (&Arc<Journal>, &Arc<dyn Store>, &Desk),
+    (clock, config): (Clock, &CoreConfig),
+    cleared: &broadcast::Sender<Topics>,
+) -> Forgetter {
+    Forgetter {
+        root: config.root.clone(),
+        clock,
+        decision,
+        journal: Arc::clone(journal),
+        desk: Arc::new(desk.clone()),
+        store: Arc::clone(store) as Arc<dyn CaseStore>,
+        cleared: cleared.clone(),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::simulation::mqtt::{self, FleetConfig, Lockstep, Progress, Target};
 
 use super::super::core::{Core, CoreConfig};
 use super::super::desk::DeskConfig;
+use super::super::forget::clear_embedded;
 use super::super::gate::publish_embedded;
 use super::super::live::Moment;
 use super::crew::{self, Shift};
@@ -82,6 +83,7 @@ impl Stage {
         if let Some(retained) = core.retained() {
             tokio::spawn(publish_embedded(broker.publisher(), retained, core.counters()));
         }
+        tokio::spawn(clear_embedded(broker.publisher(), core.cleared().subscribe()));
         let (stop, stopped) = watch::channel(false);
         let pages = demo.pages.local_addr()?;
         let http = {

@@ -5,7 +5,8 @@
 //! already holds is dropped as a duplicate. It need not be made in one piece, see [`cut`](super::cut).
 //!
 //! Layout 6: the byte 6, then records, each its length in bytes (4, little endian) and its content in bincode's standard
-//! configuration. The first is the head, the others are devices in any order, each with its index.
+//! configuration. The first is the head, the others are devices in any order, each with its index; a record with the highest index
+//! holds the sums of devices that are gone, if there were any.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::engine::time::{Minute, Timestamp};
 
 use super::Engine;
 use super::events::Events;
+use super::forget::Gone;
 use super::tracked::{About, State, Tracked};
 
 /// The layout's version. An image of a later version is refused, not guessed at.
@@ -33,6 +35,9 @@ const VERSION_BEFORE_ABOUT: u8 = 3;
 /// Longest record in bytes, and most memory that one makes on its way in: the head of a fleet in which every device is in
 /// an event, with room.
 const RECORD_MOST: usize = 256 << 20;
+
+/// The index of the record with the sums of devices that are gone.
+const GONE: u32 = u32::MAX;
 
 /// Everything but the devices.
 #[derive(Debug, Encode, Decode)]
@@ -99,6 +104,12 @@ impl Engine {
         let Self { last_tick, closed_before, touched, .. } = *self;
         let events = self.events.clone();
         write_record(&mut bytes, |out| write(&Head { last_tick, closed_before, events, touched, devices }, out));
+        if self.gone != Gone::default() {
+            write_record(&mut bytes, |out| {
+                write(&GONE, out);
+                write(&self.gone, out);
+            });
+        }
         bytes
     }
 
@@ -167,6 +178,10 @@ impl Restoring {
             return whole(record);
         };
         let index: u32 = read(&mut record)?;
+        if index == GONE {
+            engine.gone = read(&mut record)?;
+            return whole(record);
+        }
         let seen_through = read(&mut record)?;
         let found = Found {
             device: read(&mut record)?,

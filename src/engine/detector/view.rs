@@ -10,6 +10,7 @@ use crate::engine::verdict::{MEMBERSHIP_FP_MIN, Signature};
 
 use super::Engine;
 use super::event::Event;
+use super::forget::Gone;
 use super::tracked::{State, Tracked};
 
 /// Most pairs of class and test that are named as evidence.
@@ -27,7 +28,9 @@ pub fn snapshot(engine: &Engine) -> Snapshot {
             event_of[device as usize] = Some(event.id());
         }
     }
-    let mut totals = Totals { expected: engine.devices.len() as u64, ..Totals::default() };
+    let (Gone { reports, late, slots }, duplicates) = (engine.gone, engine.gone_duplicates);
+    let expected = engine.devices.len() as u64;
+    let mut totals = Totals { expected, reports, duplicates, late, slots, ..Totals::default() };
     let mut devices = Vec::with_capacity(engine.devices.len());
     for &index in &engine.order {
         let view = device_view(&engine.devices[index as usize], last, event_of[index as usize].take(), engine);

@@ -35,7 +35,7 @@ pub struct Closing {
 /// One device: shared by ingest, which records into it, and the decision task, which closes its minutes.
 pub struct Device {
     id: DeviceId,
-    index: usize,
+    index: AtomicU32,
     expected: AtomicBool,
     admission: Mutex<Admission>,
     /// Taken for a moment, under the lock of the admission or without.
@@ -63,7 +63,7 @@ pub(super) struct Shared {
 
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Device").field("id", &self.id).field("index", &self.index).finish_non_exhaustive()
+        f.debug_struct("Device").field("id", &self.id).field("index", &self.index()).finish_non_exhaustive()
     }
 }
 
@@ -82,7 +82,7 @@ impl Device {
     ) -> Self {
         Self {
             id,
-            index,
+            index: AtomicU32::new(index as u32),
             expected: AtomicBool::new(expected),
             closed_before: AtomicU32::new(admission.closed_before.0),
             has_mail: AtomicBool::new(!admission.inbox.is_empty()),
@@ -100,9 +100,14 @@ impl Device {
         &self.id
     }
 
-    /// The device's number in the fleet: dense, from 0, never given to another.
+    /// The device's number in the fleet: dense, from 0, in the order of registration. It changes when a device before it is
+    /// [forgotten](super::Fleet::forget).
     pub fn index(&self) -> usize {
-        self.index
+        self.index.load(Relaxed) as usize
+    }
+
+    pub(super) fn set_index(&self, index: usize) {
+        self.index.store(index as u32, Relaxed);
     }
 
     /// Whether the device is on the list of expected ones.
@@ -110,8 +115,8 @@ impl Device {
         self.expected.load(Relaxed)
     }
 
-    pub(super) fn set_expected(&self) {
-        self.expected.store(true, Relaxed);
+    pub(super) fn set_expected(&self, expected: bool) {
+        self.expected.store(expected, Relaxed);
     }
 
     /// A panic while the lock was held leaves consistent state: judging changes nothing, and `commit` cannot panic.
@@ -243,7 +248,7 @@ impl Device {
     /// Called with the admission lock held, as [`Self::take_inbox`] takes it.
     fn tell_of_mail(&self) {
         if !self.has_mail.swap(true, Release) {
-            self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner).push(self.index as u32);
+            self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner).push(self.index.load(Relaxed));
         }
     }
 

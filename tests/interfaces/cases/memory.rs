@@ -202,6 +202,18 @@ impl CaseStore for Desk {
         Ok(own.filter(|(_, branch)| branches.contains(branch)).collect())
     }
 
+    async fn forget_devices(&self, _: &[DeviceId], _: (&str, &str), _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn keep_devices(&self, _: &[DeviceId], _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn drop_contacts(&self, _: &[DeviceId]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn forget_contacts(&self, _: Timestamp) -> Result<u64, StoreError> {
         Ok(0)
     }

@@ -129,6 +129,18 @@ impl CaseStore for Memory {
         Ok(BTreeMap::new())
     }
 
+    async fn forget_devices(&self, _: &[DeviceId], _: (&str, &str), _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn keep_devices(&self, _: &[DeviceId], _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn drop_contacts(&self, _: &[DeviceId]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn forget_contacts(&self, _: Timestamp) -> Result<u64, StoreError> {
         Ok(0)
     }
