@@ -48,7 +48,7 @@ const RATE_MEMORY: f32 = 0.85;
 const DISPERSION_PRIOR: f64 = 35.0;
 
 /// Median and 95th percentile in microseconds.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub struct Normal {
     pub p50_us: f64,
     pub p95_us: f64,

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bincode::{Decode, Encode};
+
 use super::{Normal, median, to_log};
 use crate::engine::device::Label;
 
 /// The group's normal, towards which young devices are shrunk: by model and branch, by model, and of the whole fleet.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Encode, Decode)]
 pub struct GroupNormals {
     branches: BTreeMap<(Option<Label>, Label), Group>,
     models: BTreeMap<Option<Label>, Group>,
@@ -14,7 +16,7 @@ pub struct GroupNormals {
 }
 
 /// Normals of the devices added so far, and what they come to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Encode, Decode)]
 struct Group {
     p50: Vec<u16>,
     p95: Vec<u16>,

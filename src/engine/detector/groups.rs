@@ -4,6 +4,8 @@
 //! the groups of the next hour are made in the minutes before it, one class a minute. A device learns at the begin of its hour,
 //! so what it says of the next one is settled by then; what late data teach it meanwhile counts an hour later.
 
+use bincode::{Decode, Encode};
+
 use crate::engine::baseline::GroupNormals;
 use crate::engine::device::TrafficClass;
 use crate::engine::settings::Settings;
@@ -17,7 +19,9 @@ const HOUR_MIN: u32 = 60;
 type Hour = [Option<GroupNormals>; TrafficClass::COUNT];
 
 /// The groups of the running hour, and those of the next one on their way.
-#[derive(Debug, Default)]
+///
+/// They stand in the state: made anew after a restart, they would know what the devices have learnt since the hour began.
+#[derive(Clone, Debug, Default, Encode, Decode)]
 pub struct Groups {
     hour: u32,
     now: [GroupNormals; TrafficClass::COUNT],
@@ -35,7 +39,7 @@ impl Groups {
     pub fn turn(&mut self, minute: Minute, devices: &[Tracked], settings: &Settings) {
         let hour = minute.0 / HOUR_MIN;
         if hour != self.hour {
-            let follows = hour == self.hour + 1;
+            let follows = self.hour.checked_add(1) == Some(hour);
             let mut next = std::mem::take(&mut self.next);
             self.now = TrafficClass::ALL.map(|class| {
                 let ready = next[class.index()].take().filter(|_| follows);

@@ -6,7 +6,8 @@
 //!
 //! Layout 6: the byte 6, then records, each its length in bytes (4, little endian) and its content in bincode's standard
 //! configuration. The first is the head, the others are devices in any order, each with its index; a record with the highest index
-//! holds the sums of devices that are gone, if there were any.
+//! holds the sums of devices that are gone, if there were any, and one with the index below it what is normal for the groups of this
+//! hour.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +39,9 @@ const RECORD_MOST: usize = 256 << 20;
 
 /// The index of the record with the sums of devices that are gone.
 const GONE: u32 = u32::MAX;
+
+/// The index of the record with the groups of the hour.
+const GROUPS: u32 = u32::MAX - 1;
 
 /// Everything but the devices.
 #[derive(Debug, Encode, Decode)]
@@ -104,6 +108,10 @@ impl Engine {
         let Self { last_tick, closed_before, touched, .. } = *self;
         let events = self.events.clone();
         write_record(&mut bytes, |out| write(&Head { last_tick, closed_before, events, touched, devices }, out));
+        write_record(&mut bytes, |out| {
+            write(&GROUPS, out);
+            write(&self.groups, out);
+        });
         if self.gone != Gone::default() {
             write_record(&mut bytes, |out| {
                 write(&GONE, out);
@@ -178,9 +186,16 @@ impl Restoring {
             return whole(record);
         };
         let index: u32 = read(&mut record)?;
-        if index == GONE {
-            engine.gone = read(&mut record)?;
-            return whole(record);
+        match index {
+            GONE => {
+                engine.gone = read(&mut record)?;
+                return whole(record);
+            }
+            GROUPS => {
+                engine.groups = read(&mut record)?;
+                return whole(record);
+            }
+            _ => {}
         }
         let seen_through = read(&mut record)?;
         let found = Found {
@@ -364,6 +379,8 @@ mod tests {
             restored.restore(&in_order(&engine, version)).expect("readable");
             assert_eq!(seen(&restored), seen(&engine), "{version}");
             if version == VERSION_IN_ORDER {
+                // They had none of the hour: those are made with its next minute.
+                restored.groups = engine.groups.clone();
                 assert_eq!(restored.image(), engine.image());
             }
             let proved = restored.devices.iter().filter(|tracked| tracked.device.is_proved()).count();
