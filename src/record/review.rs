@@ -140,7 +140,7 @@ impl Page {
         let (devices, minutes, calls) = (review.devices.len(), review.impact_min, review.calls);
         self.line(&match self.tongue {
             Tongue::Ja => format!(
-                "{devices} 台、延べ {minutes} 分 (品質を確認する静観時間を含む)。電話 {} 件、うち応答 {} 件、連絡のついた機器 {} 台。\n",
+                "{devices} 台、延べ {minutes} 分 (品質を確認する静観時間を含む)。電話 {} 件、うち応答 {} 件、連絡のついた装置 {} 台。\n",
                 calls.made, calls.reached, calls.devices_reached
             ),
             Tongue::En => format!(
@@ -156,7 +156,7 @@ impl Page {
         }
         self.line("");
         self.columns(&[
-            ("機器", "device"),
+            ("装置", "device"),
             ("拠点", "branch"),
             ("分", "minutes"),
             ("再発", "relapses"),
@@ -193,7 +193,7 @@ impl Page {
         self.line(&line);
         if let Some(next) = next {
             let same = if cause.inseparable {
-                self.say("、同じ機器のため区別できません", ", cannot be told apart")
+                self.say("、同じ装置のため区別できません", ", cannot be told apart")
             } else {
                 ""
             };
@@ -205,7 +205,7 @@ impl Page {
                 (evidence.affected_without, evidence.affected_without + evidence.healthy_without);
             self.line(&match self.tongue {
                 Tongue::Ja => {
-                    format!("- 該当する機器の {with}/{of_with} 台、該当しない機器の {without}/{of_without} 台に影響")
+                    format!("- 該当する装置の {with}/{of_with} 台、該当しない装置の {without}/{of_without} 台に影響")
                 }
                 Tongue::En => {
                     format!("- affected: {with} of {of_with} devices with it, {without} of {of_without} without it")
@@ -292,14 +292,14 @@ impl Page {
     }
 
     fn left(&mut self, review: &Review) {
-        self.heading("例外として扱った機器", "Signed off without being done");
+        self.heading("例外として承認した装置", "Signed off without being done");
         for (device, exception) in &review.exceptions {
             let (kind, at) = (self.tongue.both(words::exception(exception.kind)), self.at(exception.at));
             let (by, evidence) = (cell(&exception.signed_by), cell(&exception.evidence));
             self.line(&format!("- {device}: {kind}, {by}, {at}: {evidence}"));
         }
         self.or_none(review.exceptions.is_empty());
-        self.heading("回避策が残っている機器", "Workarounds still on");
+        self.heading("回避策が残っている装置", "Workarounds still on");
         for (device, since) in &review.debts {
             let since = self.at(*since);
             self.line(&match self.tongue {

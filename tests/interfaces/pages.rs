@@ -81,7 +81,7 @@ async fn the_first_page_says_what_is_wrong() {
         "full: 65 min proved",
         "Impact began 22 Nov 2026 02:25",
         "As of 03:30:00",
-        "Suspended: data is missing",
+        "Suspended: without data",
     ] {
         assert!(words.contains(expected), "{expected:?} is not in {words}");
     }
@@ -121,7 +121,7 @@ async fn all_is_well_is_said_only_by_a_detector_that_sees() {
     silent.totals.reporting = 49;
     server.snapshot.store(Arc::new(silent));
     let page = seen(browse(server.address, "/", "en").await);
-    assert!(page.contains("Only 49 of 100 devices report. Silence is not health."), "{page}");
+    assert!(page.contains("Only 49 of 100 devices are reporting. The rest are unknown, not healthy."), "{page}");
     assert!(!page.contains("Nothing is wrong"), "{page}");
 
     server.snapshot.store(Arc::new(Snapshot { at: NOW.plus_ms(-600_000), ..healthy }));

@@ -65,7 +65,7 @@ async fn without_access_control_this_machine_is_answered_and_nobody_behind_a_pro
         assert_eq!(sent.status, 403, "{passed_on:?}");
     }
     let japanese = [HOST, HTML, ("Accept-Language", "ja"), ("Via", "x")];
-    assert!(ask(server.address, "GET", "/", &japanese).await.body.contains("この機器からのみ利用できます"));
+    assert!(ask(server.address, "GET", "/", &japanese).await.body.contains("このサーバーからのみ利用できます"));
     // nginx's default: no header, the upstream's name as Host, HTTP/1.0.
     let mut old = half_sent(server.address, "GET /api/v1/devices HTTP/1.0\r\nHost: 127.0.0.1:8080\r\n\r\n").await;
     let mut answer = String::new();

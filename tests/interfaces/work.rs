@@ -162,10 +162,10 @@ async fn the_page_of_an_incident_says_where_it_stands_and_what_is_left() {
         "Promised by 25 Nov 2026 03:25",
         "of 330 devices left",
         "communications lead \u{25a0} called, no answer yet nobody yet",
-        "commander \u{25cf} is there Sato",
+        "commander \u{25cf} joined Sato",
         "workaround claimed 20",
-        "claimed by a person, and not shown by telemetry",
-        "the fix is there, and the workaround is still on",
+        "claimed, not confirmed by telemetry",
+        "fix installed, workaround still on",
         "Version 2 \u{25cf} in force",
         "2026.11.23",
         "Sato Replaced on 23 Nov, order 4711",
@@ -311,7 +311,7 @@ async fn the_first_page_says_who_is_wanted() {
     let site = site().await;
     let page = SATO.read(&site, "/").await;
     assert!(page.contains("Open incidents INC-2026-0007 \u{25b2} fixing"), "{page}");
-    assert!(page.contains("Wanted communications lead (Ito, Mori"), "{page}");
+    assert!(page.contains("Needed communications lead (Ito, Mori"), "{page}");
     // The event of an incident is not told twice; one that is none is.
     assert!(page.contains("E-77aa0f10") && !page.contains("INC-0001 \u{25a0} declared Declaration clock"), "{page}");
     let list = SATO.read(&site, "/incidents").await;
@@ -352,7 +352,7 @@ async fn a_device_has_its_way_its_calls_and_its_distribution() {
     ] {
         assert!(page.contains(expected), "{expected:?} is not in {page}");
     }
-    assert!(SATO.read(&site, "/devices/B-0001").await.contains("never part of one on record"));
+    assert!(SATO.read(&site, "/devices/B-0001").await.contains("Incidents of this device None on record."));
     for missing in ["/devices/B-9999", "/devices/a%2Fb", "/devices/%00"] {
         assert_eq!(SATO.look(&site, missing).await.status, 404, "{missing}");
     }
@@ -373,12 +373,12 @@ async fn the_settings_are_read_without_their_secrets() {
 async fn a_channel_that_takes_nothing_is_told_where_people_look() {
     use fleetwatch::record::outbox::Outcome;
     let site = site().await;
-    assert!(YAGI.read(&site, "/settings").await.contains("No channel is configured: nobody is told of anything."));
+    assert!(YAGI.read(&site, "/settings").await.contains("No channel is configured: nobody is notified."));
     site.channels.note("mail", Some("noc@example.jp"), life::at(LATER), &Outcome::Sent { reference: None });
-    assert!(!YAGI.read(&site, "/").await.contains("Messages do not get through"));
+    assert!(!YAGI.read(&site, "/").await.contains("Messages are not getting through"));
     let refused = Outcome::Retry { error: "<b>connection refused</b>".into(), retry_at: life::at(LATER + 1) };
     site.channels.note("chat", None, life::at(LATER), &refused);
-    for (path, wanted) in [("/", "Messages do not get through chat"), ("/settings", " delivers ")] {
+    for (path, wanted) in [("/", "Messages are not getting through chat"), ("/settings", " delivers ")] {
         let page = YAGI.read(&site, path).await;
         assert!(page.contains(wanted) && page.contains("failing since"), "{path}: {page}");
         assert!(page.contains("&lt;b&gt;connection refused"), "as text: {page}");
@@ -408,7 +408,7 @@ async fn a_quiet_fleet_with_devices_that_are_not_done_is_not_called_well() {
     };
     let page = words(&look("en").await);
     assert!(page.contains("Major incident INC-2026-0007: fixing Since"), "{page}");
-    assert!(page.contains("230 of 330 devices are neither done nor signed off. The quality is back for now"), "{page}");
+    assert!(page.contains("230 of 330 devices are neither done nor signed off. Quality is back for now"), "{page}");
     assert!(!page.contains("Nothing is wrong"), "{page}");
     let japanese = look("ja").await;
     assert!(japanese.contains("障害は終わっていません") && !japanese.contains("異常はありません"), "{japanese}");
@@ -465,7 +465,7 @@ async fn an_incident_that_is_over_offers_nothing() {
     let page = SATO.read(&site, "/incidents/INC-2026-0008").await;
     assert!(page.contains("of 334 devices left") && page.contains("INC-2026-0007"), "{page}");
     let gone = SATO.look(&site, &path("")).await;
-    assert!(words(&gone.body).contains("It is part of INC-2026-0008"), "{}", words(&gone.body));
+    assert!(words(&gone.body).contains("Merged into INC-2026-0008"), "{}", words(&gone.body));
     for offer in ["method=\"post\"", "/do/"] {
         let found = gone.body.find(offer).map(|at| gone.body[at..].chars().take(200).collect::<String>());
         assert_eq!(found, None, "nothing can be done to it");

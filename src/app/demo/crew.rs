@@ -256,7 +256,7 @@ fn answer(case: &Case, now: Timestamp) -> Vec<Act> {
         acts.push(wish(person, Command::Acknowledge { seat: seat.clone() }));
         acts.push(wish(person, Command::Join));
         let late = if post.step.unwrap_or(0) > 0 { ", as the one called before does not answer" } else { "" };
-        acts.push(tell("muster", format!("{person} answers as {}{late}", seat.to_string().replace('_', " "))));
+        acts.push(tell("muster", format!("{person} acknowledges as {}{late}", seat.to_string().replace('_', " "))));
     }
     acts
 }

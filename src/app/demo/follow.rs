@@ -124,7 +124,7 @@ fn moved(case: &Case, state: State, counts: Counts) -> String {
         State::Mustered => "every role that was called has somebody".to_owned(),
         State::WorkaroundAvailable => "support may talk customers through the agreed workaround".to_owned(),
         State::PendingPermanentFix => "the quality is back by workarounds alone, so nothing is over".to_owned(),
-        State::Fixing => "the permanent fix can be had".to_owned(),
+        State::Fixing => "the permanent fix is available".to_owned(),
         State::Resolved => {
             format!("{} of {} devices are done or signed off, and quiet", counts.settled, case.ladder.len())
         }

@@ -73,50 +73,48 @@ fn headline(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
         }
         (NoticeKind::Page, Action::Paged { seat, .. }) => {
             let role = role(seat.role);
-            both(format!("{} として参集してください", role.ja), format!("you are wanted as {}", role.en))
+            both(format!("{} として参集してください", role.ja), format!("you are needed as {}", role.en))
         }
         (NoticeKind::PageUnanswered, Action::Paged { seat, .. }) => {
             let role = role(seat.role);
-            both(format!("{} に誰も応答していません", role.ja), format!("nobody has answered as {}", role.en))
+            both(format!("{} に誰も応答していません", role.ja), format!("no {} has answered", role.en))
         }
         (NoticeKind::Moved, Action::Moved { to, .. }) => {
             let state = state(*to);
             both(format!("状態: {}", state.ja), format!("now {}", state.en))
         }
-        (NoticeKind::CauseChanged, _) => {
-            both("訂正: 疑わしい原因が変わりました", "correction: another cause is suspected")
-        }
+        (NoticeKind::CauseChanged, _) => both("訂正: 原因の候補が変わりました", "correction: the suspect has changed"),
         (NoticeKind::Growing, Action::Joined { devices }) => {
             both(format!("{} 台が加わりました", devices.len()), format!("{} more devices", devices.len()))
         }
-        (NoticeKind::Word, _) => both(format!("{} より", event.by), format!("word from {}", event.by)),
+        (NoticeKind::Word, _) => both(format!("{} より", event.by), format!("message from {}", event.by)),
         (NoticeKind::Nag, Action::Nagged { silent_s }) => {
             let minutes = silent_s / 60;
-            both(format!("{minutes} 分間、続報がありません"), format!("nothing was said for {minutes} minutes"))
+            both(format!("{minutes} 分間、続報がありません"), format!("no update for {minutes} minutes"))
         }
         (NoticeKind::AgreementWanted, _) => {
-            both("対策の承認をお願いします", "a countermeasure waits for development's word")
+            both("対策への合意をお願いします", "a countermeasure awaits development's agreement")
         }
-        (NoticeKind::Script, _) => both("回避策の手順が承認されました", "the workaround is agreed: here is the script"),
-        (NoticeKind::ScriptChanged, _) => both("訂正: 手順が変わりました", "correction: the script has changed"),
+        (NoticeKind::Script, _) => both("回避策の案内文が合意されました", "workaround agreed: the script"),
+        (NoticeKind::ScriptChanged, _) => both("訂正: 案内文が変わりました", "correction: the script has changed"),
         (NoticeKind::FixReleased, Action::FixReleased { name }) => {
-            both(format!("恒久対策 {name} が利用できます"), format!("the permanent fix {name} can be installed"))
+            both(format!("恒久対策 {name} が利用できます"), format!("the permanent fix {name} is available"))
         }
         (NoticeKind::PromiseMissed, _) => {
-            both("約束の期限に間に合わない見込みです", "the promise will be missed as things go")
+            both("約束の期限に間に合わない見込みです", "the promise is forecast to be missed")
         }
-        (NoticeKind::PromiseMet, _) => both("約束の期限に間に合う見込みに戻りました", "the promise will be met again"),
+        (NoticeKind::PromiseMet, _) => {
+            both("約束の期限に間に合う見込みに戻りました", "the promise is forecast to be met again")
+        }
         (NoticeKind::Reopened, _) => both("再発: 対応を再開します", "reopened: devices are affected again"),
         (NoticeKind::HandedOver, Action::HandedOver { seat, to, .. }) => {
             let role = role(seat.role);
-            both(format!("{} を {to} に引き継ぎ", role.ja), format!("{to} is {} from here on", role.en))
+            both(format!("{} を {to} に引き継ぎ", role.ja), format!("{to} has taken over as {}", role.en))
         }
-        (NoticeKind::Promoted, _) => both("全体の障害に格上げ", "raised: it concerns the whole fleet"),
-        (NoticeKind::Demoted, _) => {
-            both("訂正: 重大障害ではありませんでした", "correction: this was no major incident")
-        }
+        (NoticeKind::Promoted, _) => both("全体の障害に格上げ", "raised to the whole fleet"),
+        (NoticeKind::Demoted, _) => both("訂正: 重大障害ではありませんでした", "correction: not a major incident"),
         (NoticeKind::Merged, Action::Merged { into, .. }) => {
-            both(format!("{into} に統合"), format!("is part of {into}"))
+            both(format!("{into} に統合"), format!("merged into {into}"))
         }
         (NoticeKind::SplitOff, Action::SplitOff { number, .. }) => {
             both(format!("{number} を分離"), format!("{number} was split off"))
@@ -136,13 +134,13 @@ fn detail(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
         (NoticeKind::Page, _) => both(
             format!("ページを開いて「{}」を押してください。応答がなければ次の担当者を呼び出します。", words::ANSWER.0),
             format!(
-                "Open the page and press \"{}\"; without an answer the next one on the rota is called.",
+                "Open the page and press \"{}\"; without an answer the next person on the rota is called.",
                 words::ANSWER.1
             ),
         ),
         (NoticeKind::Nag, _) => both(
             "分かっていることを一言で構いません。関係者に伝えてください。",
-            "Tell the staff what is known, in one sentence if need be.",
+            "Tell the staff what is known; one sentence is enough.",
         ),
         (NoticeKind::Word, Action::Noted { text, .. }) => both(quoted(text), quoted(text)),
         (NoticeKind::Script | NoticeKind::ScriptChanged, Action::CountermeasureAgreed { version }) => {
@@ -168,8 +166,8 @@ fn detail(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
                     )
                 }
                 None => both(
-                    format!("第 {version} 版では回避策はありません。以前の手順は使わないでください。"),
-                    format!("Version {version} has no workaround: do not use the earlier script."),
+                    format!("第 {version} 版では回避策はありません。以前の案内文は使わないでください。"),
+                    format!("Version {version} has no workaround: stop using the earlier script."),
                 ),
             }
         }
@@ -180,11 +178,11 @@ fn detail(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
         | (NoticeKind::SplitOff, Action::SplitOff { reason, .. }) => both(quoted(reason), quoted(reason)),
         (NoticeKind::Moved, Action::Moved { to: State::PendingPermanentFix, .. }) => both(
             "回避策で品質は戻りましたが、恒久対策まで終わりではありません。",
-            "The quality is back by workarounds. It is not over before the permanent fix.",
+            "Workarounds have restored quality. The incident stays open until the permanent fix.",
         ),
         (NoticeKind::Declared | NoticeKind::Isolated, Action::Opened(opening)) if opening.follows.is_some() => {
             let earlier = opening.follows.clone().unwrap_or_default();
-            both(format!("以前の障害 {earlier} に続くものです。"), format!("It follows {earlier}."))
+            both(format!("以前の障害 {earlier} に続くものです。"), format!("Follows {earlier}."))
         }
         _ => Bilingual::default(),
     }
@@ -205,7 +203,7 @@ fn facts(case: &Case) -> Bilingual {
         None => ("特定されていません".to_owned(), "none named".to_owned()),
     };
     both(
-        format!("影響: {devices} 台 (完了 {settled} 台)、宣言時点で連続 {minutes} 分\n疑い: {ja}"),
+        format!("影響: {devices} 台 (完了 {settled} 台)、宣言時点で継続 {minutes} 分\n原因の候補: {ja}"),
         format!(
             "Affected: {devices} devices, {settled} done; {minutes} minutes without a break when it was declared\nSuspect: {en}"
         ),

@@ -72,25 +72,25 @@ fn english(action: &Action, at: Instants<'_>) -> String {
             format!("{} corrected to {}", (text.milestone)(*milestone), at(*instant))
         }
         Action::Paged { seat, people, exhausted, .. } => {
-            let again = if *exhausted { ", once more: nobody of the whole rota had answered" } else { "" };
+            let again = if *exhausted { ", again: nobody on the rota had answered" } else { "" };
             format!("Called as {}: {}{again}", of(seat), people.join(", "))
         }
-        Action::Acknowledged { seat, person } => format!("{person} answers as {}", of(seat)),
-        Action::Present { person } => format!("{person} is there"),
+        Action::Acknowledged { seat, person } => format!("{person} acknowledged as {}", of(seat)),
+        Action::Present { person } => format!("{person} joined"),
         Action::HandedOver { seat, from: Some(from), to, .. } => format!("{}: {from} hands over to {to}", of(seat)),
-        Action::HandedOver { seat, to, .. } => format!("{to} is {}", of(seat)),
-        Action::Noted { told: true, .. } => "Word to the staff".to_owned(),
+        Action::HandedOver { seat, to, .. } => format!("{to} took over as {}", of(seat)),
+        Action::Noted { told: true, .. } => "Message to staff".to_owned(),
         Action::Noted { .. } => "Note".to_owned(),
-        Action::Nagged { silent_s } => format!("Reminder: nothing was said to the staff for {} min", silent_s / 60),
+        Action::Nagged { silent_s } => format!("Reminder: no update to staff for {} min", silent_s / 60),
         Action::CountermeasureRegistered(new) => format!("Countermeasure version {} registered", new.version),
         Action::CountermeasureAgreed { version } => format!("Development agreed to version {version}"),
         Action::ScriptAcknowledged { version, person } => format!("{person} has read version {version} of the script"),
-        Action::FixReleased { name } => format!("The fix can be had: {name}"),
+        Action::FixReleased { name } => format!("Fix available: {name}"),
         Action::Called { device, call } => format!("Call about {device}: {}", (text.outcome)(call.outcome)),
         Action::Claimed { devices, claim } => format!("Claimed for {}: {}", count(devices.len()), (text.claim)(*claim)),
         Action::Proved { devices, proof } => format!("Verified on {}: {}", count(devices.len()), (text.proof)(*proof)),
         Action::Disproved { devices, proof } => {
-            format!("No longer so on {}: {}", count(devices.len()), (text.proof)(*proof))
+            format!("No longer verified on {}: {}", count(devices.len()), (text.proof)(*proof))
         }
         Action::WorkaroundSeen { devices, active } => {
             format!("Seen on {}: a workaround is {}", count(devices.len()), if *active { "on" } else { "off" })
@@ -98,23 +98,23 @@ fn english(action: &Action, at: Instants<'_>) -> String {
         Action::Excepted { device, exception } => format!("{device} signed off: {}", (text.exception)(exception.kind)),
         Action::ExceptionLifted { device, .. } => format!("{device} is no longer signed off"),
         Action::PromiseForecast { missed: true, promised_at, .. } => {
-            format!("The promise of {} will be missed", at(*promised_at))
+            format!("The promise of {} is forecast to be missed", at(*promised_at))
         }
         Action::PromiseForecast { promised_at, .. } => {
-            format!("The promise of {} will be kept after all", at(*promised_at))
+            format!("The promise of {} is forecast to be kept", at(*promised_at))
         }
-        Action::Demoted { .. } => "Taken back: no major incident".to_owned(),
-        Action::Promoted { .. } => "Made an incident of the whole fleet".to_owned(),
-        Action::Merged { into, .. } => format!("Became part of {into}"),
+        Action::Demoted { .. } => "Withdrawn: not a major incident".to_owned(),
+        Action::Promoted { .. } => "Raised to the whole fleet".to_owned(),
+        Action::Merged { into, .. } => format!("Merged into {into}"),
         Action::Absorbed { number, devices, .. } => {
             format!("{} taken over from {}", count(devices.len()), number.as_deref().unwrap_or("another incident"))
         }
         Action::SplitOff { number, devices, .. } => format!("{} became {number}", count(devices.len())),
-        Action::ReviewFiled { .. } => "The review was filed".to_owned(),
+        Action::ReviewFiled { .. } => "Review filed".to_owned(),
         Action::ReviewNagged { due_at } => format!("Reminder: the review was due by {}", at(*due_at)),
         Action::Closed { .. } => "Closed".to_owned(),
-        Action::Reopened { devices } => format!("Opened again by {}", count(devices.len())),
-        Action::Followed { number } => format!("{number} followed"),
+        Action::Reopened { devices } => format!("Reopened by {}", count(devices.len())),
+        Action::Followed { number } => format!("Followed by {number}"),
     }
 }
 

@@ -164,7 +164,7 @@ pub(super) static EN: Text = Text {
 
     all_well: "Nothing is wrong",
     all_well_detail: "No device group is degraded long enough to be warned of.",
-    not_over: "The quality is back for now, and the incident is not over.",
+    not_over: "Quality is back for now; the incident is not over.",
     headline: |what, name, state| {
         if state.is_empty() { format!("{what} {name}") } else { format!("{what} {name}: {state}") }
     },
@@ -180,9 +180,9 @@ pub(super) static EN: Text = Text {
     starting_detail: "No minute has been judged yet.",
     stale_detail: |age| format!("The figures below are {age} old. What has happened since then is not known."),
     silent_detail: |reporting, expected| {
-        format!("Only {reporting} of {expected} devices report. Silence is not health.")
+        format!("Only {reporting} of {expected} devices are reporting. The rest are unknown, not healthy.")
     },
-    not_ready_detail: "A part of the detector does not work:",
+    not_ready_detail: "Part of the detector is not working:",
 
     fleet: "Fleet",
     reporting: "Reporting",
@@ -202,7 +202,7 @@ pub(super) static EN: Text = Text {
     clock_of: |streak, hold| format!("{streak} of {hold} proved"),
     clock_full: |streak| format!("full: {streak} proved"),
     due: |at, left| format!("Becomes a major incident at {at} (in {left}) if nothing changes."),
-    suspended: "Suspended: data is missing, so that the degradation can neither be proved nor ruled out.",
+    suspended: "Suspended: without data, degradation can be neither proved nor ruled out.",
     incident: "Incident",
     state: "State",
     scope: "Scope",
@@ -211,7 +211,7 @@ pub(super) static EN: Text = Text {
     impact_start: "Impact began",
     declared_at: "Declared",
     recovered_at: "Quality back",
-    resolved_at: "Watch ended",
+    resolved_at: "Resolved",
     not_yet: "not yet",
     duration: "Proved degradation",
     evidence: "Evidence",
@@ -234,7 +234,7 @@ pub(super) static EN: Text = Text {
     change_left: |n| format!("{} left", (EN.devices_count)(n)),
     change_cause: "The suspect changed",
     change_recovered: "The quality is back",
-    change_resolved: "The watch ended",
+    change_resolved: "Resolved",
     show_devices: "Show the devices",
     not_recorded: "The record of this event is still being written; what is shown is as of the last tick.",
     record_unreadable: "The incident record cannot be read at the moment.",
@@ -298,9 +298,9 @@ pub(super) static EN: Text = Text {
     hours: |h, m| format!("{h} h {m:02} min"),
     seconds: |s| format!("{s} s"),
     not_found: "Not found",
-    not_found_detail: "There is nothing here. The number may be mistyped, or the event was never recorded.",
-    bad_request: "The address cannot be understood",
-    back: "Back to the state of the fleet",
+    not_found_detail: "Nothing here. The number may be mistyped, or the event was never recorded.",
+    bad_request: "The address is not valid",
+    back: "Back to the overview",
 };
 
 pub(super) static JA: Text = Text {

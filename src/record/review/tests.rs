@@ -83,7 +83,7 @@ fn the_draft_tells_what_the_record_says_in_both_languages() {
         "- affected: 30 of 32 devices with it, 1 of 61 without it",
         "- 2026-11-22 09:05 commander: nobody answered in time (the whole rota)",
         "- promise: due 2026-11-25 09:00, came not yet (2 devices left)",
-        "- 2026-11-22 09:07 → staff: word: two lines \\<b\\>",
+        "- 2026-11-22 09:07 → staff: message: two lines \\<b\\>",
         "- 2026-11-22 09:09 - 2026-11-22 09:19 ito: 2 devices: workaround verified",
         "- B-0000: refused, ito, 2026-11-22 09:03: \\# says no \\| twice",
         "| a\\|b | 3 | 1 | 13323 |",
@@ -93,7 +93,7 @@ fn the_draft_tells_what_the_record_says_in_both_languages() {
     for line in [
         "# INC-2026-0007: 振り返り (下書き)",
         "| 検知 | 2026-11-22 08:14 | 15 分 | - |",
-        "- 該当する機器の 30/32 台、該当しない機器の 1/61 台に影響",
+        "- 該当する装置の 30/32 台、該当しない装置の 1/61 台に影響",
         "- 約束: 期限 2026-11-25 09:00、実際 未 (残り 2 台)",
         "- B-0000: 顧客が拒否, ito, 2026-11-22 09:03: \\# says no \\| twice",
     ] {

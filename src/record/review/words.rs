@@ -92,10 +92,10 @@ pub const fn role(role: Role) -> Names {
 }
 
 /// The button with which somebody answers for a role; messages name it, too.
-pub const ANSWER: Names = ("担当する", "I answer for it");
+pub const ANSWER: Names = ("担当する", "Take this role");
 
 /// The button with which somebody says to have read a script.
-pub const READ: Names = ("案内文を確認した", "I have read it");
+pub const READ: Names = ("案内文を確認した", "Confirm reading");
 
 /// An instant of an incident.
 pub const fn milestone(milestone: Milestone) -> Names {
@@ -173,10 +173,10 @@ pub fn notice(kind: NoticeKind) -> Pair {
         NoticeKind::PageUnanswered => pair("誰も応答していません", "nobody answered"),
         NoticeKind::Moved => pair("状態の変化", "state changed"),
         NoticeKind::CauseChanged => pair("訂正: 原因の変更", "correction: another cause"),
-        NoticeKind::Growing => pair("機器の追加", "more devices"),
-        NoticeKind::Word => pair("続報", "word"),
-        NoticeKind::Nag => pair("続報の催促", "reminder to say something"),
-        NoticeKind::AgreementWanted => pair("対策の承認依頼", "agreement wanted"),
+        NoticeKind::Growing => pair("装置の追加", "more devices"),
+        NoticeKind::Word => pair("続報", "message"),
+        NoticeKind::Nag => pair("続報の催促", "update overdue"),
+        NoticeKind::AgreementWanted => pair("対策の合意依頼", "agreement requested"),
         NoticeKind::Script => pair("手順", "script"),
         NoticeKind::ScriptChanged => pair("訂正: 手順の変更", "correction: the script has changed"),
         NoticeKind::FixReleased => pair("恒久対策の提供開始", "fix released"),
@@ -207,17 +207,17 @@ fn people(action: &Action) -> Option<Pair> {
         }
         Action::Acknowledged { seat, person } => {
             let person = cell(person);
-            pair(format!("{person} が {seat} として応答"), format!("{person} answers as {seat}"))
+            pair(format!("{person} が {seat} として応答"), format!("{person} acknowledged as {seat}"))
         }
-        Action::Present { person } => pair(format!("{} が参加", cell(person)), format!("{} is there", cell(person))),
+        Action::Present { person } => pair(format!("{} が参加", cell(person)), format!("{} joined", cell(person))),
         Action::HandedOver { seat, to, reason, .. } => {
             let (to, reason) = (cell(to), cell(reason));
-            pair(format!("{seat} を {to} に引き継ぎ: {reason}"), format!("{to} is {seat} from here on: {reason}"))
+            pair(format!("{seat} を {to} に引き継ぎ: {reason}"), format!("{seat} handed over to {to}: {reason}"))
         }
         Action::Noted { text, .. } => pair(cell(text), cell(text)),
         Action::Nagged { silent_s } => {
             let minutes = silent_s / 60;
-            pair(format!("{minutes} 分間続報なし"), format!("nothing was said for {minutes} min"))
+            pair(format!("{minutes} 分間続報なし"), format!("no update for {minutes} min"))
         }
         _ => return None,
     })
@@ -235,7 +235,7 @@ fn remedy(action: &Action) -> Option<Pair> {
             )
         }
         Action::CountermeasureAgreed { version } => {
-            pair(format!("対策 第 {version} 版を承認"), format!("countermeasure, version {version}, agreed"))
+            pair(format!("対策 第 {version} 版に合意"), format!("countermeasure, version {version}, agreed"))
         }
         Action::ScriptAcknowledged { version, person } => {
             let person = cell(person);
@@ -306,14 +306,14 @@ fn course(action: &Action) -> Pair {
             pair(format!("重大障害を宣言 ({devices} 台)"), format!("major incident declared, {devices} devices"))
         }
         Action::Attached { event_id, .. } => {
-            pair(format!("{event_id} も同じ障害と判明"), format!("{event_id} proved to be the same"))
+            pair(format!("{event_id} も同じ障害と判明"), format!("{event_id} joined: same incident"))
         }
         Action::CauseChanged { cause } => match cause {
             Some(cause) => {
                 let suspect = format!("{} {}", cause.suspect.kind, cell(&cause.suspect.value));
-                pair(format!("疑わしい原因: {suspect}"), format!("suspect: {suspect}"))
+                pair(format!("原因の候補: {suspect}"), format!("suspect: {suspect}"))
             }
-            None => pair("疑わしい原因なし", "no suspect any more"),
+            None => pair("原因の候補なし", "no suspect"),
         },
         Action::Moved { to, .. } => {
             let (ja, en) = state(*to);

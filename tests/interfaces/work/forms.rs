@@ -28,15 +28,15 @@ async fn done(site: &Site, who: &Person, act: &str, fields: &[(&str, &str)]) {
 async fn what_is_typed_is_done_in_the_name_of_who_typed_it() {
     let site = site().await;
     for (who, act, fields, told) in [
-        (NODA, "acknowledge", &[("seat", "communications_lead")][..], "Noda answers as communications lead"),
-        (NODA, "join", &[], "Noda is there"),
+        (NODA, "acknowledge", &[("seat", "communications_lead")][..], "Noda acknowledged as communications lead"),
+        (NODA, "join", &[], "Noda joined"),
         (
             SATO,
             "hand_over",
             &[("seat", "commander"), ("to", "Takahashi"), ("reason", "night")],
             "commander: Sato hands over to Takahashi Sato night",
         ),
-        (SATO, "note", &[("text", "All is <well>"), ("tell", "yes")], "Word to the staff Sato All is &lt;well&gt;"),
+        (SATO, "note", &[("text", "All is <well>"), ("tell", "yes")], "Message to staff Sato All is &lt;well&gt;"),
         (NODA, "note", &[("text", "for later"), ("tell", "no")], "Note Noda for later"),
         (
             SATO,
@@ -95,7 +95,7 @@ async fn done_elsewhere(site: &Site) {
     let demoted = SATO.send(site, "/incidents/INC-2026-0102/do/demote", &[("reason", "a test")]).await;
     assert_eq!(demoted.status, 303);
     let page = SATO.read(site, "/incidents/INC-2026-0102").await;
-    assert!(page.contains("It was no major incident: a test") && !page.contains("Sign off a device"), "{page}");
+    assert!(page.contains("Not a major incident: a test") && !page.contains("Sign off a device"), "{page}");
     let merged = SATO.send(site, "/incidents/INC-2026-0008/do/merge", &[("into", NUMBER), ("reason", "same")]).await;
     assert_eq!((merged.status, merged.header("location")), (303, &*path("")));
     let gone = SATO.read(site, "/incidents/INC-2026-0007").await;
@@ -108,7 +108,7 @@ async fn done_elsewhere(site: &Site) {
 type RefusedAct = (Person, &'static str, &'static [(&'static str, &'static str)], u16, &'static str, &'static str);
 
 const REFUSED: &[RefusedAct] = &[
-    (NODA, "acknowledge", &[("seat", "king")], 422, "seat", "Choose a role of the list."),
+    (NODA, "acknowledge", &[("seat", "king")], 422, "seat", "Choose a role from the list."),
     (
         SATO,
         "hand_over",
@@ -125,7 +125,7 @@ const REFUSED: &[RefusedAct] = &[
         &[("milestone", "fix_available"), ("instant", "soon"), ("reason", "typed reason")],
         422,
         "instant",
-        "This is no time.",
+        "Not a valid time.",
     ),
     (
         SATO,
@@ -151,7 +151,7 @@ const REFUSED: &[RefusedAct] = &[
         &[("fix_kind", "update"), ("fix_value", "9"), ("fix_due", "18:00")],
         422,
         "fix_due",
-        "Write date and time",
+        "Enter date and time",
     ),
     (TANAKA, "agree", &[("version", "1")], 422, "", "Version 1 was replaced by version 2."),
     (TANAKA, "agree", &[("version", "2")], 422, "", "Version 2 is agreed already."),
@@ -183,7 +183,7 @@ async fn what_is_refused_is_shown_again_as_it_was_typed_with_the_fault() {
         let seen = words(&answer.body);
         assert_eq!(answer.status, status, "{act} {fields:?}: {seen}");
         assert_well_formed(&answer.body);
-        assert!(seen.contains("It was not done") && seen.contains(fault), "{act}: {fault:?} is not in {seen}");
+        assert!(seen.contains("Not carried out") && seen.contains(fault), "{act}: {fault:?} is not in {seen}");
         assert_eq!(last(&site), before, "{act}: nothing has changed");
         if !field.is_empty() {
             assert!(answer.body.contains(&format!("href=\"#f-{field}\"")), "{act} leads to {field}");
@@ -245,7 +245,7 @@ async fn a_form_of_a_foreign_page_or_without_its_token_is_refused() {
     // An incident is not declared again, and what is none takes no other act.
     assert_eq!(SATO.look(&site, &path("/do/declare")).await.status, 404);
     assert_eq!(SATO.look(&site, "/incidents/E-77aa0f10/do/note").await.status, 404);
-    assert!(SATO.read(&site, "/incidents/E-77aa0f10").await.contains("Declare it now"));
+    assert!(SATO.read(&site, "/incidents/E-77aa0f10").await.contains("Declare now"));
     site.server.stop().await;
 }
 

@@ -23,8 +23,8 @@ async fn a_serial_a_customer_or_a_number_tells_whether_it_is_affected() {
         ("0120%20000660", "B-0660"),
         ("Customer%20660", "B-0660"),
         ("B-0001", "\u{25cf} Not affected The device is part of no open incident"),
-        ("B-0097", "\u{25c7} Cannot be said"),
-        ("B-0999", "\u{25cf} Was affected, is done"),
+        ("B-0097", "\u{25c7} Unknown"),
+        ("B-0999", "\u{25cf} Was affected; done"),
         ("B-7777", "Nothing is known of B-7777 No device has this serial"),
         ("B-00", "20 devices match. Choose one."),
     ] {
@@ -42,8 +42,8 @@ async fn what_to_do_follows_from_the_step() {
     for (q, expected) in [
         // Verified, and the fix can be had; claimed and not seen; debt; wants to hear.
         ("B-0441", "The fix is installed, but the workaround is still on."),
-        ("B-0006", "Everything is done on this device. The customer wanted to hear of it"),
-        ("B-0990", "The permanent fix 2026.11.23 can be had."),
+        ("B-0006", "This device is done. The customer asked to be informed"),
+        ("B-0990", "The permanent fix 2026.11.23 is available."),
         ("B-0100", "There is no agreed workaround yet. Apologise"),
     ] {
         let page = look(&site, q).await;
@@ -62,10 +62,7 @@ async fn what_to_do_follows_from_the_step() {
     assert!(page.contains("the device does not show it. Go through the script again"), "{page}");
     site.desk.happen(NUMBER, TELEMETRY, Action::Proved { devices: vec![sample::id(3)], proof: Proof::Workaround });
     let page = look(&site, "B-0003").await;
-    assert!(
-        page.contains("Workaround is ON") && page.contains("It is not over: the permanent fix will come."),
-        "{page}"
-    );
+    assert!(page.contains("Workaround is ON") && page.contains("The permanent fix is still to come"), "{page}");
     site.server.stop().await;
 }
 
@@ -98,7 +95,7 @@ async fn one_tap_records_the_call_and_a_second_tap_does_not() {
     let twice = ENDO.send(&site, "/support/call", &call("0", "reached")).await;
     assert_eq!(twice.status, 422);
     let seen = words(&twice.body);
-    assert!(seen.contains("Meanwhile another call about this device was recorded."), "{seen}");
+    assert!(seen.contains("Another call about this device was recorded meanwhile."), "{seen}");
     assert!(
         twice.body.contains("value=\"after 5\"") && twice.body.contains("value=\"mail\" checked"),
         "what was typed is kept"
@@ -167,13 +164,13 @@ async fn a_new_script_is_told_to_whoever_has_not_read_it() {
 async fn the_queue_says_whom_to_call_and_why() {
     let site = site().await;
     let page = ENDO.read(&site, "/support").await;
-    assert!(page.contains("Whom to call INC-2026-0007"), "{page}");
-    assert!(page.contains("B-0006 Customers to tell C-00006 branch-06"), "{page}");
-    let waiting = page.find("Customers to tell").unwrap();
+    assert!(page.contains("Customers to call INC-2026-0007"), "{page}");
+    assert!(page.contains("B-0006 Customers to inform C-00006 branch-06"), "{page}");
+    let waiting = page.find("Customers to inform").unwrap();
     assert!(page.find("not reached yet").is_none_or(|at| at > waiting), "those that are owed a word come first");
     // No workaround, no fix: nobody is called for nothing.
     let quiet = site_of(vec![life::mustered(NUMBER, &[3, 6, 9])], 30).await;
-    assert!(ENDO.read(&quiet, "/support").await.contains("Nobody is waiting for a call."));
+    assert!(ENDO.read(&quiet, "/support").await.contains("No customer is waiting for a call."));
     quiet.server.stop().await;
     site.server.stop().await;
 }
@@ -190,7 +187,7 @@ async fn whom_the_queue_lists_the_own_page_does_not_send_away() {
         .collect();
     for device in &devices {
         let page = look(&site, device).await;
-        for nothing in ["nothing has to be done", "Nothing has to be done", "the permanent fix will come"] {
+        for nothing in ["nothing to do", "Nothing to do", "The permanent fix is still to come"] {
             assert!(!page.contains(nothing), "{device} is in the queue: {page}");
         }
         listed += 1;
