@@ -34,9 +34,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::binomial::proves_above;
 use super::effect::{Cause, Change, ChangeKind, Scope, Severity, Suspect};
 use super::label;
+use super::suspect::exceeds_chance;
 use super::time::Timestamp;
 
 pub use decision::{
@@ -47,13 +47,6 @@ pub use ring::{Ring, control_ring};
 
 /// An event that has said nothing for so long names nothing any more, in ms: it has ended without a word.
 const FORGET_MS: i64 = 24 * 3_600_000;
-
-/// Share of a fleet that is degraded at any time for reasons of its own: 0.5 to 0.9 % of 1,000 simulated devices after two days of
-/// history, and with room for a fleet that is noisier.
-const BY_CHANCE: f64 = 0.01;
-
-/// How sure a warning has to be that its devices are more than that.
-const CHANCE_ALPHA: f64 = 0.001;
 
 /// Who may release an update that the detector has stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -451,10 +444,7 @@ impl Gates {
 /// Whether more of the devices with the suspect are affected than are by chance. A cause of a recording without counts is taken at
 /// its word.
 fn is_no_chance(cause: &Cause) -> bool {
-    cause.evidence.is_none_or(|counts| {
-        let devices = counts.affected_with.saturating_add(counts.healthy_with);
-        proves_above(devices, counts.affected_with, BY_CHANCE, CHANCE_ALPHA)
-    })
+    cause.evidence.is_none_or(|counts| exceeds_chance(counts.affected_with, counts.healthy_with, 0.0))
 }
 
 /// The update that a suspect names: itself, or the first part of a pair. A value that does not have as many parts as its kind

@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 
+use super::binomial::proves_above;
 use super::device::Label;
 use super::effect::{Cause, CauseEvidence, RunnerUp, Suspect};
 use super::time::Minute;
@@ -59,6 +60,11 @@ const VETO_MIN: i64 = 5;
 /// Devices with the cause must be affected at this many times the rate of those without, and so many without make a rate.
 const LEAST_RELATIVE_RISK: f64 = 2.0;
 const LEAST_CONTROLS: f64 = 3.0;
+/// Share of a fleet that is degraded at any time for reasons of its own: 0.5 to 0.9 % of 1,000 simulated devices after two days of
+/// history, and with room for a fleet that is noisier.
+const BY_CHANCE: f64 = 0.01;
+/// How sure it has to be that more devices are affected than that.
+const CHANCE_ALPHA: f64 = 0.001;
 /// Part of the known devices that must be affected for the whole fleet to be a candidate.
 const FLEET_SHARE: f64 = 0.25;
 
@@ -182,6 +188,11 @@ impl Candidate {
         self.log_likelihood >= NAMED
     }
 
+    /// Whether it explains more than chance does, where devices take it one after the other; `usual` as in [`exceeds_chance`].
+    pub fn exceeds_chance(&self, usual: f64) -> bool {
+        !self.key.kind.is_rolled_out() || exceeds_chance(self.affected_with, self.healthy_with, usual)
+    }
+
     /// The suspect as people read it.
     pub fn suspect(&self) -> Suspect {
         Suspect { kind: self.key.kind.as_str().to_owned(), value: self.key.value.to_string() }
@@ -201,6 +212,13 @@ impl Candidate {
     pub fn covers_the_same(&self, other: &Self) -> bool {
         self.devices == other.devices
     }
+}
+
+/// Whether more of the devices with a suspect are affected than are by chance; `usual` is the share that usually is. Who is affected
+/// now fell ill a short while ago, whatever it was, so in a night in which everybody takes an update some always fell ill after
+/// it: timing alone accuses every update of a large fleet.
+pub fn exceeds_chance(affected: u32, healthy: u32, usual: f64) -> bool {
+    proves_above(affected.saturating_add(healthy), affected, usual.max(BY_CHANCE), CHANCE_ALPHA)
 }
 
 /// What the devices with one attribute look like.

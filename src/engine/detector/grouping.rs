@@ -38,7 +38,8 @@ impl Events {
     }
 
     fn update_cause(&mut self, number: u32, ranked: &[Candidate], round: &mut Round<'_>) {
-        let Some(best) = ranked.first().filter(|best| best.is_named()) else { return };
+        let named = |best: &&Candidate| best.is_named() && best.exceeds_chance(0.0);
+        let Some(best) = ranked.first().filter(named) else { return };
         let taken = self.open.iter().any(|other| other.number != number && other.key.as_ref() == Some(&best.key));
         let Some(event) = self.group(number) else { return };
         let current = ranked.iter().find(|candidate| Some(&candidate.key) == event.key.as_ref());
@@ -67,7 +68,8 @@ impl Events {
                 let subjects = self.subjects(round, |group| group == 0);
                 suspect::rank(&subjects, self.background, round.last)
             };
-            let Some(best) = ranked.first().filter(|best| worth_a_group(best)) else { return };
+            let background = self.background;
+            let Some(best) = ranked.first().filter(|best| worth_a_group(best, background)) else { return };
             if self.open.iter().any(|event| event.key.as_ref() == Some(&best.key)) {
                 // Its members join when the causes are settled; who cannot is not explained by it.
                 return;
@@ -223,6 +225,6 @@ fn margin(is_declared: bool, best: &Candidate, current: &Candidate) -> f64 {
     }
 }
 
-fn worth_a_group(best: &Candidate) -> bool {
-    best.is_named() && best.affected_with as usize >= MIN_GROUP
+fn worth_a_group(best: &Candidate, background: f64) -> bool {
+    best.is_named() && best.affected_with as usize >= MIN_GROUP && best.exceeds_chance(background)
 }

@@ -171,3 +171,19 @@ fn what_everybody_took_is_blamed_only_where_onsets_follow_installs() {
     assert_eq!(at_once.suspect.kind, "fleet");
     assert!(at_once.inseparable, "{at_once:?}");
 }
+
+#[test]
+fn what_is_rolled_out_is_suspected_only_beyond_chance() {
+    // In a night in which 1,000 devices take an update, 1 % of them are ill for reasons of their own.
+    assert!(!exceeds_chance(10, 990, 0.0), "as many as usual");
+    assert!(exceeds_chance(40, 960, 0.0), "four times as many");
+    assert!(!exceeds_chance(40, 960, 0.04), "as many as is usual in this fleet");
+    assert!(!exceeds_chance(1, 0, 0.0) && exceeds_chance(3, 9, 0.0), "the first of a ring");
+    let timed: Vec<_> = (0..1_000).map(|i| subject(i, (i < 990).then_some(12), (i % 250 == 0).then_some(8))).collect();
+    let found = ranked(&timed, 0.0);
+    let update = found.iter().find(|candidate| candidate.key == key(Kind::Update, "new")).expect("ranked");
+    assert!(update.is_named(), "timing alone accuses it");
+    assert!(!update.exceeds_chance(0.0), "{} of {}", update.affected_with, update.healthy_with);
+    let branch = found.iter().find(|candidate| candidate.key.kind == Kind::Branch).expect("ranked");
+    assert!(branch.exceeds_chance(0.9), "a branch is not taken by one device after the other");
+}
