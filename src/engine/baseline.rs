@@ -6,9 +6,10 @@
 //! shrunk towards the device's model and branch while it is young: `(n b + k g) / (n + k)`, with n the known minutes
 //! behind b and k = 30 (an empirical-Bayes weight; see `detection.md`'s sources for the quantile intervals).
 //!
-//! Before a device has learnt anything and its group has neither, its own waiting hours stand in, provisionally: being
-//! blind for two days would be worse. They know nothing of the hours to come, so their margins are wider, and what they
-//! judge is learnt whatever they say: otherwise the first morning's traffic would look degraded and never become normal.
+//! Before a device has learnt anything, its group and its own waiting hours stand in, provisionally, whichever is slower:
+//! being blind for two days would be worse. They know nothing of the hours to come, nor of its line, so their margins are
+//! wider, and what they judge is learnt whatever they say: otherwise the first morning's traffic would look degraded and
+//! never become normal.
 
 use std::collections::VecDeque;
 
@@ -453,7 +454,7 @@ fn place(hour: u32) -> usize {
     ((hour % 24) * 7 + weekday(hour)) as usize
 }
 
-/// The device's own normal, shrunk towards its group's; its group's, or the provisional one, where it has none.
+/// The device's own normal, shrunk towards its group's; where it has none its group's or what it shows so far, provisionally.
 pub fn normal(
     baseline: &Baseline,
     group: Option<Normal>,
@@ -468,7 +469,13 @@ pub fn normal(
             Some((mixed, Standing::Learnt { days: known.days }))
         }
         (Some((own, known)), None) => Some((own, Standing::Learnt { days: known.days })),
-        (None, Some(group)) => Some((group, Standing::Learnt { days: 1 })),
+        // It has never been looked at: what it is like, its group can only guess. A line that is slower than the others' is not a
+        // defect, so what it shows by itself is waited for, with the wider margins.
+        (None, Some(group)) => {
+            let own = baseline.provisional().unwrap_or(group);
+            let highest = Normal { p50_us: own.p50_us.max(group.p50_us), p95_us: own.p95_us.max(group.p95_us) };
+            Some((highest, Standing::Provisional))
+        }
         (None, None) => baseline.provisional().map(|normal| (normal, Standing::Provisional)),
     }
 }

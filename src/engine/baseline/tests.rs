@@ -105,6 +105,22 @@ fn half_an_hour_stands_in_provisionally() {
 }
 
 #[test]
+fn a_device_without_a_history_of_its_own_is_judged_by_its_group_with_the_wide_margins() {
+    let group = Normal { p50_us: 10_000.0, p95_us: 12_000.0 };
+    let mut baseline = Baseline::default();
+    let (stand_in, standing) = normal(&baseline, Some(group), MONDAY, &settings()).unwrap();
+    assert_eq!((stand_in, standing), (group, Standing::Provisional));
+    // Its line is slower than the others': what it shows counts as soon as there is enough of it.
+    live(&mut baseline, MONDAY, 30, |_| 30_000);
+    let (stand_in, standing) = normal(&baseline, Some(group), MONDAY.plus(30), &settings()).unwrap();
+    assert_eq!(standing, Standing::Provisional);
+    assert!((28_500.0..31_500.0).contains(&stand_in.p50_us), "{stand_in:?}");
+    // A faster line than theirs is not held to its own half an hour.
+    let slower = Normal { p50_us: 50_000.0, p95_us: 60_000.0 };
+    assert_eq!(normal(&baseline, Some(slower), MONDAY.plus(30), &settings()).unwrap().0, slower);
+}
+
+#[test]
 fn young_devices_shrink_to_their_group() {
     let mut groups = GroupNormals::default();
     let (model, branch) = (Label::from("B200"), Label::from("sapporo-03"));

@@ -28,7 +28,7 @@ use super::shown::Shown;
 const FLAGGED_RATIO: f64 = 2.0;
 /// A minute's verdict depends on the four before it: late data are judged again that far.
 const VERDICT_REACH: i64 = 4;
-/// How often a device without a baseline looks for a provisional one, in minutes.
+/// How often a device without a baseline of its own looks for a provisional one, in minutes.
 const RETRY_MIN: u32 = 10;
 
 /// What a device said of itself, in event time.
@@ -317,7 +317,8 @@ impl Tracked {
         let group = || context.groups[class.index()].of(state.facts.model.as_ref(), state.facts.branch.as_ref());
         let track = state.classes[class.index()].get_or_insert_with(Box::default);
         let hour = baseline::local_hour(minute, settings);
-        if hour != track.hour || (track.thresholds.is_none() && minute.0.is_multiple_of(RETRY_MIN)) {
+        let is_young = track.thresholds.is_none() || track.standing == Standing::Provisional;
+        if hour != track.hour || (is_young && minute.0.is_multiple_of(RETRY_MIN)) {
             track.baseline.learn(minute, settings, |first| spoilt_from.is_some_and(|since| first.plus(60) > since));
             let normal = baseline::normal(&track.baseline, group(), minute, settings);
             track.thresholds = Thresholds::of_judged(normal, settings);
