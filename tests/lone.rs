@@ -1,10 +1,12 @@
-//! Devices that are what they always were: new ones accuse no update, and what comes again for another reason is told again.
+//! Devices that are what they always were: excepted, noisy or new ones accuse no update, and are not declared night after night.
 //!
-//! Each story goes through the whole engine on virtual time, with what its changes mean for the gates of updates.
+//! Each story goes through the whole engine on virtual time, with what its changes mean for the gates of updates. In every night
+//! the fleet takes an update; it is well after it.
 #![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use fleetwatch::app::playback;
@@ -69,6 +71,11 @@ impl Story {
         self.changes.iter().filter(|change| change.kind == ChangeKind::Declared).collect()
     }
 
+    /// The days of the story on which something was declared.
+    fn days(&self) -> Vec<i64> {
+        self.declared().iter().map(|change| change.at.since_ms(EPOCH) / MINUTE_MS / DAY_MIN).collect()
+    }
+
     /// Versions that were ever put on hold.
     fn held(&self) -> BTreeSet<String> {
         let mut gates = Gates::new(Policy::default());
@@ -82,11 +89,16 @@ impl Story {
         causes.map(|cause| cause.suspect.value.clone()).collect()
     }
 
+    /// Nothing was suspected and nothing held.
+    fn accuses_nothing(&self) {
+        let told: Vec<_> = self.changes.iter().map(|change| (change.at, change.kind, &change.devices)).collect();
+        assert!(self.held().is_empty() && self.suspected().is_empty(), "{:?} {told:?}", self.suspected());
+    }
+
     /// The device that the story is about has had nothing declared and nothing held because of it.
     fn is_quiet(&self) {
-        let told: Vec<_> = self.changes.iter().map(|change| (change.at, change.kind, &change.devices)).collect();
-        assert!(self.declared().is_empty(), "{told:?}");
-        assert!(self.held().is_empty() && self.suspected().is_empty(), "{:?} {told:?}", self.suspected());
+        assert!(self.declared().is_empty(), "{:#?}", self.declared());
+        self.accuses_nothing();
     }
 }
 
@@ -94,20 +106,163 @@ fn workaround() -> Remedy {
     Remedy::WorkaroundOn("WA-1".into())
 }
 
-fn fix() -> Remedy {
-    Remedy::Fix { version: FIX.into(), reverts: true }
+fn update(version: &str) -> Remedy {
+    Remedy::Fix { version: version.into(), reverts: true }
+}
+
+/// What happens to devices: written down in any order, done in that of time.
+#[derive(Default)]
+struct Deeds(Vec<(Timestamp, u32, Remedy)>);
+
+impl Deeds {
+    fn at(&mut self, at: Timestamp, device: u32, remedy: Remedy) {
+        self.0.push((at, device, remedy));
+    }
+
+    /// Delays the device's traffic in these nights, from the `from`-th to the `to`-th minute of the story's clock.
+    fn ill(&mut self, device: u32, nights: Range<i64>, (from, to): (i64, i64)) {
+        for night in nights {
+            self.at(minute(night * DAY_MIN + from), device, Remedy::Relapse);
+            self.at(minute(night * DAY_MIN + to), device, workaround());
+        }
+    }
+
+    /// Gives these devices a new update in each of these nights, in the 25 minutes from two o'clock on. Those in `ill` are no
+    /// better with it.
+    fn rollouts(&mut self, devices: impl Iterator<Item = u32>, nights: Range<i64>, ill: &[u32]) {
+        for device in devices {
+            for night in nights.clone() {
+                let at = minute(night * DAY_MIN + 30 + i64::from(device * 7 % 25));
+                self.at(at, device, update(&format!("2026.12.{:02}", night + 1)));
+                if ill.contains(&device) {
+                    self.at(at.plus_ms(1_000), device, Remedy::Relapse);
+                }
+            }
+        }
+    }
+
+    fn apply(mut self, simulation: &Simulation) {
+        self.0.sort_by_key(|(at, ..)| *at);
+        for (at, device, remedy) in self.0 {
+            simulation.remedies().apply(device, remedy, at);
+        }
+    }
+}
+
+/// The guilty update's night: an hour after its declaration all but `left` of those who suffer are on the workaround, and all but
+/// those get the fix in the hour after. Returns who is left.
+fn remedied(simulation: &Simulation, left: usize, deeds: &mut Deeds) -> Vec<u32> {
+    let suffering = &simulation.truth()[0].devices;
+    let remaining: Vec<u32> = suffering.iter().copied().step_by(suffering.len() / left).take(left).collect();
+    for (nth, &device) in suffering.iter().enumerate().filter(|(_, device)| !remaining.contains(device)) {
+        deeds.at(minute(180 + nth as i64 % 20), device, workaround());
+    }
+    for device in (0..simulation.config().devices).filter(|device| !remaining.contains(device)) {
+        deeds.at(minute(260 + i64::from(device) % 30), device, update(FIX));
+    }
+    remaining
+}
+
+#[test]
+fn devices_that_the_fix_does_not_help_do_not_accuse_it() {
+    for left in [1, 3, 6] {
+        let simulation = simulation(Scenario::Nightly, 100);
+        let mut deeds = Deeds::default();
+        for device in remedied(&simulation, left, &mut deeds) {
+            let at = minute(260 + i64::from(device) % 30);
+            deeds.at(at, device, update(FIX));
+            // Within the second: what ailed it goes on.
+            deeds.at(at.plus_ms(1_000), device, Remedy::Relapse);
+        }
+        deeds.apply(&simulation);
+        let guilty = simulation.truth()[0].value.clone();
+        let story = Story::live(&simulation, 10 * HOUR_MIN);
+        assert_eq!(story.days(), [0], "{left}: {:#?}", story.declared());
+        assert_eq!(story.suspected(), BTreeSet::from([guilty.clone()]), "{left}");
+        assert_eq!(story.held(), BTreeSet::from([guilty]), "{left}");
+    }
+}
+
+#[test]
+fn excepted_devices_that_are_ill_every_night_are_not_declared_again() {
+    for left in [1, 3] {
+        let simulation = simulation(Scenario::Nightly, 60);
+        let mut deeds = Deeds::default();
+        let remaining = remedied(&simulation, left, &mut deeds);
+        for &device in &remaining {
+            // By day it does not show.
+            deeds.at(minute(330), device, workaround());
+            deeds.ill(device, 1..4, (30, 330));
+        }
+        deeds.rollouts((0..60).filter(|device| !remaining.contains(device)), 1..4, &[]);
+        deeds.apply(&simulation);
+        let guilty = simulation.truth()[0].value.clone();
+        let story = Story::live(&simulation, 4 * DAY_MIN);
+        assert_eq!(story.days(), [0], "{left}: {:#?}", story.declared());
+        assert_eq!(
+            (story.held(), story.suspected()),
+            (BTreeSet::from([guilty.clone()]), BTreeSet::from([guilty])),
+            "{left}"
+        );
+    }
+}
+
+#[test]
+fn excepted_devices_that_never_get_well_are_not_declared_again_and_accuse_no_update_that_they_take() {
+    for left in [1, 3] {
+        let simulation = simulation(Scenario::Nightly, 100);
+        let mut deeds = Deeds::default();
+        let remaining = remedied(&simulation, left, &mut deeds);
+        deeds.rollouts(0..100, 1..3, &remaining);
+        deeds.apply(&simulation);
+        let guilty = simulation.truth()[0].value.clone();
+        let story = Story::live(&simulation, 3 * DAY_MIN);
+        assert_eq!(story.days(), [0], "{left}: {:#?}", story.declared());
+        assert_eq!(
+            (story.held(), story.suspected()),
+            (BTreeSet::from([guilty.clone()]), BTreeSet::from([guilty])),
+            "{left}"
+        );
+    }
+}
+
+#[test]
+fn a_device_that_was_always_noisy_is_neither_declared_nor_does_it_accuse_an_update() {
+    let simulation = simulation(Scenario::Quiet, 24);
+    let mut deeds = Deeds::default();
+    deeds.ill(7, -2..5, (60, 180));
+    deeds.rollouts(0..24, 1..5, &[]);
+    deeds.apply(&simulation);
+    Story::live(&simulation, 5 * DAY_MIN).is_quiet();
+}
+
+#[test]
+fn what_begins_is_declared_once_and_what_was_well_for_a_night_is_declared_anew() {
+    let simulation = simulation(Scenario::Quiet, 24);
+    let mut deeds = Deeds::default();
+    // Two nights, a good one, and another bad one.
+    deeds.ill(7, 0..2, (60, 300));
+    deeds.ill(7, 3..4, (60, 300));
+    deeds.rollouts(0..24, 1..4, &[]);
+    deeds.apply(&simulation);
+    let story = Story::live(&simulation, 4 * DAY_MIN);
+    assert_eq!(story.days(), [0, 3], "{:#?}", story.declared());
+    story.accuses_nothing();
 }
 
 #[test]
 fn new_devices_with_slower_lines_than_the_others_accuse_nothing() {
     for new in [1, 4] {
         let simulation = simulation(Scenario::Quiet, 40);
-        for device in 40 - new..40 {
+        let slow: Vec<u32> = (40 - new..40).collect();
+        let mut deeds = Deeds::default();
+        for &device in &slow {
             // As they came, so they stay.
-            simulation.remedies().apply(device, Remedy::Relapse, minute(-1));
+            deeds.at(minute(-1), device, Remedy::Relapse);
         }
-        let story = Story::with_new_devices(&simulation, 40 - new, 2 * DAY_MIN);
-        story.is_quiet();
+        deeds.rollouts(0..40, 1..3, &slow);
+        deeds.apply(&simulation);
+        Story::with_new_devices(&simulation, 40 - new, 3 * DAY_MIN).is_quiet();
     }
 }
 
@@ -117,11 +272,10 @@ fn the_same_defect_a_night_later_is_an_incident_of_its_own() {
     let suffering = simulation.truth()[0].devices.clone();
     for &device in &suffering {
         simulation.remedies().apply(device, workaround(), minute(180));
-        simulation.remedies().apply(device, fix(), minute(260));
+        simulation.remedies().apply(device, update(FIX), minute(260));
         // The next night's update brings the defect back.
-        let again = Remedy::Fix { version: "2026.12.01".into(), reverts: true };
         let night = minute(DAY_MIN + 40 + i64::from(device) % 20);
-        simulation.remedies().apply(device, again, night);
+        simulation.remedies().apply(device, update("2026.12.01"), night);
         simulation.remedies().apply(device, Remedy::Relapse, night.plus_ms(60_000));
     }
     let story = Story::live(&simulation, DAY_MIN + 5 * HOUR_MIN);

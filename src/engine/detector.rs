@@ -22,6 +22,7 @@ mod number;
 mod pool;
 mod shown;
 mod tide;
+mod told;
 mod tracked;
 mod transitions;
 mod view;

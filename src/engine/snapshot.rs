@@ -84,6 +84,8 @@ pub struct DeviceView {
     pub last_report_at: Option<Timestamp>,
     /// The open event that explains this device, if any.
     pub event_id: Option<String>,
+    /// Whether it is ill, but no worse than an event that is over has told: that is no news, and belongs to no event.
+    pub ill_as_told: bool,
     /// Wall clock of the device minus event time, in ms; `None` until known.
     pub clock_offset_ms: Option<i64>,
     /// Boots seen in the last ten minutes, when more than one: a reboot loop.

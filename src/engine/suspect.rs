@@ -56,7 +56,7 @@ const MOST_BY_TIMING: f64 = NAMED;
 /// Part of the variance of the installs that the delays after them may have where onsets follow installs.
 const FOLLOWING: f64 = 0.5;
 /// An onset this many minutes before the install still counts as "with it": slots and clocks have grains.
-const VETO_MIN: i64 = 5;
+pub const VETO_MIN: i64 = 5;
 /// Devices with the cause must be affected at this many times the rate of those without, and so many without make a rate.
 const LEAST_RELATIVE_RISK: f64 = 2.0;
 const LEAST_CONTROLS: f64 = 3.0;

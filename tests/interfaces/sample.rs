@@ -99,6 +99,7 @@ fn device(number: usize, stage: Stage) -> DeviceView {
         false_positive_ratio: Some(if bad { 0.183 } else { 0.002 }),
         last_report_at: Some(NOW.plus_ms(if silent { -1_380_000 } else { -(number as i64 % 10) * 1_000 })),
         event_id: bad.then(|| EVENT.to_owned()),
+        ill_as_told: false,
         clock_offset_ms: Some(number as i64 % 400 - 200),
         recent_boots: u32::from(number.is_multiple_of(211)) * 3,
         over_budget: None,

@@ -106,7 +106,9 @@ impl SeenFleet {
                 _ => facts_of(view),
             };
             let Facts { workaround, update, packages } = facts;
-            let in_event = event.is_some_and(|event| is_material(event));
+            // Who is ill as people know it belongs to no event any more, and is affected all the same.
+            let as_told = view.ill_as_told && view.streak_s >= LONE_STREAK_S;
+            let in_event = as_told || event.is_some_and(|event| is_material(event));
             devices.push(Seen { place, in_event, workaround, update, packages });
         }
         Self { snapshot: Arc::clone(snapshot), devices }

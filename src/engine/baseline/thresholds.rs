@@ -22,16 +22,16 @@ const PROVISIONAL_DELTA: u32 = 3;
 impl Thresholds {
     /// As [`Self::of`], with the wider margins of a normal that is only provisional or young.
     pub fn of_judged(normal: Option<(Normal, Standing)>, settings: &Settings) -> Option<Self> {
-        let (ratio, delta_us) = match normal {
-            Some((_, Standing::Provisional)) => {
-                (settings.ratio.max(PROVISIONAL_RATIO), settings.delta_us.saturating_mul(PROVISIONAL_DELTA))
-            }
-            Some((_, Standing::Learnt { days })) => {
-                (settings.ratio * (1.0 + YOUNG_MARGIN / f64::from(days.max(1))), settings.delta_us)
-            }
-            None => (settings.ratio, settings.delta_us),
-        };
-        Self::with_margins(normal.map(|(normal, _)| normal), (ratio, delta_us), settings)
+        let margins =
+            normal.map_or((settings.ratio, settings.delta_us), |(_, standing)| margins_of(standing, settings));
+        Self::with_margins(normal.map(|(normal, _)| normal), margins, settings)
+    }
+
+    /// The normal that [`Self::of_judged`] made these of; a lower one where an objective lowered them.
+    pub fn normal(self, standing: Standing, settings: &Settings) -> Normal {
+        let (ratio, delta_us) = margins_of(standing, settings);
+        let of = |us: u32| (f64::from(us) / ratio).min(f64::from(us) - f64::from(delta_us)).max(1.0);
+        Normal { p50_us: of(self.p50_us), p95_us: of(self.p95_us) }
     }
 
     /// `max(r b, b + delta)` of each quantile, lowered to the absolute objective where one is set.
@@ -50,6 +50,40 @@ impl Thresholds {
             }
             (None, None, None) => None,
             (None, p50, p95) => Some(Self { p50_us: p50.unwrap_or(u32::MAX), p95_us: p95.unwrap_or(u32::MAX) }),
+        }
+    }
+}
+
+/// Ratio and least difference in microseconds by which a quantile has to exceed its normal.
+fn margins_of(standing: Standing, settings: &Settings) -> (f64, u32) {
+    match standing {
+        Standing::Provisional => {
+            (settings.ratio.max(PROVISIONAL_RATIO), settings.delta_us.saturating_mul(PROVISIONAL_DELTA))
+        }
+        Standing::Learnt { days } => {
+            (settings.ratio * (1.0 + YOUNG_MARGIN / f64::from(days.max(1))), settings.delta_us)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_normal_is_found_again_in_its_thresholds() {
+        let settings = Settings::default();
+        for standing in [Standing::Provisional, Standing::Learnt { days: 1 }, Standing::Learnt { days: 7 }] {
+            for (p50_us, p95_us) in [(900.0, 4_000.0), (10_000.0, 60_000.0)] {
+                let normal = Normal { p50_us, p95_us };
+                let found =
+                    Thresholds::of_judged(Some((normal, standing)), &settings).unwrap().normal(standing, &settings);
+                let is_near = |found: f64, was: f64| (found - was).abs() <= 1.0;
+                assert!(
+                    is_near(found.p50_us, p50_us) && is_near(found.p95_us, p95_us),
+                    "{standing:?} {normal:?} {found:?}"
+                );
+            }
         }
     }
 }

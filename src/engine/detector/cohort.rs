@@ -93,8 +93,10 @@ impl Events {
             .filter(|event| event.key.as_ref().is_some_and(|key| key.kind.is_rolled_out()))
             .map(|event| event.number)
             .collect();
-        let is_watched =
-            |device: &u32| round.is_free(*device) || by_own_tests.contains(&round.group_of[*device as usize]);
+        let is_watched = |device: &u32| {
+            let can_witness = || !round.devices[*device as usize].is_left_over(round.last);
+            (round.is_free(*device) && can_witness()) || by_own_tests.contains(&round.group_of[*device as usize])
+        };
         let devices =
             round.order.iter().copied().filter(is_watched).map(|at| (at, &round.devices[at as usize])).collect();
         Watch { devices, last: round.last, settings: round.settings }
@@ -210,7 +212,7 @@ impl<'a> Watch<'a> {
     fn onset(&self, tracked: &Tracked, finding: &Finding) -> Option<Minute> {
         let exceeds = || tracked.state.exceeds(finding.signature, self.last, self.settings);
         let began = || suspect::install_of(&tracked.attributes, &finding.key).unwrap_or(self.last.plus(1 - WINDOW_MIN));
-        tracked.state.onset(self.last).or_else(|| exceeds().then(began))
+        tracked.onset(self.last).or_else(|| exceeds().then(began))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use crate::engine::histogram::{BUCKETS, Histogram, bucket_of};
+use crate::engine::histogram::{BUCKETS, Histogram, bucket_of, highest_of};
 use crate::engine::time::Minute;
 
 /// Two distributions, kept by occupied bucket: a few hundred bytes, and only while an episode or an event lasts.
@@ -42,6 +42,20 @@ impl Contrast {
         (sum(0), sum(self.during.partition_point(|&(index, _)| index <= highest_within)))
     }
 
+    /// Median and 95th percentile of the episode in microseconds, as the upper ends of their buckets; `None` without samples.
+    pub fn during_quantiles(&self) -> Option<(u32, u32)> {
+        let total: u64 = self.during.iter().map(|&(_, count)| u64::from(count)).sum();
+        let at = |share: f64| {
+            let mut left = (share * total as f64).ceil() as u64;
+            let reached = self.during.iter().find(|&&(_, count)| {
+                left = left.saturating_sub(u64::from(count));
+                left == 0
+            });
+            reached.map(|&(index, _)| highest_of(usize::from(index)))
+        };
+        (total > 0).then(|| at(0.5).zip(at(0.95))).flatten()
+    }
+
     /// Adds both distributions to sums over devices.
     pub fn sum_into(&self, before: &mut [u64; BUCKETS], during: &mut [u64; BUCKETS]) {
         for (sum, counts) in [(before, &self.before), (during, &self.during)] {
@@ -73,5 +87,8 @@ mod tests {
         assert_eq!((before.iter().sum::<u64>(), before[bucket_of(1_000)]), (7, 7));
         assert_eq!((during.iter().sum::<u64>(), during[bucket_of(9_000)], during[bucket_of(4_000)]), (6, 5, 1));
         assert_eq!([100, 4_000, 9_000].map(|us| contrast.during_above(us)), [(6, 6), (6, 5), (6, 0)]);
+        let nine = highest_of(bucket_of(9_000));
+        assert_eq!(contrast.during_quantiles(), Some((nine, nine)));
+        assert_eq!(Contrast::new(Minute(100), of(1_000, 7)).during_quantiles(), None);
     }
 }

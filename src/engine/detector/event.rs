@@ -276,21 +276,22 @@ impl Event {
     }
 
     fn run_lone_clock(&mut self, devices: &[Tracked], tide: &Tide, settings: &Settings) -> Clock {
-        let Some(state) = self.present().next().map(|index| &devices[index as usize].state) else {
+        let Some(tracked) = self.present().next().map(|index| &devices[index as usize]) else {
             return Clock::default();
         };
+        let (state, own) = (&tracked.state, tracked.clock());
         self.signature = state.episode_signature;
         self.lead = self.signature.pairs().next().or(self.lead);
         let is_told = self.declared_at.is_some();
         let clear = |episode: &Episode| episode.is_full() && (is_told || state.is_clear(episode, tide, settings));
         let clock = Clock {
-            ended_full: state.past_full.filter(clear),
-            full: state.episode.is_some_and(|episode| clear(&episode)),
-            episode: state.episode,
+            ended_full: own.past_full.filter(clear),
+            full: own.episode.is_some_and(|episode| clear(&episode)),
+            episode: own.episode,
         };
         // An hour of the past that proves nothing is kept as what was looked at: an event without any reading would never end, and
         // the device would learn nothing while it is open.
-        let looked_at = clock.ended_full.or(state.past_full.filter(|_| state.episode.is_none()));
+        let looked_at = clock.ended_full.or(own.past_full.filter(|_| own.episode.is_none()));
         self.keep(&Clock { ended_full: looked_at, ..clock });
         clock
     }

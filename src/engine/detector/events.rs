@@ -18,6 +18,7 @@ use crate::engine::time::{Minute, Timestamp};
 use super::cut::Roster;
 use super::event::Event;
 use super::tide::Tide;
+use super::told::{self, Clocked};
 use super::tracked::Tracked;
 use super::transitions::{advance, is_over};
 
@@ -74,10 +75,9 @@ impl Round<'_> {
     pub(super) fn census(&self) -> (usize, usize) {
         let (mut affected, mut known) = (0, 0);
         for &device in self.order.iter().filter(|&&device| self.is_free(device)) {
-            let state = &self.devices[device as usize].state;
-            let is_affected = state.onset(self.last).is_some();
-            affected += usize::from(is_affected);
-            known += usize::from(is_affected || state.is_known(self.last));
+            let tracked = &self.devices[device as usize];
+            affected += usize::from(tracked.onset(self.last).is_some());
+            known += usize::from(tracked.is_witness(self.last));
         }
         (affected, known)
     }
@@ -102,6 +102,9 @@ impl Events {
         let mut round = Round { devices, order, settings, last, now, changes: Vec::new(), group_of };
         self.take_dirt(&mut round);
         self.settle_groups(&mut round);
+        if moved {
+            told::forget_what_comes_again(&mut round);
+        }
         self.update_causes(&mut round);
         for number in self.groups() {
             self.update_members(number, &mut round);
@@ -115,6 +118,9 @@ impl Events {
             self.follow_background(&round);
         }
         self.open_lone(&mut round);
+        if moved {
+            self.ask_how_bad(&mut round);
+        }
         let tide = self.tide(&round);
         for event in &mut self.open {
             let clock = event.run_clock(&round.devices, &tide, last, settings);
@@ -124,11 +130,22 @@ impl Events {
         round.changes
     }
 
+    /// What the declared events tell of their devices.
+    fn ask_how_bad(&self, round: &mut Round<'_>) {
+        for event in self.open.iter().filter(|event| told::is_asked(event, round.last)) {
+            for device in event.present() {
+                if round.devices[device as usize].state.episode.is_some() {
+                    round.devices[device as usize].tell(round.settings);
+                }
+            }
+        }
+    }
+
     /// The fleet's tide, where a lone device's hour hangs on it.
     fn tide(&self, round: &Round<'_>) -> Tide {
         let is_full = |device: u32| {
-            let state = &round.devices[device as usize].state;
-            state.past_full.is_some() || state.episode.is_some_and(|episode| episode.is_full())
+            let Clocked { episode, past_full } = round.devices[device as usize].clock();
+            past_full.is_some() || episode.is_some_and(|episode| episode.is_full())
         };
         let hangs = |event: &Event| event.declared_at.is_none() && event.lone_device().is_some_and(is_full);
         if !self.open.iter().any(hangs) {
@@ -187,7 +204,7 @@ impl Events {
                 let still = event.pooled && tracked.state.exceeds(event.signature, round.last, round.settings);
                 if !had || (tracked.state.is_proved_good(round.last) && !still) {
                     member.left = Some(round.last);
-                    round.devices[device as usize].state.leave_event(round.last);
+                    round.devices[device as usize].leave_event(round.last);
                     round.group_of[device as usize] = 0;
                     left.push(device);
                 }
@@ -245,8 +262,8 @@ impl Events {
         let busy: BTreeSet<u32> = self.open.iter().filter_map(Event::lone_device).collect();
         let first_mark = round.settings.warn_device_min.first().copied().unwrap_or(round.settings.hold_min);
         for &device in round.order {
-            let state = &round.devices[device as usize].state;
-            let ripe = state.episode.filter(|e| e.full.is_some() || e.length_min() >= first_mark).or(state.past_full);
+            let Clocked { episode, past_full } = round.devices[device as usize].clock();
+            let ripe = episode.filter(|e| e.full.is_some() || e.length_min() >= first_mark).or(past_full);
             let is_busy = round.group_of[device as usize] != 0 || busy.contains(&device);
             let (Some(episode), false) = (ripe, is_busy) else { continue };
             self.next_event += 1;
@@ -266,15 +283,17 @@ impl Events {
                 round.changes.push(event.change(ChangeKind::Resolved, everybody, round.now));
             }
             for &device in event.members.keys() {
-                let state = &mut round.devices[device as usize].state;
+                let tracked = &mut round.devices[device as usize];
+                let is_good = tracked.state.is_proved_good(round.last);
                 if event.key.is_some() {
-                    state.leave_event(round.last);
+                    tracked.leave_event(round.last);
                 } else {
                     // What was looked at and found no hour is not looked at again, unless more of it comes in.
-                    state.past_full = None;
-                    state.declared_through = state.declared_through.max(event.last_degraded);
+                    tracked.settle_past();
+                    tracked.state.declared_through = tracked.state.declared_through.max(event.last_degraded);
                 }
-                state.in_event_since = None;
+                tracked.state.in_event_since = None;
+                tracked.keep_told(&event, is_good, round.last);
             }
         }
     }
@@ -282,8 +301,14 @@ impl Events {
 
 /// When the event reached a device that is not in it; `None` if it did not.
 fn onset_in(event: &Event, tracked: &Tracked, last: Minute, settings: &Settings) -> Option<Minute> {
+    if tracked.is_left_over(last) {
+        // It was ill before; it is one of those devices if it fell ill again as they did.
+        let reached =
+            event.key.as_ref().and_then(|key| suspect::install_of(&tracked.attributes, key)).unwrap_or(event.began);
+        return tracked.state.onset(last).filter(|onset| onset.since(reached) >= -suspect::VETO_MIN);
+    }
     let by_sums = || (event.pooled && tracked.state.exceeds(event.signature, last, settings)).then_some(last);
-    tracked.state.onset(last).or_else(by_sums)
+    tracked.onset(last).or_else(by_sums)
 }
 
 /// Lets a device in; nothing is learnt of it from the first minute that counts on.

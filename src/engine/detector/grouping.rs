@@ -76,7 +76,7 @@ impl Events {
             }
             let onset = |device: u32| {
                 let tracked = &round.devices[device as usize];
-                let onset = tracked.state.onset(round.last).filter(|_| round.is_free(device) && tracked.has(&best.key));
+                let onset = tracked.onset(round.last).filter(|_| round.is_free(device) && tracked.has(&best.key));
                 onset.map(|onset| (device, onset))
             };
             let members: Vec<_> = round.order.iter().copied().filter_map(onset).collect();
@@ -202,13 +202,12 @@ impl Events {
         known
             .filter_map(|device| {
                 let tracked = &round.devices[*device as usize];
-                let onset = tracked.state.onset(round.last);
+                let onset = tracked.onset(round.last);
                 let member = members.get(device).filter(|member| onset.is_some() || member.left.is_none());
                 if let Some(member) = member {
                     return Some(Subject { onset: Some(member.onset), attributes: &member.attributes });
                 }
-                let is_known = onset.is_some() || tracked.state.is_known(round.last);
-                is_known.then_some(Subject { onset, attributes: &tracked.attributes })
+                tracked.is_witness(round.last).then_some(Subject { onset, attributes: &tracked.attributes })
             })
             .collect()
     }

@@ -4,7 +4,7 @@
 //! verdicts belong together), so that replaying the journal from where the checkpoint began is exact: what the image
 //! already holds is dropped as a duplicate. It need not be made in one piece, see [`cut`](super::cut).
 //!
-//! Layout 6: the byte 6, then records, each its length in bytes (4, little endian) and its content in bincode's standard
+//! Layout 7: the byte 7, then records, each its length in bytes (4, little endian) and its content in bincode's standard
 //! configuration. The first is the head, the others are devices in any order, each with its index; a record with the highest index
 //! holds the sums of devices that are gone, if there were any, and one with the index below it what is normal for the groups of this
 //! hour.
@@ -22,10 +22,13 @@ use crate::engine::time::{Minute, Timestamp};
 use super::Engine;
 use super::events::Events;
 use super::forget::Gone;
+use super::told::Told;
 use super::tracked::{About, State, Tracked};
 
 /// The layout's version. An image of a later version is refused, not guessed at.
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
+/// This one does not know what people were told of a device.
+const VERSION_BEFORE_TOLD: u8 = 6;
 /// In this one the devices follow the head in their order, without a length, and tell their boots apart by number.
 const VERSION_IN_ORDER: u8 = 5;
 /// This one is the same, but knows nothing of proofs ...
@@ -61,6 +64,7 @@ struct Found {
     state: State,
     dirty_from: Option<Minute>,
     about: About,
+    told: Option<Box<Told>>,
     seen_through: Timestamp,
 }
 
@@ -92,7 +96,7 @@ impl Engine {
             write_device(tracked, self.last_tick, &mut bytes);
         }
         for device in &registered[self.devices.len()..] {
-            let parts = (&State::default(), &None, &About::default());
+            let parts = (&State::default(), &None, &About::default(), &None);
             write_parts(device, parts, self.last_tick, &mut bytes);
         }
         bytes
@@ -203,6 +207,7 @@ impl Restoring {
             state: read(&mut record)?,
             dirty_from: read(&mut record)?,
             about: read(&mut record)?,
+            told: if self.version == Some(VERSION) { read(&mut record)? } else { None },
             seen_through,
         };
         whole(record)?;
@@ -227,7 +232,7 @@ impl Restoring {
         let mut rest = &rest[..];
         match self.version {
             None => return Err(damaged("it is empty")),
-            Some(VERSION) => {}
+            Some(VERSION_BEFORE_TOLD..=VERSION) => {}
             Some(version) => {
                 let head: Head = read(&mut rest)?;
                 for _ in 0..head.devices {
@@ -240,6 +245,7 @@ impl Restoring {
                         state: read(&mut rest)?,
                         dirty_from: read(&mut rest)?,
                         about: if version == VERSION_BEFORE_ABOUT { About::default() } else { read(&mut rest)? },
+                        told: None,
                         seen_through: Timestamp::default(),
                     };
                     found.register(engine);
@@ -263,23 +269,23 @@ impl Restoring {
 
 impl Found {
     fn register(self, engine: &mut Engine) {
-        let Self { device, state, dirty_from, about, seen_through } = self;
+        let Self { device, state, dirty_from, about, told, seen_through } = self;
         let device = engine.fleet.restore(device);
         let mut tracked = Tracked::with_state(device, state, about, dirty_from);
-        tracked.seen_through = seen_through;
+        (tracked.told, tracked.seen_through) = (told, seen_through);
         engine.devices.push(tracked);
     }
 }
 
 /// Writes a device down; `at` is the last tick that has run.
 pub(super) fn write_device(tracked: &Tracked, at: Timestamp, out: &mut Vec<u8>) {
-    let parts = (&tracked.state, &tracked.dirty_from, &tracked.about);
+    let parts = (&tracked.state, &tracked.dirty_from, &tracked.about, &tracked.told);
     write_parts(&tracked.device, parts, at.max(tracked.seen_through), out);
 }
 
 fn write_parts(
     device: &Device,
-    (state, dirty_from, about): (&State, &Option<Minute>, &About),
+    (state, dirty_from, about, told): (&State, &Option<Minute>, &About, &Option<Box<Told>>),
     seen_through: Timestamp,
     out: &mut Vec<u8>,
 ) {
@@ -290,6 +296,7 @@ fn write_parts(
         write(state, out);
         write(dirty_from, out);
         write(about, out);
+        write(told, out);
     });
 }
 
@@ -370,16 +377,34 @@ mod tests {
         old
     }
 
+    /// The bytes of the layout that does not know what people were told.
+    fn before_told(engine: &Engine) -> Vec<u8> {
+        let mut old = engine.image_head();
+        old[0] = VERSION_BEFORE_TOLD;
+        for tracked in &engine.devices {
+            write_record(&mut old, |out| {
+                write(&(tracked.device.index() as u32), out);
+                write(&tracked.seen_through.max(engine.last_tick), out);
+                write(&tracked.device.capture(), out);
+                write(&tracked.state, out);
+                write(&tracked.dirty_from, out);
+                write(&tracked.about, out);
+            });
+        }
+        old
+    }
+
     #[test]
     fn images_of_the_layouts_before_are_taken_up() {
         let engine = engine();
         let seen = |engine: &Engine| serde_json::to_value(engine.snapshot()).expect("plain data");
         for version in VERSION_BEFORE_ABOUT..VERSION {
             let mut restored = new();
-            restored.restore(&in_order(&engine, version)).expect("readable");
+            let old = if version == VERSION_BEFORE_TOLD { before_told(&engine) } else { in_order(&engine, version) };
+            restored.restore(&old).expect("readable");
             assert_eq!(seen(&restored), seen(&engine), "{version}");
-            if version == VERSION_IN_ORDER {
-                // They had none of the hour: those are made with its next minute.
+            if version >= VERSION_IN_ORDER {
+                // The older had none of the hour: those are made with its next minute.
                 restored.groups = engine.groups.clone();
                 assert_eq!(restored.image(), engine.image());
             }
@@ -401,7 +426,7 @@ mod tests {
             assert_eq!(restored.image(), image);
         }
         assert!(new().restore(&[&image[..], b"x"].concat()).is_err());
-        assert!(matches!(new().restore(&[7]), Err(RestoreError::Version { found: 7 })));
+        assert!(matches!(new().restore(&[8]), Err(RestoreError::Version { found: 8 })));
     }
 
     #[test]

@@ -17,22 +17,25 @@ const AFFECTED_LENGTH: u32 = 8;
 /// that an hour of which several tests and classes each made a part is still told.
 const LEAST_PART: u32 = 3;
 
+/// Onset of an hour that is over and has not been told, or of a streak that is long enough and goes on at `last`.
+pub fn onset_of(running: Option<Episode>, past_full: Option<Episode>, last: Minute) -> Option<Minute> {
+    let counts = |episode: &Episode| {
+        episode.degraded >= AFFECTED_DEGRADED
+            && episode.length_min() >= AFFECTED_LENGTH
+            && last.since(episode.last_degraded) < i64::from(MEMBERSHIP_MIN)
+    };
+    let of_running = || running.filter(counts).map(|episode| episode.start);
+    past_full.map(|past| past.impact_start()).or_else(of_running)
+}
+
 impl State {
     /// Onset of the device's degradation when it is affected at `last`; `None` when it is not, or not yet.
     pub fn onset(&self, last: Minute) -> Option<Minute> {
-        if let Some(past) = self.past_full {
-            return Some(past.impact_start());
-        }
-        let streak = self.episode.filter(|episode| {
-            episode.degraded >= AFFECTED_DEGRADED
-                && episode.length_min() >= AFFECTED_LENGTH
-                && last.since(episode.last_degraded) < i64::from(MEMBERSHIP_MIN)
-        });
         // The membership window must not reach back into an event that is over.
         let by_window = !self.affected_by.is_empty() && last.since(self.settled_through) >= i64::from(MEMBERSHIP_MIN);
         let reached_back = last.plus(-i64::from(MEMBERSHIP_MIN));
         let of_window = || by_window.then(|| self.episode.map_or(reached_back, |episode| episode.start));
-        streak.map(|episode| episode.start).or_else(of_window)
+        onset_of(self.episode, self.past_full, last).or_else(of_window)
     }
 
     /// Whether the device has been judged lately, so that it can stand as a witness.

@@ -23,11 +23,12 @@ use super::contrast::Contrast;
 use super::cut::Mark;
 use super::install;
 use super::shown::Shown;
+use super::told::Told;
 
 /// A share of flagged flows is suspicious only from this multiple of the usual one on: alerts are bursty.
 const FLAGGED_RATIO: f64 = 2.0;
 /// A minute's verdict depends on the four before it: late data are judged again that far.
-const VERDICT_REACH: i64 = 4;
+pub const VERDICT_REACH: i64 = 4;
 /// How often a device without a baseline of its own looks for a provisional one, in minutes.
 const RETRY_MIN: u32 = 10;
 
@@ -60,8 +61,8 @@ pub struct About {
 pub struct ClassTrack {
     pub ring: EvidenceRing,
     baseline: Baseline,
-    thresholds: Option<Thresholds>,
-    standing: Standing,
+    pub thresholds: Option<Thresholds>,
+    pub standing: Standing,
     /// Local hour the thresholds are for, in hours since the epoch.
     hour: u32,
     /// Latency before and in the episode in which this class is degraded.
@@ -139,6 +140,8 @@ pub struct Tracked {
     pub seen_through: Timestamp,
     /// Number of the last [cut](super::cut) that it is in.
     pub cut: u32,
+    /// What people have been told of its illness.
+    pub told: Option<Box<Told>>,
 }
 
 /// The part of [`Tracked`] that a checkpoint keeps.
@@ -192,7 +195,7 @@ impl Tracked {
     /// A device of which this is known.
     pub fn with_state(device: Arc<Device>, state: State, about: About, dirty_from: Option<Minute>) -> Self {
         let attributes = attributes::of(&state.facts);
-        Self { device, state, about, attributes, dirty_from, seen_through: Timestamp::default(), cut: 0 }
+        Self { device, state, about, attributes, dirty_from, seen_through: Timestamp::default(), cut: 0, told: None }
     }
 
     /// Whether the device has this attribute.
@@ -215,7 +218,9 @@ impl Tracked {
         for fragment in &inbox.late {
             self.take_late(fragment, context);
         }
-        touched | self.settle(context)
+        touched |= self.settle(context);
+        self.settle_told(context);
+        touched
     }
 
     /// Whether the device has to be looked at in the next tick, even if that closes no minute and nothing arrives.
@@ -329,6 +334,10 @@ impl Tracked {
         track.ring.add(minute, counts);
         let (verdict, tests) = judge(track, minute, settings);
         track.follow(minute, histogram, verdict);
+        if let Some(told) = self.told.as_deref_mut() {
+            let counts = |limits| counts_of(slot, histogram, limits);
+            told.see((class, minute), histogram, (&**track, track.thresholds), settings, counts);
+        }
         let judged_well = track.standing != Standing::Provisional;
         if !judged_well || (verdict != Verdict::Degraded && spoilt_from.is_none()) {
             track.baseline.observe(minute, histogram, &counts, settings);
@@ -361,6 +370,10 @@ impl Tracked {
         if forgotten || !track.ring.add(fragment.minute, counts_of(&fragment.counts, &histogram, thresholds)) {
             state.too_late += 1;
             return;
+        }
+        if let Some(told) = self.told.as_deref_mut() {
+            let counts = |limits| counts_of(&fragment.counts, &histogram, limits);
+            told.see((class, fragment.minute), &histogram, (&**track, thresholds), settings, counts);
         }
         for later in 0..=VERDICT_REACH {
             let minute = fragment.minute.plus(later);

@@ -35,8 +35,8 @@ pub(super) fn advance(event: &mut Event, clock: Clock, next_incident: &mut u32, 
     }
     if event.state != EventState::Pending {
         for &index in event.members.keys() {
-            if round.devices[index as usize].state.past_full.is_some() {
-                round.devices[index as usize].state.past_full = None;
+            if round.devices[index as usize].clock().past_full.is_some() {
+                round.devices[index as usize].settle_past();
             }
         }
     }
@@ -101,8 +101,9 @@ fn declare(event: &mut Event, next_incident: &mut u32, round: &mut Round<'_>) {
     event.declared_at = Some(round.now);
     event.state = EventState::Declared;
     for index in event.members.keys() {
-        let state = &mut round.devices[*index as usize].state;
-        state.declared_through = state.declared_through.max(round.last);
+        let tracked = &mut round.devices[*index as usize];
+        tracked.state.declared_through = tracked.state.declared_through.max(round.last);
+        tracked.tell(round.settings);
     }
     event.measure_difference(&round.devices, round.order, round.last);
     let members = round.ids(event.present());

@@ -87,6 +87,7 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
         false_positive_ratio: false_positives(tracked, last),
         last_report_at: tracked.device.last_arrival(),
         event_id,
+        ill_as_told: tracked.is_left_over(last),
         clock_offset_ms: tracked.device.clock_offset_ms(),
         recent_boots: tracked.device.recent_boots(engine.last_tick),
         over_budget: tracked.device.over_budget(),
