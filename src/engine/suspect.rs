@@ -28,6 +28,10 @@
 //! as there are devices. Of what everybody has it speaks only where onsets follow installs; where all fall ill at once, while
 //! they took it one after the other, it is the `fleet`'s.
 //!
+//! **Chance.** In a large fleet some devices are always ill, and at a bad time of day more are. So what many devices share is blamed
+//! only where provably more of them are affected than that; and what everybody took some time ago, or a model, only beyond a
+//! bad time of day, for nothing but the hour tells it from the fleet.
+//!
 //! **Pairs** (update and model, update and firmware) are candidates of their own: a defect may need both. One that covers the
 //! same devices as its update says no more than the update, and is left out.
 
@@ -63,6 +67,9 @@ const LEAST_CONTROLS: f64 = 3.0;
 /// Share of a fleet that is degraded at any time for reasons of its own: 0.5 to 0.9 % of 1,000 simulated devices after two days of
 /// history, and with room for a fleet that is noisier.
 const BY_CHANCE: f64 = 0.01;
+/// Share up to which a fleet may be degraded at a bad time of day for reasons of its own: 5.2 % of 1,000 simulated devices on their
+/// third morning. What nothing but this hour tells from the rest of the fleet has to exceed it.
+const AT_A_BAD_TIME: f64 = 0.05;
 /// How sure it has to be that more devices are affected than that.
 const CHANCE_ALPHA: f64 = 0.001;
 /// Part of the known devices that must be affected for the whole fleet to be a candidate.
@@ -178,6 +185,8 @@ pub struct Candidate {
     /// Affected and healthy devices that have it not.
     pub affected_without: u32,
     pub healthy_without: u32,
+    /// Whether something tells it from the fleet at this hour: enough devices did not take it, or the onsets follow the installs.
+    is_told_apart: bool,
     /// Fingerprint of the known devices that have it: equal for the same devices.
     devices: u64,
 }
@@ -188,9 +197,14 @@ impl Candidate {
         self.log_likelihood >= NAMED
     }
 
-    /// Whether it explains more than chance does, where devices take it one after the other; `usual` as in [`exceeds_chance`].
+    /// Whether it explains more than chance does, where it is what many devices share; `usual` as in [`exceeds_chance`].
     pub fn exceeds_chance(&self, usual: f64) -> bool {
-        !self.key.kind.is_rolled_out() || exceeds_chance(self.affected_with, self.healthy_with, usual)
+        let least = match self.key.kind {
+            Kind::Branch | Kind::Fleet => return true,
+            kind if kind.is_rolled_out() && self.is_told_apart => BY_CHANCE,
+            _ => AT_A_BAD_TIME,
+        };
+        exceeds_chance(self.affected_with, self.healthy_with, usual.max(least))
     }
 
     /// The suspect as people read it.
@@ -251,6 +265,10 @@ impl<'a> Tally<'a> {
         }
     }
 
+    fn size(&self) -> usize {
+        self.affected.len() + self.ripe as usize + self.unripe.len()
+    }
+
     /// Whether the devices fell ill one after the other, as they took it. Where all fall ill at once the delays vary as much as
     /// the installs do, and something else has set it off.
     fn onsets_follow_installs(&self) -> bool {
@@ -296,11 +314,29 @@ pub fn rank(subjects: &[Subject<'_>], background: f64, now: Minute) -> Vec<Candi
         .iter()
         .filter(|tally| !tally.affected.is_empty())
         .filter(|tally| tally.key.kind != Kind::Fleet || total.affected >= FLEET_SHARE * subjects.len() as f64)
-        .filter_map(|tally| judge(tally, total, values[tally.key.kind as usize]))
+        .filter_map(|tally| {
+            let mut candidate = judge(tally, total, values[tally.key.kind as usize])?;
+            let controls = subjects.len() - took(tally, &tallies);
+            candidate.is_told_apart = controls as f64 >= LEAST_CONTROLS || tally.onsets_follow_installs();
+            Some(candidate)
+        })
         .collect();
     leave_out_idle_pairs(&mut candidates);
     settle_confidence(&mut candidates);
     candidates
+}
+
+/// How many of the known devices took it; of a pair, its update: those of another model say nothing of that.
+fn took(tally: &Tally<'_>, tallies: &[Tally<'_>]) -> usize {
+    let is_pair = matches!(tally.key.kind, Kind::UpdateModel | Kind::UpdateFirmware);
+    let update = tallies.iter().find(|other| is_pair && is_pair_of(tally.key, other.key));
+    update.unwrap_or(tally).size()
+}
+
+/// Whether `pair` is of that update and something else.
+fn is_pair_of(pair: &AttributeKey, update: &AttributeKey) -> bool {
+    let rest = pair.value.strip_prefix(&*update.value);
+    update.kind == Kind::Update && rest.is_some_and(|rest| rest.starts_with('+'))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -370,6 +406,7 @@ fn judge(tally: &Tally<'_>, total: Totals, values: u32) -> Option<Candidate> {
         healthy_with: b as u32,
         affected_without: affected_without as u32,
         healthy_without: healthy_without as u32,
+        is_told_apart: true,
         devices: tally.devices,
     })
 }
@@ -403,10 +440,7 @@ fn leave_out_idle_pairs(candidates: &mut Vec<Candidate>) {
     let updates: Vec<Candidate> = candidates.iter().filter(|c| c.key.kind == Kind::Update).cloned().collect();
     candidates.retain(|pair| {
         let is_pair = matches!(pair.key.kind, Kind::UpdateModel | Kind::UpdateFirmware);
-        let of = |update: &Candidate| {
-            pair.key.value.strip_prefix(&*update.key.value).is_some_and(|rest| rest.starts_with('+'))
-        };
-        !is_pair || !updates.iter().any(|update| of(update) && update.covers_the_same(pair))
+        !is_pair || !updates.iter().any(|update| is_pair_of(&pair.key, &update.key) && update.covers_the_same(pair))
     });
 }
 

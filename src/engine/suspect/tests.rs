@@ -185,5 +185,33 @@ fn what_is_rolled_out_is_suspected_only_beyond_chance() {
     assert!(update.is_named(), "timing alone accuses it");
     assert!(!update.exceeds_chance(0.0), "{} of {}", update.affected_with, update.healthy_with);
     let branch = found.iter().find(|candidate| candidate.key.kind == Kind::Branch).expect("ranked");
-    assert!(branch.exceeds_chance(0.9), "a branch is not taken by one device after the other");
+    assert!(branch.exceeds_chance(0.9), "a branch is few devices");
+}
+
+#[test]
+fn what_everybody_took_hours_ago_is_not_suspected_of_a_bad_time_of_day() {
+    // The fix reached all of them in half an hour; hours later so many in a hundred are ill, most of them of one model.
+    let morning = |percent: usize, everybody: bool| -> Vec<_> {
+        (0..1_000)
+            .map(|i| {
+                let took = (everybody || i % 10 < 8).then_some(150 + i as i64 % 30);
+                let is_ill = took.is_some() && i / 10 < percent && (i % 3 == 0 || i % 7 == 0);
+                subject(i, took, is_ill.then_some(5 + i as i64 % 15))
+            })
+            .collect()
+    };
+    let suspected = |known: &[Known]| -> Vec<String> {
+        let found = ranked(known, 0.005);
+        let blamed = found.iter().filter(|best| best.is_named() && best.exceeds_chance(0.005));
+        blamed.map(|best| best.key.value.to_string()).collect()
+    };
+    let noise = morning(6, true);
+    let timed = ranked(&noise, 0.005);
+    assert!(timed.iter().any(|best| best.is_named()), "by the hour alone something is accused: {timed:?}");
+    assert_eq!(suspected(&noise), [""; 0]);
+    assert!(suspected(&morning(30, true)).iter().any(|name| name.starts_with("new")), "far more than at any time");
+    assert!(
+        suspected(&morning(8, false)).iter().any(|name| name.starts_with("new")),
+        "two hundred took it not, and are well"
+    );
 }
