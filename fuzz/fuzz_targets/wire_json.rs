@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../targets/wire_json.rs"]
+mod target;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| target::run(data));
