@@ -9,6 +9,6 @@ mod target;
 
 use libfuzzer_sys::fuzz_target;
 // The modules of the tests name each other from the root.
-use site::{desk, life, sample, server};
+use site::{desk, life, sample};
 
 fuzz_target!(|data: &[u8]| target::run(data));

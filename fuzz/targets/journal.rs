@@ -2,6 +2,7 @@
 //! checksums that they lack, so that what stands behind those is reached too.
 
 use std::fs;
+use std::path::Path;
 
 use fleetwatch::journal::{self, Journal, JournalConfig};
 
@@ -34,6 +35,11 @@ fn mended(data: &[u8]) -> Vec<u8> {
     segment
 }
 
+/// Without the reserve, which would be written anew each time.
+fn config(dir: &Path) -> JournalConfig {
+    JournalConfig { reserve_bytes: 0, ..JournalConfig::new(dir) }
+}
+
 /// Once, with these bytes.
 pub fn run(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
@@ -46,7 +52,7 @@ pub fn run(data: &[u8]) {
     }
     // To open it starts a thread and syncs: less often.
     if kind % 8 == 0
-        && let Ok((journal, _)) = Journal::open(JournalConfig::new(dir.path()), 0)
+        && let Ok((journal, _)) = Journal::open(config(dir.path()), 0)
     {
         let _ = journal.close();
     }

@@ -114,7 +114,7 @@ fn shipped_configurations_have_no_fault() {
 
 #[test]
 fn scripts_are_executable_and_strict() {
-    for path in [".ci/run", "tests/run", "deploy/stack/run", "deploy/stack/certs"] {
+    for path in [".ci/run", "tests/run", "deploy/stack/run", "deploy/stack/certs", "fuzz/run"] {
         let mode = std::fs::metadata(root().join(path)).unwrap().permissions().mode();
         assert_eq!(mode & 0o111, 0o111, "{path} is not executable");
         let text = read(path);
