@@ -75,7 +75,7 @@ let fleetwatch write there keeps it; clear it by hand:
 
 Examples:
   fleetwatch devices forget B-0042 --by Sato --reason scrapped
-  fleetwatch devices forget B-0042 B-0043 --by Sato --reason moved-to-the-other-site --server https://noc.example.jp")]
+  fleetwatch devices forget B-0042 B-0043 --by Sato --reason moved --server https://noc.example.jp")]
 pub struct ForgetArgs {
     /// The devices, by their ids.
     #[arg(value_name = "ID", required = true, num_args = 1..)]

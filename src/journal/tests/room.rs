@@ -130,7 +130,8 @@ fn open(dir: &tempfile::TempDir, disk: &TestDisk, config: &JournalConfig) -> (Jo
 }
 
 fn size(dir: &Path) -> u64 {
-    fs::read_dir(dir).unwrap().map(|item| item.unwrap().metadata().unwrap().len()).sum()
+    // What the journal deletes between the list and the look takes no room.
+    fs::read_dir(dir).unwrap().map(|item| item.unwrap().metadata().map_or(0, |file| file.len())).sum()
 }
 
 #[test]
