@@ -95,6 +95,17 @@ impl Story {
         assert!(self.held().is_empty() && self.suspected().is_empty(), "{:?} {told:?}", self.suspected());
     }
 
+    /// Declared on the first night and never again, and nothing held or suspected but the guilty update. `left`: devices without the fix.
+    fn is_of_the_first_night(&self, simulation: &Simulation, left: usize) {
+        let guilty = simulation.truth()[0].value.clone();
+        assert_eq!(self.days(), [0], "{left}: {:#?}", self.declared());
+        assert_eq!(
+            (self.held(), self.suspected()),
+            (BTreeSet::from([guilty.clone()]), BTreeSet::from([guilty])),
+            "{left}"
+        );
+    }
+
     /// The device that the story is about has had nothing declared and nothing held because of it.
     fn is_quiet(&self) {
         assert!(self.declared().is_empty(), "{:#?}", self.declared());
@@ -196,14 +207,7 @@ fn excepted_devices_that_are_ill_every_night_are_not_declared_again() {
         }
         deeds.rollouts((0..60).filter(|device| !remaining.contains(device)), 1..4, &[]);
         deeds.apply(&simulation);
-        let guilty = simulation.truth()[0].value.clone();
-        let story = Story::live(&simulation, 4 * DAY_MIN);
-        assert_eq!(story.days(), [0], "{left}: {:#?}", story.declared());
-        assert_eq!(
-            (story.held(), story.suspected()),
-            (BTreeSet::from([guilty.clone()]), BTreeSet::from([guilty])),
-            "{left}"
-        );
+        Story::live(&simulation, 4 * DAY_MIN).is_of_the_first_night(&simulation, left);
     }
 }
 
@@ -215,14 +219,7 @@ fn excepted_devices_that_never_get_well_are_not_declared_again_and_accuse_no_upd
         let remaining = remedied(&simulation, left, &mut deeds);
         deeds.rollouts(0..100, 1..3, &remaining);
         deeds.apply(&simulation);
-        let guilty = simulation.truth()[0].value.clone();
-        let story = Story::live(&simulation, 3 * DAY_MIN);
-        assert_eq!(story.days(), [0], "{left}: {:#?}", story.declared());
-        assert_eq!(
-            (story.held(), story.suspected()),
-            (BTreeSet::from([guilty.clone()]), BTreeSet::from([guilty])),
-            "{left}"
-        );
+        Story::live(&simulation, 3 * DAY_MIN).is_of_the_first_night(&simulation, left);
     }
 }
 
