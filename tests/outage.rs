@@ -420,8 +420,11 @@ async fn a_cut_of_ten_minutes_in_the_hour_changes_no_incident() {
     let collector = {
         let (host, port) = (proxy.address().ip().to_string(), proxy.address().port());
         let config = IngestConfig { host, port, ..IngestConfig::default() };
-        let (state, _) = watch::channel(SessionState::Connecting);
-        tokio::spawn(ingest::run(config, core.intake(), Arc::default(), state, stopped))
+        let (state, mut session) = watch::channel(SessionState::Connecting);
+        let collector = tokio::spawn(ingest::run(config, core.intake(), Arc::default(), state, stopped));
+        // A broker keeps nothing for somebody who has not subscribed yet.
+        session.wait_for(|state| matches!(state, SessionState::Up { .. })).await.unwrap();
+        collector
     };
     let fleet = Fleet::of(&simulation, clock, mosquitto.address());
     let warned =
