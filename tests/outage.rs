@@ -451,7 +451,8 @@ async fn a_cut_of_ten_minutes_in_the_hour_changes_no_incident() {
     // Nothing is lost, so the last minute is evidenced when it would have been; the way of a message takes seconds of fleet time.
     assert!(declared.at.since_ms(wanted.at).abs() <= 2 * MINUTE_MS);
     let told = fleet.end().await;
-    until("everything to be journalled", SOON, || journalled(dir.path()).0 == told.reports()).await;
+    // What was on its way when the network was cut comes again, and is journalled twice.
+    until("everything to be journalled", SOON, || journalled(dir.path()).0 >= told.reports()).await;
     clock.sleep_until(Engine::next_tick(clock.now()).plus_ms(TICK_MS)).await;
     assert_eq!(core.snapshot().load().totals.missing, 0);
     while let Ok(change) = changes.try_recv() {

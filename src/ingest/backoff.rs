@@ -1,4 +1,5 @@
-//! When to try again, and how to tell that another client uses our id.
+//! How long to wait for a broker: when to try again, when to give up on one that reads nothing, and how to tell that another
+//! client uses our id.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -35,6 +36,17 @@ impl Default for ReconnectPolicy {
             takeover_longest: Duration::from_secs(60),
         }
     }
+}
+
+/// Shortest time that a broker is given to read what we write.
+const SHORTEST_WRITE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a broker may read nothing before it is taken for dead: as long as it may say nothing, two keep-alive intervals.
+///
+/// Mosquitto writes its backlog to disk in the thread that serves its connections. After a flood that is a pause of ten seconds and
+/// more, and to give the connection up in it costs the session: everything that is on its way is sent again, into the same overload.
+pub(super) fn write_limit(keep_alive: Duration) -> Duration {
+    (2 * keep_alive).max(SHORTEST_WRITE_LIMIT)
 }
 
 /// Losses within the window that make a takeover.
@@ -121,6 +133,12 @@ fn doubled(first: Duration, times: u32) -> Duration {
 mod tests {
     use super::*;
     use crate::clock;
+
+    #[test]
+    fn a_broker_may_read_nothing_for_as_long_as_it_may_say_nothing() {
+        assert_eq!(write_limit(Duration::from_secs(30)), Duration::from_secs(60));
+        assert_eq!(write_limit(Duration::from_secs(1)), SHORTEST_WRITE_LIMIT);
+    }
 
     #[test]
     fn a_broker_that_is_away_is_tried_at_least_every_five_seconds() {

@@ -12,15 +12,13 @@ use rumqttc::{
 use tokio::sync::watch;
 
 use super::acks::Acks;
-use super::backoff::Backoff;
+use super::backoff::{Backoff, write_limit};
 use super::outbox::Outbox;
 use super::reason::{reason_of, reason_of_state};
 use super::{Board, DownReason, IngestCounters, IngestError, SessionState};
 use crate::clock;
 use crate::delivery::{Delivery, Intake, Outcome};
 
-/// Longest wait for the socket to take what we write.
-const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// Pause before a busy sink is asked again.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Longest wait at shutdown for what was read to become durable.
@@ -250,8 +248,9 @@ impl Session<'_> {
     }
 
     async fn write(&mut self, packet: Option<Packet>) -> Result<(), Fault> {
+        let limit = write_limit(self.connection.options.keep_alive());
         let network = self.events.network.as_mut().ok_or(Fault::Down(DownReason::Closed))?;
-        let written = tokio::time::timeout(WRITE_LIMIT, async {
+        let written = tokio::time::timeout(limit, async {
             if let Some(packet) = packet {
                 network.write(packet).await?;
             }
@@ -341,8 +340,9 @@ impl Session<'_> {
         let durable = *self.connection.intake.durable.borrow_and_update();
         let Some(first) = self.acks.next(durable) else { return Ok(()) };
         let network = self.events.network.as_mut().ok_or(Fault::Down(DownReason::Closed))?;
+        let limit = write_limit(self.connection.options.keep_alive());
         let acks = &mut self.acks;
-        let written = tokio::time::timeout(WRITE_LIMIT, async {
+        let written = tokio::time::timeout(limit, async {
             let (mut packet, mut written) = (Some(first), 0);
             while let Some(id) = packet {
                 network.write(Packet::PubAck(PubAck::new(id))).await?;
