@@ -27,7 +27,7 @@ use fleetwatch::app::desk::{Desk, DeskConfig, Statuses};
 use fleetwatch::app::told::Told;
 use fleetwatch::clock::Clock;
 use fleetwatch::http::{HttpConfig, HttpState};
-use fleetwatch::record::IncidentStore;
+use fleetwatch::record::EventStore;
 use fleetwatch::record::case::{CaseAppend, CaseStore};
 use fleetwatch::store::Sqlite;
 use life::LATER;
@@ -88,7 +88,7 @@ async fn serve(dir: &std::path::Path) -> (server::Server, usize) {
     let snapshot = life::snapshot(DEVICES, LATER);
     let clock = Clock::scaled(snapshot.at, 0.000_001);
     let shown = (Arc::new(ArcSwap::from_pointee(snapshot.clone())), Statuses::default());
-    let stores = (Arc::clone(&store) as Arc<dyn CaseStore>, Arc::clone(&store) as Arc<dyn IncidentStore>);
+    let stores = (Arc::clone(&store) as Arc<dyn CaseStore>, Arc::clone(&store) as Arc<dyn EventStore>);
     let desk = Desk::new(DeskConfig::default(), clock, stores, shown, Told::default());
     desk.take_up().await.unwrap();
     let behind = move |state: &mut HttpState| {

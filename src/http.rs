@@ -14,9 +14,9 @@
 //! | `/gates` | what the updater is told, and a form to decide (`POST`) |
 //! | `/devices?branch&update&verdict&after` | every device, a page at a time |
 //! | `/report?since&until` | what the night amounted to: incidents, near misses and why, suspects, silent devices |
-//! | `/api/v1/incidents?open&warnings&limit&offset` | incidents on record, as JSON |
+//! | `/api/v1/events?open&warnings&limit&offset` | incidents on record, as JSON |
 //! | `/api/v1/open` | what is open now, the worst first |
-//! | `/api/v1/incidents/{id}` | one event with its whole history, as JSON |
+//! | `/api/v1/events/{id}` | one event with its whole history, as JSON |
 //! | `/api/v1/devices?limit&after&branch&update&verdict` | devices as of the last tick, as JSON |
 //! | `/api/v1/devices/forget` | `POST {"devices":[...],"by":...,"reason":...}`: a person takes devices out of the fleet |
 //! | `/api/v1/gates` | what the updater is told, as JSON |
@@ -87,7 +87,7 @@ use crate::record::desk::CaseDesk;
 use crate::record::fleet::FleetDesk;
 use crate::record::outbox::Outbox;
 use crate::record::standing::Board;
-use crate::record::{GateDesk, IncidentStore};
+use crate::record::{EventStore, GateDesk};
 
 /// Largest body of a request. The longest is a form with a reason.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -108,7 +108,7 @@ pub struct HttpState {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     pub health: Arc<Health>,
     pub metrics: Exposition,
-    pub store: Arc<dyn IncidentStore>,
+    pub store: Arc<dyn EventStore>,
     /// Who may what.
     pub access: Arc<Access>,
     /// What is decided about updates; `None` when nothing is.
@@ -255,8 +255,8 @@ fn fleet_routes() -> Router<HttpState> {
         .route("/gates", get(page::gates))
         .route("/report", get(page::report))
         .route("/settings", get(page::work::settings))
-        .route("/api/v1/incidents", get(api::incidents))
-        .route("/api/v1/incidents/{id}", get(api::incident))
+        .route("/api/v1/events", get(api::events))
+        .route("/api/v1/events/{id}", get(api::event))
         .route("/api/v1/open", get(api::open))
         .route("/api/v1/cases/{id}/record", get(look::record))
         .route("/api/v1/cases/{id}/export", get(look::export))

@@ -1,7 +1,7 @@
 //! The record of incidents as data, and the repository that keeps it.
 //!
 //! This is the meeting point of two shell modules that do not know each other: `store` implements
-//! [`IncidentStore`], `http` reads from it. The truth is the append-only list of [`RecordedChange`]s; an [`Incident`]
+//! [`EventStore`], `http` reads from it. The truth is the append-only list of [`RecordedChange`]s; an [`EventSummary`]
 //! is what follows from it, and can be derived from it again at any time.
 //!
 //! | module | what it owns |
@@ -52,7 +52,7 @@ pub use gate::{GateBoard, GateDesk, GateError, RecordedGate, observation};
 /// Where a recorded event stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum IncidentState {
+pub enum RecordedState {
     /// Warned of, not declared: it has no incident number.
     Warned,
     /// A major incident.
@@ -63,7 +63,7 @@ pub enum IncidentState {
     Resolved,
 }
 
-impl IncidentState {
+impl RecordedState {
     /// Every state, in the order of an incident's life.
     pub const ALL: [Self; 4] = [Self::Warned, Self::Declared, Self::Recovered, Self::Resolved];
 
@@ -85,12 +85,12 @@ impl IncidentState {
 
 /// One event in short: what a list shows.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Incident {
+pub struct EventSummary {
     /// Stable from the first warning on.
     pub event_id: String,
     /// Given at declaration.
     pub number: Option<String>,
-    pub state: IncidentState,
+    pub state: RecordedState,
     pub severity: Severity,
     pub scope: Scope,
     pub impact_started_at: Timestamp,
@@ -117,13 +117,13 @@ pub struct Incident {
     pub aliases: Vec<String>,
 }
 
-impl Incident {
+impl EventSummary {
     /// What an event is after its first change. Membership is counted by whoever keeps the members.
     pub fn begun_by(change: &Change) -> Self {
         Self {
             event_id: change.event_id.clone(),
             number: None,
-            state: IncidentState::Warned,
+            state: RecordedState::Warned,
             severity: change.severity,
             scope: change.scope,
             impact_started_at: change.impact_started_at,
@@ -159,21 +159,21 @@ impl Incident {
         self.near_miss = change.near_miss.or(self.near_miss.filter(|_| ended));
         match change.kind {
             ChangeKind::Declared => {
-                self.state = IncidentState::Declared;
+                self.state = RecordedState::Declared;
                 self.declared_at = self.declared_at.or(Some(change.at));
                 self.recovered_at = None;
             }
             ChangeKind::Recovered => {
-                self.state = IncidentState::Recovered;
+                self.state = RecordedState::Recovered;
                 self.recovered_at = Some(change.at);
             }
             ChangeKind::Resolved => {
-                self.state = IncidentState::Resolved;
+                self.state = RecordedState::Resolved;
                 self.resolved_at = Some(change.at);
             }
             // Nobody joins a recovered event but by a relapse, which keeps its id.
-            ChangeKind::Joined if self.state == IncidentState::Recovered => {
-                self.state = IncidentState::Declared;
+            ChangeKind::Joined if self.state == RecordedState::Recovered => {
+                self.state = RecordedState::Declared;
                 self.recovered_at = None;
             }
             ChangeKind::EarlyWarning | ChangeKind::Joined | ChangeKind::Left | ChangeKind::CauseChanged => {}
@@ -206,9 +206,9 @@ pub struct Membership {
 
 /// Everything that is kept about one event.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct IncidentRecord {
+pub struct EventRecord {
     #[serde(flatten)]
-    pub incident: Incident,
+    pub event: EventSummary,
     /// Everyone who ever was a member, sorted by id.
     pub devices: Vec<Membership>,
     /// By instant, then by order of writing.
@@ -239,19 +239,19 @@ impl From<Decision> for Entry {
     }
 }
 
-impl IncidentRecord {
+impl EventRecord {
     /// The suspect as of when the event was warned of, declared, or last blamed on another: once it recovers, its members
     /// are healthy witnesses again, and counts would speak of after the event.
     pub fn blamed(&self) -> Option<&Cause> {
         let blames = |kind| matches!(kind, ChangeKind::EarlyWarning | ChangeKind::Declared | ChangeKind::CauseChanged);
         let blaming = self.changes.iter().rev().find(|entry| blames(entry.change.kind));
-        blaming.and_then(|entry| entry.change.cause.as_ref()).or(self.incident.cause.as_ref())
+        blaming.and_then(|entry| entry.change.cause.as_ref()).or(self.event.cause.as_ref())
     }
 }
 
 /// Which events to list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct IncidentQuery {
+pub struct EventQuery {
     /// Also events that were warned of and never declared.
     pub with_warnings: bool,
     /// Only what is not resolved, and not a near miss.
@@ -266,7 +266,7 @@ pub struct IncidentQuery {
     pub offset: u32,
 }
 
-impl Default for IncidentQuery {
+impl Default for EventQuery {
     fn default() -> Self {
         Self { with_warnings: false, open_only: false, since: None, until: None, limit: 50, offset: 0 }
     }
@@ -416,7 +416,7 @@ impl StoreError {
 
 /// Keeps the record of incidents. Implementations are shared between tasks.
 #[async_trait]
-pub trait IncidentStore: Send + Sync + std::fmt::Debug {
+pub trait EventStore: Send + Sync + std::fmt::Debug {
     /// Adds changes to the record, all or none. A change that is in the record already is left as it is, so that a
     /// restart may bring the same changes again. `recorded_at` is the instant of writing.
     ///
@@ -440,14 +440,14 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// When the record cannot be read.
-    async fn incidents(&self, query: IncidentQuery) -> Result<Vec<Incident>, StoreError>;
+    async fn events(&self, query: EventQuery) -> Result<Vec<EventSummary>, StoreError>;
 
     /// Everything about the event with this incident number or event id; for one that proved to be another, everything
     /// about that one.
     ///
     /// # Errors
     /// When the record cannot be read.
-    async fn incident(&self, id: &str) -> Result<Option<IncidentRecord>, StoreError>;
+    async fn event(&self, id: &str) -> Result<Option<EventRecord>, StoreError>;
 
     /// The highest incident number given so far (12 of `INC-2026-0012`), 0 when there is none: an engine that lost its
     /// state goes on above it.

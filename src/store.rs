@@ -12,7 +12,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`statement`] | values, rows and transactions of either database |
-//! | [`incidents`] | the incidents: appending, deriving, reading |
+//! | [`events`] | the detector's events: appending, deriving, reading |
 //! | [`cases`] | the lives of incidents: appending to them, finding them |
 //! | [`contacts`] | whom to call about a device |
 //! | [`access`] | people, sessions, tokens |
@@ -28,7 +28,7 @@ mod access;
 mod answers;
 mod cases;
 mod contacts;
-mod incidents;
+mod events;
 mod lazy;
 mod outbox;
 mod postgres;
@@ -53,7 +53,7 @@ use crate::engine::time::Timestamp;
 use crate::record::access::AccessStore;
 use crate::record::case::CaseStore;
 use crate::record::outbox::Outbox;
-use crate::record::{IncidentStore, StoreError};
+use crate::record::{EventStore, StoreError};
 
 /// What a probe found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,7 +66,7 @@ pub struct Probed {
 
 /// Everything that is kept in one database.
 #[async_trait]
-pub trait Store: IncidentStore + CaseStore + Outbox + AccessStore {
+pub trait Store: EventStore + CaseStore + Outbox + AccessStore {
     /// Derives the tables to read from anew, from the event table alone.
     ///
     /// # Errors

@@ -266,7 +266,7 @@ async fn the_updater_is_stopped_by_the_detector_and_let_on_by_a_person_over_a_re
     let mut updater = Updater::connect(stage.broker.local_addr()).await;
     assert_eq!(updater.gate(&version).await.1, release, "byte by byte what it was");
     let record: serde_json::Value =
-        serde_json::from_str(&get(stage.http, &format!("/api/v1/incidents/{event}")).await).unwrap();
+        serde_json::from_str(&get(stage.http, &format!("/api/v1/events/{event}")).await).unwrap();
     let gates = record["gates"].as_array().unwrap();
     let told: Vec<_> =
         gates.iter().map(|gate| (gate["gate"].as_str().unwrap(), gate["by"].as_str().unwrap())).collect();

@@ -26,7 +26,7 @@ use crate::engine::wire::Limits;
 use crate::http::{Access, AccessSettings, Health, HttpState, Zone};
 use crate::journal::{CheckpointStore, Journal, JournalConfig};
 use crate::metrics::{Counters, DeviceSeries};
-use crate::record::IncidentStore;
+use crate::record::EventStore;
 use crate::record::access::AccessStore;
 use crate::record::case::{CaseStore, ContactEntry};
 use crate::record::desk::CaseDesk;
@@ -186,11 +186,11 @@ impl Core {
         let Opened { journal, checkpoints, .. } = opened;
         let clock = config.clock;
         let gates = config.gate.clone().map(|gate| {
-            let shared = (Arc::clone(&store) as Arc<dyn IncidentStore>, Arc::clone(&counters));
+            let shared = (Arc::clone(&store) as Arc<dyn EventStore>, Arc::clone(&counters));
             GateKeeper::new(gate, &config.root, clock, shared)
         });
         let (snapshot, statuses) = (Arc::new(ArcSwap::from_pointee(Snapshot::default())), Statuses::default());
-        let stores = (Arc::clone(&store) as Arc<dyn CaseStore>, Arc::clone(&store) as Arc<dyn IncidentStore>);
+        let stores = (Arc::clone(&store) as Arc<dyn CaseStore>, Arc::clone(&store) as Arc<dyn EventStore>);
         let seen = (Arc::clone(&snapshot), statuses.clone());
         let settings = DeskConfig { hold_min: config.settings.hold_min, ..config.desk.clone() };
         let told = Told::default();
@@ -261,8 +261,8 @@ impl Core {
     }
 
     /// The record of incidents.
-    pub fn store(&self) -> Arc<dyn IncidentStore> {
-        Arc::clone(&self.store) as Arc<dyn IncidentStore>
+    pub fn store(&self) -> Arc<dyn EventStore> {
+        Arc::clone(&self.store) as Arc<dyn EventStore>
     }
 
     /// What is to be said to people and programs.

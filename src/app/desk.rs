@@ -48,7 +48,7 @@ use crate::metrics::incidents::{IncidentSample, IncidentSource};
 use crate::record::case::{CaseAppend, CaseQuery, CaseStore, Keep};
 use crate::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Once, Reshape, is_called};
 use crate::record::outbox::NewDispatch;
-use crate::record::{IncidentStore, StoreError};
+use crate::record::{EventStore, StoreError};
 
 use super::keeper::lock;
 use super::told::Told;
@@ -89,7 +89,7 @@ struct Inner {
     directory: Directory,
     clock: Clock,
     store: Arc<dyn CaseStore>,
-    incidents: Arc<dyn IncidentStore>,
+    events: Arc<dyn EventStore>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     /// What devices have said of themselves since the snapshot was drawn.
     statuses: Statuses,
@@ -125,7 +125,7 @@ impl Desk {
     pub fn new(
         config: DeskConfig,
         clock: Clock,
-        (store, incidents): (Arc<dyn CaseStore>, Arc<dyn IncidentStore>),
+        (store, events): (Arc<dyn CaseStore>, Arc<dyn EventStore>),
         (snapshot, statuses): (Arc<ArcSwap<Snapshot>>, Statuses),
         told: Told,
     ) -> Self {
@@ -136,7 +136,7 @@ impl Desk {
             directory: config.directory,
             clock,
             store,
-            incidents,
+            events,
             snapshot,
             statuses,
             told,

@@ -25,8 +25,8 @@ use crate::http::Zone;
 pub mod chart;
 pub mod damage;
 pub mod device;
+pub mod event;
 pub mod gather;
-pub mod incident;
 pub mod words;
 
 use chart::Pen;
@@ -40,8 +40,8 @@ pub fn run(config: &Config, args: &ExplainArgs) -> anyhow::Result<()> {
     let pen = Pen::for_terminal(args.ascii, io::stdout().is_terminal());
     let mut text = String::new();
     if is_event(&args.what) {
-        let (record, standing) = gather::incident(config, &args.what, args.from.as_deref())?;
-        incident::write((&record, standing), &zone, pen, args.minutes, &mut text);
+        let (record, standing) = gather::event(config, &args.what, args.from.as_deref())?;
+        event::write((&record, standing), &zone, pen, args.minutes, &mut text);
     } else {
         let id = DeviceId::parse(&args.what).map_err(|error| {
             Failure::Usage(format!("{:?} is neither an incident, an event nor a device: {error}", args.what))

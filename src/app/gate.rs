@@ -26,7 +26,7 @@ use crate::engine::effect::Change;
 use crate::engine::gate::{self, Decision, Gate, Gates, Observed, Policy, Ring};
 use crate::engine::snapshot::Snapshot;
 use crate::metrics::Counters;
-use crate::record::{GateBoard, GateDesk, GateError, Incident, IncidentQuery, IncidentStore, StoreError, observation};
+use crate::record::{EventQuery, EventStore, EventSummary, GateBoard, GateDesk, GateError, StoreError, observation};
 use crate::store::{Submitted, Writer};
 
 use super::keeper::lock;
@@ -75,7 +75,7 @@ struct Inner {
     root: String,
     ring: RingSource,
     clock: Clock,
-    store: Arc<dyn IncidentStore>,
+    store: Arc<dyn EventStore>,
     counters: Arc<Counters>,
     policy: Policy,
     gates: Mutex<Gates>,
@@ -94,7 +94,7 @@ impl GateKeeper {
         config: GateConfig,
         root: &str,
         clock: Clock,
-        (store, counters): (Arc<dyn IncidentStore>, Arc<Counters>),
+        (store, counters): (Arc<dyn EventStore>, Arc<Counters>),
     ) -> Self {
         let inner = Inner {
             root: root.to_owned(),
@@ -202,9 +202,9 @@ impl Inner {
         for recorded in self.store.gates().await? {
             gates.apply(recorded.decision);
         }
-        let query = IncidentQuery { with_warnings: true, limit: EVENTS, ..IncidentQuery::default() };
+        let query = EventQuery { with_warnings: true, limit: EVENTS, ..EventQuery::default() };
         let now = self.clock.now();
-        let mut events: Vec<Incident> = self.store.incidents(query).await?;
+        let mut events: Vec<EventSummary> = self.store.events(query).await?;
         events.retain(|event| now.since_ms(event.updated_at) < RECENT_MS);
         events.sort_by(|a, b| (a.updated_at, &a.event_id).cmp(&(b.updated_at, &b.event_id)));
         let seen: Vec<_> = events.iter().map(observation).collect();

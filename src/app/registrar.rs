@@ -26,7 +26,7 @@ use crate::engine::snapshot::{EventView, Snapshot};
 use crate::engine::time::Timestamp;
 use crate::record::case::ContactEntry;
 use crate::record::desk::CaseDesk as _;
-use crate::record::{IncidentQuery, StoreError};
+use crate::record::{EventQuery, StoreError};
 use crate::store::{Probed, Store};
 
 /// Real time between two probes, while all is well and while it is not.
@@ -249,11 +249,11 @@ impl Registrar {
 
     /// What the record holds of what is not over: it could be lost.
     async fn remember(&self, mind: &mut Mind) -> Result<(), StoreError> {
-        let query = IncidentQuery { with_warnings: true, open_only: true, limit: EVENTS, ..IncidentQuery::default() };
-        for incident in self.store.incidents(query).await? {
-            let Some(record) = self.store.incident(&incident.event_id).await? else { continue };
+        let query = EventQuery { with_warnings: true, open_only: true, limit: EVENTS, ..EventQuery::default() };
+        for event in self.store.events(query).await? {
+            let Some(record) = self.store.event(&event.event_id).await? else { continue };
             let mut changes: Vec<Change> = record.changes.into_iter().map(|entry| entry.change).collect();
-            let known = mind.open.entry(incident.event_id).or_default();
+            let known = mind.open.entry(event.event_id).or_default();
             let later = known.drain(..).filter(|change| !changes.contains(change)).collect::<Vec<_>>();
             changes.extend(later);
             *known = changes;

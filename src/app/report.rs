@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::engine::effect::Certainty;
 use crate::engine::time::Timestamp;
 use crate::http::Zone;
-use crate::record::Incident;
+use crate::record::EventSummary;
 use crate::record::case::CaseQuery;
 use crate::record::report::{MorningReport, Silent};
 
@@ -85,11 +85,11 @@ pub fn write(report: &MorningReport, zone: &Zone, out: &mut String) {
         report.near_misses.len(),
         report.warned.len()
     );
-    incidents("Major incidents", (report, &report.major), zone, out);
-    incidents("Incidents of one device", (report, &report.isolated), zone, out);
-    incidents("Near misses", (report, &report.near_misses), zone, out);
+    events("Major incidents", (report, &report.major), zone, out);
+    events("Incidents of one device", (report, &report.isolated), zone, out);
+    events("Near misses", (report, &report.near_misses), zone, out);
     if !report.warned.is_empty() {
-        incidents("Warned of, no end on record", (report, &report.warned), zone, out);
+        events("Warned of, no end on record", (report, &report.warned), zone, out);
     }
     let _ = writeln!(out, "\nLongest streaks");
     none_if(report.longest.is_empty(), out);
@@ -116,15 +116,15 @@ fn none_if(empty: bool, out: &mut String) {
     }
 }
 
-fn incidents(title: &str, (report, incidents): (&MorningReport, &[Incident]), zone: &Zone, out: &mut String) {
+fn events(title: &str, (report, events): (&MorningReport, &[EventSummary]), zone: &Zone, out: &mut String) {
     let _ = writeln!(out, "\n{title}");
-    none_if(incidents.is_empty(), out);
-    for incident in incidents {
-        let name = words::name(incident);
-        let (from, minutes) = (zone.stamp(incident.impact_started_at), incident.streak_s / 60);
-        let (devices, state) = (counted(incident.affected, "device"), words::standing(report.standing(incident)));
+    none_if(events.is_empty(), out);
+    for event in events {
+        let name = words::name(event);
+        let (from, minutes) = (zone.stamp(event.impact_started_at), event.streak_s / 60);
+        let (devices, state) = (counted(event.affected, "device"), words::standing(report.standing(event)));
         let _ = writeln!(out, "  {name:<9} from {from}, {minutes:>4} min proved, {devices}, {state}");
-        if let Some(cause) = &incident.cause {
+        if let Some(cause) = &event.cause {
             let _ = writeln!(
                 out,
                 "            {}, confidence {}",
@@ -132,11 +132,11 @@ fn incidents(title: &str, (report, incidents): (&MorningReport, &[Incident]), zo
                 Certainty(cause.confidence)
             );
         }
-        if let Some(miss) = &incident.near_miss {
+        if let Some(miss) = &event.near_miss {
             let _ = writeln!(out, "            {}", words::near_miss(miss));
         }
-        if !incident.aliases.is_empty() {
-            let _ = writeln!(out, "            also told as {}", incident.aliases.join(", "));
+        if !event.aliases.is_empty() {
+            let _ = writeln!(out, "            also told as {}", event.aliases.join(", "));
         }
     }
 }

@@ -20,19 +20,19 @@ use crate::engine::time::Timestamp;
 use crate::record::access::Principal;
 use crate::record::matter::{self, Matter, Standing};
 use crate::record::report::MorningReport;
-use crate::record::{Incident, IncidentQuery, IncidentRecord};
+use crate::record::{EventQuery, EventRecord, EventSummary};
 
 /// Most devices in one answer, and how many without a `limit`.
 const MAX_DEVICES: usize = 1_000;
 const DEVICES: usize = 100;
 
 /// Most incidents in one answer.
-const MAX_INCIDENTS: u32 = 500;
+const MAX_EVENTS: u32 = 500;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-pub(super) struct IncidentParams {
+pub(super) struct EventParams {
     open: bool,
     warnings: bool,
     /// 1 to 500.
@@ -42,7 +42,7 @@ pub(super) struct IncidentParams {
     offset: u32,
 }
 
-impl Default for IncidentParams {
+impl Default for EventParams {
     fn default() -> Self {
         Self { open: false, warnings: false, limit: 50, offset: 0 }
     }
@@ -50,9 +50,9 @@ impl Default for IncidentParams {
 
 /// Events on record.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Incidents {
+pub(super) struct EventList {
     #[schema(value_type = Vec<Object>)]
-    incidents: Vec<Incident>,
+    events: Vec<EventSummary>,
     /// How far each has come, by event id, as pages and terminal say it: the state of the incident, or `warned`, `quality_back`,
     /// `ended`, `near_miss` where nobody works on one. `state` is the detector's own.
     #[schema(value_type = BTreeMap<String, String>)]
@@ -84,41 +84,41 @@ pub(super) struct Devices {
 }
 
 #[derive(Serialize)]
-pub(super) struct OneIncident {
+pub(super) struct OneEvent {
     /// As of the last tick, while the event is open.
     live: Option<EventView>,
     /// How far it has come, as pages and terminal say it.
     standing: Standing,
     #[serde(flatten)]
-    record: IncidentRecord,
+    record: EventRecord,
 }
 
 /// What the detector warned of and declared, the latest impact first.
-#[utoipa::path(get, path = "/api/v1/incidents", tag = "fleet", params(IncidentParams), responses(
-    (status = 200, body = Incidents),
+#[utoipa::path(get, path = "/api/v1/events", tag = "fleet", params(EventParams), responses(
+    (status = 200, body = EventList),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn incidents(
+pub(super) async fn events(
     State(state): State<HttpState>,
-    params: Params<IncidentParams>,
-) -> Result<Json<Incidents>, Problem> {
+    params: Params<EventParams>,
+) -> Result<Json<EventList>, Problem> {
     let params = problem::params(params)?;
-    if !(1..=MAX_INCIDENTS).contains(&params.limit) {
-        return Err(Problem::bad_request(format!("limit is 1 to {MAX_INCIDENTS}")));
+    if !(1..=MAX_EVENTS).contains(&params.limit) {
+        return Err(Problem::bad_request(format!("limit is 1 to {MAX_EVENTS}")));
     }
-    let query = IncidentQuery {
+    let query = EventQuery {
         with_warnings: params.warnings,
         open_only: params.open,
         limit: params.limit,
         offset: params.offset,
-        ..IncidentQuery::default()
+        ..EventQuery::default()
     };
-    let incidents = state.store.incidents(query).await.map_err(|error| Problem::record(&error))?;
+    let events = state.store.events(query).await.map_err(|error| Problem::record(&error))?;
     let lives = page::lives(&state).await;
-    let standing = |event: &Incident| (event.event_id.clone(), Standing::among(event, &lives));
-    let standings = incidents.iter().map(standing).collect();
-    Ok(Json(Incidents { incidents, standings }))
+    let standing = |event: &EventSummary| (event.event_id.clone(), Standing::among(event, &lives));
+    let standings = events.iter().map(standing).collect();
+    Ok(Json(EventList { events, standings }))
 }
 
 /// What is open now, the worst first: major incidents, then early warnings, then what is only watched.
@@ -132,22 +132,19 @@ pub(super) async fn open(State(state): State<HttpState>) -> Json<Open> {
 }
 
 /// One event of the detector with its whole history.
-#[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "fleet",
+#[utoipa::path(get, path = "/api/v1/events/{id}", tag = "fleet",
     params(("id" = String, Path, description = "Incident number or event id")), responses(
     (status = 200, body = AnyObject),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn incident(
-    State(state): State<HttpState>,
-    Path(id): Path<String>,
-) -> Result<Json<OneIncident>, Problem> {
-    let record = state.store.incident(&id).await.map_err(|error| Problem::record(&error))?;
-    let record = record.ok_or_else(|| Problem::missing("no incident has this number or event id"))?;
+pub(super) async fn event(State(state): State<HttpState>, Path(id): Path<String>) -> Result<Json<OneEvent>, Problem> {
+    let record = state.store.event(&id).await.map_err(|error| Problem::record(&error))?;
+    let record = record.ok_or_else(|| Problem::missing("no event has this id or incident number"))?;
     let snapshot = state.snapshot.load();
-    let live = snapshot.events.iter().find(|event| event.event_id == record.incident.event_id).cloned();
+    let live = snapshot.events.iter().find(|event| event.event_id == record.event.event_id).cloned();
     let lives = page::lives(&state).await;
-    Ok(Json(OneIncident { live, standing: Standing::among(&record.incident, &lives), record }))
+    Ok(Json(OneEvent { live, standing: Standing::among(&record.event, &lives), record }))
 }
 
 /// Devices as of the last tick, a page at a time.

@@ -37,7 +37,7 @@ pub(super) struct AnyObject {
     paths(
         look::list, look::one, look::ladder, look::record, look::export, act::declare, act::command, act::merge, act::split,
         stream::stream, contacts::find, contacts::one, contacts::import,
-        super::api::incidents, super::api::incident, super::api::open, super::api::devices, super::fleet::forget,
+        super::api::events, super::api::event, super::api::open, super::api::devices, super::fleet::forget,
         super::api::report,
         super::gate::gates, super::gate::decide, super::gate::control_ring,
     ),

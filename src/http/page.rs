@@ -30,12 +30,12 @@ mod channels;
 mod chart;
 mod device;
 mod devices;
+mod event;
 mod evidence;
 mod form;
 mod frame;
 mod fresh;
 mod gate;
-mod incident;
 mod ladder;
 mod now;
 mod owed;
@@ -67,7 +67,7 @@ use super::lang::Lang;
 use super::problem::{self, Params, Problem};
 use super::report::{ReportError, ReportParams};
 use crate::engine::incident::CaseSummary;
-use crate::record::IncidentQuery;
+use crate::record::EventQuery;
 use crate::record::access::{Principal, Role, Session};
 use crate::record::case::CaseQuery;
 
@@ -110,7 +110,7 @@ pub(super) async fn now(State(state): State<HttpState>, visit: Visit) -> Respons
     if visit.principal.as_ref().is_some_and(|principal| principal.role == Role::Branch) {
         return (StatusCode::SEE_OTHER, [(header::LOCATION, "/branches")]).into_response();
     }
-    let recent = state.store.incidents(IncidentQuery { limit: RECENT, ..IncidentQuery::default() }).await;
+    let recent = state.store.events(EventQuery { limit: RECENT, ..EventQuery::default() }).await;
     let lives = lives(&state).await;
     let snapshot = state.snapshot.load();
     let view = view(&state, &visit);
@@ -135,11 +135,11 @@ pub(super) async fn lives(state: &HttpState) -> Vec<CaseSummary> {
 }
 
 pub(super) async fn incidents(State(state): State<HttpState>, visit: Visit) -> Response {
-    let query = IncidentQuery { limit: LISTED, with_warnings: true, ..IncidentQuery::default() };
-    let listed = state.store.incidents(query).await;
+    let query = EventQuery { limit: LISTED, with_warnings: true, ..EventQuery::default() };
+    let listed = state.store.events(query).await;
     let lives = lives(&state).await;
     let view = view(&state, &visit);
-    frame::respond(StatusCode::OK, view.lang, &incident::list(&view, listed, &lives))
+    frame::respond(StatusCode::OK, view.lang, &event::list(&view, listed, &lives))
 }
 
 pub(super) async fn devices(State(state): State<HttpState>, params: Params<DeviceParams>, visit: Visit) -> Response {

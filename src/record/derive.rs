@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Incident, IncidentRecord, Membership, RecordedChange};
+use super::{EventRecord, EventSummary, Membership, RecordedChange};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Change, ChangeKind};
 
@@ -13,7 +13,7 @@ const DETECTOR: &str = "detector";
 #[derive(Clone, Debug, Default)]
 pub struct Records {
     /// By event id.
-    records: BTreeMap<String, IncidentRecord>,
+    records: BTreeMap<String, EventRecord>,
     written: i64,
 }
 
@@ -29,13 +29,12 @@ impl Records {
         };
         match self.records.get_mut(&change.event_id) {
             Some(record) => {
-                record.incident = record.incident.clone().after(change);
+                record.event = record.event.clone().after(change);
                 record.take(entry);
             }
             None => {
-                let incident = Incident::begun_by(change);
-                let mut record =
-                    IncidentRecord { incident, devices: Vec::new(), changes: Vec::new(), gates: Vec::new() };
+                let event = EventSummary::begun_by(change);
+                let mut record = EventRecord { event, devices: Vec::new(), changes: Vec::new(), gates: Vec::new() };
                 record.take(entry);
                 self.records.insert(change.event_id.clone(), record);
             }
@@ -43,14 +42,14 @@ impl Records {
     }
 
     /// The event with this incident number or event id; where it proved to be another one, that one.
-    pub fn find(&self, id: &str) -> Option<&IncidentRecord> {
-        let has = |record: &&IncidentRecord| record.incident.number.as_deref() == Some(id);
+    pub fn find(&self, id: &str) -> Option<&EventRecord> {
+        let has = |record: &&EventRecord| record.event.number.as_deref() == Some(id);
         let mut found = self.became(id).or_else(|| self.records.get(id)).or_else(|| self.records.values().find(has))?;
         // What became another may have become a third, each younger than the one before.
         for _ in 0..self.records.len() {
-            let Incident { event_id, number, .. } = &found.incident;
+            let EventSummary { event_id, number, .. } = &found.event;
             let next = [Some(event_id), number.as_ref()].into_iter().flatten().filter_map(|id| self.became(id));
-            match next.into_iter().find(|next| next.incident.event_id != *event_id) {
+            match next.into_iter().find(|next| next.event.event_id != *event_id) {
                 Some(next) => found = next,
                 None => break,
             }
@@ -59,17 +58,17 @@ impl Records {
     }
 
     /// The event that has this id among its aliases.
-    fn became(&self, id: &str) -> Option<&IncidentRecord> {
-        self.records.values().find(|record| record.incident.aliases.iter().any(|alias| alias == id))
+    fn became(&self, id: &str) -> Option<&EventRecord> {
+        self.records.values().find(|record| record.event.aliases.iter().any(|alias| alias == id))
     }
 
     /// Every event, by its id.
-    pub fn iter(&self) -> impl Iterator<Item = &IncidentRecord> {
+    pub fn iter(&self) -> impl Iterator<Item = &EventRecord> {
         self.records.values()
     }
 }
 
-impl IncidentRecord {
+impl EventRecord {
     /// Adds a change, and what it says of the members.
     fn take(&mut self, entry: RecordedChange) {
         let change = &entry.change;
@@ -93,8 +92,8 @@ impl IncidentRecord {
             }
         }
         self.devices = devices.into_values().collect();
-        self.incident.affected = self.devices.len() as u64;
-        self.incident.members = self.devices.iter().filter(|member| member.left_at.is_none()).count() as u64;
+        self.event.affected = self.devices.len() as u64;
+        self.event.members = self.devices.iter().filter(|member| member.left_at.is_none()).count() as u64;
         self.changes.push(entry);
     }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::case::{CaseStore, RecordedCaseEvent};
 use super::outbox::{Attempt, Outbox, Outcome};
 use super::sheet::defused;
-use super::{IncidentRecord, IncidentStore, StoreError};
+use super::{EventRecord, EventStore, StoreError};
 use crate::engine::gate::Gate;
 use crate::engine::incident::CaseSummary;
 use crate::engine::time::Timestamp;
@@ -29,7 +29,7 @@ pub const COLUMNS: [&str; 5] = ["at", "recorded_at", "who", "what", "detail"];
 pub struct Export {
     pub exported_at: Timestamp,
     /// What the detector and the gates decided; `None` for an incident that a person split off.
-    pub detected: Option<IncidentRecord>,
+    pub detected: Option<EventRecord>,
     /// What people did and devices proved; `None` for an event that has not become an incident.
     pub case: Option<ExportedCase>,
     /// What was told to whom, the earliest first.
@@ -56,19 +56,19 @@ impl Export {
     /// # Errors
     /// When the record cannot be read.
     pub async fn read(
-        (incidents, cases, outbox): (&dyn IncidentStore, &dyn CaseStore, &dyn Outbox),
+        (events, cases, outbox): (&dyn EventStore, &dyn CaseStore, &dyn Outbox),
         id: &str,
         now: Timestamp,
     ) -> Result<Option<Self>, StoreError> {
         let case = cases.case(id).await?;
-        let detected = incidents.incident(case.as_ref().map_or(id, |case| &case.id)).await?;
+        let detected = events.event(case.as_ref().map_or(id, |case| &case.id)).await?;
         if case.is_none() && detected.is_none() {
             return Ok(None);
         }
         let case =
             case.map(|case| ExportedCase { summary: case.folded().map(|case| case.summary()), events: case.events });
         let number = case.as_ref().and_then(|case| Some(case.summary.as_ref()?.number.clone()));
-        let number = number.or_else(|| detected.as_ref()?.incident.number.clone());
+        let number = number.or_else(|| detected.as_ref()?.event.number.clone());
         let mut deliveries = match &number {
             Some(number) => outbox.attempts(Some(number), MOST_ATTEMPTS).await?,
             None => Vec::new(),

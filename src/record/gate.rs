@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Incident, IncidentState, StoreError};
+use super::{EventSummary, RecordedState, StoreError};
 use crate::engine::gate::{DecideError, Decision, Gate, Observation, Ring, Stage};
 use crate::engine::time::Timestamp;
 
@@ -57,22 +57,22 @@ pub trait GateDesk: Send + Sync + std::fmt::Debug {
 }
 
 /// A recorded event as the gate sees it.
-pub fn observation(incident: &Incident) -> Observation<'_> {
-    let stage = match (incident.state, incident.declared_at) {
-        (IncidentState::Resolved, _) => Stage::Resolved,
-        (IncidentState::Recovered, None) => Stage::CameToNothing,
-        (IncidentState::Warned, _) => Stage::Warned,
-        (IncidentState::Declared | IncidentState::Recovered, _) => Stage::Declared,
+pub fn observation(event: &EventSummary) -> Observation<'_> {
+    let stage = match (event.state, event.declared_at) {
+        (RecordedState::Resolved, _) => Stage::Resolved,
+        (RecordedState::Recovered, None) => Stage::CameToNothing,
+        (RecordedState::Warned, _) => Stage::Warned,
+        (RecordedState::Declared | RecordedState::Recovered, _) => Stage::Declared,
     };
     Observation {
-        at: incident.updated_at,
-        event: &incident.event_id,
-        incident: incident.number.as_deref(),
+        at: event.updated_at,
+        event: &event.event_id,
+        incident: event.number.as_deref(),
         stage,
-        scope: incident.scope,
-        cause: incident.cause.as_ref(),
-        streak_s: incident.streak_s,
-        affected: u32::try_from(incident.members).ok(),
+        scope: event.scope,
+        cause: event.cause.as_ref(),
+        streak_s: event.streak_s,
+        affected: u32::try_from(event.members).ok(),
         aliases: &[],
     }
 }

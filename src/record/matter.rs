@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::desk::CaseBoard;
 use super::review::words;
-use super::{Incident, IncidentState};
+use super::{EventSummary, RecordedState};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Scope};
 use crate::engine::incident::{Case, CaseSummary, State};
@@ -42,19 +42,19 @@ impl Standing {
     }
 
     /// Of an event on record, and the state of its incident where there is one.
-    pub const fn of_record(event: &Incident, incident: Option<State>) -> Self {
+    pub const fn of_record(event: &EventSummary, incident: Option<State>) -> Self {
         match (incident, event.state) {
             _ if event.near_miss.is_some() => Self::NearMiss,
             (Some(state), _) => Self::Incident(state),
-            (None, IncidentState::Warned) => Self::Warned,
-            (None, IncidentState::Declared) => Self::Incident(State::Declared),
-            (None, IncidentState::Recovered) => Self::QualityBack,
-            (None, IncidentState::Resolved) => Self::Ended,
+            (None, RecordedState::Warned) => Self::Warned,
+            (None, RecordedState::Declared) => Self::Incident(State::Declared),
+            (None, RecordedState::Recovered) => Self::QualityBack,
+            (None, RecordedState::Resolved) => Self::Ended,
         }
     }
 
     /// The same, looking the incident up among `lives`.
-    pub fn among(event: &Incident, lives: &[CaseSummary]) -> Self {
+    pub fn among(event: &EventSummary, lives: &[CaseSummary]) -> Self {
         let life = lives.iter().find(|life| life.event_ids.contains(&event.event_id));
         Self::of_record(event, life.map(|life| life.state))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::matter::Standing;
-use super::{Incident, IncidentQuery, IncidentState, IncidentStore, StoreError};
+use super::{EventQuery, EventStore, EventSummary, RecordedState, StoreError};
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Scope, Suspect};
 use crate::engine::incident::CaseSummary;
@@ -24,13 +24,13 @@ pub struct MorningReport {
     pub since: Timestamp,
     pub until: Timestamp,
     /// Declared incidents of fleet scope, by their start.
-    pub major: Vec<Incident>,
+    pub major: Vec<EventSummary>,
     /// Declared incidents of one device, by their start.
-    pub isolated: Vec<Incident>,
+    pub isolated: Vec<EventSummary>,
     /// Events that were warned of and ended below the hour, by their start; each with the reason.
-    pub near_misses: Vec<Incident>,
+    pub near_misses: Vec<EventSummary>,
     /// Events that were warned of, and of which no end is on record.
-    pub warned: Vec<Incident>,
+    pub warned: Vec<EventSummary>,
     /// The longest continuous degradations of all of these, longest first.
     pub longest: Vec<Streak>,
     /// Suspects of the declared incidents, those with the most devices first.
@@ -79,7 +79,7 @@ pub struct Silent {
 
 impl MorningReport {
     /// How far an event of the report has come.
-    pub fn standing(&self, event: &Incident) -> Standing {
+    pub fn standing(&self, event: &EventSummary) -> Standing {
         self.standings.get(&event.event_id).copied().unwrap_or_else(|| Standing::of_record(event, None))
     }
 
@@ -89,29 +89,29 @@ impl MorningReport {
     /// # Errors
     /// When the record cannot be read.
     pub async fn read(
-        (store, lives): (&dyn IncidentStore, &[CaseSummary]),
+        (store, lives): (&dyn EventStore, &[CaseSummary]),
         snapshot: Option<&Snapshot>,
         (since, until): (Timestamp, Timestamp),
     ) -> Result<Self, StoreError> {
-        let query = IncidentQuery {
+        let query = EventQuery {
             with_warnings: true,
             since: Some(since),
             until: Some(until),
             limit: MOST,
-            ..IncidentQuery::default()
+            ..EventQuery::default()
         };
-        Ok(Self::of((store.incidents(query).await?, lives), snapshot, (since, until)))
+        Ok(Self::of((store.events(query).await?, lives), snapshot, (since, until)))
     }
 
     /// The report of these incidents, in any order.
     pub fn of(
-        (mut incidents, lives): (Vec<Incident>, &[CaseSummary]),
+        (mut events, lives): (Vec<EventSummary>, &[CaseSummary]),
         snapshot: Option<&Snapshot>,
         (since, until): (Timestamp, Timestamp),
     ) -> Self {
-        let cut = incidents.len() >= MOST as usize;
-        incidents.sort_by(|a, b| (a.impact_started_at, &a.event_id).cmp(&(b.impact_started_at, &b.event_id)));
-        let (longest, suspects) = (longest(&incidents), suspects(&incidents));
+        let cut = events.len() >= MOST as usize;
+        events.sort_by(|a, b| (a.impact_started_at, &a.event_id).cmp(&(b.impact_started_at, &b.event_id)));
+        let (longest, suspects) = (longest(&events), suspects(&events));
         let mut report = Self {
             since,
             until,
@@ -122,29 +122,29 @@ impl MorningReport {
             longest,
             suspects,
             silent: snapshot.map(|snapshot| silent(snapshot, (since, until))),
-            standings: incidents.iter().map(|event| (event.event_id.clone(), Standing::among(event, lives))).collect(),
+            standings: events.iter().map(|event| (event.event_id.clone(), Standing::among(event, lives))).collect(),
             cut,
         };
-        for incident in incidents {
-            let list = match (incident.declared_at, incident.scope) {
+        for event in events {
+            let list = match (event.declared_at, event.scope) {
                 (Some(_), Scope::Fleet) => &mut report.major,
                 (Some(_), Scope::Isolated) => &mut report.isolated,
-                (None, _) if incident.state == IncidentState::Warned => &mut report.warned,
+                (None, _) if event.state == RecordedState::Warned => &mut report.warned,
                 (None, _) => &mut report.near_misses,
             };
-            list.push(incident);
+            list.push(event);
         }
         report
     }
 }
 
-fn longest(incidents: &[Incident]) -> Vec<Streak> {
-    let mut streaks: Vec<Streak> = incidents
+fn longest(events: &[EventSummary]) -> Vec<Streak> {
+    let mut streaks: Vec<Streak> = events
         .iter()
-        .map(|incident| Streak {
-            name: incident.number.clone().unwrap_or_else(|| incident.event_id.clone()),
-            streak_s: incident.streak_s,
-            declared: incident.declared_at.is_some(),
+        .map(|event| Streak {
+            name: event.number.clone().unwrap_or_else(|| event.event_id.clone()),
+            streak_s: event.streak_s,
+            declared: event.declared_at.is_some(),
         })
         .collect();
     streaks.sort_by(|a, b| b.streak_s.cmp(&a.streak_s).then_with(|| a.name.cmp(&b.name)));
@@ -152,10 +152,10 @@ fn longest(incidents: &[Incident]) -> Vec<Streak> {
     streaks
 }
 
-fn suspects(incidents: &[Incident]) -> Vec<SuspectCount> {
+fn suspects(events: &[EventSummary]) -> Vec<SuspectCount> {
     let mut counts: BTreeMap<&Suspect, SuspectCount> = BTreeMap::new();
-    for incident in incidents.iter().filter(|incident| incident.declared_at.is_some()) {
-        let Some(cause) = &incident.cause else { continue };
+    for event in events.iter().filter(|event| event.declared_at.is_some()) {
+        let Some(cause) = &event.cause else { continue };
         let count = counts.entry(&cause.suspect).or_insert_with(|| SuspectCount {
             suspect: cause.suspect.clone(),
             incidents: 0,
@@ -163,7 +163,7 @@ fn suspects(incidents: &[Incident]) -> Vec<SuspectCount> {
             confidence: 0.0,
         });
         count.incidents += 1;
-        count.devices += incident.affected;
+        count.devices += event.affected;
         count.confidence = count.confidence.max(cause.confidence);
     }
     let mut counts: Vec<SuspectCount> = counts.into_values().collect();

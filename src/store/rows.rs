@@ -3,7 +3,7 @@
 use super::statement::{Row, Tx, foreign, json, values};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Change, Scope, Severity};
-use crate::record::{Incident, IncidentState, Membership, RecordedChange, RecordedGate, StoreError};
+use crate::record::{EventSummary, Membership, RecordedChange, RecordedGate, RecordedState, StoreError};
 
 /// An event's changes in the order in which they were decided.
 pub(super) const HISTORY: &str = "SELECT seq, actor, recorded_at_ms, change_json FROM event \
@@ -29,9 +29,9 @@ pub(super) const INSERT: &str = "INSERT INTO event (change_key, event_id, kind, 
      SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM event WHERE change_key = $1)";
 
 /// Inserts or replaces an incident's row, keeping its devices.
-pub(super) async fn put(tx: &mut Tx, incident: &Incident) -> Result<(), StoreError> {
-    let cause = incident.cause.as_ref().map(json).transpose()?;
-    let near_miss = incident.near_miss.as_ref().map(json).transpose()?;
+pub(super) async fn put(tx: &mut Tx, event: &EventSummary) -> Result<(), StoreError> {
+    let cause = event.cause.as_ref().map(json).transpose()?;
+    let near_miss = event.near_miss.as_ref().map(json).transpose()?;
     tx.run(
         "INSERT INTO incident (event_id, number, state, severity, scope, impact_started_at_ms, declared_at_ms, \
          recovered_at_ms, resolved_at_ms, streak_s, cause_json, updated_at_ms, near_miss_json) \
@@ -40,18 +40,18 @@ pub(super) async fn put(tx: &mut Tx, incident: &Incident) -> Result<(), StoreErr
          impact_started_at_ms = $6, declared_at_ms = $7, recovered_at_ms = $8, resolved_at_ms = $9, streak_s = $10, \
          cause_json = $11, updated_at_ms = $12, near_miss_json = $13",
         values![
-            &incident.event_id,
-            &incident.number,
-            incident.state.as_str(),
-            severity_name(incident.severity),
-            scope_name(incident.scope),
-            incident.impact_started_at,
-            incident.declared_at,
-            incident.recovered_at,
-            incident.resolved_at,
-            incident.streak_s,
+            &event.event_id,
+            &event.number,
+            event.state.as_str(),
+            severity_name(event.severity),
+            scope_name(event.scope),
+            event.impact_started_at,
+            event.declared_at,
+            event.recovered_at,
+            event.resolved_at,
+            event.streak_s,
             &cause,
-            incident.updated_at,
+            event.updated_at,
             &near_miss,
         ],
     )
@@ -80,12 +80,12 @@ pub(super) fn device_list(change: &Change) -> String {
 }
 
 /// A row of [`super::statement::Dialect::current`] and its like.
-pub(super) fn incident_of(row: &Row) -> Result<Incident, StoreError> {
+pub(super) fn event_of(row: &Row) -> Result<EventSummary, StoreError> {
     let state = row.text("state")?;
-    Ok(Incident {
+    Ok(EventSummary {
         event_id: row.text("event_id")?,
         number: row.maybe_text("number")?,
-        state: IncidentState::from_name(&state).ok_or_else(|| foreign("state", &state))?,
+        state: RecordedState::from_name(&state).ok_or_else(|| foreign("state", &state))?,
         severity: row.named("severity")?,
         scope: row.named("scope")?,
         impact_started_at: row.at("impact_started_at_ms")?,

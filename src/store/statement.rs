@@ -228,7 +228,7 @@ pub struct Dialect {
     pub(super) current: String,
     /// An incident by number, event id or alias.
     pub(super) resolve: String,
-    /// Incidents by [`crate::record::IncidentQuery`].
+    /// Incidents by [`crate::record::EventQuery`].
     pub(super) list: String,
     /// Devices of a JSON array become members.
     pub(super) enter: String,

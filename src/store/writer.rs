@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::engine::effect::Change;
 use crate::engine::gate::Decision;
-use crate::record::{Appended, Entry, IncidentStore, StoreError};
+use crate::record::{Appended, Entry, EventStore, StoreError};
 
 /// Most changes written in one transaction.
 const BATCH: usize = 256;
@@ -107,7 +107,7 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the task. Must be called within a tokio runtime.
-    pub fn start(store: Arc<dyn IncidentStore>, clock: Clock, config: WriterConfig) -> Self {
+    pub fn start(store: Arc<dyn EventStore>, clock: Clock, config: WriterConfig) -> Self {
         let (queue, changes) = mpsc::channel(config.capacity.max(1));
         let (state, _) = watch::channel(WriterState::default());
         let task = Task { store, clock, config, state: state.clone() };
@@ -174,7 +174,7 @@ fn runs(entries: impl Iterator<Item = Entry>) -> Vec<Run> {
 }
 
 struct Task {
-    store: Arc<dyn IncidentStore>,
+    store: Arc<dyn EventStore>,
     clock: Clock,
     config: WriterConfig,
     state: watch::Sender<WriterState>,

@@ -265,14 +265,14 @@ async fn hostile_names_stay_text() {
 #[tokio::test]
 async fn the_api_tells_the_same_as_the_pages() {
     let server = declared().await;
-    let list = get(server.address, "/api/v1/incidents").await;
+    let list = get(server.address, "/api/v1/events").await;
     assert_eq!((list.status, list.header("content-type")), (200, "application/json"));
     let list = list.json();
-    assert_eq!(list["incidents"][0]["number"], "INC-0001");
-    assert_eq!(list["incidents"][0]["cause"]["value"], "2026.11.21");
-    assert_eq!(list["incidents"][0]["affected"], 330);
+    assert_eq!(list["events"][0]["number"], "INC-0001");
+    assert_eq!(list["events"][0]["cause"]["value"], "2026.11.21");
+    assert_eq!(list["events"][0]["affected"], 330);
 
-    let one = get(server.address, "/api/v1/incidents/INC-0001").await.json();
+    let one = get(server.address, "/api/v1/events/INC-0001").await.json();
     assert_eq!(one["state"], "declared");
     assert_eq!(one["live"]["streak_s"], 3_900);
     assert_eq!(one["devices"].as_array().unwrap().len(), 330);
@@ -310,16 +310,16 @@ async fn mistakes_are_answered_with_problem_details() {
     let problems = [
         ("GET", "/nowhere", 404),
         ("GET", "/api/v1/nowhere", 404),
-        ("GET", "/api/v1/incidents/INC-9999", 404),
-        ("POST", "/api/v1/incidents", 405),
+        ("GET", "/api/v1/events/INC-9999", 404),
+        ("POST", "/api/v1/events", 405),
         ("DELETE", "/", 405),
         ("GET", "/api/v1/devices?limit=0", 400),
         ("GET", "/api/v1/devices?limit=1001", 400),
         ("GET", "/api/v1/devices?limit=many", 400),
         ("GET", "/api/v1/devices?verdict=purple", 400),
-        ("GET", "/api/v1/incidents?limit=100000", 400),
-        ("GET", "/api/v1/incidents?open=perhaps", 400),
-        ("GET", "/api/v1/incidents/%FF%FE", 400),
+        ("GET", "/api/v1/events?limit=100000", 400),
+        ("GET", "/api/v1/events?open=perhaps", 400),
+        ("GET", "/api/v1/events/%FF%FE", 400),
     ];
     for (method, path, status) in problems {
         let answer = ask(server.address, method, path, &[("Host", "localhost")]).await;
@@ -344,7 +344,7 @@ async fn a_database_that_cannot_be_read_is_no_reason_to_show_nothing() {
     let page = browse(server.address, "/incidents/INC-0001", "en").await;
     let seen = words(&page.body);
     assert!(page.status == 200 && seen.contains("330 devices") && seen.contains("cannot be read"), "{seen}");
-    let answer = get(server.address, "/api/v1/incidents").await;
+    let answer = get(server.address, "/api/v1/events").await;
     assert_eq!((answer.status, answer.header("content-type")), (503, "application/problem+json"));
     server.stop().await;
 }

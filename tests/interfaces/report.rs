@@ -72,7 +72,7 @@ async fn a_report_is_of_the_time_that_is_asked_for() {
         async move { serde_json::from_value::<MorningReport>(get(address, &path).await.json()).unwrap() }
     };
     let whole = report("since=24h").await;
-    let names = |list: &[fleetwatch::record::Incident]| list.iter().map(|i| i.event_id.clone()).collect::<Vec<_>>();
+    let names = |list: &[fleetwatch::record::EventSummary]| list.iter().map(|i| i.event_id.clone()).collect::<Vec<_>>();
     assert_eq!(names(&whole.near_misses), ["E-0031"]);
     assert_eq!(
         (names(&whole.major), names(&whole.isolated)),
@@ -151,7 +151,7 @@ async fn an_alias_leads_to_the_incident_that_is_left() {
     for expected in ["INC-0001", "Also told as INC-0007", "INC-0007 proved to be this incident"] {
         assert!(page.contains(expected), "{expected:?} is not in {page}");
     }
-    assert_eq!(get(server.address, "/api/v1/incidents/INC-0007").await.json()["number"], "INC-0001");
+    assert_eq!(get(server.address, "/api/v1/events/INC-0007").await.json()["number"], "INC-0001");
     server.stop().await;
 }
 

@@ -11,7 +11,7 @@ use fleetwatch::engine::effect::Change;
 use fleetwatch::engine::snapshot::Snapshot;
 use fleetwatch::http::{self, Access, AccessSettings, Health, HttpConfig, HttpState, Shared, Zone};
 use fleetwatch::metrics::{self, Counters, DeviceSeries, Exporter};
-use fleetwatch::record::IncidentStore;
+use fleetwatch::record::EventStore;
 use fleetwatch::record::access::AccessStore;
 use fleetwatch::store::Sqlite;
 use tokio::net::TcpListener;
@@ -66,7 +66,7 @@ impl Server {
             snapshot: Arc::clone(&snapshot),
             health: Arc::clone(&health),
             metrics: Arc::new(move || (metrics::CONTENT_TYPE, exporter.render())),
-            store: Arc::clone(&store) as Arc<dyn IncidentStore>,
+            store: Arc::clone(&store) as Arc<dyn EventStore>,
             access: Arc::new(access),
             gates: None,
             fleet: None,

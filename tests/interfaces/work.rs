@@ -449,9 +449,9 @@ async fn every_surface_says_the_same_of_one_number() {
         assert!(page.contains("fixing"), "{path}: {page}");
         assert!(!page.contains("recovered") && !page.contains("\u{25cf} resolved"), "{path}: {page}");
     }
-    let listed = SATO.look(&site, "/api/v1/incidents?warnings=true").await.json();
+    let listed = SATO.look(&site, "/api/v1/events?warnings=true").await.json();
     assert_eq!(listed["standings"][crate::sample::EVENT], "fixing", "{listed}");
-    let one = SATO.look(&site, &format!("/api/v1/incidents/{}", crate::sample::EVENT)).await.json();
+    let one = SATO.look(&site, &format!("/api/v1/events/{}", crate::sample::EVENT)).await.json();
     let report = SATO.look(&site, "/api/v1/report?since=2026-11-21T00:00:00Z").await.json();
     assert_eq!((&one["standing"], &report["standings"][crate::sample::EVENT]), (&"fixing".into(), &"fixing".into()));
     site.server.stop().await;

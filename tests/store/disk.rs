@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use fleetwatch::engine::effect::{Change, ChangeKind};
 use fleetwatch::record::case::{CaseAppend, CaseStore, Keep, KeptAnswer};
-use fleetwatch::record::{IncidentStore, StoreError};
+use fleetwatch::record::{EventStore, StoreError};
 use fleetwatch::store::{Sqlite, Store};
 
 use crate::cases::{noted, opened};
@@ -23,7 +23,7 @@ async fn append(store: &Sqlite, n: usize) -> Result<(), StoreError> {
 
 /// Changes on record.
 async fn kept(store: &Sqlite) -> Vec<Change> {
-    let record = store.incident(EVENT).await.unwrap();
+    let record = store.event(EVENT).await.unwrap();
     record.map_or_else(Vec::new, |record| record.changes.into_iter().map(|entry| entry.change).collect())
 }
 

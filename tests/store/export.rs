@@ -2,7 +2,7 @@
 
 use fleetwatch::engine::gate::{DETECTOR, Gate};
 use fleetwatch::engine::incident::{Action, Case, CaseEvent};
-use fleetwatch::record::IncidentStore;
+use fleetwatch::record::EventStore;
 use fleetwatch::record::case::{CaseAppend, CaseStore};
 use fleetwatch::record::export::{COLUMNS, Export};
 use fleetwatch::record::outbox::{Outbox, Outcome};
@@ -17,7 +17,7 @@ use crate::sample::{EVENT, NOW, history};
 in_both!(an_export_has_everything_and_its_story_is_in_order, an_export_of_what_is_not_there_is_none);
 
 async fn export(store: &dyn Store, id: &str) -> Option<Export> {
-    let parts: (&dyn IncidentStore, &dyn CaseStore, &dyn Outbox) = (store, store, store);
+    let parts: (&dyn EventStore, &dyn CaseStore, &dyn Outbox) = (store, store, store);
     Export::read(parts, id, at(60)).await.unwrap()
 }
 
@@ -53,7 +53,7 @@ async fn an_export_has_everything_and_its_story_is_in_order(place: &Place) {
     let whole = export(&*store, "INC-0001").await.unwrap();
     assert_eq!(export(&*store, EVENT).await.as_ref(), Some(&whole));
     let case = whole.case.as_ref().unwrap();
-    assert_eq!(whole.detected, store.incident(EVENT).await.unwrap());
+    assert_eq!(whole.detected, store.event(EVENT).await.unwrap());
     assert_eq!((case.summary.as_ref(), case.events.len(), whole.deliveries.len()), (Some(&after), 2, 1));
     let json = serde_json::to_value(&whole).unwrap();
     assert_eq!(json["detected"]["changes"].as_array().unwrap().len(), history().len());

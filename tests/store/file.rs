@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use fleetwatch::engine::effect::ChangeKind;
-use fleetwatch::record::IncidentStore;
+use fleetwatch::record::EventStore;
 use fleetwatch::store::{Sqlite, Store};
 
 use crate::sample::{NOW, change};

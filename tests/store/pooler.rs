@@ -1,6 +1,6 @@
 //! PostgreSQL behind a pooler that keeps sessions.
 
-use fleetwatch::record::IncidentStore;
+use fleetwatch::record::EventStore;
 use fleetwatch::store::{Postgres, Server, Store};
 use sqlx::AssertSqlSafe;
 

@@ -2,7 +2,7 @@
 
 use fleetwatch::engine::effect::{Change, ChangeKind};
 use fleetwatch::engine::gate::{DETECTOR, Decision, Gate};
-use fleetwatch::record::{Appended, Incident, IncidentQuery, IncidentRecord, IncidentState};
+use fleetwatch::record::{Appended, EventQuery, EventRecord, EventSummary, RecordedState};
 use fleetwatch::store::{Store, change_key};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -28,8 +28,8 @@ in_both!(
     two_processes_write_one_record,
 );
 
-pub async fn record(store: &dyn Store) -> IncidentRecord {
-    store.incident(EVENT).await.unwrap().expect("the event is on record")
+pub async fn record(store: &dyn Store) -> EventRecord {
+    store.event(EVENT).await.unwrap().expect("the event is on record")
 }
 
 async fn the_record_tells_the_incidents_whole_story(place: &Place) {
@@ -41,13 +41,13 @@ async fn the_record_tells_the_incidents_whole_story(place: &Place) {
     let found = record(&*store).await;
     assert_eq!(found.changes.iter().map(|entry| &entry.change).collect::<Vec<_>>(), changes.iter().collect::<Vec<_>>());
     assert!(found.changes.iter().all(|entry| entry.actor == "detector" && entry.recorded_at == written));
-    assert_eq!(found.incident.number.as_deref(), Some("INC-0001"));
-    assert_eq!(found.incident.state, IncidentState::Declared);
-    assert_eq!(found.incident.declared_at, Some(changes[7].at));
-    assert_eq!((found.incident.affected, found.incident.members), (330, 328));
+    assert_eq!(found.event.number.as_deref(), Some("INC-0001"));
+    assert_eq!(found.event.state, RecordedState::Declared);
+    assert_eq!(found.event.declared_at, Some(changes[7].at));
+    assert_eq!((found.event.affected, found.event.members), (330, 328));
     assert_eq!(found.devices.iter().filter(|member| member.left_at.is_some()).count(), 2);
-    assert_eq!(store.incident("INC-0001").await.unwrap().unwrap(), found, "the number finds the same as the event id");
-    assert_eq!(store.incident("INC-0002").await.unwrap(), None);
+    assert_eq!(store.event("INC-0001").await.unwrap().unwrap(), found, "the number finds the same as the event id");
+    assert_eq!(store.event("INC-0002").await.unwrap(), None);
     assert_eq!(store.highest_number().await.unwrap(), 1);
 }
 
@@ -56,7 +56,7 @@ async fn a_second_delivery_changes_nothing_not_even_after_a_restart(place: &Plac
     store.append(&history(), NOW).await.unwrap();
     let before = record(&*store).await;
     store.close().await;
-    assert!(store.incident(EVENT).await.is_err(), "it is closed");
+    assert!(store.event(EVENT).await.is_err(), "it is closed");
 
     let store = place.open().await;
     let again = store.append(&history(), NOW.plus_ms(60_000)).await.unwrap();
@@ -124,7 +124,7 @@ async fn a_batch_is_written_whole_or_not_at_all(place: &Place) {
         .unwrap();
     let error = store.append(&history(), NOW).await.unwrap_err();
     assert_eq!(error.reason(), "refused", "{error}");
-    assert_eq!(store.incident(EVENT).await.unwrap(), None);
+    assert_eq!(store.event(EVENT).await.unwrap(), None);
     other.run(place.pick("DROP TRIGGER fail", "DROP TRIGGER fail ON incident_device")).await.unwrap();
     assert_eq!(store.append(&history(), NOW).await.unwrap().written, history().len());
 }
@@ -135,9 +135,9 @@ async fn a_locked_database_is_busy_and_pages_still_read_it(place: &Place) {
     let mut other = place.client().await;
     other.run(place.pick("BEGIN IMMEDIATE", "BEGIN; LOCK TABLE event IN EXCLUSIVE MODE")).await.unwrap();
     let late = history();
-    let (refused, read) = tokio::join!(store.append(&late[8..], NOW), store.incident("INC-0001"));
+    let (refused, read) = tokio::join!(store.append(&late[8..], NOW), store.event("INC-0001"));
     assert_eq!(refused.unwrap_err().reason(), "busy");
-    assert_eq!(read.unwrap().unwrap().incident.affected, 330);
+    assert_eq!(read.unwrap().unwrap().event.affected, 330);
     other.run("ROLLBACK").await.unwrap();
     assert_eq!(store.append(&late[8..], NOW).await.unwrap().written, 1);
 }
@@ -154,17 +154,14 @@ async fn warnings_that_came_to_nothing_are_listed_on_request_only(place: &Place)
         )
         .await
         .unwrap();
-    let ids = |list: Vec<Incident>| list.into_iter().map(|incident| incident.event_id).collect::<Vec<_>>();
-    let query = IncidentQuery::default();
-    assert_eq!(ids(store.incidents(query).await.unwrap()), [EVENT]);
-    let all = store.incidents(IncidentQuery { with_warnings: true, ..query }).await.unwrap();
+    let ids = |list: Vec<EventSummary>| list.into_iter().map(|event| event.event_id).collect::<Vec<_>>();
+    let query = EventQuery::default();
+    assert_eq!(ids(store.events(query).await.unwrap()), [EVENT]);
+    let all = store.events(EventQuery { with_warnings: true, ..query }).await.unwrap();
     assert_eq!(all.len(), 2);
-    let open = store.incidents(IncidentQuery { with_warnings: true, open_only: true, ..query }).await.unwrap();
+    let open = store.events(EventQuery { with_warnings: true, open_only: true, ..query }).await.unwrap();
     assert_eq!(ids(open), ["E-faded"]);
-    assert_eq!(
-        store.incidents(IncidentQuery { with_warnings: true, limit: 1, offset: 1, ..query }).await.unwrap().len(),
-        1
-    );
+    assert_eq!(store.events(EventQuery { with_warnings: true, limit: 1, offset: 1, ..query }).await.unwrap().len(), 1);
 }
 
 async fn an_incident_that_proved_to_be_another_is_told_with_that_one(place: &Place) {
@@ -196,36 +193,36 @@ async fn an_incident_that_proved_to_be_another_is_told_with_that_one(place: &Pla
     let mut records = fleetwatch::record::derive::Records::default();
     changes.iter().for_each(|change| records.note(change));
     for id in ["INC-0001", "INC-0002", "INC-0003", "INC-0004", "E-1", "E-2", "E-3", "E-4"] {
-        let found = store.incident(id).await.unwrap().unwrap().incident;
+        let found = store.event(id).await.unwrap().unwrap().event;
         assert_eq!((&*found.event_id, found.number.as_deref()), ("E-2", Some("INC-0001")), "{id}");
         assert_eq!(found.aliases, ["E-1", "E-4", "INC-0002", "INC-0003"]);
-        assert_eq!(records.find(id).unwrap().incident, found, "{id}");
+        assert_eq!(records.find(id).unwrap().event, found, "{id}");
     }
-    let listed = store.incidents(IncidentQuery { open_only: true, ..IncidentQuery::default() }).await.unwrap();
+    let listed = store.events(EventQuery { open_only: true, ..EventQuery::default() }).await.unwrap();
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!(store.highest_number().await.unwrap(), 4, "its number is not given again");
-    let before = store.incident("INC-0003").await.unwrap();
+    let before = store.event("INC-0003").await.unwrap();
     store.rebuild().await.unwrap();
-    assert_eq!(store.incident("INC-0003").await.unwrap(), before);
+    assert_eq!(store.event("INC-0003").await.unwrap(), before);
 }
 
 async fn a_near_miss_keeps_its_reason_until_it_comes_back(place: &Place) {
     let store = place.open().await;
     let [warned, ended] = &crate::sample::near_miss()[..] else { panic!("two changes") };
     store.append(&[warned.clone(), ended.clone()], NOW).await.unwrap();
-    let found = store.incident("E-0031").await.unwrap().unwrap().incident;
+    let found = store.event("E-0031").await.unwrap().unwrap().event;
     assert_eq!(found.near_miss.unwrap().length_min, 47);
-    let query = IncidentQuery { with_warnings: true, ..IncidentQuery::default() };
-    assert!(store.incidents(IncidentQuery { open_only: true, ..query }).await.unwrap().is_empty());
+    let query = EventQuery { with_warnings: true, ..EventQuery::default() };
+    assert!(store.events(EventQuery { open_only: true, ..query }).await.unwrap().is_empty());
     // A time that it lies in, one that ended before it began, one that began after its last change.
     for (since, until, count) in [(-60, 0, 0), (-120, 0, 1), (-240, -121, 0), (-240, -120, 1)] {
         let minutes = |minutes: i64| Some(NOW.plus_ms(minutes * 60_000));
-        let within = IncidentQuery { since: minutes(since), until: minutes(until), ..query };
-        assert_eq!(store.incidents(within).await.unwrap().len(), count, "{since} to {until}");
+        let within = EventQuery { since: minutes(since), until: minutes(until), ..query };
+        assert_eq!(store.events(within).await.unwrap().len(), count, "{since} to {until}");
     }
     let again = Change { at: NOW, ..warned.clone() };
     store.append(&[again], NOW).await.unwrap();
-    assert_eq!(store.incident("E-0031").await.unwrap().unwrap().incident.near_miss, None);
+    assert_eq!(store.event("E-0031").await.unwrap().unwrap().event.near_miss, None);
 }
 
 async fn a_record_derived_in_memory_is_the_one_of_the_tables(place: &Place) {
@@ -236,7 +233,7 @@ async fn a_record_derived_in_memory_is_the_one_of_the_tables(place: &Place) {
         records.note(change);
     }
     for id in ["INC-0001", EVENT, "E-0031"] {
-        assert_eq!(records.find(id), store.incident(id).await.unwrap().as_ref(), "{id}");
+        assert_eq!(records.find(id), store.event(id).await.unwrap().as_ref(), "{id}");
     }
     assert!(records.find("INC-0009").is_none());
 }
@@ -248,7 +245,7 @@ async fn a_reader_takes_the_record_as_it_is_and_makes_none(place: &Place) {
     store.append(&history(), NOW).await.unwrap();
     // Beside the writer, as `explain` runs beside `serve`.
     let reader = place.location().open_to_read().await.unwrap();
-    assert_eq!(reader.incident("INC-0001").await.unwrap(), store.incident("INC-0001").await.unwrap());
+    assert_eq!(reader.event("INC-0001").await.unwrap(), store.event("INC-0001").await.unwrap());
     let refused = reader.append(&[change(ChangeKind::Joined, NOW, &[9])], NOW).await.unwrap_err();
     assert_eq!(refused.reason(), "unwritable", "{refused}");
     assert_eq!(record(&*store).await.changes.len(), history().len());
@@ -278,7 +275,7 @@ async fn decisions_about_updates_stand_beside_the_changes_and_change_none_of_the
     let its: Vec<&Decision> = found.gates.iter().map(|recorded| &recorded.decision).collect();
     assert_eq!(its, [&hold, &same, &release]);
     assert!(found.gates.iter().all(|recorded| recorded.recorded_at == NOW));
-    assert_eq!((&found.incident, &found.devices, &found.changes), (&before.incident, &before.devices, &before.changes));
+    assert_eq!((&found.event, &found.devices, &found.changes), (&before.event, &before.devices, &before.changes));
     store.rebuild().await.unwrap();
     assert_eq!(record(&*store).await, found, "derived anew");
 
@@ -324,19 +321,19 @@ async fn the_tables_to_read_from_follow_from_the_event_table(place: &Place) {
             let again = store.append(std::slice::from_ref(index.get(&changes)), NOW).await.unwrap();
             assert_eq!(again, Appended { written: 0, known: 1 });
         }
-        let before = store.incident(&event_id).await.unwrap().unwrap();
+        let before = store.event(&event_id).await.unwrap().unwrap();
         store.rebuild().await.unwrap();
-        assert_eq!(store.incident(&event_id).await.unwrap().unwrap(), before, "{changes:#?}");
-        let mut expected: Option<Incident> = None;
+        assert_eq!(store.event(&event_id).await.unwrap().unwrap(), before, "{changes:#?}");
+        let mut expected: Option<EventSummary> = None;
         for entry in &before.changes {
             expected = Some(match expected {
-                None => Incident::begun_by(&entry.change),
-                Some(incident) => incident.after(&entry.change),
+                None => EventSummary::begun_by(&entry.change),
+                Some(event) => event.after(&entry.change),
             });
         }
         let members = before.devices.iter().filter(|member| member.left_at.is_none()).count() as u64;
-        let expected = Incident { affected: before.devices.len() as u64, members, ..expected.unwrap() };
-        assert_eq!(before.incident, expected, "{changes:#?}");
+        let expected = EventSummary { affected: before.devices.len() as u64, members, ..expected.unwrap() };
+        assert_eq!(before.event, expected, "{changes:#?}");
     }
 }
 
@@ -374,5 +371,5 @@ async fn two_processes_write_one_record(place: &Place) {
     assert_eq!(found.changes.iter().map(|entry| &entry.change).collect::<Vec<_>>(), changes.iter().collect::<Vec<_>>());
     one.rebuild().await.unwrap();
     assert_eq!(record(&*other).await, found);
-    assert_eq!((found.incident.affected, found.incident.members), (330, 328));
+    assert_eq!((found.event.affected, found.event.members), (330, 328));
 }

@@ -9,7 +9,7 @@ use fleetwatch::engine::effect::Change;
 use fleetwatch::engine::incident::Case;
 use fleetwatch::record::case::{CaseAppend, CaseStore};
 use fleetwatch::record::outbox::Outbox;
-use fleetwatch::record::{IncidentStore, StoreError};
+use fleetwatch::record::{EventStore, StoreError};
 use fleetwatch::store::{Location, Postgres, Server, Store, Submitted, Writer};
 use sqlx::AssertSqlSafe;
 use tokio::net::TcpListener;
@@ -127,7 +127,7 @@ async fn a_full_disk_is_full_and_a_failed_commit_writes_nothing() {
         .await
         .unwrap();
     assert_eq!(store.append(&history(), NOW).await.unwrap_err().reason(), "full");
-    assert_eq!(store.incident(EVENT).await.unwrap(), None);
+    assert_eq!(store.event(EVENT).await.unwrap(), None);
     other.run("DROP TRIGGER full_disk ON event").await.unwrap();
     assert_eq!(store.append(&history(), NOW).await.unwrap().written, history().len());
 }
@@ -144,8 +144,8 @@ async fn assert_whole(store: &dyn Store, changes: &[Change]) {
     let mut expected = fleetwatch::record::derive::Records::default();
     changes.iter().for_each(|change| expected.note(change));
     for expected in expected.iter() {
-        let found = store.incident(&expected.incident.event_id).await.unwrap().expect("it is on record");
-        assert_eq!(found.incident, expected.incident);
+        let found = store.event(&expected.event.event_id).await.unwrap().expect("it is on record");
+        assert_eq!(found.event, expected.event);
         assert_eq!(found.devices, expected.devices);
         let kept: Vec<&Change> = found.changes.iter().map(|entry| &entry.change).collect();
         assert_eq!(
@@ -161,7 +161,7 @@ async fn a_server_killed_while_it_is_written_to_loses_nothing_and_doubles_nothin
     let Some(mut server) = Installed::own() else { return };
     make(&server, "crash").await;
     let store = Arc::new(Postgres::open(&reach(&server, "crash")).await.unwrap());
-    let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, Clock::scaled(NOW, 1.0), quick(10_000));
+    let writer = Writer::start(Arc::clone(&store) as Arc<dyn EventStore>, Clock::scaled(NOW, 1.0), quick(10_000));
     let changes = night();
     // Each time it is killed in the middle of what is on its way, and started again.
     for part in changes.chunks(changes.len().div_ceil(4)) {
@@ -178,9 +178,9 @@ async fn a_server_killed_while_it_is_written_to_loses_nothing_and_doubles_nothin
     assert!(writer.state().borrow().failures > 0, "the kills were felt");
     assert_eq!(writer.close(SOON).await, 0);
     assert_whole(&*store, &changes).await;
-    let before = store.incident("E-07").await.unwrap();
+    let before = store.event("E-07").await.unwrap();
     store.rebuild().await.unwrap();
-    assert_eq!(store.incident("E-07").await.unwrap(), before);
+    assert_eq!(store.event("E-07").await.unwrap(), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,7 +188,7 @@ async fn the_process_that_serves_us_is_killed_and_the_record_goes_on() {
     let Some(server) = Installed::own() else { return };
     make(&server, "crash").await;
     let store = Arc::new(Postgres::open(&reach(&server, "crash")).await.unwrap());
-    let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, Clock::scaled(NOW, 1.0), quick(10_000));
+    let writer = Writer::start(Arc::clone(&store) as Arc<dyn EventStore>, Clock::scaled(NOW, 1.0), quick(10_000));
     let changes = night();
     // A kill may fall between two writes, and is not felt then: once more, and what is on record already is known.
     let mut kills = 0;
@@ -222,7 +222,7 @@ async fn a_server_that_is_restarted_is_away_meanwhile_and_then_simply_there_agai
     server.stop();
     let started = fleetwatch::clock::monotonic();
     let changes = history();
-    let (written, read) = tokio::join!(store.append(&changes, NOW), store.incident(EVENT));
+    let (written, read) = tokio::join!(store.append(&changes, NOW), store.event(EVENT));
     for error in [written.unwrap_err(), read.unwrap_err()] {
         assert_eq!(error.reason(), "away", "{error}");
     }

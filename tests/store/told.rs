@@ -19,7 +19,7 @@ use fleetwatch::engine::fleet::Fleet;
 use fleetwatch::engine::incident::{Action, CaseEvent, Command};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
-use fleetwatch::record::IncidentQuery;
+use fleetwatch::record::EventQuery;
 use fleetwatch::record::case::KeptAnswer;
 use fleetwatch::record::desk::{DeskError, Once};
 use fleetwatch::simulation::{Scenario, Simulation, SimulationConfig};
@@ -145,9 +145,9 @@ impl Night {
     async fn is_on_record(&self) {
         let start = clock::monotonic();
         loop {
-            let listed = self.core.store().incidents(IncidentQuery::default()).await.unwrap();
+            let listed = self.core.store().events(EventQuery::default()).await.unwrap();
             assert!(listed.len() <= 1, "{listed:?}");
-            let number = listed.first().and_then(|incident| incident.declared_at.and(incident.number.clone()));
+            let number = listed.first().and_then(|event| event.declared_at.and(event.number.clone()));
             let file = match number {
                 Some(number) => self.core.desk().file(&number).await.unwrap(),
                 None => None,
@@ -302,7 +302,7 @@ async fn a_database_that_comes_back_empty_is_filled_again_and_nobody_is_told_twi
     night.is_told_once().await;
     // Whoever looks from outside sees the incident too.
     let beside = fleetwatch::store::Postgres::open_to_read(&reach(server, "emptied")).await.unwrap();
-    let listed = fleetwatch::record::IncidentStore::incidents(&beside, IncidentQuery::default()).await.unwrap();
+    let listed = fleetwatch::record::EventStore::events(&beside, EventQuery::default()).await.unwrap();
     assert_eq!(listed.len(), 1);
     night.end().await;
 }

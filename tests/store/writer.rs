@@ -9,7 +9,7 @@ use fleetwatch::clock::Clock;
 use fleetwatch::engine::effect::Change;
 use fleetwatch::engine::gate::{Decision, Gate};
 use fleetwatch::engine::time::Timestamp;
-use fleetwatch::record::{Appended, Incident, IncidentQuery, IncidentRecord, IncidentStore, RecordedGate, StoreError};
+use fleetwatch::record::{Appended, EventQuery, EventRecord, EventStore, EventSummary, RecordedGate, StoreError};
 use fleetwatch::store::{Store, Submitted, Writer, WriterConfig};
 
 use crate::place::{Place, in_both};
@@ -32,7 +32,7 @@ struct Moody {
 }
 
 #[async_trait]
-impl IncidentStore for Moody {
+impl EventStore for Moody {
     async fn append(&self, changes: &[Change], recorded_at: Timestamp) -> Result<Appended, StoreError> {
         self.attempts.fetch_add(1, Ordering::SeqCst);
         if self.failing.load(Ordering::SeqCst) {
@@ -53,12 +53,12 @@ impl IncidentStore for Moody {
         self.inner.gates().await
     }
 
-    async fn incidents(&self, query: IncidentQuery) -> Result<Vec<Incident>, StoreError> {
-        self.inner.incidents(query).await
+    async fn events(&self, query: EventQuery) -> Result<Vec<EventSummary>, StoreError> {
+        self.inner.events(query).await
     }
 
-    async fn incident(&self, id: &str) -> Result<Option<IncidentRecord>, StoreError> {
-        self.inner.incident(id).await
+    async fn event(&self, id: &str) -> Result<Option<EventRecord>, StoreError> {
+        self.inner.event(id).await
     }
 
     async fn highest_number(&self) -> Result<u64, StoreError> {
@@ -83,7 +83,7 @@ pub async fn reach(writer: &Writer, what: &str, condition: impl Fn(&fleetwatch::
 
 async fn a_failing_database_delays_the_record_and_loses_nothing(place: &Place) {
     let store = moody(place, true).await;
-    let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, Clock::scaled(NOW, 1.0), quick(100));
+    let writer = Writer::start(Arc::clone(&store) as Arc<dyn EventStore>, Clock::scaled(NOW, 1.0), quick(100));
     assert!(writer.settled());
     for change in history() {
         assert_eq!(writer.submit(change), Submitted::Queued);
@@ -104,7 +104,7 @@ async fn a_failing_database_delays_the_record_and_loses_nothing(place: &Place) {
 
 async fn a_full_buffer_is_said_and_the_next_life_fills_the_gap(place: &Place) {
     let store = moody(place, true).await;
-    let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, Clock::scaled(NOW, 1.0), quick(2));
+    let writer = Writer::start(Arc::clone(&store) as Arc<dyn EventStore>, Clock::scaled(NOW, 1.0), quick(2));
     let mut outcomes = Vec::new();
     for change in history() {
         outcomes.push(writer.submit(change));
@@ -119,7 +119,7 @@ async fn a_full_buffer_is_said_and_the_next_life_fills_the_gap(place: &Place) {
     assert!(record(&*store.inner).await.changes.len() < history().len());
 
     // The next start replays the journal from the last checkpoint, and so brings every change again.
-    let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, Clock::scaled(NOW, 1.0), quick(100));
+    let writer = Writer::start(Arc::clone(&store) as Arc<dyn EventStore>, Clock::scaled(NOW, 1.0), quick(100));
     for change in history() {
         assert_eq!(writer.submit(change), Submitted::Queued);
     }
@@ -127,13 +127,13 @@ async fn a_full_buffer_is_said_and_the_next_life_fills_the_gap(place: &Place) {
     let found = record(&*store.inner).await;
     let kept: Vec<Change> = found.changes.iter().map(|entry| entry.change.clone()).collect();
     assert_eq!(kept, history(), "none missing, none twice, in the order of their instants");
-    assert_eq!((found.incident.affected, found.incident.members), (330, 328));
+    assert_eq!((found.event.affected, found.event.members), (330, 328));
     assert!(found.devices.iter().any(|member| member.device == id(3) && member.left_at.is_some()));
 }
 
 async fn closing_gives_up_on_a_dead_database_and_says_what_is_left(place: &Place) {
     let store = moody(place, true).await;
-    let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, Clock::scaled(NOW, 1.0), quick(100));
+    let writer = Writer::start(Arc::clone(&store) as Arc<dyn EventStore>, Clock::scaled(NOW, 1.0), quick(100));
     let _ = writer.submit(history().remove(0));
     reach(&writer, "an attempt", |state| state.failures >= 1).await;
     assert_eq!(writer.close(Duration::from_millis(20)).await, 1);
@@ -142,7 +142,7 @@ async fn closing_gives_up_on_a_dead_database_and_says_what_is_left(place: &Place
 
 async fn the_writer_keeps_changes_and_decisions_in_their_order(place: &Place) {
     let store = moody(place, true).await;
-    let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, Clock::scaled(NOW, 1.0), quick(100));
+    let writer = Writer::start(Arc::clone(&store) as Arc<dyn EventStore>, Clock::scaled(NOW, 1.0), quick(100));
     let changes = history();
     for change in &changes {
         assert_eq!(writer.submit(change.clone()), Submitted::Queued);
@@ -154,7 +154,7 @@ async fn the_writer_keeps_changes_and_decisions_in_their_order(place: &Place) {
     reach(&writer, "an attempt", |state| state.failures >= 1).await;
     store.failing.store(false, Ordering::SeqCst);
     reach(&writer, "all written", |state| state.pending() == 0).await;
-    let found = store.incident(EVENT).await.unwrap().unwrap();
+    let found = store.event(EVENT).await.unwrap().unwrap();
     assert_eq!((found.changes.len(), found.gates.len()), (changes.len(), changes.len()));
     for (change, gate) in found.changes.iter().zip(&found.gates) {
         assert_eq!(gate.seq, change.seq + 1, "each right after its change");

@@ -24,14 +24,14 @@ pub struct Comparison<'a> {
 impl Comparison<'_> {
     /// How many of this scope were gained, and how many lost.
     pub fn moved(&self, scope: Scope) -> (usize, usize) {
-        let of = |found: &[&Found]| found.iter().filter(|found| found.incident.scope == scope).count();
+        let of = |found: &[&Found]| found.iter().filter(|found| found.event.scope == scope).count();
         (of(&self.gained), of(&self.lost))
     }
 }
 
 /// Seconds from the reference's declaration to the tried one; negative when it was declared earlier.
 pub fn delay_s(reference: &Found, tried: &Found) -> i64 {
-    match (reference.incident.declared_at, tried.incident.declared_at) {
+    match (reference.event.declared_at, tried.event.declared_at) {
         (Some(reference), Some(tried)) => tried.since_ms(reference) / 1_000,
         _ => 0,
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Change, ChangeKind, Scope};
 use crate::engine::time::Timestamp;
-use crate::record::Incident;
+use crate::record::EventSummary;
 
 /// The events of one run.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Outcome {
 /// One event of a run.
 #[derive(Clone, Debug)]
 pub struct Found {
-    pub incident: Incident,
+    pub event: EventSummary,
     /// Everyone who ever was a member.
     pub devices: BTreeSet<DeviceId>,
 }
@@ -29,14 +29,14 @@ pub struct Found {
 impl Found {
     /// From the start of the impact to its recovery, or to the last that is known of it.
     pub fn span(&self) -> (Timestamp, Timestamp) {
-        let proved = self.incident.impact_started_at.plus_ms(self.incident.streak_s as i64 * 1_000);
-        let end = self.incident.recovered_at.unwrap_or(self.incident.updated_at);
-        (self.incident.impact_started_at, end.max(proved))
+        let proved = self.event.impact_started_at.plus_ms(self.event.streak_s as i64 * 1_000);
+        let end = self.event.recovered_at.unwrap_or(self.event.updated_at);
+        (self.event.impact_started_at, end.max(proved))
     }
 
     /// The number, or the event id before there is one.
     pub fn name(&self) -> &str {
-        self.incident.number.as_deref().unwrap_or(&self.incident.event_id)
+        self.event.number.as_deref().unwrap_or(&self.event.event_id)
     }
 }
 
@@ -45,10 +45,10 @@ impl Outcome {
     pub fn note(&mut self, change: &Change) {
         self.early_warnings += u64::from(change.kind == ChangeKind::EarlyWarning);
         match self.events.get_mut(&change.event_id) {
-            Some(found) => found.incident = found.incident.clone().after(change),
+            Some(found) => found.event = found.event.clone().after(change),
             None => {
-                let incident = Incident::begun_by(change);
-                let found = Found { incident, devices: BTreeSet::new() };
+                let event = EventSummary::begun_by(change);
+                let found = Found { event, devices: BTreeSet::new() };
                 self.events.insert(change.event_id.clone(), found);
             }
         }
@@ -62,25 +62,25 @@ impl Outcome {
         self.faults = faults.to_owned();
         // What proved to be another event is told with that one.
         let aliases: BTreeSet<String> =
-            self.events.values().flat_map(|found| found.incident.aliases.iter().cloned()).collect();
+            self.events.values().flat_map(|found| found.event.aliases.iter().cloned()).collect();
         self.events.retain(|event_id, _| !aliases.contains(event_id));
     }
 
     /// Declared incidents, by their start.
     pub fn incidents(&self) -> Vec<&Found> {
-        let declared = self.events.values().filter(|found| found.incident.declared_at.is_some());
+        let declared = self.events.values().filter(|found| found.event.declared_at.is_some());
         let mut found: Vec<&Found> = declared.collect();
-        found.sort_by_key(|found| (found.incident.impact_started_at, found.name()));
+        found.sort_by_key(|found| (found.event.impact_started_at, found.name()));
         found
     }
 
     /// How many incidents of this scope were declared.
     pub fn count(&self, scope: Scope) -> usize {
-        self.incidents().into_iter().filter(|found| found.incident.scope == scope).count()
+        self.incidents().into_iter().filter(|found| found.event.scope == scope).count()
     }
 
     /// Events that were warned of, never declared, and ended.
     pub fn near_misses(&self) -> usize {
-        self.events.values().filter(|found| found.incident.near_miss.is_some()).count()
+        self.events.values().filter(|found| found.event.near_miss.is_some()).count()
     }
 }

@@ -168,25 +168,25 @@ impl<'a> Report<'a> {
 
     /// An incident in a line.
     fn told(&self, found: &Found, delay: &str) -> String {
-        let incident = &found.incident;
-        let declared = incident.declared_at.map(|at| self.zone.time(at)).unwrap_or_default();
+        let event = &found.event;
+        let declared = event.declared_at.map(|at| self.zone.time(at)).unwrap_or_default();
         let devices = found.devices.len();
-        let cause = incident
+        let cause = event
             .cause
             .as_ref()
             .map_or_else(|| "no suspect".to_owned(), |cause| format!("{} {}", cause.suspect.kind, cause.suspect.value));
         format!(
             "{:<9} {:<8} from {}, declared {declared}{delay}; {devices} {}; {cause}",
             found.name(),
-            scope_word(incident.scope),
-            self.zone.stamp(incident.impact_started_at),
+            scope_word(event.scope),
+            self.zone.stamp(event.impact_started_at),
             if devices == 1 { "device" } else { "devices" },
         )
     }
 }
 
 fn side<'a>(outcome: &'a Outcome, comparison: &Comparison<'a>, scope: Scope) -> Side<'a> {
-    let of_scope = |found: &Found| found.incident.scope == scope;
+    let of_scope = |found: &Found| found.event.scope == scope;
     let list = |found: &[&'a Found]| found.iter().copied().filter(|f| of_scope(f)).map(told).collect();
     let matched = comparison.matched.iter().filter(|(_, their)| of_scope(their));
     Side {
@@ -202,10 +202,10 @@ fn side<'a>(outcome: &'a Outcome, comparison: &Comparison<'a>, scope: Scope) -> 
 fn told(found: &Found) -> Told<'_> {
     Told {
         incident: found.name(),
-        impact_started_at: found.incident.impact_started_at,
-        declared_at: found.incident.declared_at,
+        impact_started_at: found.event.impact_started_at,
+        declared_at: found.event.declared_at,
         devices: found.devices.len(),
-        cause: found.incident.cause.as_ref().map(|cause| &cause.suspect),
+        cause: found.event.cause.as_ref().map(|cause| &cause.suspect),
     }
 }
 
@@ -232,7 +232,7 @@ fn row(label: &str, outcome: &Outcome, comparison: Option<&Comparison<'_>>) -> V
 
 /// The delays of the fleet incidents, or their range where there are many.
 fn declared(comparison: &Comparison<'_>) -> String {
-    let fleet = comparison.matched.iter().filter(|(_, their)| their.incident.scope == Scope::Fleet);
+    let fleet = comparison.matched.iter().filter(|(_, their)| their.event.scope == Scope::Fleet);
     let mut delays: Vec<i64> = fleet.map(|(our, their)| delay_s(our, their)).collect();
     delays.sort_unstable();
     match delays[..] {

@@ -25,7 +25,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::http::{Access, Health, HttpState};
 use crate::journal::{CheckpointStore, Journal};
 use crate::metrics::Counters;
-use crate::record::IncidentStore;
+use crate::record::EventStore;
 use crate::record::outbox::Outbox;
 use crate::store::{Probed, Store, Writer, WriterConfig};
 
@@ -68,7 +68,7 @@ impl Parts<'_> {
         let health = Arc::new(Health::new(&LATCHES));
         health.open(watching::RESTORE);
         let mind = registrar.begin(first).await;
-        let writer = Writer::start(Arc::clone(&store) as Arc<dyn IncidentStore>, clock, WriterConfig::default());
+        let writer = Writer::start(Arc::clone(&store) as Arc<dyn EventStore>, clock, WriterConfig::default());
         let (looks, asked) = mpsc::channel(1);
         let work = DeskTask { desk: desk.clone(), changes: listeners.subscribe(), asked };
         announce(changes, (&writer, gates.as_ref()), &counters, &listeners);

@@ -10,7 +10,7 @@ use crate::engine::incident::{Action, Case, CaseEvent, DETECTOR};
 use crate::engine::snapshot::{EventState, EventView};
 use crate::engine::time::Timestamp;
 use crate::record::desk::DeskError;
-use crate::record::{Incident, IncidentQuery, StoreError};
+use crate::record::{EventQuery, EventSummary, StoreError};
 
 use super::{Batch, Inner, lock};
 
@@ -66,16 +66,16 @@ impl Declared {
     }
 
     /// An incident of the record, with its members of that time.
-    pub fn of_record(incident: &Incident, devices: Vec<DeviceId>) -> Option<Self> {
+    pub fn of_record(event: &EventSummary, devices: Vec<DeviceId>) -> Option<Self> {
         Some(Self {
-            event_id: incident.event_id.clone(),
-            number: incident.number.clone()?,
-            aliases: incident.aliases.clone(),
-            scope: incident.scope,
-            impact_started_at: incident.impact_started_at,
-            declared_at: incident.declared_at?,
-            streak_s: incident.streak_s,
-            cause: incident.cause.clone(),
+            event_id: event.event_id.clone(),
+            number: event.number.clone()?,
+            aliases: event.aliases.clone(),
+            scope: event.scope,
+            impact_started_at: event.impact_started_at,
+            declared_at: event.declared_at?,
+            streak_s: event.streak_s,
+            cause: event.cause.clone(),
             devices,
         })
     }
@@ -167,7 +167,7 @@ impl Inner {
             lock(&self.over).insert(declared.event_id.clone());
             return Ok(());
         }
-        let detected_at = match self.incidents.incident(&declared.event_id).await? {
+        let detected_at = match self.events.event(&declared.event_id).await? {
             Some(record) => record.changes.first().map(|entry| entry.change.at),
             None => None,
         };
@@ -248,16 +248,16 @@ impl Inner {
     /// is over by now: people were to be told of it.
     pub(super) async fn make_up(&self) -> Result<(), StoreError> {
         let since = self.clock.now().plus_ms(-MADE_UP_MS);
-        let query = IncidentQuery { since: Some(since), limit: 500, ..IncidentQuery::default() };
+        let query = EventQuery { since: Some(since), limit: 500, ..EventQuery::default() };
         let known: BTreeSet<String> =
             self.board.load().cases.iter().flat_map(|case| case.event_ids.iter().cloned()).collect();
-        for incident in self.incidents.incidents(query).await? {
-            if known.contains(&incident.event_id) || incident.declared_at.is_none() {
+        for event in self.events.events(query).await? {
+            if known.contains(&event.event_id) || event.declared_at.is_none() {
                 continue;
             }
-            let Some(record) = self.incidents.incident(&incident.event_id).await? else { continue };
+            let Some(record) = self.events.event(&event.event_id).await? else { continue };
             let devices = record.devices.into_iter().map(|member| member.device).collect();
-            if let Some(declared) = Declared::of_record(&incident, devices) {
+            if let Some(declared) = Declared::of_record(&event, devices) {
                 self.take_in(&declared).await?;
             }
         }

@@ -22,7 +22,7 @@ use crate::engine::effect::{Change, Verdict};
 use crate::engine::snapshot::DeviceView;
 use crate::engine::time::{Minute, Timestamp};
 use crate::http::Zone;
-use crate::record::IncidentRecord;
+use crate::record::EventRecord;
 use crate::record::derive::Records;
 use crate::record::matter::Standing;
 
@@ -40,7 +40,7 @@ pub struct Life {
     device: DeviceView,
     minutes: Vec<Judged>,
     /// Events that had it as a member within the time.
-    events: Vec<IncidentRecord>,
+    events: Vec<EventRecord>,
 }
 
 /// One minute of the device.
@@ -104,7 +104,7 @@ pub fn gather(config: &Config, id: &DeviceId, args: &ExplainArgs, zone: &Zone) -
     let Some(last) = minutes.last() else {
         bail!("a replay of {} up to {} meets no device {id}", source.display(), zone.stamp(until));
     };
-    let within = |record: &&IncidentRecord| {
+    let within = |record: &&EventRecord| {
         record.devices.iter().any(|member| member.device == *id)
             && record.changes.iter().any(|entry| entry.change.at >= from)
     };
@@ -179,10 +179,9 @@ fn head(life: &Life, zone: &Zone, pen: Pen, out: &mut String) {
         let _ = writeln!(out, "  probes    {} wrongly flagged in the last 30 minutes", share(ratio));
     }
     for record in &life.events {
-        let (name, state) =
-            (words::name(&record.incident), words::standing(Standing::of_record(&record.incident, None)));
+        let (name, state) = (words::name(&record.event), words::standing(Standing::of_record(&record.event, None)));
         let _ = writeln!(out, "  event     {name}, {state}; see explain {name}");
-        if let Some(miss) = &record.incident.near_miss {
+        if let Some(miss) = &record.event.near_miss {
             let _ = writeln!(out, "            {}", words::near_miss(miss));
         }
     }

@@ -11,7 +11,7 @@ use crate::cli::{Failure, fetch};
 use crate::config::Config;
 use crate::engine::effect::Change;
 use crate::engine::incident::Case;
-use crate::record::IncidentRecord;
+use crate::record::EventRecord;
 use crate::record::derive::Records;
 use crate::record::matter::Standing;
 
@@ -22,12 +22,12 @@ const MOST_LISTED: usize = 20;
 ///
 /// # Errors
 /// When it is not there, or its source cannot be read.
-pub fn incident(config: &Config, id: &str, from: Option<&str>) -> anyhow::Result<(IncidentRecord, Standing)> {
+pub fn event(config: &Config, id: &str, from: Option<&str>) -> anyhow::Result<(EventRecord, Standing)> {
     match from {
         Some(url) if is_url(url) => {
-            let told: Told = fetch::get(url, &format!("/api/v1/incidents/{id}"))?
+            let told: Told = fetch::get(url, &format!("/api/v1/events/{id}"))?
                 .with_context(|| format!("{url} has no incident or event {id}"))?;
-            let own = Standing::of_record(&told.record.incident, None);
+            let own = Standing::of_record(&told.record.event, None);
             Ok((told.record, told.standing.unwrap_or(own)))
         }
         Some(source) => replayed(config, id, Path::new(source)),
@@ -45,18 +45,18 @@ pub fn is_url(source: &str) -> bool {
 struct Told {
     standing: Option<Standing>,
     #[serde(flatten)]
-    record: IncidentRecord,
+    record: EventRecord,
 }
 
-fn recorded(config: &Config, id: &str) -> anyhow::Result<(IncidentRecord, Standing)> {
+fn recorded(config: &Config, id: &str) -> anyhow::Result<(EventRecord, Standing)> {
     let location = location::of(&config.store)?;
     let found = block_on(async {
         let store = location.open_to_read().await?;
-        let found = match store.incident(id).await? {
+        let found = match store.event(id).await? {
             Some(record) => {
-                let file = store.case(&record.incident.event_id).await?;
+                let file = store.case(&record.event.event_id).await?;
                 let case = file.and_then(|file| Case::of(file.happened()));
-                let standing = Standing::of_record(&record.incident, case.map(|case| case.state));
+                let standing = Standing::of_record(&record.event, case.map(|case| case.state));
                 Some((record, standing))
             }
             None => None,
@@ -91,18 +91,15 @@ impl Listener for Recorder {
     }
 }
 
-fn replayed(config: &Config, id: &str, source: &Path) -> anyhow::Result<(IncidentRecord, Standing)> {
+fn replayed(config: &Config, id: &str, source: &Path) -> anyhow::Result<(EventRecord, Standing)> {
     let mut run = Run::new(config.detector.clone(), Surroundings::new(config)?, None);
     let mut recorder = Recorder::default();
     run.source(source, &mut recorder)?;
     if let Some(record) = recorder.0.find(id) {
-        return Ok((record.clone(), Standing::of_record(&record.incident, None)));
+        return Ok((record.clone(), Standing::of_record(&record.event, None)));
     }
-    let names: Vec<&str> = recorder
-        .0
-        .iter()
-        .map(|record| record.incident.number.as_deref().unwrap_or(&record.incident.event_id))
-        .collect();
+    let names: Vec<&str> =
+        recorder.0.iter().map(|record| record.event.number.as_deref().unwrap_or(&record.event.event_id)).collect();
     if names.is_empty() {
         bail!(Failure::NotSeen(format!("a replay of {} brings up no event at all", source.display())));
     }

@@ -2,7 +2,7 @@
 
 use crate::engine::effect::{Certainty, Forecast, NearMiss, Scope, StreakEnd, Suspect};
 use crate::http::Zone;
-use crate::record::Incident;
+use crate::record::EventSummary;
 use crate::record::matter::Standing;
 
 /// `1 device`, `2 devices`.
@@ -81,8 +81,8 @@ pub fn scope(scope: Scope) -> &'static str {
 }
 
 /// The number, or the event id where there is none.
-pub fn name(incident: &Incident) -> &str {
-    incident.number.as_deref().unwrap_or(&incident.event_id)
+pub fn name(event: &EventSummary) -> &str {
+    event.number.as_deref().unwrap_or(&event.event_id)
 }
 
 #[cfg(test)]

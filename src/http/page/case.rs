@@ -6,7 +6,7 @@ use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
 use super::ladder::{self, LadderParams};
 use super::parts::{self, Tone, badge, encode};
-use super::{burndown, evidence, gate, incident, owed, people, remedy, story, strip};
+use super::{burndown, event, evidence, gate, owed, people, remedy, story, strip};
 use crate::engine::incident::case::Ended;
 use crate::engine::incident::closure::Obstacles;
 use crate::engine::incident::{Case, Milestone, State};
@@ -15,7 +15,7 @@ use crate::http::work::Act;
 use crate::record::case::RecordedCase;
 use crate::record::desk::CaseBoard;
 use crate::record::outbox::Attempt;
-use crate::record::{IncidentRecord, StoreError};
+use crate::record::{EventRecord, StoreError};
 
 /// Seconds after which the page reloads where it cannot be kept live.
 const REFRESH_S: u32 = 30;
@@ -30,7 +30,7 @@ pub(in crate::http) struct Shown<'a> {
     /// `None` where nothing is sent.
     pub(in crate::http) attempts: Option<&'a Result<Vec<Attempt>, StoreError>>,
     /// What the detector wrote about it.
-    pub(in crate::http) detected: Result<Option<&'a IncidentRecord>, &'a StoreError>,
+    pub(in crate::http) detected: Result<Option<&'a EventRecord>, &'a StoreError>,
     pub(in crate::http) snapshot: &'a Snapshot,
     pub(in crate::http) params: &'a LadderParams,
 }
@@ -228,13 +228,13 @@ fn detected(view: &View<'_>, shown: &Shown<'_>) -> Markup {
         (evidence::suspect(view, record.blamed()))
         section aria-labelledby="proof" {
             h2 id="proof" { (view.text().proof) }
-            (strip::proof(view, incident::proof_of(record)))
+            (strip::proof(view, event::proof_of(record)))
         }
         (evidence::damage(view, evidence::newest_damage(record.changes.iter().map(|entry| &entry.change))))
         (gate::recorded(view, &record.gates))
         details {
             summary { (text.detector_record) " (" (record.changes.len()) ")" }
-            (incident::timeline(view, &record.changes))
+            (event::timeline(view, &record.changes))
         }
     }
 }

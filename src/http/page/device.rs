@@ -17,7 +17,7 @@ use crate::http::lang::{refused_reason, story};
 use crate::record::access::Action as Right;
 use crate::record::case::{ContactEntry, RecordedCaseEvent};
 use crate::record::desk::CaseFile;
-use crate::record::{IncidentRecord, StoreError};
+use crate::record::{EventRecord, StoreError};
 
 /// Seconds after which the page reloads where it cannot be kept live.
 const REFRESH_S: u32 = 30;
@@ -31,7 +31,7 @@ pub(in crate::http) struct Known<'a> {
     /// Incidents that it is or was part of, the latest first.
     pub(in crate::http) files: &'a [CaseFile],
     /// What the detector wrote about the latest of them.
-    pub(in crate::http) detected: Option<&'a Result<Option<IncidentRecord>, StoreError>>,
+    pub(in crate::http) detected: Option<&'a Result<Option<EventRecord>, StoreError>>,
 }
 
 /// The page of a device.
@@ -151,7 +151,7 @@ fn sentence(view: &View<'_>, action: &Action, at: story::Instants<'_>) -> String
 }
 
 /// Delay before and during, and the minutes of the hour, as the incident's record has them.
-fn measured(view: &View<'_>, record: &IncidentRecord) -> Markup {
+fn measured(view: &View<'_>, record: &EventRecord) -> Markup {
     let text = view.lang.support();
     let damage = evidence::newest_damage(record.changes.iter().map(|entry| &entry.change));
     html! {
@@ -165,7 +165,7 @@ fn measured(view: &View<'_>, record: &IncidentRecord) -> Markup {
         section aria-labelledby="verdicts" {
             h2 id="verdicts" { (text.verdicts) }
             p.note { (text.verdicts_note) }
-            (strip::proof(view, super::incident::proof_of(record)))
+            (strip::proof(view, super::event::proof_of(record)))
         }
     }
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::frame::{Place, View, framed};
 use super::fresh::{self, Fresh};
-use super::parts::{self, Tone, banner, encode, event_name, incident_table};
+use super::parts::{self, Tone, banner, encode, event_name, event_table};
 use super::{case, channels, gate, people};
 use crate::engine::incident::CaseSummary;
 use crate::engine::snapshot::{EventView, Snapshot};
@@ -13,7 +13,7 @@ use crate::http::lang::story;
 use crate::record::desk::CaseBoard;
 use crate::record::matter::{self, Matter, Standing};
 use crate::record::standing::Board;
-use crate::record::{GateBoard, Incident, StoreError};
+use crate::record::{EventSummary, GateBoard, StoreError};
 
 /// Seconds after which the page reloads.
 const REFRESH_S: u32 = 10;
@@ -28,7 +28,7 @@ pub(super) fn page(
     view: &View<'_>,
     snapshot: &Snapshot,
     (latches, channels): (&[Latch], &Board),
-    (recent, board): (Result<Vec<Incident>, StoreError>, Option<&GateBoard>),
+    (recent, board): (Result<Vec<EventSummary>, StoreError>, Option<&GateBoard>),
     (cases, lives): (&CaseBoard, &[CaseSummary]),
 ) -> Markup {
     let text = view.text();
@@ -56,7 +56,7 @@ pub(super) fn page(
             @match &recent {
                 Ok(list) if list.is_empty() => p { (text.no_incidents) },
                 Ok(list) => {
-                    (incident_table(view, list, |event| Standing::among(event, lives)))
+                    (event_table(view, list, |event| Standing::among(event, lives)))
                     p.screen { a href=(view.link("/incidents", "")) { (text.all_incidents) } }
                 }
                 Err(error) => p { (unreadable(view, error)) },

@@ -7,7 +7,7 @@ use crate::engine::effect::{Cause, Scope, Suspect, Verdict};
 use crate::engine::snapshot::EventView;
 use crate::engine::verdict::Test;
 use crate::http::lang::Text;
-use crate::record::Incident;
+use crate::record::EventSummary;
 use crate::record::matter::Standing;
 
 /// How serious something looks: a word, a shape and a colour that go together.
@@ -204,10 +204,10 @@ pub(super) fn clock(view: &View<'_>, event: &EventView) -> Markup {
 }
 
 /// Incidents as a table; on a phone each row becomes a card. `standing`: how far they have come.
-pub(super) fn incident_table(
+pub(super) fn event_table(
     view: &View<'_>,
-    incidents: &[Incident],
-    standing: impl Fn(&Incident) -> Standing,
+    incidents: &[EventSummary],
+    standing: impl Fn(&EventSummary) -> Standing,
 ) -> Markup {
     let text = view.text();
     html! {

@@ -5,9 +5,9 @@ use maud::{Markup, html};
 use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
 use super::now::unreadable;
-use super::parts::{self, encode, event_name, incident_table};
+use super::parts::{self, encode, event_name, event_table};
 use crate::http::report::{ReportError, ReportParams};
-use crate::record::Incident;
+use crate::record::EventSummary;
 use crate::record::report::{MorningReport, Silent};
 
 /// Most silent devices that are named.
@@ -45,10 +45,10 @@ fn found(view: &View<'_>, report: &MorningReport) -> Markup {
             (figure(text.isolated, report.isolated.len(), false))
             (figure(text.near_misses, report.near_misses.len(), false))
         }
-        (incidents(view, "major", text.major, (report, &report.major)))
-        (incidents(view, "isolated", text.isolated, (report, &report.isolated)))
+        (events(view, "major", text.major, (report, &report.major)))
+        (events(view, "isolated", text.isolated, (report, &report.isolated)))
         (near_misses(view, &report.near_misses))
-        @if !report.warned.is_empty() { (incidents(view, "warned", text.warned, (report, &report.warned))) }
+        @if !report.warned.is_empty() { (events(view, "warned", text.warned, (report, &report.warned))) }
         (longest(view, report))
         (suspects(view, report))
         @if let Some(silent) = &report.silent { (silent_devices(view, silent)) }
@@ -59,35 +59,35 @@ fn figure(label: &str, count: usize, bad: bool) -> Markup {
     html! { div class=(if bad { "figure bad" } else { "figure" }) { dt { (label) } dd { b { (count) } } } }
 }
 
-fn incidents(view: &View<'_>, id: &str, title: &str, (report, incidents): (&MorningReport, &[Incident])) -> Markup {
+fn events(view: &View<'_>, id: &str, title: &str, (report, events): (&MorningReport, &[EventSummary])) -> Markup {
     html! {
         section aria-labelledby=(id) {
             h2 id=(id) { (title) }
-            @if incidents.is_empty() { p { (view.text().no_incidents) } } @else { (incident_table(view, incidents, |event| report.standing(event))) }
+            @if events.is_empty() { p { (view.text().no_incidents) } } @else { (event_table(view, events, |event| report.standing(event))) }
         }
     }
 }
 
-fn near_misses(view: &View<'_>, incidents: &[Incident]) -> Markup {
+fn near_misses(view: &View<'_>, events: &[EventSummary]) -> Markup {
     let (text, night) = (view.text(), view.night());
     html! {
         section aria-labelledby="near" {
             h2 id="near" { (night.near_misses) }
             p.note { (night.near_misses_note) }
-            @if incidents.is_empty() { p { (text.no_incidents) } } @else { table.cards {
+            @if events.is_empty() { p { (text.no_incidents) } } @else { table.cards {
                 thead { tr {
                     th scope="col" { (text.incident) } th scope="col" { (text.impact_start) }
                     th scope="col" { (night.why) } th scope="col" { (text.affected) } th scope="col" { (text.suspect) }
                 } }
-                tbody { @for incident in incidents { tr {
-                    th scope="row" { (link(view, event_name(incident.number.as_deref(), &incident.event_id))) }
-                    td data-label=(text.impact_start) { (view.date_time(incident.impact_started_at)) }
-                    td data-label=(night.why) { @match &incident.near_miss {
+                tbody { @for event in events { tr {
+                    th scope="row" { (link(view, event_name(event.number.as_deref(), &event.event_id))) }
+                    td data-label=(text.impact_start) { (view.date_time(event.impact_started_at)) }
+                    td data-label=(night.why) { @match &event.near_miss {
                         Some(miss) => ((night.near_miss)(miss)), None => (night.unknown),
                     } }
-                    td data-label=(text.affected) { ((text.devices_count)(incident.affected)) }
+                    td data-label=(text.affected) { ((text.devices_count)(event.affected)) }
                     td data-label=(text.suspect) {
-                        @match &incident.cause { Some(cause) => (parts::suspect(text, &cause.suspect)), None => "-" }
+                        @match &event.cause { Some(cause) => (parts::suspect(text, &cause.suspect)), None => "-" }
                     }
                 } } }
             } }

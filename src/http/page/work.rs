@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::fresh::Fresh;
 use super::ladder::LadderParams;
-use super::{branch, case, device, frame, incident, review, settings, story, view};
+use super::{branch, case, device, event, frame, review, settings, story, view};
 use crate::engine::device::DeviceId;
 use crate::http::HttpState;
 use crate::http::access::Visit;
@@ -20,7 +20,7 @@ use crate::http::work::Fields;
 use crate::record::access::Action;
 use crate::record::case::{CaseQuery, ContactEntry};
 use crate::record::desk::{CaseBoard, CaseFile};
-use crate::record::{IncidentRecord, StoreError};
+use crate::record::{EventRecord, StoreError};
 
 /// Seconds after which a page that could not be read is tried again without JavaScript.
 const RETRY_S: u32 = 10;
@@ -84,7 +84,7 @@ pub(in crate::http) async fn incident(
             None => None,
         }
     };
-    let (attempts, detected) = tokio::join!(attempts, state.store.incident(&event_id));
+    let (attempts, detected) = tokio::join!(attempts, state.store.event(&event_id));
     let obstacles = state.desk.as_ref().and_then(|desk| desk.obstacles(&id));
     let shown = case::Shown {
         case: &file.case,
@@ -106,9 +106,9 @@ fn delivers(state: &HttpState) -> bool {
 }
 
 async fn event(state: &HttpState, view: &frame::View<'_>, id: &str) -> Response {
-    let record = state.store.incident(id).await;
+    let record = state.store.event(id).await;
     let snapshot = state.snapshot.load();
-    match incident::page(view, &snapshot, (id, state.desk.is_some()), record) {
+    match event::page(view, &snapshot, (id, state.desk.is_some()), record) {
         Some(markup) => frame::respond(StatusCode::OK, view.lang, &markup),
         None => nothing(view, None),
     }
@@ -271,8 +271,8 @@ pub(in crate::http) async fn device(State(state): State<HttpState>, Path(id): Pa
 }
 
 /// What the detector wrote about the latest incident of a device.
-async fn detected(state: &HttpState, files: &[CaseFile]) -> Option<Result<Option<IncidentRecord>, StoreError>> {
-    Some(state.store.incident(files.first()?.case.id()).await)
+async fn detected(state: &HttpState, files: &[CaseFile]) -> Option<Result<Option<EventRecord>, StoreError>> {
+    Some(state.store.event(files.first()?.case.id()).await)
 }
 
 /// The device's incidents, the latest first. One that cannot be read is left out and told in the log.

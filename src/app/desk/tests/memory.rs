@@ -15,7 +15,7 @@ use crate::record::case::{
     CaseAppend, CaseQuery, CaseStore, ContactEntry, Keep, KeptAnswer, RecordedCase, RecordedCaseEvent,
 };
 use crate::record::outbox::NewDispatch;
-use crate::record::{Appended, Incident, IncidentQuery, IncidentRecord, IncidentStore, RecordedGate, StoreError};
+use crate::record::{Appended, EventQuery, EventRecord, EventStore, EventSummary, RecordedGate, StoreError};
 
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -152,7 +152,7 @@ impl CaseStore for Memory {
 
 /// The detector's part of the record: empty, as while the writer is behind.
 #[async_trait]
-impl IncidentStore for Memory {
+impl EventStore for Memory {
     async fn append(&self, _: &[Change], _: Timestamp) -> Result<Appended, StoreError> {
         Ok(Appended::default())
     }
@@ -165,11 +165,11 @@ impl IncidentStore for Memory {
         Ok(Vec::new())
     }
 
-    async fn incidents(&self, _: IncidentQuery) -> Result<Vec<Incident>, StoreError> {
+    async fn events(&self, _: EventQuery) -> Result<Vec<EventSummary>, StoreError> {
         Ok(Vec::new())
     }
 
-    async fn incident(&self, _: &str) -> Result<Option<IncidentRecord>, StoreError> {
+    async fn event(&self, _: &str) -> Result<Option<EventRecord>, StoreError> {
         Ok(None)
     }
 

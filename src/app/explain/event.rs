@@ -8,7 +8,7 @@ use super::words::{self, counted, share};
 use crate::engine::effect::{Cause, Certainty, Change, ChangeKind, ProofMinute, Verdict};
 use crate::http::Zone;
 use crate::record::matter::Standing;
-use crate::record::{Incident, IncidentRecord};
+use crate::record::{EventRecord, EventSummary};
 
 /// Minutes in a row of the strip.
 const ROW: usize = 60;
@@ -17,14 +17,14 @@ const ROW: usize = 60;
 const TIMELINE: usize = 40;
 
 /// Writes everything that is known of the event.
-pub fn write((record, standing): (&IncidentRecord, Standing), zone: &Zone, pen: Pen, minutes: bool, out: &mut String) {
+pub fn write((record, standing): (&EventRecord, Standing), zone: &Zone, pen: Pen, minutes: bool, out: &mut String) {
     let changes: Vec<&Change> = record.changes.iter().map(|entry| &entry.change).collect();
-    head((&record.incident, standing), zone, pen, out);
+    head((&record.event, standing), zone, pen, out);
     suspect(record.blamed(), pen, out);
     let proof = changes.iter().rev().map(|change| &change.proof).find(|proof| !proof.is_empty());
     if let Some(proof) = proof {
         continuity(proof, zone, pen, minutes, out);
-    } else if record.incident.near_miss.is_none() {
+    } else if record.event.near_miss.is_none() {
         let _ = writeln!(out, "\nThe minutes are written down when the event is declared.");
     }
     let carried = changes.iter().rev().map(|change| &change.damage).find(|damage| !damage.is_empty());
@@ -33,26 +33,23 @@ pub fn write((record, standing): (&IncidentRecord, Standing), zone: &Zone, pen: 
     timeline(&changes, zone, pen, out);
 }
 
-fn head((incident, standing): (&Incident, Standing), zone: &Zone, pen: Pen, out: &mut String) {
-    let Incident { event_id, streak_s, affected, .. } = incident;
-    let scope = words::scope(incident.scope);
-    let title = format!("{}  {}, {scope}", words::name(incident), words::standing(standing));
+fn head((event, standing): (&EventSummary, Standing), zone: &Zone, pen: Pen, out: &mut String) {
+    let EventSummary { event_id, streak_s, affected, .. } = event;
+    let scope = words::scope(event.scope);
+    let title = format!("{}  {}, {scope}", words::name(event), words::standing(standing));
     let _ = writeln!(out, "{}", pen.heading(&title));
     let minutes = counted(streak_s / 60, "minute");
-    let _ =
-        writeln!(out, "  impact     from {}, {minutes} of degradation proved", zone.stamp(incident.impact_started_at));
-    for (name, at) in
-        [("declared", incident.declared_at), ("back", incident.recovered_at), ("watched", incident.resolved_at)]
-    {
+    let _ = writeln!(out, "  impact     from {}, {minutes} of degradation proved", zone.stamp(event.impact_started_at));
+    for (name, at) in [("declared", event.declared_at), ("back", event.recovered_at), ("watched", event.resolved_at)] {
         if let Some(at) = at {
             let _ = writeln!(out, "  {name:<10} {}", zone.stamp(at));
         }
     }
     let _ = writeln!(out, "  devices    {affected} were members; event {event_id}");
-    if !incident.aliases.is_empty() {
-        let _ = writeln!(out, "  also told  as {}, which proved to be this one", incident.aliases.join(", "));
+    if !event.aliases.is_empty() {
+        let _ = writeln!(out, "  also told  as {}, which proved to be this one", event.aliases.join(", "));
     }
-    if let Some(miss) = &incident.near_miss {
+    if let Some(miss) = &event.near_miss {
         let _ = writeln!(out, "  not declared: {}", words::near_miss(miss));
         wrapped(&words::near_miss_reason(miss), out);
     }

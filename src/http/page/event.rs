@@ -9,7 +9,7 @@ use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
 use super::gate;
 use super::now::unreadable;
-use super::parts::{self, event_name, incident_table};
+use super::parts::{self, event_name, event_table};
 use super::strip;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Change, ChangeKind};
@@ -17,7 +17,7 @@ use crate::engine::incident::CaseSummary;
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::http::work::Act;
 use crate::record::matter::Standing;
-use crate::record::{Incident, IncidentRecord, Membership, RecordedChange, StoreError};
+use crate::record::{EventRecord, EventSummary, Membership, RecordedChange, StoreError};
 
 /// Seconds after which the list, and the page of an open event, reload without JavaScript.
 const REFRESH_S: u32 = 30;
@@ -28,13 +28,13 @@ const WRITTEN_LATE_MS: i64 = 120_000;
 /// Most lines of the timeline, the newest; the API has all.
 const TIMELINE: usize = 500;
 
-pub(super) fn list(view: &View<'_>, listed: Result<Vec<Incident>, StoreError>, lives: &[CaseSummary]) -> Markup {
+pub(super) fn list(view: &View<'_>, listed: Result<Vec<EventSummary>, StoreError>, lives: &[CaseSummary]) -> Markup {
     let text = view.text();
     let body = html! {
         h1 { (text.nav_incidents) }
         @match &listed {
-            Ok(incidents) if incidents.is_empty() => p { (text.no_incidents) },
-            Ok(incidents) => (incident_table(view, incidents, |event| Standing::among(event, lives))),
+            Ok(events) if events.is_empty() => p { (text.no_incidents) },
+            Ok(events) => (event_table(view, events, |event| Standing::among(event, lives))),
             Err(error) => p { (unreadable(view, error)) },
         }
     };
@@ -47,14 +47,14 @@ pub(super) fn page(
     view: &View<'_>,
     snapshot: &Snapshot,
     (id, can_declare): (&str, bool),
-    record: Result<Option<IncidentRecord>, StoreError>,
+    record: Result<Option<EventRecord>, StoreError>,
 ) -> Option<Markup> {
     let text = view.text();
     let (record, note) = match record {
         Ok(record) => (record, None),
         Err(error) => (None, Some(unreadable(view, &error))),
     };
-    let event_id = record.as_ref().map_or(id, |record| &record.incident.event_id);
+    let event_id = record.as_ref().map_or(id, |record| &record.event.event_id);
     let is_it = |event: &&EventView| event.event_id == event_id || event.incident.as_deref() == Some(event_id);
     let live = snapshot.events.iter().find(is_it);
     if record.is_none() && live.is_none() {
@@ -80,7 +80,7 @@ pub(super) fn page(
             p.screen { a.button href=(view.link(&format!("/incidents/{}/do/declare", parts::encode(event_id)), "")) {
                 ((view.lang.act().act)(Act::Declare)) } }
         }
-        (evidence::suspect(view, record.as_ref().and_then(IncidentRecord::blamed).or_else(|| facts.cause())))
+        (evidence::suspect(view, record.as_ref().and_then(EventRecord::blamed).or_else(|| facts.cause())))
         @if let Some(record) = &record {
             @if !facts.is_near_miss() {
                 section aria-labelledby="proof" {
@@ -105,30 +105,30 @@ struct Facts<'a> {
     name: &'a str,
     standing: Standing,
     live: Option<&'a EventView>,
-    incident: Option<&'a Incident>,
+    event: Option<&'a EventSummary>,
 }
 
 impl<'a> Facts<'a> {
     /// `None` when neither the record nor the snapshot has the event.
-    fn new(record: Option<&'a IncidentRecord>, live: Option<&'a EventView>) -> Option<Self> {
-        let incident = record.map(|record| &record.incident);
+    fn new(record: Option<&'a EventRecord>, live: Option<&'a EventView>) -> Option<Self> {
+        let event = record.map(|record| &record.event);
         let number = live.and_then(|event| event.incident.as_deref());
-        let number = number.or_else(|| incident.and_then(|incident| incident.number.as_deref()));
-        let event_id = live.map(|event| &*event.event_id).or_else(|| incident.map(|incident| &*incident.event_id))?;
+        let number = number.or_else(|| event.and_then(|event| event.number.as_deref()));
+        let event_id = live.map(|event| &*event.event_id).or_else(|| event.map(|event| &*event.event_id))?;
         let open = live.map(|event| Standing::of_event(event.state, None));
-        let standing = open.or_else(|| incident.map(|incident| Standing::of_record(incident, None)))?;
-        Some(Self { name: event_name(number, event_id), standing, live, incident })
+        let standing = open.or_else(|| event.map(|event| Standing::of_record(event, None)))?;
+        Some(Self { name: event_name(number, event_id), standing, live, event })
     }
 
     /// The suspect, as of the last tick where the event is open.
     fn cause(&self) -> Option<&'a Cause> {
         let live = self.live.and_then(|event| event.cause.as_ref());
-        live.or(self.incident.and_then(|incident| incident.cause.as_ref()))
+        live.or(self.event.and_then(|event| event.cause.as_ref()))
     }
 
     /// Whether it ended below the hour, and is not open again.
     fn is_near_miss(&self) -> bool {
-        self.live.is_none() && self.incident.is_some_and(|incident| incident.near_miss.is_some())
+        self.live.is_none() && self.event.is_some_and(|event| event.near_miss.is_some())
     }
 
     fn badge(&self, view: &View<'_>) -> Markup {
@@ -138,12 +138,12 @@ impl<'a> Facts<'a> {
 
 fn summary(view: &View<'_>, facts: &Facts<'_>) -> Markup {
     let text = view.text();
-    let Facts { live, incident, .. } = *facts;
-    let scope = live.map(|event| event.scope).or(incident.map(|incident| incident.scope));
-    let impact = live.map(|event| event.impact_started_at).or(incident.map(|incident| incident.impact_started_at));
-    let declared = incident.and_then(|incident| incident.declared_at).or(live.and_then(|event| event.declared_at));
+    let Facts { live, event, .. } = *facts;
+    let scope = live.map(|event| event.scope).or(event.map(|event| event.scope));
+    let impact = live.map(|event| event.impact_started_at).or(event.map(|event| event.impact_started_at));
+    let declared = event.and_then(|event| event.declared_at).or(live.and_then(|event| event.declared_at));
     let live_streak_s = live.map_or(0, |event| event.streak_s);
-    let streak_s = live_streak_s.max(incident.map_or(0, |incident| incident.streak_s));
+    let streak_s = live_streak_s.max(event.map_or(0, |event| event.streak_s));
     html! {
         dl.facts {
             dt { (text.suspect) } dd { (parts::cause(view, facts.cause())) }
@@ -155,17 +155,17 @@ fn summary(view: &View<'_>, facts: &Facts<'_>) -> Markup {
                 None if facts.is_near_miss() => (view.night().not_declared),
                 None => (text.not_yet),
             } }
-            @if let Some(at) = incident.and_then(|i| i.recovered_at) {
+            @if let Some(at) = event.and_then(|i| i.recovered_at) {
                 dt { (text.recovered_at) } dd { (view.date_time(at)) }
             }
-            @if let Some(at) = incident.and_then(|i| i.resolved_at) {
+            @if let Some(at) = event.and_then(|i| i.resolved_at) {
                 dt { (text.resolved_at) } dd { (view.date_time(at)) }
             }
             dt { (text.duration) } dd { (view.duration(streak_s)) }
-            @if let Some(miss) = incident.and_then(|incident| incident.near_miss.as_ref()) {
+            @if let Some(miss) = event.and_then(|event| event.near_miss.as_ref()) {
                 dt { (view.night().why) } dd { ((view.night().near_miss)(miss)) }
             }
-            @if let Some(aliases) = incident.map(|incident| &incident.aliases).filter(|aliases| !aliases.is_empty()) {
+            @if let Some(aliases) = event.map(|event| &event.aliases).filter(|aliases| !aliases.is_empty()) {
                 dt { (view.night().aliases) } dd { (aliases.join(", ")) }
             }
             @if let Some(event) = live && !event.evidence.is_empty() {
@@ -176,7 +176,7 @@ fn summary(view: &View<'_>, facts: &Facts<'_>) -> Markup {
 }
 
 /// The minutes of the newest declaration.
-pub(super) fn proof_of(record: &IncidentRecord) -> &[crate::engine::effect::ProofMinute] {
+pub(super) fn proof_of(record: &EventRecord) -> &[crate::engine::effect::ProofMinute] {
     record.changes.iter().rev().map(|entry| &*entry.change.proof).find(|proof| !proof.is_empty()).unwrap_or_default()
 }
 

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 
-use super::rows::{self, change_of, gate_of, incident_of, membership_of};
+use super::rows::{self, change_of, event_of, gate_of, membership_of};
 use super::statement::{Database, Tx, json, values};
 use super::{Probed, Store, cases, change_key, gate_key};
 use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::gate::Decision;
 use crate::engine::time::Timestamp;
-use crate::record::{Appended, Incident, IncidentQuery, IncidentRecord, IncidentStore, RecordedGate, StoreError};
+use crate::record::{Appended, EventQuery, EventRecord, EventStore, EventSummary, RecordedGate, StoreError};
 
 /// Most incidents in a row that each proved to be the next.
 const MOST_ALIASES: u32 = 16;
@@ -53,7 +53,7 @@ impl<D: Database> Store for D {
 }
 
 #[async_trait]
-impl<D: Database> IncidentStore for D {
+impl<D: Database> EventStore for D {
     async fn append(&self, changes: &[Change], recorded_at: Timestamp) -> Result<Appended, StoreError> {
         let mut tx = self.write().await?;
         let mut appended = Appended::default();
@@ -93,31 +93,31 @@ impl<D: Database> IncidentStore for D {
         rows.iter().map(gate_of).collect()
     }
 
-    async fn incidents(&self, query: IncidentQuery) -> Result<Vec<Incident>, StoreError> {
+    async fn events(&self, query: EventQuery) -> Result<Vec<EventSummary>, StoreError> {
         let mut tx = self.read().await?;
-        let IncidentQuery { with_warnings, open_only, since, until, limit, offset } = query;
+        let EventQuery { with_warnings, open_only, since, until, limit, offset } = query;
         let list = &tx.dialect().list;
         let rows = tx.rows(list, values![with_warnings, open_only, limit, offset, since, until]).await?;
         tx.commit().await?;
-        rows.iter().map(incident_of).collect()
+        rows.iter().map(event_of).collect()
     }
 
-    async fn incident(&self, id: &str) -> Result<Option<IncidentRecord>, StoreError> {
+    async fn event(&self, id: &str) -> Result<Option<EventRecord>, StoreError> {
         // One transaction, so that the parts are of one instant.
         let mut tx = self.read().await?;
-        let Some(incident) = resolve(&mut *tx, id).await? else {
+        let Some(event) = resolve(&mut *tx, id).await? else {
             tx.commit().await?;
             return Ok(None);
         };
-        let devices = tx.rows(rows::DEVICES, values![&incident.event_id]).await?;
-        let changes = tx.rows(rows::HISTORY, values![&incident.event_id]).await?;
-        let gates = tx.rows(rows::GATES_OF, values![&incident.event_id]).await?;
+        let devices = tx.rows(rows::DEVICES, values![&event.event_id]).await?;
+        let changes = tx.rows(rows::HISTORY, values![&event.event_id]).await?;
+        let gates = tx.rows(rows::GATES_OF, values![&event.event_id]).await?;
         tx.commit().await?;
-        Ok(Some(IncidentRecord {
+        Ok(Some(EventRecord {
             devices: devices.iter().map(membership_of).collect::<Result<_, _>>()?,
             changes: changes.iter().map(change_of).collect::<Result<_, _>>()?,
             gates: gates.iter().map(gate_of).collect::<Result<_, _>>()?,
-            incident,
+            event,
         }))
     }
 
@@ -154,26 +154,26 @@ async fn write(tx: &mut Tx, change: &Change, recorded_at: Timestamp) -> Result<b
     Ok(true)
 }
 
-async fn current(tx: &mut Tx, event_id: &str) -> Result<Option<Incident>, StoreError> {
+async fn current(tx: &mut Tx, event_id: &str) -> Result<Option<EventSummary>, StoreError> {
     let row = tx.row(&tx.dialect().current, values![event_id]).await?;
-    row.as_ref().map(incident_of).transpose()
+    row.as_ref().map(event_of).transpose()
 }
 
 /// The event with this number or id; where it proved to be another one, that one.
-async fn resolve(tx: &mut Tx, id: &str) -> Result<Option<Incident>, StoreError> {
+async fn resolve(tx: &mut Tx, id: &str) -> Result<Option<EventSummary>, StoreError> {
     let mut wanted = id.to_owned();
     let mut found = None;
     // What became another may have become a third; a record that says so in a circle ends here.
     for _ in 0..MOST_ALIASES {
         let Some(row) = tx.row(&tx.dialect().resolve, values![&wanted]).await? else { break };
-        let incident = incident_of(&row)?;
+        let event = event_of(&row)?;
         let next = tx
             .row(
                 "SELECT alias FROM incident_alias WHERE alias IN ($1, $2) AND event_id <> $1 LIMIT 1",
-                values![&incident.event_id, &incident.number],
+                values![&event.event_id, &event.number],
             )
             .await?;
-        found = Some(incident);
+        found = Some(event);
         match next {
             Some(next) => wanted = next.text("alias")?,
             None => break,
@@ -183,12 +183,12 @@ async fn resolve(tx: &mut Tx, id: &str) -> Result<Option<Incident>, StoreError> 
 }
 
 /// Applies one change to the tables to read from.
-async fn derive(tx: &mut Tx, before: Option<Incident>, change: &Change) -> Result<(), StoreError> {
-    let incident = match before {
+async fn derive(tx: &mut Tx, before: Option<EventSummary>, change: &Change) -> Result<(), StoreError> {
+    let event = match before {
         Some(before) => before.after(change),
-        None => Incident::begun_by(change),
+        None => EventSummary::begun_by(change),
     };
-    rows::put(tx, &incident).await?;
+    rows::put(tx, &event).await?;
     rows::put_aliases(tx, change).await?;
     match change.kind {
         ChangeKind::EarlyWarning | ChangeKind::Joined => enter(tx, change).await,
