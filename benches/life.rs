@@ -1,5 +1,5 @@
 //! A look at the fleet by ten open incidents of 1,000 devices each, as the desk takes it every second: with nothing new, and with a
-//! tenth of the devices proving something; and the making of a case from its record, as at a start.
+//! tenth of the devices proving something; and the making of an incident from its record, as at a start.
 //!
 //! `cargo bench --no-default-features --bench life`
 
@@ -10,7 +10,7 @@ use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::Scope;
 use fleetwatch::engine::incident::event::{Joining, Opening};
 use fleetwatch::engine::incident::{
-    Action, Case, CaseEvent, Command, DETECTOR, Fix, LifeSettings, Observation, Rota, Sighting, Step,
+    Action, Command, DETECTOR, Fix, Incident, IncidentEvent, LifeSettings, Observation, Rota, Sighting, Step,
 };
 use fleetwatch::engine::time::Timestamp;
 
@@ -19,7 +19,7 @@ const MINUTE: i64 = 60_000;
 const DEVICES: usize = 1_000;
 const CASES: usize = 10;
 
-fn opened(number: usize, devices: &[DeviceId]) -> CaseEvent {
+fn opened(number: usize, devices: &[DeviceId]) -> IncidentEvent {
     let joining = |(place, device): (usize, &DeviceId)| Joining {
         device: device.clone(),
         branch: Some(format!("branch-{:02}", place % 50)),
@@ -38,7 +38,7 @@ fn opened(number: usize, devices: &[DeviceId]) -> CaseEvent {
         follows: None,
         devices: devices.iter().enumerate().map(joining).collect(),
     };
-    CaseEvent { at: T0, by: DETECTOR.to_owned(), action: Action::Opened(Box::new(opening)) }
+    IncidentEvent { at: T0, by: DETECTOR.to_owned(), action: Action::Opened(Box::new(opening)) }
 }
 
 /// The fleet, the first `fixed` devices of which have the fix.
@@ -57,22 +57,22 @@ fn seen(devices: &[DeviceId], fixed: usize) -> Observation<'_> {
     devices.iter().enumerate().map(sighting).collect()
 }
 
-/// Cases in which half of the devices are done, one event a device, as they come in.
-fn record(number: usize, devices: &[DeviceId], settings: &LifeSettings) -> Vec<CaseEvent> {
+/// IncidentsApi in which half of the devices are done, one event a device, as they come in.
+fn record(number: usize, devices: &[DeviceId], settings: &LifeSettings) -> Vec<IncidentEvent> {
     let mut record = vec![opened(number, devices)];
-    let mut case = Case::open(&record[0]).expect("an opening");
+    let mut incident = Incident::open(&record[0]).expect("an opening");
     let fix = Some(Fix::Update("2026.11.22".to_owned()));
     let register = Command::RegisterCountermeasure { workaround: None, fix, fix_due_at: None };
     let agree = Command::AgreeCountermeasure { version: 1 };
     for (command, by) in [(register, "mori"), (agree, "sato"), (Command::ReleaseFix, "sato")] {
-        let events = case.decide(&command, by, None, (settings, T0)).expect("granted");
-        events.iter().for_each(|event| case.apply(event));
+        let events = incident.decide(&command, by, None, (settings, T0)).expect("granted");
+        events.iter().for_each(|event| incident.apply(event));
         record.extend(events);
     }
     for fixed in 0..=devices.len() / 2 {
         for after in [10, 80] {
-            let events = case.observe(&seen(devices, fixed), settings, T0.plus_ms(after * MINUTE));
-            events.iter().for_each(|event| case.apply(event));
+            let events = incident.observe(&seen(devices, fixed), settings, T0.plus_ms(after * MINUTE));
+            events.iter().for_each(|event| incident.apply(event));
             record.extend(events);
         }
     }
@@ -82,15 +82,16 @@ fn record(number: usize, devices: &[DeviceId], settings: &LifeSettings) -> Vec<C
 fn life(criterion: &mut Criterion) {
     let settings = LifeSettings::default();
     let devices: Vec<DeviceId> = (0..DEVICES).map(|n| DeviceId::parse(&format!("B-{n:05}")).expect("an id")).collect();
-    let records: Vec<Vec<CaseEvent>> = (0..CASES).map(|number| record(number, &devices, &settings)).collect();
-    let cases: Vec<Case> = records.iter().map(|record| Case::of(record).expect("a case")).collect();
-    let done = cases[0].ladder.iter().filter(|(_, rung)| rung.step() == Step::Done).count();
+    let records: Vec<Vec<IncidentEvent>> = (0..CASES).map(|number| record(number, &devices, &settings)).collect();
+    let incidents: Vec<Incident> = records.iter().map(|record| Incident::of(record).expect("a case")).collect();
+    let done = incidents[0].ladder.iter().filter(|(_, rung)| rung.step() == Step::Done).count();
     assert_eq!(done, DEVICES / 2);
     let now = T0.plus_ms(90 * MINUTE);
     let look = |seen: &Observation<'_>| {
-        let events =
-            |case: &Case| case.observe(seen, &settings, now).len() + case.tick(&Rota::default(), &settings, now).len();
-        cases.iter().map(events).sum::<usize>()
+        let events = |incident: &Incident| {
+            incident.observe(seen, &settings, now).len() + incident.tick(&Rota::default(), &settings, now).len()
+        };
+        incidents.iter().map(events).sum::<usize>()
     };
     let (same, other) = (seen(&devices, DEVICES / 2), seen(&devices, DEVICES * 6 / 10));
     let nag = CASES;
@@ -99,7 +100,7 @@ fn life(criterion: &mut Criterion) {
     group.sample_size(20);
     group.bench_function("10 cases, nothing new", |bencher| bencher.iter(|| look(black_box(&same))));
     group.bench_function("10 cases, a tenth of the devices is new", |bencher| bencher.iter(|| look(black_box(&other))));
-    group.bench_function("a case of its record", |bencher| bencher.iter(|| Case::of(black_box(&records[0]))));
+    group.bench_function("a case of its record", |bencher| bencher.iter(|| Incident::of(black_box(&records[0]))));
     group.finish();
 }
 

@@ -28,7 +28,7 @@ use fleetwatch::app::told::Told;
 use fleetwatch::clock::Clock;
 use fleetwatch::http::{HttpConfig, HttpState};
 use fleetwatch::record::EventStore;
-use fleetwatch::record::case::{CaseAppend, CaseStore};
+use fleetwatch::record::incident::{IncidentAppend, IncidentStore};
 use fleetwatch::store::Sqlite;
 use life::LATER;
 
@@ -80,20 +80,21 @@ async fn serve(dir: &std::path::Path) -> (server::Server, usize) {
         let told = life::later(&number(index), &devices);
         let written: Vec<_> = told.events.iter().map(|recorded| recorded.event.clone()).collect();
         events += written.len();
-        let after = told.case.summary();
-        let append = CaseAppend { id: told.case.id(), expected: 0, events: &written, after: &after, messages: &[] };
-        store.append_cases(&[append], life::at(LATER)).await.unwrap();
+        let after = told.incident.summary();
+        let append =
+            IncidentAppend { id: told.incident.id(), expected: 0, events: &written, after: &after, messages: &[] };
+        store.append_incidents(&[append], life::at(LATER)).await.unwrap();
     }
     store.put_contacts(&life::contacts(DEVICES), life::at(0)).await.unwrap();
     let snapshot = life::snapshot(DEVICES, LATER);
     let clock = Clock::scaled(snapshot.at, 0.000_001);
     let shown = (Arc::new(ArcSwap::from_pointee(snapshot.clone())), Statuses::default());
-    let stores = (Arc::clone(&store) as Arc<dyn CaseStore>, Arc::clone(&store) as Arc<dyn EventStore>);
+    let stores = (Arc::clone(&store) as Arc<dyn IncidentStore>, Arc::clone(&store) as Arc<dyn EventStore>);
     let desk = Desk::new(DeskConfig::default(), clock, stores, shown, Told::default());
     desk.take_up().await.unwrap();
     let behind = move |state: &mut HttpState| {
         state.desk = Some(Arc::new(desk));
-        state.cases = Some(Arc::clone(&store) as Arc<dyn CaseStore>);
+        state.incidents = Some(Arc::clone(&store) as Arc<dyn IncidentStore>);
         state.outbox = Some(store);
     };
     let config = HttpConfig::default();

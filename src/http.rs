@@ -23,7 +23,7 @@
 //! | `/api/v1/gates/{version}` | `POST {"gate":"hold"\|"release","by":...,"reason":...}`: a person decides |
 //! | `/api/v1/control-ring` | the devices that are kept out of the first night of an update |
 //! | `/api/v1/report?since&until` | the report as JSON |
-//! | `/api/v1/cases...`, `/api/v1/contacts` | the work on incidents, see [`cases`] |
+//! | `/api/v1/incidents...`, `/api/v1/contacts` | the work on incidents, see [`incidents`] |
 //! | `/api/v1/openapi.json` | the API's description |
 //! | `/login`, `/logout`, `/account` | who is there; see [`access`] |
 //! | `/here` | 204 for whoever is known: what a page asks that cannot be asked for again |
@@ -39,7 +39,7 @@
 pub mod access;
 mod api;
 mod assets;
-mod cases;
+mod incidents;
 mod filter;
 mod fleet;
 mod gate;
@@ -73,8 +73,8 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 pub use self::access::{Access, AccessSettings};
 use self::access::{Door, Needed, login};
-use self::cases::idempotency::InFlight;
-use self::cases::{Streams, act, contacts, look};
+use self::incidents::idempotency::InFlight;
+use self::incidents::{Streams, act, contacts, look};
 pub use self::guard::HostPolicy;
 pub use self::health::Health;
 use self::room::Rooms;
@@ -82,8 +82,8 @@ pub use self::zone::{MomentError, Zone, ZoneError};
 use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
 use crate::record::access::Action;
-use crate::record::case::CaseStore;
-use crate::record::desk::CaseDesk;
+use crate::record::incident::IncidentStore;
+use crate::record::incidents::Incidents;
 use crate::record::fleet::FleetDesk;
 use crate::record::outbox::Outbox;
 use crate::record::standing::Board;
@@ -116,9 +116,9 @@ pub struct HttpState {
     /// Where devices are taken out of the fleet; `None` where nobody can.
     pub fleet: Option<Arc<dyn FleetDesk>>,
     /// Where incidents are worked on; `None` where nobody can.
-    pub desk: Option<Arc<dyn CaseDesk>>,
+    pub desk: Option<Arc<dyn Incidents>>,
     /// Incidents in short, open or not, and the contacts of customers.
-    pub cases: Option<Arc<dyn CaseStore>>,
+    pub incidents: Option<Arc<dyn IncidentStore>>,
     /// What was sent; `None` where nothing is.
     pub outbox: Option<Arc<dyn Outbox>>,
     /// How the channels fare over which people are told; without any, nobody is.
@@ -192,7 +192,7 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router 
     hosts.extend(state.access.public_host().map(str::to_owned));
     let policy = Arc::new(HostPolicy::new(address, &hosts));
     let access = Arc::clone(&state.access);
-    let door = Door { access: Arc::clone(&access), list: state.cases.clone() };
+    let door = Door { access: Arc::clone(&access), list: state.incidents.clone() };
     let group = |action, routes: Router<HttpState>| {
         routes.route_layer(from_fn_with_state(Needed { access: Arc::clone(&access), action }, access::require))
     };
@@ -207,7 +207,7 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router 
         .merge(group(Some(Action::ManageAccess), forget_routes()))
         .merge(group(None, account_routes()))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES));
-    let texts = group(None, case_routes()).layer(RequestBodyLimitLayer::new(MAX_TEXTS_BYTES));
+    let texts = group(None, incident_routes()).layer(RequestBodyLimitLayer::new(MAX_TEXTS_BYTES));
     let lists = group(Some(Action::ImportContacts), import_routes())
         .layer(DefaultBodyLimit::max(MAX_LIST_BYTES))
         .layer(RequestBodyLimitLayer::new(MAX_LIST_BYTES));
@@ -258,8 +258,8 @@ fn fleet_routes() -> Router<HttpState> {
         .route("/api/v1/events", get(api::events))
         .route("/api/v1/events/{id}", get(api::event))
         .route("/api/v1/open", get(api::open))
-        .route("/api/v1/cases/{id}/record", get(look::record))
-        .route("/api/v1/cases/{id}/export", get(look::export))
+        .route("/api/v1/incidents/{id}/record", get(look::record))
+        .route("/api/v1/incidents/{id}/export", get(look::export))
         .route("/api/v1/gates", get(gate::gates))
         .route("/api/v1/control-ring", get(gate::control_ring))
         .route("/api/v1/report", get(api::report))
@@ -274,10 +274,10 @@ fn own_routes() -> Router<HttpState> {
         .route("/branches", get(page::work::branches))
         .route("/branches/{branch}", get(page::work::branch))
         .route("/api/v1/devices", get(api::devices))
-        .route("/api/v1/cases", get(look::list))
-        .route("/api/v1/cases/stream", get(cases::stream::stream))
-        .route("/api/v1/cases/{id}", get(look::one))
-        .route("/api/v1/cases/{id}/ladder", get(look::ladder))
+        .route("/api/v1/incidents", get(look::list))
+        .route("/api/v1/incidents/stream", get(incidents::stream::stream))
+        .route("/api/v1/incidents/{id}", get(look::one))
+        .route("/api/v1/incidents/{id}/ladder", get(look::ladder))
         .route("/api/v1/openapi.json", get(openapi::serve))
 }
 
@@ -290,14 +290,14 @@ fn account_routes() -> Router<HttpState> {
         .route("/logout/everywhere", post(login::logout))
 }
 
-/// What changes an incident. Each wish takes something else, so each handler asks (`cases::wish`).
-fn case_routes() -> Router<HttpState> {
+/// What changes an incident. Each wish takes something else, so each handler asks (`incidents::wish`).
+fn incident_routes() -> Router<HttpState> {
     Router::new()
         .route("/incidents/{id}/do/{act}", get(work::incident::form).post(work::incident::submit))
-        .route("/api/v1/cases", post(act::declare))
-        .route("/api/v1/cases/{id}/commands", post(act::command))
-        .route("/api/v1/cases/{id}/merge", post(act::merge))
-        .route("/api/v1/cases/{id}/split", post(act::split))
+        .route("/api/v1/incidents", post(act::declare))
+        .route("/api/v1/incidents/{id}/commands", post(act::command))
+        .route("/api/v1/incidents/{id}/merge", post(act::merge))
+        .route("/api/v1/incidents/{id}/split", post(act::split))
 }
 
 fn contact_routes() -> Router<HttpState> {

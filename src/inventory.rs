@@ -28,7 +28,7 @@ use thiserror::Error;
 
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::label;
-use crate::record::case::Contact;
+use crate::record::incident::Contact;
 use crate::record::phone;
 use crate::record::sheet::{defused, fused};
 use crate::text;

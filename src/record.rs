@@ -6,10 +6,10 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`case`] | an incident's life on record, the contacts of customers, and the repository of both |
+//! | [`incident`] | an incident's life on record, the contacts of customers, and the repository of both |
 //! | [`access`] | who may do what: people, sessions, tokens |
 //! | [`mod@derive`] | records derived in memory from a replay's changes |
-//! | [`desk`] | where people see and work on incidents, as an interface |
+//! | [`incidents`] | where people see and work on incidents, as an interface |
 //! | [`directory`] | people who can be called, and how a channel finds them |
 //! | [`distribution`] | the latency distributions that a declaration carries |
 //! | [`export`] | one incident as JSON, and its story as CSV |
@@ -22,14 +22,14 @@
 //! | [`sheet`] | text on its way into a spreadsheet |
 
 pub mod access;
-pub mod case;
 pub mod derive;
-pub mod desk;
 pub mod directory;
 pub mod distribution;
 pub mod export;
 pub mod fleet;
 mod gate;
+pub mod incident;
+pub mod incidents;
 pub mod matter;
 pub mod outbox;
 pub mod phone;

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`statement`] | values, rows and transactions of either database |
 //! | [`events`] | the detector's events: appending, deriving, reading |
-//! | [`cases`] | the lives of incidents: appending to them, finding them |
+//! | [`incidents`] | the lives of incidents: appending to them, finding them |
 //! | [`contacts`] | whom to call about a device |
 //! | [`access`] | people, sessions, tokens |
 //! | [`answers`] | answers to repeated writes |
@@ -26,7 +26,7 @@
 
 mod access;
 mod answers;
-mod cases;
+mod incidents;
 mod contacts;
 mod events;
 mod lazy;
@@ -51,7 +51,7 @@ use crate::engine::effect::Change;
 use crate::engine::gate::Decision;
 use crate::engine::time::Timestamp;
 use crate::record::access::AccessStore;
-use crate::record::case::CaseStore;
+use crate::record::incident::IncidentStore;
 use crate::record::outbox::Outbox;
 use crate::record::{EventStore, StoreError};
 
@@ -66,7 +66,7 @@ pub struct Probed {
 
 /// Everything that is kept in one database.
 #[async_trait]
-pub trait Store: EventStore + CaseStore + Outbox + AccessStore {
+pub trait Store: EventStore + IncidentStore + Outbox + AccessStore {
     /// Derives the tables to read from anew, from the event table alone.
     ///
     /// # Errors

@@ -169,7 +169,8 @@ impl Person {
 
     /// Whether it was carried out.
     fn wish(&self, number: &str, wish: &Value) -> bool {
-        let to = ureq::post(format!("{}/cases/{number}/commands", self.api)).header("content-type", "application/json");
+        let to =
+            ureq::post(format!("{}/incidents/{number}/commands", self.api)).header("content-type", "application/json");
         to.send(wish.to_string()).is_ok()
     }
 
@@ -185,31 +186,31 @@ impl Person {
 
     /// Looks once, and does what there is to do.
     fn work(&mut self) -> Option<()> {
-        let open = self.get("/cases?open=true")?;
-        let number = open["cases"][0]["number"].as_str()?.to_owned();
-        let case = self.get(&format!("/cases/{number}"))?;
-        for seat in case["muster"].as_array()?.iter().filter(|seat| seat["holder"].is_null()) {
+        let open = self.get("/incidents?open=true")?;
+        let number = open["incidents"][0]["number"].as_str()?.to_owned();
+        let incident = self.get(&format!("/incidents/{number}"))?;
+        for seat in incident["muster"].as_array()?.iter().filter(|seat| seat["holder"].is_null()) {
             self.wish(&number, &json!({"command": "acknowledge", "seat": seat["seat"]}));
         }
-        if case["countermeasures"].as_array()?.is_empty() {
+        if incident["countermeasures"].as_array()?.is_empty() {
             let workaround = json!({"id": "WA-7", "script": {"ja": "", "en": "Please change the setting."}});
             let fix = json!({"kind": "update", "value": "2026.11.19"});
             self.wish(&number, &json!({"command": "register_countermeasure", "workaround": workaround, "fix": fix}));
         }
-        if case["current_countermeasure"].is_null() {
+        if incident["current_countermeasure"].is_null() {
             return None;
         }
         self.wish(&number, &json!({"command": "acknowledge_script", "version": 1}));
         for step in ["affected", "contacted", "workaround_claimed"] {
-            let page = self.get(&format!("/cases/{number}/ladder?step={step}&limit=1000"))?;
+            let page = self.get(&format!("/incidents/{number}/ladder?step={step}&limit=1000"))?;
             for rung in page["devices"].as_array()? {
                 self.call(&number, rung["device"].as_str()?);
             }
         }
-        for device in case["debts"].as_array()? {
+        for device in incident["debts"].as_array()? {
             self.call(&number, device.as_str()?);
         }
-        let wish = match case["state"].as_str()? {
+        let wish = match incident["state"].as_str()? {
             "pending_permanent_fix" => json!({"command": "release_fix"}),
             "resolved" => json!({"command": "file_review", "text": "One person did all of it."}),
             "reviewed" => json!({"command": "close"}),

@@ -23,7 +23,7 @@ pub fn run(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
     let (line, sound) = SOUND[usize::from(*kind) / 2 % SOUND.len()];
     let body = if kind % 2 == 0 { edit::edited(sound.as_bytes(), data) } else { data.to_vec() };
-    let commands = format!("POST /api/v1/cases/{}/commands", life::NUMBER);
+    let commands = format!("POST /api/v1/incidents/{}/commands", life::NUMBER);
     let line = if line == "COMMANDS" { commands.as_str() } else { line };
     site::site().check(&format!("{line} HTTP/1.1"), &[("Content-Type", "application/json")], &body);
 }

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use fleetwatch::engine::incident::{Case, CaseEvent};
+use fleetwatch::engine::incident::{Incident, IncidentEvent};
 
 use crate::{edit, life};
 
@@ -12,7 +12,7 @@ fn rows() -> &'static [u8] {
     static ROWS: OnceLock<Vec<u8>> = OnceLock::new();
     ROWS.get_or_init(|| {
         let told = life::later(life::NUMBER, &[3, 6, 9, 12, 15, 18]);
-        let row = |event: &CaseEvent| serde_json::to_string(event).expect("it is JSON");
+        let row = |event: &IncidentEvent| serde_json::to_string(event).expect("it is JSON");
         told.events.iter().map(|one| row(&one.event)).collect::<Vec<_>>().join("\n").into_bytes()
     })
 }
@@ -20,11 +20,11 @@ fn rows() -> &'static [u8] {
 /// Once, with these bytes.
 pub fn run(data: &[u8]) {
     let rows = edit::edited(rows(), data);
-    let events: Vec<CaseEvent> =
+    let events: Vec<IncidentEvent> =
         rows.split(|byte| *byte == b'\n').filter_map(|row| serde_json::from_slice(row).ok()).collect();
-    let Some(case) = Case::of(&events) else { return };
-    let _ = (case.summary(), case.by_branch(), case.is_mitigated(), case.remedied());
+    let Some(incident) = Incident::of(&events) else { return };
+    let _ = (incident.summary(), incident.by_branch(), incident.is_mitigated(), incident.remedied());
     for event in &events {
-        let _ = case.notices(event);
+        let _ = incident.notices(event);
     }
 }

@@ -28,8 +28,8 @@ use crate::journal::{CheckpointStore, Journal, JournalConfig};
 use crate::metrics::{Counters, DeviceSeries};
 use crate::record::EventStore;
 use crate::record::access::AccessStore;
-use crate::record::case::{CaseStore, ContactEntry};
-use crate::record::desk::CaseDesk;
+use crate::record::incident::{ContactEntry, IncidentStore};
+use crate::record::incidents::Incidents;
 use crate::record::outbox::Outbox;
 use crate::store::{Location, Store, Writer};
 
@@ -190,7 +190,7 @@ impl Core {
             GateKeeper::new(gate, &config.root, clock, shared)
         });
         let (snapshot, statuses) = (Arc::new(ArcSwap::from_pointee(Snapshot::default())), Statuses::default());
-        let stores = (Arc::clone(&store) as Arc<dyn CaseStore>, Arc::clone(&store) as Arc<dyn EventStore>);
+        let stores = (Arc::clone(&store) as Arc<dyn IncidentStore>, Arc::clone(&store) as Arc<dyn EventStore>);
         let seen = (Arc::clone(&snapshot), statuses.clone());
         let settings = DeskConfig { hold_min: config.settings.hold_min, ..config.desk.clone() };
         let told = Told::default();
@@ -271,7 +271,7 @@ impl Core {
     }
 
     /// The open incidents, and where people work on them.
-    pub fn desk(&self) -> Arc<dyn CaseDesk> {
+    pub fn desk(&self) -> Arc<dyn Incidents> {
         Arc::new(self.desk.clone())
     }
 

@@ -42,11 +42,13 @@ pub use work::DeskTask;
 use crate::clock::Clock;
 use crate::engine::device::DeviceId;
 use crate::engine::incident::closure::Obstacles;
-use crate::engine::incident::{Action, Case, CaseEvent, Command, LifeSettings, Refusal, Rota};
+use crate::engine::incident::{Action, Command, Incident, IncidentEvent, LifeSettings, Refusal, Rota};
 use crate::engine::snapshot::Snapshot;
 use crate::metrics::incidents::{IncidentSample, IncidentSource};
-use crate::record::case::{CaseAppend, CaseQuery, CaseStore, Keep};
-use crate::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Once, Reshape, is_called};
+use crate::record::incident::{IncidentAppend, IncidentQuery, IncidentStore, Keep};
+use crate::record::incidents::{
+    DeskError, IncidentFile, IncidentUpdate, Incidents, Once, OpenIncidents, Reshape, is_called,
+};
 use crate::record::outbox::NewDispatch;
 use crate::record::{EventStore, StoreError};
 
@@ -88,7 +90,7 @@ struct Inner {
     rota: Arc<Rota>,
     directory: Directory,
     clock: Clock,
-    store: Arc<dyn CaseStore>,
+    store: Arc<dyn IncidentStore>,
     events: Arc<dyn EventStore>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     /// What devices have said of themselves since the snapshot was drawn.
@@ -99,25 +101,25 @@ struct Inner {
     taken_up: AtomicBool,
     /// What was declared and is not with its incident yet.
     unheard: Mutex<VecDeque<Declared>>,
-    /// The events of each open case, as they are on record.
-    kept: Mutex<BTreeMap<String, Vec<CaseEvent>>>,
+    /// The events of each open incident, as they are on record.
+    kept: Mutex<BTreeMap<String, Vec<IncidentEvent>>>,
     /// One change at a time: what one does is on record before the next one looks.
     writing: tokio::sync::Mutex<()>,
-    /// Open cases by id.
-    cases: Mutex<BTreeMap<String, Arc<Case>>>,
-    board: ArcSwap<CaseBoard>,
+    /// Open incidents by id.
+    incidents: Mutex<BTreeMap<String, Arc<Incident>>>,
+    board: ArcSwap<OpenIncidents>,
     /// Closed since the start, the latest last.
-    closed: Mutex<VecDeque<Arc<Case>>>,
+    closed: Mutex<VecDeque<Arc<Incident>>>,
     /// Ids of the snapshot's declared events whose incidents are over: what they say is no news.
     over: Mutex<BTreeSet<String>>,
-    updates: broadcast::Sender<CaseUpdate>,
+    updates: broadcast::Sender<IncidentUpdate>,
 }
 
-/// Events that are to be added to one case: to an open one, or to a new one that begins with them.
+/// Events that are to be added to one incident: to an open one, or to a new one that begins with them.
 struct Batch {
     /// `None`: the first event opens it.
-    before: Option<Arc<Case>>,
-    events: Vec<CaseEvent>,
+    before: Option<Arc<Incident>>,
+    events: Vec<IncidentEvent>,
 }
 
 impl Desk {
@@ -125,7 +127,7 @@ impl Desk {
     pub fn new(
         config: DeskConfig,
         clock: Clock,
-        (store, events): (Arc<dyn CaseStore>, Arc<dyn EventStore>),
+        (store, events): (Arc<dyn IncidentStore>, Arc<dyn EventStore>),
         (snapshot, statuses): (Arc<ArcSwap<Snapshot>>, Statuses),
         told: Told,
     ) -> Self {
@@ -144,7 +146,7 @@ impl Desk {
             unheard: Mutex::default(),
             kept: Mutex::default(),
             writing: tokio::sync::Mutex::new(()),
-            cases: Mutex::default(),
+            incidents: Mutex::default(),
             board: ArcSwap::default(),
             closed: Mutex::default(),
             over: Mutex::default(),
@@ -167,103 +169,103 @@ impl Inner {
         let now = self.clock.now();
         let board = self.board.load();
         let closed = lock(&self.closed);
-        let shown = board.cases.iter().chain(closed.iter().rev());
-        shown.map(|case| samples::sample(case, &self.settings, now)).collect()
+        let shown = board.incidents.iter().chain(closed.iter().rev());
+        shown.map(|incident| samples::sample(incident, &self.settings, now)).collect()
     }
 
-    /// The open case with this id, number or alias.
-    fn find(&self, id: &str) -> Option<Arc<Case>> {
-        lock(&self.cases).values().find(|case| is_called(case, id)).cloned()
+    /// The open incident with this id, number or alias.
+    fn find(&self, id: &str) -> Option<Arc<Incident>> {
+        lock(&self.incidents).values().find(|incident| is_called(incident, id)).cloned()
     }
 
     /// Draws what pages and metrics see.
     fn show(&self) {
         // Under the lock, so that of two that draw at a time the later state is seen last.
-        let open = lock(&self.cases);
-        let mut cases: Vec<Arc<Case>> = open.values().cloned().collect();
-        cases.sort_by(|a, b| (a.opening.declared_at, a.number()).cmp(&(b.opening.declared_at, b.number())));
+        let open = lock(&self.incidents);
+        let mut incidents: Vec<Arc<Incident>> = open.values().cloned().collect();
+        incidents.sort_by(|a, b| (a.opening.declared_at, a.number()).cmp(&(b.opening.declared_at, b.number())));
         let (settings, rota) = (Arc::clone(&self.settings), Arc::clone(&self.rota));
-        self.board.store(Arc::new(CaseBoard { cases, settings, rota }));
+        self.board.store(Arc::new(OpenIncidents { incidents, settings, rota }));
     }
 
     /// Writes events and what has to be said because of them; then they are in force. The caller holds `writing`.
-    async fn commit(&self, batches: Vec<Batch>) -> Result<Vec<Arc<Case>>, StoreError> {
+    async fn commit(&self, batches: Vec<Batch>) -> Result<Vec<Arc<Incident>>, StoreError> {
         self.commit_once(batches, None).await
     }
 
-    /// The same, with the answer that is kept under a key. It is about the last of the cases; about the given one when nothing
+    /// The same, with the answer that is kept under a key. It is about the last of the incidents; about the given one when nothing
     /// happens.
     async fn commit_once(
         &self,
         batches: Vec<Batch>,
-        once: Option<(&Once, Option<&Arc<Case>>)>,
-    ) -> Result<Vec<Arc<Case>>, StoreError> {
+        once: Option<(&Once, Option<&Arc<Incident>>)>,
+    ) -> Result<Vec<Arc<Incident>>, StoreError> {
         let mut prepared = Vec::with_capacity(batches.len());
         for batch in &batches {
-            let Some((case, messages)) = self.prepare(batch) else { continue };
-            prepared.push((batch, case.summary(), messages, Arc::new(case)));
+            let Some((incident, messages)) = self.prepare(batch) else { continue };
+            prepared.push((batch, incident.summary(), messages, Arc::new(incident)));
         }
         let answer = once.and_then(|(once, unchanged)| {
-            let case = prepared.last().map(|(_, _, _, case)| case).or(unchanged)?;
-            let obstacles = case.is_open().then(|| case.obstacles(Some(&self.seen(case).observation())));
-            Some((once, (once.answer)(case, obstacles)))
+            let incident = prepared.last().map(|(_, _, _, incident)| incident).or(unchanged)?;
+            let obstacles = incident.is_open().then(|| incident.obstacles(Some(&self.seen(incident).observation())));
+            Some((once, (once.answer)(incident, obstacles)))
         });
         let keep = answer.as_ref().map(|(Once { who, key, .. }, answer)| Keep { who, key, answer });
         if prepared.is_empty() && keep.is_none() {
             return Ok(Vec::new());
         }
-        let appends: Vec<CaseAppend<'_>> = prepared
+        let appends: Vec<IncidentAppend<'_>> = prepared
             .iter()
-            .map(|(batch, summary, messages, case)| CaseAppend {
-                id: case.id(),
+            .map(|(batch, summary, messages, incident)| IncidentAppend {
+                id: incident.id(),
                 expected: batch.before.as_ref().map_or(0, |before| before.version),
                 events: &batch.events,
                 after: summary,
                 messages,
             })
             .collect();
-        let written = self.store.append_cases_once(&appends, keep, self.clock.now()).await;
+        let written = self.store.append_incidents_once(&appends, keep, self.clock.now()).await;
         if let Err(error) = written {
             if matches!(error, StoreError::Conflict) {
-                for (_, _, _, case) in &prepared {
+                for (_, _, _, incident) in &prepared {
                     // Should this fail too, the next one who meets the conflict tries it again.
-                    let _ = self.settle(case.id()).await;
+                    let _ = self.settle(incident.id()).await;
                 }
             }
             return Err(error);
         }
-        let mut cases = Vec::with_capacity(prepared.len());
+        let mut incidents = Vec::with_capacity(prepared.len());
         let mut updates = Vec::with_capacity(prepared.len());
-        for (batch, _, _, case) in prepared {
-            updates.push(self.enforce(&case, &batch.events));
-            cases.push(case);
+        for (batch, _, _, incident) in prepared {
+            updates.push(self.enforce(&incident, &batch.events));
+            incidents.push(incident);
         }
         self.publish(updates);
-        Ok(cases)
+        Ok(incidents)
     }
 
-    /// The case after the events, and the messages that follow from each.
-    fn prepare(&self, batch: &Batch) -> Option<(Case, Vec<NewDispatch>)> {
+    /// The incident after the events, and the messages that follow from each.
+    fn prepare(&self, batch: &Batch) -> Option<(Incident, Vec<NewDispatch>)> {
         let mut events = batch.events.iter();
         let mut messages = Vec::new();
-        let mut case = match &batch.before {
+        let mut incident = match &batch.before {
             Some(before) => (**before).clone(),
             None => {
                 let first = events.next()?;
-                let case = Case::open(first)?;
-                messages.extend(self.messages(&case, first));
-                case
+                let incident = Incident::open(first)?;
+                messages.extend(self.messages(&incident, first));
+                incident
             }
         };
         for event in events {
-            case.apply(event);
-            messages.extend(self.messages(&case, event));
+            incident.apply(event);
+            messages.extend(self.messages(&incident, event));
         }
-        (!batch.events.is_empty()).then_some((case, messages))
+        (!batch.events.is_empty()).then_some((incident, messages))
     }
 
     /// Shows the incidents as they are now, then tells what has changed: who hears of it finds it on the board.
-    fn publish(&self, updates: Vec<CaseUpdate>) {
+    fn publish(&self, updates: Vec<IncidentUpdate>) {
         self.show();
         for update in updates {
             // Nobody has to listen.
@@ -271,38 +273,38 @@ impl Inner {
         }
     }
 
-    /// The case is so from here on; what is to be told of it.
-    fn enforce(&self, case: &Arc<Case>, events: &[CaseEvent]) -> CaseUpdate {
-        let mut cases = lock(&self.cases);
+    /// The incident is so from here on; what is to be told of it.
+    fn enforce(&self, incident: &Arc<Incident>, events: &[IncidentEvent]) -> IncidentUpdate {
+        let mut incidents = lock(&self.incidents);
         let mut kept = lock(&self.kept);
-        if case.is_open() {
-            cases.insert(case.id().to_owned(), Arc::clone(case));
-            kept.entry(case.id().to_owned()).or_default().extend_from_slice(events);
+        if incident.is_open() {
+            incidents.insert(incident.id().to_owned(), Arc::clone(incident));
+            kept.entry(incident.id().to_owned()).or_default().extend_from_slice(events);
         } else {
-            cases.remove(case.id());
-            kept.remove(case.id());
+            incidents.remove(incident.id());
+            kept.remove(incident.id());
             let mut closed = lock(&self.closed);
-            closed.retain(|known| known.id() != case.id());
-            closed.push_back(Arc::clone(case));
+            closed.retain(|known| known.id() != incident.id());
+            closed.push_back(Arc::clone(incident));
             if closed.len() > CLOSED_SHOWN {
                 closed.pop_front();
             }
         }
-        drop((cases, kept));
+        drop((incidents, kept));
         // An event may belong to what is open from here on.
         lock(&self.over).clear();
         for event in events {
-            log(case, event);
+            log(incident, event);
         }
         let mut devices: Vec<DeviceId> = events.iter().flat_map(|event| touched(&event.action)).cloned().collect();
         devices.truncate(NAMED);
         let actions = events.iter().map(|event| event.action.as_str()).collect();
-        let (number, version, at) = (case.number().to_owned(), case.version, case.updated_at);
-        CaseUpdate { number, version, at, actions, devices }
+        let (number, version, at) = (incident.number().to_owned(), incident.version, incident.updated_at);
+        IncidentUpdate { number, version, at, actions, devices }
     }
 
-    fn seen(&self, case: &Case) -> SeenFleet {
-        SeenFleet::of(case, &self.snapshot.load_full(), &self.statuses)
+    fn seen(&self, incident: &Incident) -> SeenFleet {
+        SeenFleet::of(incident, &self.snapshot.load_full(), &self.statuses)
     }
 }
 
@@ -322,9 +324,9 @@ fn touched(action: &Action) -> &[DeviceId] {
 }
 
 /// One line for each event.
-fn log(case: &Case, event: &CaseEvent) {
-    let (incident, action, by) = (case.number(), event.action.as_str(), event.by.escape_debug());
-    let state = case.state.as_str();
+fn log(incident: &Incident, event: &IncidentEvent) {
+    let (action, by) = (event.action.as_str(), event.by.escape_debug());
+    let (incident, state) = (incident.number(), incident.state.as_str());
     match &event.action {
         Action::Opened(_) | Action::Moved { .. } | Action::Reopened { .. } | Action::Closed { .. } => {
             tracing::warn!(incident, action, state, %by, "the incident has moved");
@@ -336,24 +338,24 @@ fn log(case: &Case, event: &CaseEvent) {
 }
 
 #[async_trait]
-impl CaseDesk for Desk {
-    fn board(&self) -> Arc<CaseBoard> {
+impl Incidents for Desk {
+    fn board(&self) -> Arc<OpenIncidents> {
         self.0.board.load_full()
     }
 
-    fn updates(&self) -> broadcast::Receiver<CaseUpdate> {
+    fn updates(&self) -> broadcast::Receiver<IncidentUpdate> {
         self.0.updates.subscribe()
     }
 
     fn obstacles(&self, id: &str) -> Option<Obstacles> {
-        let case = self.0.find(id)?;
-        let seen = self.0.seen(&case);
-        Some(case.obstacles(Some(&seen.observation())))
+        let incident = self.0.find(id)?;
+        let seen = self.0.seen(&incident);
+        Some(incident.obstacles(Some(&seen.observation())))
     }
 
-    async fn file(&self, id: &str) -> Result<Option<CaseFile>, StoreError> {
-        let Some(record) = self.0.store.case(id).await? else { return Ok(None) };
-        Ok(record.folded().map(|case| CaseFile { case: Arc::new(case), record }))
+    async fn file(&self, id: &str) -> Result<Option<IncidentFile>, StoreError> {
+        let Some(record) = self.0.store.incident(id).await? else { return Ok(None) };
+        Ok(record.folded().map(|incident| IncidentFile { incident: Arc::new(incident), record }))
     }
 
     async fn wish_once(
@@ -362,7 +364,7 @@ impl CaseDesk for Desk {
         (seen, command): (Option<u64>, Command),
         by: &str,
         once: Option<Once>,
-    ) -> Result<Arc<Case>, DeskError> {
+    ) -> Result<Arc<Incident>, DeskError> {
         let (inner, id, by) = (Arc::clone(&self.0), id.to_owned(), by.to_owned());
         // A task of its own: whoever asked may go away between the record and what follows from it.
         let wishing = tokio::spawn(async move { inner.wish(&id, (seen, &command), &by, once.as_ref()).await });
@@ -375,7 +377,7 @@ impl CaseDesk for Desk {
         reason: &str,
         by: &str,
         once: Option<Once>,
-    ) -> Result<Arc<Case>, DeskError> {
+    ) -> Result<Arc<Incident>, DeskError> {
         let (inner, reason, by) = (Arc::clone(&self.0), reason.to_owned(), by.to_owned());
         let reshaping = tokio::spawn(async move { inner.reshape(&reshape, &reason, &by, once.as_ref()).await });
         reshaping.await.unwrap_or_else(|error| Err(StoreError::Io { detail: error.to_string() }.into()))
@@ -395,28 +397,28 @@ impl Inner {
         (seen, command): (Option<u64>, &Command),
         by: &str,
         once: Option<&Once>,
-    ) -> Result<Arc<Case>, DeskError> {
+    ) -> Result<Arc<Incident>, DeskError> {
         let _one_at_a_time = self.writing.lock().await;
         self.take_up().await?;
         self.refuse_repeated(once).await?;
-        let case = self.known(id).await?;
-        if let Some(seen) = seen.filter(|seen| *seen != case.version) {
-            return Err(DeskError::Stale { seen, now: case.version });
+        let incident = self.known(id).await?;
+        if let Some(seen) = seen.filter(|seen| *seen != incident.version) {
+            return Err(DeskError::Stale { seen, now: incident.version });
         }
-        let fleet = self.seen(&case);
+        let fleet = self.seen(&incident);
         let at = (&*self.settings, self.clock.now());
-        let events = case.decide(command, by, Some(&fleet.observation()), at)?;
-        let batches = vec![Batch { before: Some(Arc::clone(&case)), events }];
-        let mut cases = self.commit_once(batches, once.map(|once| (once, Some(&case)))).await?;
-        Ok(cases.pop().unwrap_or(case))
+        let events = incident.decide(command, by, Some(&fleet.observation()), at)?;
+        let batches = vec![Batch { before: Some(Arc::clone(&incident)), events }];
+        let mut incidents = self.commit_once(batches, once.map(|once| (once, Some(&incident)))).await?;
+        Ok(incidents.pop().unwrap_or(incident))
     }
 
-    /// The open case of this name; for one that is over, why nothing can be done about it.
-    async fn known(&self, id: &str) -> Result<Arc<Case>, DeskError> {
-        if let Some(case) = self.find(id) {
-            return Ok(case);
+    /// The open incident of this name; for one that is over, why nothing can be done about it.
+    async fn known(&self, id: &str) -> Result<Arc<Incident>, DeskError> {
+        if let Some(incident) = self.find(id) {
+            return Ok(incident);
         }
-        match self.store.case(id).await? {
+        match self.store.incident(id).await? {
             Some(_) => Err(Refusal::Closed.into()),
             None => Err(DeskError::Unknown(id.to_owned())),
         }
@@ -428,7 +430,7 @@ impl Inner {
         reason: &str,
         by: &str,
         once: Option<&Once>,
-    ) -> Result<Arc<Case>, DeskError> {
+    ) -> Result<Arc<Incident>, DeskError> {
         let _one_at_a_time = self.writing.lock().await;
         self.take_up().await?;
         self.refuse_repeated(once).await?;
@@ -455,28 +457,34 @@ impl Inner {
         done.pop().ok_or_else(|| DeskError::Unknown("to be changed".to_owned()))
     }
 
-    /// The first free name for a part of `case`: `INC-2026-0007-B` with the id `E-0012/B`. The detector's own numbers go on
+    /// The first free name for a part of `incident`: `INC-2026-0007-B` with the id `E-0012/B`. The detector's own numbers go on
     /// undisturbed, and whoever hears the name knows where it came from.
-    async fn split_name(&self, case: &Case) -> Result<(String, String), StoreError> {
+    async fn split_name(&self, incident: &Incident) -> Result<(String, String), StoreError> {
         for letter in 'B'..='Z' {
-            let (number, id) = (format!("{}-{letter}", case.number()), format!("{}/{letter}", case.id()));
-            if self.store.case(&id).await?.is_none() {
+            let (number, id) = (format!("{}-{letter}", incident.number()), format!("{}/{letter}", incident.id()));
+            if self.store.incident(&id).await?.is_none() {
                 return Ok((number, id));
             }
         }
-        Err(StoreError::Refused { detail: format!("{} has been split too often", case.number()) })
+        Err(StoreError::Refused { detail: format!("{} has been split too often", incident.number()) })
     }
 
     /// The latest closed incident that has devices in common with `devices`, or the same suspect.
-    async fn followed(&self, devices: &[DeviceId], cause: Option<&crate::engine::effect::Cause>) -> Option<Arc<Case>> {
-        let query = CaseQuery { limit: CLOSED_LOOKED_AT, ..CaseQuery::default() };
-        for summary in self.store.cases(&query).await.ok()?.into_iter().filter(|summary| summary.closed_at.is_some()) {
-            let record = self.store.case(&summary.event_id).await.ok()??;
-            let case = record.folded()?;
-            let same_cause = || cause.zip(case.cause.as_ref()).is_some_and(|(a, b)| a.suspect == b.suspect);
-            let common = devices.iter().filter(|device| case.ladder.contains(device)).count();
-            if case.ended.is_none() && (same_cause() || common * 2 > devices.len()) {
-                return Some(Arc::new(case));
+    async fn followed(
+        &self,
+        devices: &[DeviceId],
+        cause: Option<&crate::engine::effect::Cause>,
+    ) -> Option<Arc<Incident>> {
+        let query = IncidentQuery { limit: CLOSED_LOOKED_AT, ..IncidentQuery::default() };
+        for summary in
+            self.store.incidents(&query).await.ok()?.into_iter().filter(|summary| summary.closed_at.is_some())
+        {
+            let record = self.store.incident(&summary.event_id).await.ok()??;
+            let incident = record.folded()?;
+            let same_cause = || cause.zip(incident.cause.as_ref()).is_some_and(|(a, b)| a.suspect == b.suspect);
+            let common = devices.iter().filter(|device| incident.ladder.contains(device)).count();
+            if incident.ended.is_none() && (same_cause() || common * 2 > devices.len()) {
+                return Some(Arc::new(incident));
             }
         }
         None

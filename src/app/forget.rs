@@ -19,9 +19,9 @@ use crate::engine::detector::Engine;
 use crate::engine::device::DeviceId;
 use crate::journal::Journal;
 use crate::metrics::Why;
-use crate::record::case::CaseStore;
-use crate::record::desk::CaseDesk;
 use crate::record::fleet::{FleetDesk, ForgetError};
+use crate::record::incident::IncidentStore;
+use crate::record::incidents::Incidents;
 
 /// Longest wait for the journal to have it on the disk.
 const DURABLE_MOST: Duration = Duration::from_secs(5);
@@ -33,8 +33,8 @@ pub struct Forgetter {
     pub clock: Clock,
     pub decision: Decision,
     pub journal: Arc<Journal>,
-    pub desk: Arc<dyn CaseDesk>,
-    pub store: Arc<dyn CaseStore>,
+    pub desk: Arc<dyn Incidents>,
+    pub store: Arc<dyn IncidentStore>,
     /// Topics whose retained message goes.
     pub cleared: broadcast::Sender<Topics>,
 }
@@ -44,11 +44,13 @@ impl Forgetter {
     fn kept(&self, engine: &Engine, devices: &[DeviceId]) -> Vec<(DeviceId, String)> {
         let board = self.desk.board();
         let why = |device: &DeviceId| {
-            let open =
-                board.cases.iter().find(|case| case.ladder.get(device).is_some_and(|rung| rung.exception.is_none()));
+            let open = board
+                .incidents
+                .iter()
+                .find(|incident| incident.ladder.get(device).is_some_and(|rung| rung.exception.is_none()));
             match open {
-                Some(case) => {
-                    let number = case.number();
+                Some(incident) => {
+                    let number = incident.number();
                     Some(format!(
                         "it is part of {number}, which is not closed: except it there, or close {number} first"
                     ))

@@ -26,7 +26,7 @@ use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
-use crate::record::desk::CaseBoard;
+use crate::record::incidents::OpenIncidents;
 
 pub use text::{Paint, count, local_time};
 
@@ -63,7 +63,7 @@ pub struct Moment {
     pub now: Timestamp,
     pub snapshot: Arc<Snapshot>,
     /// The incidents that people work on.
-    pub board: Arc<CaseBoard>,
+    pub board: Arc<OpenIncidents>,
     /// Reports a second that the broker has acknowledged lately, in real time.
     pub rate: f64,
     /// Messages that it has acknowledged so far.

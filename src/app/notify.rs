@@ -17,7 +17,7 @@ use crate::cli::args::NotifyTestArgs;
 use crate::clock::{self, Clock};
 use crate::config::{ChannelConfig, ChannelKind, Config, Credentials, MailTls};
 use crate::engine::effect::Scope;
-use crate::engine::incident::{Case, Milestone};
+use crate::engine::incident::{Incident, Milestone};
 use crate::engine::time::Timestamp;
 use crate::metrics::Counters;
 use crate::notify::alertmanager::{Alert, Alertmanager, Listed, Teller};
@@ -27,8 +27,8 @@ use crate::notify::voice::Voice;
 use crate::notify::web::Access;
 use crate::notify::webhook::Webhook;
 use crate::notify::{Backlog, Channel, Deliverer, Observer, Patience, Policy, Receipt, Route, Waker};
-use crate::record::desk::{CaseDesk, CaseUpdate};
 use crate::record::directory::{Address, NOBODY, Person, Purpose, Reach};
+use crate::record::incidents::{IncidentUpdate, Incidents};
 use crate::record::outbox::{Bilingual, Dispatch, DispatchState, Message, Outbox, Outcome};
 use crate::record::standing::Board;
 
@@ -193,7 +193,7 @@ impl Delivery {
     pub fn start(
         config: &Config,
         outbox: Arc<dyn Outbox>,
-        (listed, updates): (&Listed, broadcast::Receiver<CaseUpdate>),
+        (listed, updates): (&Listed, broadcast::Receiver<IncidentUpdate>),
         clock: Clock,
         counters: Arc<Counters>,
     ) -> anyhow::Result<Self> {
@@ -232,7 +232,7 @@ impl Delivery {
 }
 
 /// Wakes the lanes when an incident has changed: its messages were written in the same transaction.
-async fn relay(mut updates: broadcast::Receiver<CaseUpdate>, waker: Waker, mut stopped: watch::Receiver<bool>) {
+async fn relay(mut updates: broadcast::Receiver<IncidentUpdate>, waker: Waker, mut stopped: watch::Receiver<bool>) {
     loop {
         let update = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => return,
@@ -282,24 +282,24 @@ fn address((channel, target): (String, String)) -> Address {
 
 /// The open incidents as alerts. Scope is that of the declaration: it is a label. One that is resolved has ended for whoever is
 /// called at night, though its review and its close are still owed; one that is reopened fires again.
-pub fn alerts(desk: &dyn CaseDesk) -> Vec<Alert> {
-    desk.board().cases.iter().map(|case| alert(case)).collect()
+pub fn alerts(desk: &dyn Incidents) -> Vec<Alert> {
+    desk.board().incidents.iter().map(|incident| alert(incident)).collect()
 }
 
-fn alert(case: &Case) -> Alert {
-    let number = case.number();
+fn alert(incident: &Incident) -> Alert {
+    let number = incident.number();
     let subject = |text: &str| format!("{number}: {text}");
-    let summary = super::desk::summary(case);
+    let summary = super::desk::summary(incident);
     Alert {
         incident: number.to_owned(),
         severity: "major".to_owned(),
-        scope: if case.opening.scope == Scope::Fleet { "fleet" } else { "isolated" }.to_owned(),
+        scope: if incident.opening.scope == Scope::Fleet { "fleet" } else { "isolated" }.to_owned(),
         subject: Bilingual { ja: subject("重大障害"), en: subject("major incident") },
         summary: Some(summary),
-        suspect: case.cause.as_ref().map(|cause| format!("{} {}", cause.suspect.kind, cause.suspect.value)),
+        suspect: incident.cause.as_ref().map(|cause| format!("{} {}", cause.suspect.kind, cause.suspect.value)),
         path: format!("/incidents/{number}"),
-        started_at: case.opening.impact_started_at,
-        ended_at: case.milestones.get(Milestone::Resolved),
+        started_at: incident.opening.impact_started_at,
+        ended_at: incident.milestones.get(Milestone::Resolved),
     }
 }
 

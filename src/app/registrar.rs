@@ -24,8 +24,8 @@ use crate::engine::detector::Engine;
 use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::engine::time::Timestamp;
-use crate::record::case::ContactEntry;
-use crate::record::desk::CaseDesk as _;
+use crate::record::incident::ContactEntry;
+use crate::record::incidents::Incidents as _;
 use crate::record::{EventQuery, StoreError};
 use crate::store::{Probed, Store};
 
@@ -258,8 +258,8 @@ impl Registrar {
             changes.extend(later);
             *known = changes;
         }
-        for case in &self.desk.board().cases {
-            self.told.note(&self.store.attempts(Some(case.number()), ATTEMPTS).await?);
+        for incident in &self.desk.board().incidents {
+            self.told.note(&self.store.attempts(Some(incident.number()), ATTEMPTS).await?);
         }
         Ok(())
     }

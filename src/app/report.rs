@@ -16,7 +16,7 @@ use crate::engine::effect::Certainty;
 use crate::engine::time::Timestamp;
 use crate::http::Zone;
 use crate::record::EventSummary;
-use crate::record::case::CaseQuery;
+use crate::record::incident::IncidentQuery;
 use crate::record::report::{MorningReport, Silent};
 
 /// Most incidents whose life is looked up, the latest first.
@@ -65,7 +65,7 @@ fn recorded(config: &Config, span: (Timestamp, Timestamp)) -> anyhow::Result<Mor
     let location = location::of(&config.store)?;
     block_on(async {
         let store = location.open_to_read().await?;
-        let lives = store.cases(&CaseQuery { limit: LIVES, ..CaseQuery::default() }).await?;
+        let lives = store.incidents(&IncidentQuery { limit: LIVES, ..IncidentQuery::default() }).await?;
         let report = MorningReport::read((&*store, &lives), None, span).await?;
         store.close().await;
         Ok(report)

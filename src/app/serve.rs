@@ -29,7 +29,7 @@ use crate::inventory;
 use crate::journal::JournalConfig;
 use crate::metrics::{Counters, DeviceSeries};
 use crate::notify::alertmanager::Listed;
-use crate::record::case::{Contact, ContactEntry};
+use crate::record::incident::{Contact, ContactEntry};
 
 use super::bounds::{Room, budgets};
 use super::core::{Core, CoreConfig};

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use super::Failure;
 use crate::engine::device::{DeviceId, Label};
 use crate::inventory::{MAX_ROWS, Row};
-use crate::record::case::Contact;
+use crate::record::incident::Contact;
 
 /// Longest wait for the connection, and for a whole answer.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -47,7 +47,7 @@ pub fn run(command: &IncidentCommand, out: &mut dyn Write) -> Result<(), Failure
         }
         IncidentCommand::Declare(args) => {
             let body = json!({ "event_id": args.id, "reason": args.reason });
-            write(&args.api, "/api/v1/cases", &body, out)
+            write(&args.api, "/api/v1/incidents", &body, out)
         }
         wish => {
             let (id, api, body) = wished(wish)?;
@@ -148,7 +148,7 @@ fn server(api: &ApiServer) -> Result<Server, Failure> {
 
 /// Path of an incident. What people type is encoded.
 fn path_of(id: &str) -> String {
-    format!("/api/v1/cases/{}", super::gate::encoded(id))
+    format!("/api/v1/incidents/{}", super::gate::encoded(id))
 }
 
 fn key() -> Result<HeaderValue, Failure> {
@@ -202,27 +202,27 @@ fn stamp(value: &Value) -> String {
 }
 
 /// An incident in one line.
-fn line(case: &Value) -> String {
-    let cause = match &case["cause"] {
+fn line(incident: &Value) -> String {
+    let cause = match &incident["cause"] {
         Value::Null => "-".to_owned(),
         cause => format!("{} {}", text(&cause["kind"]), text(&cause["value"])),
     };
-    let [number, state, scope] = ["number", "state", "scope"].map(|field| text(&case[field]));
+    let [number, state, scope] = ["number", "state", "scope"].map(|field| text(&incident[field]));
     let state = Standing::from_name(&state).map_or(state, |standing| standing.words().1.to_owned());
-    let [settled, devices] = ["settled", "devices"].map(|field| text(&case[field]));
-    let (commander, declared) = (text(&case["commander"]), stamp(&case["declared_at"]));
+    let [settled, devices] = ["settled", "devices"].map(|field| text(&incident[field]));
+    let (commander, declared) = (text(&incident["commander"]), stamp(&incident["declared_at"]));
     format!("{number}  {state}  {scope}  {settled}/{devices}  {commander}  {declared}  {cause}")
 }
 
 fn list(args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let device = args.device.as_ref().map(|device| format!("&device={}", super::gate::encoded(device)));
-    let path = format!("/api/v1/cases?limit=500&open={}{}", !args.all, device.unwrap_or_default());
+    let path = format!("/api/v1/incidents?limit=500&open={}{}", !args.all, device.unwrap_or_default());
     let body = server(&args.api)?.get(&path).context("cannot get the incidents")?;
     if args.api.json {
         return raw(&body, out);
     }
     let listed = read(&body)?;
-    listed["cases"].as_array().into_iter().flatten().try_for_each(|case| print(out, &line(case)))
+    listed["incidents"].as_array().into_iter().flatten().try_for_each(|incident| print(out, &line(incident)))
 }
 
 fn show(args: &OneArgs, out: &mut dyn Write) -> Result<(), Failure> {
@@ -230,24 +230,24 @@ fn show(args: &OneArgs, out: &mut dyn Write) -> Result<(), Failure> {
     if args.api.json {
         return raw(&body, out);
     }
-    let case = read(&body)?;
-    print(out, &line(&case))?;
-    for (milestone, at) in case["milestones"].as_object().into_iter().flatten() {
+    let incident = read(&body)?;
+    print(out, &line(&incident))?;
+    for (milestone, at) in incident["milestones"].as_object().into_iter().flatten() {
         print(out, &format!("  {milestone}: {}", stamp(at)))?;
     }
-    for seat in case["muster"].as_array().into_iter().flatten() {
+    for seat in incident["muster"].as_array().into_iter().flatten() {
         print(out, &format!("  {}: {} {}", text(&seat["seat"]), text(&seat["status"]), text(&seat["holder"])))?;
     }
-    let steps = case["steps"].as_object().into_iter().flatten().filter(|(_, count)| **count != json!(0));
+    let steps = incident["steps"].as_object().into_iter().flatten().filter(|(_, count)| **count != json!(0));
     for (step, count) in steps {
         print(out, &format!("  {step}: {count}"))?;
     }
-    print(out, &format!("  signed off: {}", text(&case["excepted"])))?;
-    let promise = &case["promise"];
+    print(out, &format!("  signed off: {}", text(&incident["excepted"])))?;
+    let promise = &incident["promise"];
     let missed = if promise["missed"] == json!(true) { ", as it goes it will be missed" } else { "" };
     let forecast = stamp(&promise["forecast"]["ends_at"]);
     print(out, &format!("  promised by {}, forecast {forecast}{missed}", stamp(&promise["promised_at"])))?;
-    for (what, count) in case["obstacles"].as_object().into_iter().flatten() {
+    for (what, count) in incident["obstacles"].as_object().into_iter().flatten() {
         if count.as_u64().is_some_and(|count| count > 0) {
             print(out, &format!("  still in the way: {count} {what}"))?;
         }

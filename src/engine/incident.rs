@@ -1,9 +1,9 @@
 //! The life of a major incident, from its declaration to a close that telemetry has proved.
 //!
-//! A [`Case`] is what is known of one incident. It changes only by [`CaseEvent`]s, which are appended to the record and never
-//! changed, so that any case can be made again from its events. Nothing here reads a clock or talks to anybody: a person's
-//! wish is a [`Command`] that is turned into events or refused with a reason ([`Case::decide`]), what devices show is an
-//! [`Observation`] that is turned into events ([`Case::observe`]), the passing of time is [`Case::tick`], and what people have to be told
+//! A [`Incident`] is what is known of one incident. It changes only by [`IncidentEvent`]s, which are appended to the record and never
+//! changed, so that any incident can be made again from its events. Nothing here reads a clock or talks to anybody: a person's
+//! wish is a [`Command`] that is turned into events or refused with a reason ([`Incident::decide`]), what devices show is an
+//! [`Observation`] that is turned into events ([`Incident::observe`]), the passing of time is [`Incident::tick`], and what people have to be told
 //! follows from an event as a [`Notice`].
 //!
 //! ```text
@@ -13,11 +13,11 @@
 //! ```
 //!
 //! The workaround never resolves: it makes the incident *pending permanent fix*. *Resolved* is nobody's wish but computed
-//! ([`Case::obstacles`]): every device done or signed off, quiet with data for the clear period, nothing unknown.
+//! ([`Incident::obstacles`]): every device done or signed off, quiet with data for the clear period, nothing unknown.
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`case`] | the case, and how an event changes it |
+//! | [`aggregate`] | the incident, and how an event changes it |
 //! | `clock` | what time alone brings: calls, reminders, the forecast |
 //! | [`closure`] | what still stands between the incident and its end |
 //! | [`command`] | what people may wish, and what follows from it |
@@ -37,7 +37,7 @@
 //! | `rung` | how what is known of a device changes |
 //! | [`state`] | the states, and every pair of state and trigger |
 
-pub mod case;
+pub mod aggregate;
 mod clock;
 pub mod closure;
 pub mod command;
@@ -58,10 +58,10 @@ mod rung;
 pub mod state;
 pub mod way;
 
-pub use case::{Case, CaseSummary};
+pub use aggregate::{Incident, IncidentSummary};
 pub use command::Command;
 pub use countermeasure::{Countermeasure, Fix, Script, WorkaroundPlan};
-pub use event::{Action, CaseEvent};
+pub use event::{Action, IncidentEvent};
 pub use ladder::{Exception, ExceptionKind, Ladder, Rung, Step};
 pub use milestone::{Milestone, Milestones};
 pub use muster::{Muster, Role, Rota, RotaStep, Seat};

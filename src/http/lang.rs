@@ -2,9 +2,9 @@
 
 mod access;
 mod act;
-mod case;
 mod fresh;
 mod gate;
+mod incident;
 mod night;
 pub(super) mod refusal;
 mod refused;
@@ -16,8 +16,8 @@ use axum::http::{HeaderMap, header};
 
 pub(super) use self::access::AccessText;
 pub(super) use self::act::ActText;
-pub(super) use self::case::CaseText;
 pub(super) use self::fresh::FreshText;
+pub(super) use self::incident::IncidentText;
 pub(super) use self::night::NightText;
 pub(super) use self::refused::refused_reason;
 pub(super) use self::support::SupportText;
@@ -72,10 +72,10 @@ impl Lang {
     }
 
     /// The words of an incident's life in this language.
-    pub(super) const fn case(self) -> &'static CaseText {
+    pub(super) const fn incident(self) -> &'static IncidentText {
         match self {
-            Self::En => &case::EN,
-            Self::Ja => &case::JA,
+            Self::En => &incident::EN,
+            Self::Ja => &incident::JA,
         }
     }
 

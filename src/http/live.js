@@ -220,7 +220,7 @@
 
   const listen = () => {
     if (source || !watched || !window.EventSource) return;
-    source = new EventSource("/api/v1/cases/stream");
+    source = new EventSource("/api/v1/incidents/stream");
     let before = false;
     source.onopen = () => {
       say("on");
@@ -234,7 +234,7 @@
       // After an answer that is no stream the browser gives up for good: we do not.
       if (source && source.readyState === EventSource.CLOSED) { leave(); setTimeout(() => { if (!document.hidden) listen(); }, EVERY_MS); }
     };
-    source.addEventListener("case", (event) => {
+    source.addEventListener("incident", (event) => {
       const update = JSON.parse(event.data);
       if (watched === "*" || watched === update.number) soon(SOONEST_MS);
     });

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::cases::{act, contacts, look, stream, view, wish};
+use super::incidents::{act, contacts, look, stream, view, wish};
 
 /// An error (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,7 +41,7 @@ pub(super) struct AnyObject {
         super::api::report,
         super::gate::gates, super::gate::decide, super::gate::control_ring,
     ),
-    components(schemas(ProblemBody, view::CaseView, wish::Wish)),
+    components(schemas(ProblemBody, view::IncidentView, wish::Wish)),
     tags(
         (name = "incidents", description = "Major incidents from declaration to close, and the work on them"),
         (name = "contacts", description = "Whom to call"),

@@ -6,7 +6,7 @@
 //! | `act` | the forms of an incident, one page each |
 //! | `branch` | a branch, and the list of them |
 //! | `burndown`, `chart` | the promise as a drawing, and the arithmetic of axes |
-//! | `case` | an incident as people work on it |
+//! | `incident` | an incident as people work on it |
 //! | `channels` | whether messages get through |
 //! | `device`, `devices` | one device, and the list of them |
 //! | `evidence`, `strip` | what a suspect rests on; the continuity proof |
@@ -25,7 +25,7 @@ pub(super) mod access;
 pub(super) mod act;
 mod branch;
 mod burndown;
-pub(super) mod case;
+pub(super) mod incident;
 mod channels;
 mod chart;
 mod device;
@@ -66,10 +66,10 @@ use super::filter::DeviceParams;
 use super::lang::Lang;
 use super::problem::{self, Params, Problem};
 use super::report::{ReportError, ReportParams};
-use crate::engine::incident::CaseSummary;
+use crate::engine::incident::IncidentSummary;
 use crate::record::EventQuery;
 use crate::record::access::{Principal, Role, Session};
-use crate::record::case::CaseQuery;
+use crate::record::incident::IncidentQuery;
 
 /// Incidents on the page of now.
 const RECENT: u32 = 10;
@@ -115,21 +115,21 @@ pub(super) async fn now(State(state): State<HttpState>, visit: Visit) -> Respons
     let snapshot = state.snapshot.load();
     let view = view(&state, &visit);
     let board = state.gates.as_ref().map(|gates| gates.board());
-    let cases = work::board(&state);
+    let incidents = work::board(&state);
     let page = now::page(
         &view,
         &snapshot,
         (&state.health.latches(), &state.channels),
         (recent, board.as_deref()),
-        (&cases, &lives),
+        (&incidents, &lives),
     );
     frame::respond(StatusCode::OK, view.lang, &page)
 }
 
 /// Incidents as people work on them, in short: where they have one, their state is what a list shows.
-pub(super) async fn lives(state: &HttpState) -> Vec<CaseSummary> {
-    match &state.cases {
-        Some(cases) => cases.cases(&CaseQuery { limit: LISTED, ..CaseQuery::default() }).await.unwrap_or_default(),
+pub(super) async fn lives(state: &HttpState) -> Vec<IncidentSummary> {
+    match &state.incidents {
+        Some(incidents) => incidents.incidents(&IncidentQuery { limit: LISTED, ..IncidentQuery::default() }).await.unwrap_or_default(),
         None => Vec::new(),
     }
 }

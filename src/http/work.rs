@@ -21,7 +21,7 @@ use axum::{Form, extract::Path};
 use super::lang::{Lang, refusal};
 use crate::engine::incident::Refusal;
 use crate::record::access::{Action, Principal};
-use crate::record::desk::DeskError;
+use crate::record::incidents::DeskError;
 
 /// Something that a person does with a form of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::case::{CaseStore, RecordedCaseEvent};
+use super::incident::{IncidentStore, RecordedIncidentEvent};
 use super::outbox::{Attempt, Outbox, Outcome};
 use super::sheet::defused;
 use super::{EventRecord, EventStore, StoreError};
 use crate::engine::gate::Gate;
-use crate::engine::incident::CaseSummary;
+use crate::engine::incident::IncidentSummary;
 use crate::engine::time::Timestamp;
 
 /// Most attempts of delivery in an export, the latest ones.
@@ -31,18 +31,18 @@ pub struct Export {
     /// What the detector and the gates decided; `None` for an incident that a person split off.
     pub detected: Option<EventRecord>,
     /// What people did and devices proved; `None` for an event that has not become an incident.
-    pub case: Option<ExportedCase>,
+    pub incident: Option<ExportedIncident>,
     /// What was told to whom, the earliest first.
     pub deliveries: Vec<Attempt>,
 }
 
 /// The life of an incident.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct ExportedCase {
+pub struct ExportedIncident {
     /// As it stands now; `None` when its record does not begin with an opening.
-    pub summary: Option<CaseSummary>,
+    pub summary: Option<IncidentSummary>,
     /// In the order of writing.
-    pub events: Vec<RecordedCaseEvent>,
+    pub events: Vec<RecordedIncidentEvent>,
 }
 
 /// Why no CSV could be written.
@@ -56,25 +56,27 @@ impl Export {
     /// # Errors
     /// When the record cannot be read.
     pub async fn read(
-        (events, cases, outbox): (&dyn EventStore, &dyn CaseStore, &dyn Outbox),
+        (events, incidents, outbox): (&dyn EventStore, &dyn IncidentStore, &dyn Outbox),
         id: &str,
         now: Timestamp,
     ) -> Result<Option<Self>, StoreError> {
-        let case = cases.case(id).await?;
-        let detected = events.event(case.as_ref().map_or(id, |case| &case.id)).await?;
-        if case.is_none() && detected.is_none() {
+        let incident = incidents.incident(id).await?;
+        let detected = events.event(incident.as_ref().map_or(id, |incident| &incident.id)).await?;
+        if incident.is_none() && detected.is_none() {
             return Ok(None);
         }
-        let case =
-            case.map(|case| ExportedCase { summary: case.folded().map(|case| case.summary()), events: case.events });
-        let number = case.as_ref().and_then(|case| Some(case.summary.as_ref()?.number.clone()));
+        let incident = incident.map(|incident| ExportedIncident {
+            summary: incident.folded().map(|incident| incident.summary()),
+            events: incident.events,
+        });
+        let number = incident.as_ref().and_then(|incident| Some(incident.summary.as_ref()?.number.clone()));
         let number = number.or_else(|| detected.as_ref()?.event.number.clone());
         let mut deliveries = match &number {
             Some(number) => outbox.attempts(Some(number), MOST_ATTEMPTS).await?,
             None => Vec::new(),
         };
         deliveries.reverse();
-        Ok(Some(Self { exported_at: now, detected, case, deliveries }))
+        Ok(Some(Self { exported_at: now, detected, incident, deliveries }))
     }
 
     /// Writes the story as CSV, one line for each thing that happened, by the instant at which it did: UTF-8 without a byte order
@@ -115,7 +117,7 @@ impl Export {
             },
             detail: described(&recorded.decision, &["at", "by", "gate"]),
         });
-        let events = self.case.iter().flat_map(|case| &case.events).map(|recorded| Line {
+        let events = self.incident.iter().flat_map(|incident| &incident.events).map(|recorded| Line {
             at: recorded.event.at,
             recorded_at: recorded.recorded_at,
             order: recorded.seq,

@@ -6,12 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::desk::CaseBoard;
+use super::incidents::OpenIncidents;
 use super::review::words;
 use super::{EventSummary, RecordedState};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Scope};
-use crate::engine::incident::{Case, CaseSummary, State};
+use crate::engine::incident::{Incident, IncidentSummary, State};
 use crate::engine::snapshot::{EventState, EventView, Snapshot};
 use crate::engine::time::Timestamp;
 
@@ -54,7 +54,7 @@ impl Standing {
     }
 
     /// The same, looking the incident up among `lives`.
-    pub fn among(event: &EventSummary, lives: &[CaseSummary]) -> Self {
+    pub fn among(event: &EventSummary, lives: &[IncidentSummary]) -> Self {
         let life = lives.iter().find(|life| life.event_ids.contains(&event.event_id));
         Self::of_record(event, life.map(|life| life.state))
     }
@@ -141,9 +141,10 @@ pub struct Matter {
 
 /// Everything open, the worst first: a major incident before a warning, the fleet's before one device's, one that is not mitigated
 /// before one that is; then whoever has most devices, then the longest.
-pub fn open(snapshot: &Snapshot, board: &CaseBoard) -> Vec<Matter> {
-    let worked_on = |event: &&EventView| !board.cases.iter().any(|case| case.event_ids.contains(&event.event_id));
-    let mut matters: Vec<Matter> = board.cases.iter().map(|case| of_case(case, snapshot)).collect();
+pub fn open(snapshot: &Snapshot, board: &OpenIncidents) -> Vec<Matter> {
+    let worked_on =
+        |event: &&EventView| !board.incidents.iter().any(|incident| incident.event_ids.contains(&event.event_id));
+    let mut matters: Vec<Matter> = board.incidents.iter().map(|incident| of_incident(incident, snapshot)).collect();
     matters.extend(snapshot.events.iter().filter(worked_on).map(|event| of_event(event, snapshot)));
     matters.sort_by(|a, b| {
         let key = |matter: &Matter| (rank(matter), std::cmp::Reverse(matter.affected), matter.since);
@@ -163,22 +164,22 @@ fn rank(matter: &Matter) -> (u8, bool, bool) {
     (kind, isolated, !matter.standing.is_unmitigated())
 }
 
-fn of_case(case: &Case, snapshot: &Snapshot) -> Matter {
-    let event = snapshot.events.iter().find(|event| case.event_ids.contains(&event.event_id));
+fn of_incident(incident: &Incident, snapshot: &Snapshot) -> Matter {
+    let event = snapshot.events.iter().find(|event| incident.event_ids.contains(&event.event_id));
     Matter {
-        name: case.number().to_owned(),
-        standing: Standing::Incident(case.state),
-        scope: case.scope,
-        since: case.opening.impact_started_at,
-        declared_at: Some(case.opening.declared_at),
-        affected: case.open_devices().count() as u64,
-        of: case.ladder.len() as u64,
-        streak_s: event.map_or(case.opening.measured_s, |event| event.streak_s),
-        hold_s: case.opening.criterion_s,
+        name: incident.number().to_owned(),
+        standing: Standing::Incident(incident.state),
+        scope: incident.scope,
+        since: incident.opening.impact_started_at,
+        declared_at: Some(incident.opening.declared_at),
+        affected: incident.open_devices().count() as u64,
+        of: incident.ladder.len() as u64,
+        streak_s: event.map_or(incident.opening.measured_s, |event| event.streak_s),
+        hold_s: incident.opening.criterion_s,
         declares_at: None,
         suspended: event.is_some_and(|event| event.suspended),
-        cause: case.cause.clone(),
-        only: case.ladder.iter().next().filter(|_| case.ladder.len() == 1).map(|(device, _)| device.clone()),
+        cause: incident.cause.clone(),
+        only: incident.ladder.iter().next().filter(|_| incident.ladder.len() == 1).map(|(device, _)| device.clone()),
     }
 }
 
@@ -244,7 +245,7 @@ mod tests {
             events.reverse();
             let snapshot = Snapshot { events, ..Snapshot::default() };
             let names: Vec<String> =
-                open(&snapshot, &CaseBoard::default()).into_iter().map(|matter| matter.name).collect();
+                open(&snapshot, &OpenIncidents::default()).into_iter().map(|matter| matter.name).collect();
             assert_eq!(names, ["INC-1", "INC-2", "INC-3", "INC-4", "5", "6", "INC-7"], "turned by {turn}");
         }
     }

@@ -8,7 +8,7 @@ use super::matter::Standing;
 use super::{EventQuery, EventStore, EventSummary, RecordedState, StoreError};
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Scope, Suspect};
-use crate::engine::incident::CaseSummary;
+use crate::engine::incident::IncidentSummary;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
 
@@ -89,7 +89,7 @@ impl MorningReport {
     /// # Errors
     /// When the record cannot be read.
     pub async fn read(
-        (store, lives): (&dyn EventStore, &[CaseSummary]),
+        (store, lives): (&dyn EventStore, &[IncidentSummary]),
         snapshot: Option<&Snapshot>,
         (since, until): (Timestamp, Timestamp),
     ) -> Result<Self, StoreError> {
@@ -105,7 +105,7 @@ impl MorningReport {
 
     /// The report of these incidents, in any order.
     pub fn of(
-        (mut events, lives): (Vec<EventSummary>, &[CaseSummary]),
+        (mut events, lives): (Vec<EventSummary>, &[IncidentSummary]),
         snapshot: Option<&Snapshot>,
         (since, until): (Timestamp, Timestamp),
     ) -> Self {

@@ -3,7 +3,7 @@
 use super::statement::{Tx, foreign, values};
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
-use crate::record::case::{Keep, KeptAnswer};
+use crate::record::incident::{Keep, KeptAnswer};
 
 /// How long an answer is kept.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;

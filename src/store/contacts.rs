@@ -10,7 +10,7 @@ use crate::engine::device::DeviceId;
 use crate::engine::label;
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
-use crate::record::case::{Contact, ContactEntry};
+use crate::record::incident::{Contact, ContactEntry};
 use crate::record::phone;
 
 /// Longest text that is searched for, in characters; none of what is searched in is longer.
@@ -32,7 +32,7 @@ const FIND: &str = "SELECT device, customer, branch, name, phone, mail FROM cont
 /// Changes with the forms in which texts are found, so that a list that was taken over before is taken over anew.
 const FORMS: &str = "2";
 
-/// Who has something to be forgotten, was in a case that was closed after it was given, and is in none that is open or was closed at
+/// Who has something to be forgotten, was in an incident that was closed after it was given, and is in none that is open or was closed at
 /// `$1` or later.
 const FORGET: &str = "UPDATE contact SET name = NULL, phone = NULL, mail = NULL, found_name = NULL, found_phone = NULL \
      WHERE (name IS NOT NULL OR phone IS NOT NULL OR mail IS NOT NULL) \

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::rows::{self, change_of, event_of, gate_of, membership_of};
 use super::statement::{Database, Tx, json, values};
-use super::{Probed, Store, cases, change_key, gate_key};
+use super::{Probed, Store, incidents, change_key, gate_key};
 use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::gate::Decision;
 use crate::engine::time::Timestamp;
@@ -25,7 +25,7 @@ impl<D: Database> Store for D {
         for row in ids {
             derive_again(&mut *tx, &row.text("event_id")?).await?;
         }
-        cases::rebuild(&mut *tx).await?;
+        incidents::rebuild(&mut *tx).await?;
         tx.commit().await
     }
 

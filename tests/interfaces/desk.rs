@@ -7,50 +7,54 @@ use async_trait::async_trait;
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::incident::closure::Obstacles;
 use fleetwatch::engine::incident::{
-    Action, Case, CaseEvent, CaseSummary, Command, LifeSettings, Observation, Refusal, Rota,
+    Action, Command, Incident, IncidentEvent, IncidentSummary, LifeSettings, Observation, Refusal, Rota,
 };
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::record::StoreError;
-use fleetwatch::record::case::{
-    CaseAppend, CaseQuery, CaseStore, ContactEntry, Keep, KeptAnswer, RecordedCase, RecordedCaseEvent,
+use fleetwatch::record::incident::{
+    ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, IncidentStore, Keep, KeptAnswer, RecordedIncidentEvent,
 };
-use fleetwatch::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Once, Reshape, is_called};
+use fleetwatch::record::incidents::{
+    DeskError, IncidentFile, IncidentUpdate, Incidents, Once, OpenIncidents, Reshape, is_called,
+};
 use fleetwatch::record::outbox::{Attempt, Dispatch, NewDispatch, Outbox, Outcome, Untold};
 use tokio::sync::broadcast;
 
 /// One incident and its record.
 #[derive(Clone, Debug)]
 pub struct Told {
-    pub case: Case,
-    pub events: Vec<RecordedCaseEvent>,
+    pub incident: Incident,
+    pub events: Vec<RecordedIncidentEvent>,
 }
 
 impl Told {
     /// An incident after its first event.
-    pub fn open(event: CaseEvent) -> Self {
-        let case = Case::open(&event).unwrap();
-        let events = vec![RecordedCaseEvent { seq: 1, recorded_at: event.at.plus_ms(20), event }];
-        Self { case, events }
+    pub fn open(event: IncidentEvent) -> Self {
+        let incident = Incident::open(&event).unwrap();
+        let events = vec![RecordedIncidentEvent { seq: 1, recorded_at: event.at.plus_ms(20), event }];
+        Self { incident, events }
     }
 
-    pub fn take(&mut self, events: Vec<CaseEvent>) {
+    pub fn take(&mut self, events: Vec<IncidentEvent>) {
         for event in events {
-            self.case.apply(&event);
+            self.incident.apply(&event);
             let seq = self.events.len() as i64 + 1;
-            self.events.push(RecordedCaseEvent { seq, recorded_at: event.at.plus_ms(20), event });
+            self.events.push(RecordedIncidentEvent { seq, recorded_at: event.at.plus_ms(20), event });
         }
     }
 
     /// What somebody, or something, does at an instant.
     pub fn act(&mut self, at: Timestamp, by: &str, action: Action) {
-        self.take(vec![CaseEvent { at, by: by.to_owned(), action }]);
+        self.take(vec![IncidentEvent { at, by: by.to_owned(), action }]);
     }
 
     /// A person's wish that is granted.
     pub fn wish(&mut self, at: Timestamp, by: &str, command: Command) {
         let settings = LifeSettings::default();
-        let events =
-            self.case.decide(&command, by, None, (&settings, at)).unwrap_or_else(|why| panic!("{command:?}: {why}"));
+        let events = self
+            .incident
+            .decide(&command, by, None, (&settings, at))
+            .unwrap_or_else(|why| panic!("{command:?}: {why}"));
         self.take(events);
     }
 }
@@ -69,7 +73,7 @@ pub struct Desk {
     told: Mutex<Vec<Told>>,
     contacts: Mutex<Vec<ContactEntry>>,
     attempts: Vec<Attempt>,
-    updates: broadcast::Sender<CaseUpdate>,
+    updates: broadcast::Sender<IncidentUpdate>,
     pub settings: LifeSettings,
     pub rota: Rota,
     pub now: Mutex<Timestamp>,
@@ -98,30 +102,30 @@ impl Desk {
         }
     }
 
-    pub fn case(&self, id: &str) -> Case {
-        self.told.lock().unwrap().iter().find(|told| is_called(&told.case, id)).unwrap().case.clone()
+    pub fn incident(&self, id: &str) -> Incident {
+        self.told.lock().unwrap().iter().find(|told| is_called(&told.incident, id)).unwrap().incident.clone()
     }
 
     /// Something happens of itself, and whoever listens hears of it.
     pub fn happen(&self, id: &str, by: &str, action: Action) {
         let mut told = self.told.lock().unwrap();
-        let one = told.iter_mut().find(|told| is_called(&told.case, id)).unwrap();
+        let one = told.iter_mut().find(|told| is_called(&told.incident, id)).unwrap();
         one.act(*self.now.lock().unwrap(), by, action);
-        self.say(&one.case, vec![one.events.last().unwrap().event.action.as_str()]);
+        self.say(&one.incident, vec![one.events.last().unwrap().event.action.as_str()]);
     }
 
-    fn say(&self, case: &Case, actions: Vec<&'static str>) {
-        let devices = case.ladder.iter().map(|(device, _)| device.clone()).take(300).collect();
-        let (number, version, at) = (case.number().to_owned(), case.version, case.updated_at);
-        let _ = self.updates.send(CaseUpdate { number, version, at, actions, devices });
+    fn say(&self, incident: &Incident, actions: Vec<&'static str>) {
+        let devices = incident.ladder.iter().map(|(device, _)| device.clone()).take(300).collect();
+        let (number, version, at) = (incident.number().to_owned(), incident.version, incident.updated_at);
+        let _ = self.updates.send(IncidentUpdate { number, version, at, actions, devices });
     }
 
-    fn observe<T>(&self, case: &Case, look: impl FnOnce(Option<&Observation<'_>>) -> T) -> T {
+    fn observe<T>(&self, incident: &Incident, look: impl FnOnce(Option<&Observation<'_>>) -> T) -> T {
         use fleetwatch::engine::incident::Sighting;
         if *self.sight.lock().unwrap() == Sight::Nothing {
             return look(None);
         }
-        let seen: Observation<'_> = case
+        let seen: Observation<'_> = incident
             .ladder
             .iter()
             .map(|(device, _)| Sighting {
@@ -141,29 +145,34 @@ impl Desk {
 }
 
 #[async_trait]
-impl CaseDesk for Desk {
-    fn board(&self) -> Arc<CaseBoard> {
+impl Incidents for Desk {
+    fn board(&self) -> Arc<OpenIncidents> {
         let told = self.told.lock().unwrap();
-        let cases = told.iter().filter(|told| told.case.is_open()).map(|told| Arc::new(told.case.clone())).collect();
-        Arc::new(CaseBoard { cases, settings: Arc::new(self.settings.clone()), rota: Arc::new(self.rota.clone()) })
+        let incidents =
+            told.iter().filter(|told| told.incident.is_open()).map(|told| Arc::new(told.incident.clone())).collect();
+        Arc::new(OpenIncidents {
+            incidents,
+            settings: Arc::new(self.settings.clone()),
+            rota: Arc::new(self.rota.clone()),
+        })
     }
 
-    fn updates(&self) -> broadcast::Receiver<CaseUpdate> {
+    fn updates(&self) -> broadcast::Receiver<IncidentUpdate> {
         self.updates.subscribe()
     }
 
     fn obstacles(&self, id: &str) -> Option<Obstacles> {
         let told = self.told.lock().unwrap();
-        let case = &told.iter().find(|told| told.case.is_open() && is_called(&told.case, id))?.case;
-        Some(self.observe(case, |seen| case.obstacles(seen)))
+        let incident = &told.iter().find(|told| told.incident.is_open() && is_called(&told.incident, id))?.incident;
+        Some(self.observe(incident, |seen| incident.obstacles(seen)))
     }
 
-    async fn file(&self, id: &str) -> Result<Option<CaseFile>, StoreError> {
+    async fn file(&self, id: &str) -> Result<Option<IncidentFile>, StoreError> {
         let told = self.told.lock().unwrap();
-        let found = told.iter().find(|told| is_called(&told.case, id));
-        Ok(found.map(|told| CaseFile {
-            case: Arc::new(told.case.clone()),
-            record: RecordedCase { id: told.case.id().to_owned(), events: told.events.clone() },
+        let found = told.iter().find(|told| is_called(&told.incident, id));
+        Ok(found.map(|told| IncidentFile {
+            incident: Arc::new(told.incident.clone()),
+            record: IncidentRecord { id: told.incident.id().to_owned(), events: told.events.clone() },
         }))
     }
 
@@ -173,19 +182,22 @@ impl CaseDesk for Desk {
         (_, command): (Option<u64>, Command),
         by: &str,
         _: Option<Once>,
-    ) -> Result<Arc<Case>, DeskError> {
+    ) -> Result<Arc<Incident>, DeskError> {
         if *self.broken.lock().unwrap() {
             return Err(DeskError::Store(StoreError::Full));
         }
         let now = *self.now.lock().unwrap();
         let mut told = self.told.lock().unwrap();
-        let one =
-            told.iter_mut().find(|told| is_called(&told.case, id)).ok_or_else(|| DeskError::Unknown(id.to_owned()))?;
-        let events = self.observe(&one.case, |seen| one.case.decide(&command, by, seen, (&self.settings, now)))?;
+        let one = told
+            .iter_mut()
+            .find(|told| is_called(&told.incident, id))
+            .ok_or_else(|| DeskError::Unknown(id.to_owned()))?;
+        let events =
+            self.observe(&one.incident, |seen| one.incident.decide(&command, by, seen, (&self.settings, now)))?;
         let actions = events.iter().map(|event| event.action.as_str()).collect();
         one.take(events);
-        self.say(&one.case, actions);
-        Ok(Arc::new(one.case.clone()))
+        self.say(&one.incident, actions);
+        Ok(Arc::new(one.incident.clone()))
     }
 
     async fn reshape_once(
@@ -194,69 +206,69 @@ impl CaseDesk for Desk {
         reason: &str,
         by: &str,
         _: Option<Once>,
-    ) -> Result<Arc<Case>, DeskError> {
+    ) -> Result<Arc<Incident>, DeskError> {
         let now = *self.now.lock().unwrap();
         let mut told = self.told.lock().unwrap();
         let find = |told: &[Told], id: &str| {
-            told.iter().position(|told| is_called(&told.case, id)).ok_or_else(|| DeskError::Unknown(id.to_owned()))
+            told.iter().position(|told| is_called(&told.incident, id)).ok_or_else(|| DeskError::Unknown(id.to_owned()))
         };
         match reshape {
             Reshape::Merge { from, into } => {
                 let (from, into) = (find(&told, &from)?, find(&told, &into)?);
-                let taken = told[into].case.absorb_from(&told[from].case, reason, by, now)?;
-                let number = told[into].case.number().to_owned();
-                let gone = told[from].case.merge_into(&number, reason, by, now)?;
+                let taken = told[into].incident.absorb_from(&told[from].incident, reason, by, now)?;
+                let number = told[into].incident.number().to_owned();
+                let gone = told[from].incident.merge_into(&number, reason, by, now)?;
                 told[from].take(gone);
                 told[into].take(taken);
-                Ok(Arc::new(told[into].case.clone()))
+                Ok(Arc::new(told[into].incident.clone()))
             }
             Reshape::Split { from, devices } => {
                 let at = find(&told, &from)?;
                 let number = format!("INC-2026-{:04}", 100 + told.len());
-                let (left, opened) = told[at].case.split(&devices, (&number, "E-split"), (reason, by), now)?;
+                let (left, opened) = told[at].incident.split(&devices, (&number, "E-split"), (reason, by), now)?;
                 told[at].take(left);
                 let mut opened = opened.into_iter();
                 let mut new = Told::open(opened.next().unwrap());
                 new.take(opened.collect());
                 told.push(new.clone());
-                Ok(Arc::new(new.case))
+                Ok(Arc::new(new.incident))
             }
             Reshape::Declare { .. } if reason.is_empty() => Err(Refusal::Reason.into()),
             Reshape::Declare { event_id } => {
-                let mut opening = told[0].case.opening.clone();
+                let mut opening = told[0].incident.opening.clone();
                 (opening.number, opening.event_id) = ("INC-2026-0999".to_owned(), event_id);
                 let new =
-                    Told::open(CaseEvent { at: now, by: by.to_owned(), action: Action::Opened(Box::new(opening)) });
+                    Told::open(IncidentEvent { at: now, by: by.to_owned(), action: Action::Opened(Box::new(opening)) });
                 told.push(new.clone());
-                Ok(Arc::new(new.case))
+                Ok(Arc::new(new.incident))
             }
         }
     }
 }
 
 #[async_trait]
-impl CaseStore for Desk {
-    async fn append_cases_once(
+impl IncidentStore for Desk {
+    async fn append_incidents_once(
         &self,
-        _: &[CaseAppend<'_>],
+        _: &[IncidentAppend<'_>],
         _: Option<Keep<'_>>,
         _: Timestamp,
     ) -> Result<(), StoreError> {
         unimplemented()
     }
 
-    async fn case(&self, id: &str) -> Result<Option<RecordedCase>, StoreError> {
+    async fn incident(&self, id: &str) -> Result<Option<IncidentRecord>, StoreError> {
         Ok(self.file(id).await?.map(|file| file.record))
     }
 
-    async fn open_cases(&self) -> Result<Vec<RecordedCase>, StoreError> {
+    async fn open_incidents(&self) -> Result<Vec<IncidentRecord>, StoreError> {
         unimplemented()
     }
 
-    async fn cases(&self, query: &CaseQuery) -> Result<Vec<CaseSummary>, StoreError> {
+    async fn incidents(&self, query: &IncidentQuery) -> Result<Vec<IncidentSummary>, StoreError> {
         let told = self.told.lock().unwrap();
-        let of = |told: &&Told| query.device.as_ref().is_none_or(|device| told.case.ladder.contains(device));
-        Ok(told.iter().filter(of).map(|told| told.case.summary()).collect())
+        let of = |told: &&Told| query.device.as_ref().is_none_or(|device| told.incident.ladder.contains(device));
+        Ok(told.iter().filter(of).map(|told| told.incident.summary()).collect())
     }
 
     async fn put_contacts(&self, _: &[ContactEntry], _: Timestamp) -> Result<(), StoreError> {

@@ -8,13 +8,13 @@ use fleetwatch::engine::effect::Scope;
 use fleetwatch::engine::incident::event::{Joining, Opening};
 use fleetwatch::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Proof};
 use fleetwatch::engine::incident::{
-    Action, CaseEvent, Command, ExceptionKind, Fix, LifeSettings, Role, Rota, RotaStep, Script, Seat, TELEMETRY,
+    Action, Command, ExceptionKind, Fix, IncidentEvent, LifeSettings, Role, Rota, RotaStep, Script, Seat, TELEMETRY,
     WorkaroundPlan,
 };
 use fleetwatch::engine::snapshot::Snapshot;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::http::HttpState;
-use fleetwatch::record::case::{Contact, ContactEntry};
+use fleetwatch::record::incident::{Contact, ContactEntry};
 use fleetwatch::record::outbox::{Attempt, Bilingual, Dispatch, DispatchState, Message, Outcome, Untold};
 
 use crate::desk::{Desk, Told};
@@ -43,7 +43,7 @@ pub fn hit(count: usize) -> Vec<usize> {
     (1..=count).filter(|number| number.is_multiple_of(3) && !number.is_multiple_of(97)).collect()
 }
 
-pub fn opening(number: &str, devices: &[usize]) -> CaseEvent {
+pub fn opening(number: &str, devices: &[usize]) -> IncidentEvent {
     let opening = Opening {
         number: number.to_owned(),
         event_id: if number == NUMBER { sample::EVENT.to_owned() } else { format!("E-{number}") },
@@ -57,7 +57,7 @@ pub fn opening(number: &str, devices: &[usize]) -> CaseEvent {
         follows: None,
         devices: devices.iter().copied().map(joining).collect(),
     };
-    CaseEvent { at: at(0), by: "detector".to_owned(), action: Action::Opened(Box::new(opening)) }
+    IncidentEvent { at: at(0), by: "detector".to_owned(), action: Action::Opened(Box::new(opening)) }
 }
 
 pub fn rota() -> Rota {
@@ -94,13 +94,13 @@ pub fn call(outcome: CallOutcome, progress: Option<Progress>) -> Call {
 pub fn mustered(number: &str, devices: &[usize]) -> Told {
     let mut told = Told::open(opening(number, devices));
     let (rota, settings) = (rota(), LifeSettings::default());
-    told.take(told.case.tick(&rota, &settings, at(0)));
+    told.take(told.incident.tick(&rota, &settings, at(0)));
     told.wish(at(4), "Sato", Command::Acknowledge { seat: Seat::of(Role::Commander) });
     told.wish(at(4), "Sato", Command::Join);
     told.wish(at(7), "Kimura", Command::Acknowledge { seat: Seat::of(Role::DevelopmentLead) });
     told.wish(at(8), "Endo", Command::Acknowledge { seat: Seat::of(Role::SupportLead) });
     told.wish(at(9), "Endo", Command::Join);
-    told.take(told.case.tick(&rota, &settings, at(11)));
+    told.take(told.incident.tick(&rota, &settings, at(11)));
     let word = "The update 2026.11.21 flags normal HTTPS. A workaround is being tried.".to_owned();
     told.wish(at(15), "Sato", Command::Note { text: word, tell: true });
     told
@@ -238,7 +238,7 @@ pub fn desk(told: Vec<Told>, minutes: i64) -> Arc<Desk> {
 /// Puts the desk behind a listener.
 pub fn behind(desk: &Arc<Desk>, state: &mut HttpState) {
     state.desk = Some(Arc::clone(desk) as _);
-    state.cases = Some(Arc::clone(desk) as _);
+    state.incidents = Some(Arc::clone(desk) as _);
     state.outbox = Some(Arc::clone(desk) as _);
     let example = serde_json::json!({
         "detector": {"hold_min": 60, "ratio": 1.5},

@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
-mod cases;
 mod client;
 mod desk;
 mod fleet;
 mod gates;
+mod incidents;
 mod life;
 mod metrics;
 mod pages;

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::cases::Site;
+use crate::incidents::Site;
 
 /// The program, ours or the machine's.
 fn installed() -> Option<PathBuf> {
@@ -32,13 +32,16 @@ async fn the_running_server_keeps_its_description() {
             // What the record as it stands refuses, with 422, is beyond a description.
             .args(["--exclude-checks", "positive_data_acceptance"])
             // It never ends by itself, which is not what is described there.
-            .args(["--exclude-path", "/api/v1/cases/stream"])
+            .args(["--exclude-path", "/api/v1/incidents/stream"])
             .output()
             .unwrap()
     };
     let output = tokio::task::spawn_blocking(run).await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("GET /api/v1/cases") || said.contains("operations") || said.contains("Operations"), "{said}");
+    assert!(
+        said.contains("GET /api/v1/incidents") || said.contains("operations") || said.contains("Operations"),
+        "{said}"
+    );
     site.server.stop().await;
 }

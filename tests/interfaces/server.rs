@@ -71,7 +71,7 @@ impl Server {
             gates: None,
             fleet: None,
             desk: None,
-            cases: None,
+            incidents: None,
             shared: Shared::default(),
             outbox: None,
             channels: Arc::default(),

@@ -56,7 +56,7 @@ async fn without_access_control_this_machine_is_answered_and_nobody_behind_a_pro
             let told = page.body.contains("For this machine only") && page.body.contains("access.mode");
             assert!(told, "{path} {passed_on:?}: {}", page.body);
         }
-        for path in ["/api/v1/devices", "/api/v1/cases/stream", "/metrics"] {
+        for path in ["/api/v1/devices", "/api/v1/incidents/stream", "/metrics"] {
             let answer = ask(server.address, "GET", path, &[HOST, passed_on]).await;
             assert_eq!(answer.status, 403, "{path} {passed_on:?}: {}", answer.body);
         }
@@ -155,7 +155,8 @@ async fn one_program_does_not_take_all_streams() {
     let (one, _) = token(&server, Role::Viewer, &[Scope::Read], later).await;
     let (other, _) = token(&server, Role::Viewer, &[Scope::Read], later).await;
     let open = async |token: &str| {
-        let head = format!("GET /api/v1/cases/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n\r\n");
+        let head =
+            format!("GET /api/v1/incidents/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n\r\n");
         let mut stream = half_sent(server.address, &head).await;
         let mut first = [0; 12];
         stream.read_exact(&mut first).await.unwrap();

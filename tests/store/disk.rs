@@ -4,11 +4,11 @@ use std::path::Path;
 use std::pin::pin;
 
 use fleetwatch::engine::effect::{Change, ChangeKind};
-use fleetwatch::record::case::{CaseAppend, CaseStore, Keep, KeptAnswer};
+use fleetwatch::record::incident::{IncidentAppend, IncidentStore, Keep, KeptAnswer};
 use fleetwatch::record::{EventStore, StoreError};
 use fleetwatch::store::{Sqlite, Store};
 
-use crate::cases::{noted, opened};
+use crate::incidents::{noted, opened};
 use crate::common::disk::{Disk, Fault};
 use crate::sample::{EVENT, NOW, change};
 
@@ -178,13 +178,13 @@ async fn a_conflict_hinders_no_later_write() {
     let path = dir.path().join("incidents.db");
     let store = Sqlite::open(&path).await.unwrap();
     let event = opened(EVENT, "INC-2026-0001", 60, &[1]);
-    let after = fleetwatch::engine::incident::Case::open(&event).unwrap().summary();
-    let append = CaseAppend { id: EVENT, expected: 7, events: &[event], after: &after, messages: &[] };
+    let after = fleetwatch::engine::incident::Incident::open(&event).unwrap().summary();
+    let append = IncidentAppend { id: EVENT, expected: 7, events: &[event], after: &after, messages: &[] };
     for _ in 0..3 {
-        assert!(matches!(store.append_cases(std::slice::from_ref(&append), NOW).await, Err(StoreError::Conflict)));
+        assert!(matches!(store.append_incidents(std::slice::from_ref(&append), NOW).await, Err(StoreError::Conflict)));
     }
-    let first = CaseAppend { expected: 0, ..append };
-    store.append_cases(&[first], NOW).await.unwrap();
+    let first = IncidentAppend { expected: 0, ..append };
+    store.append_incidents(&[first], NOW).await.unwrap();
 }
 
 /// Whatever fails in between, and however the process ends after it: there is no wish without its answer, and no answer without its wish.
@@ -195,28 +195,28 @@ async fn a_wish_and_its_answer_are_both_on_the_disk_or_neither() {
     let (path, text) = (dir.path().join("incidents.db"), dir.path().display().to_string());
     let store = Sqlite::open(&path).await.unwrap();
     let opening = opened(EVENT, "INC-2026-0001", 60, &[1]);
-    let after = fleetwatch::engine::incident::Case::open(&opening).unwrap().summary();
-    let first = CaseAppend { id: EVENT, expected: 0, events: &[opening], after: &after, messages: &[] };
-    store.append_cases(&[first], NOW).await.unwrap();
+    let after = fleetwatch::engine::incident::Incident::open(&opening).unwrap().summary();
+    let first = IncidentAppend { id: EVENT, expected: 0, events: &[opening], after: &after, messages: &[] };
+    store.append_incidents(&[first], NOW).await.unwrap();
     let answer = KeptAnswer { request: [1; 32], status: 200, body: "{}".to_owned() };
     let (mut version, mut refused) = (1, 0);
     for operation in 1.. {
         let key = format!("k{operation}");
         let events = [noted(61, &key)];
-        let wish = CaseAppend { id: EVENT, expected: version, events: &events, after: &after, messages: &[] };
+        let wish = IncidentAppend { id: EVENT, expected: version, events: &events, after: &after, messages: &[] };
         let keep = Some(Keep { who: "佐藤", key: &key, answer: &answer });
         disk.fail(&Fault::nth(operation, &text));
-        let done = store.append_cases_once(std::slice::from_ref(&wish), keep, NOW).await;
+        let done = store.append_incidents_once(std::slice::from_ref(&wish), keep, NOW).await;
         let reached = disk.failed() > 0;
         disk.mend();
         // As whoever reads the file after a crash at this moment would see it.
         let beside = Sqlite::open_to_read(&path).await.unwrap();
-        let is_there = beside.case(EVENT).await.unwrap().unwrap().events.len() as u64 > version;
+        let is_there = beside.incident(EVENT).await.unwrap().unwrap().events.len() as u64 > version;
         assert_eq!(beside.kept_answer("佐藤", &key).await.unwrap().is_some(), is_there, "operation {operation}");
         assert!(done.is_err() || is_there, "acknowledged and not there");
         refused += u32::from(done.is_err());
         if !is_there {
-            store.append_cases_once(std::slice::from_ref(&wish), keep, NOW).await.unwrap();
+            store.append_incidents_once(std::slice::from_ref(&wish), keep, NOW).await.unwrap();
         }
         version += 1;
         if !reached {

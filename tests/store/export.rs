@@ -1,14 +1,14 @@
 //! One incident, handed on whole.
 
 use fleetwatch::engine::gate::{DETECTOR, Gate};
-use fleetwatch::engine::incident::{Action, Case, CaseEvent};
+use fleetwatch::engine::incident::{Action, Incident, IncidentEvent};
 use fleetwatch::record::EventStore;
-use fleetwatch::record::case::{CaseAppend, CaseStore};
+use fleetwatch::record::incident::{IncidentAppend, IncidentStore};
 use fleetwatch::record::export::{COLUMNS, Export};
 use fleetwatch::record::outbox::{Outbox, Outcome};
 use fleetwatch::store::Store;
 
-use crate::cases::opened;
+use crate::incidents::opened;
 use crate::outbox::{at, message};
 use crate::place::{Place, in_both};
 use crate::record::decided;
@@ -17,7 +17,7 @@ use crate::sample::{EVENT, NOW, history};
 in_both!(an_export_has_everything_and_its_story_is_in_order, an_export_of_what_is_not_there_is_none);
 
 async fn export(store: &dyn Store, id: &str) -> Option<Export> {
-    let parts: (&dyn EventStore, &dyn CaseStore, &dyn Outbox) = (store, store, store);
+    let parts: (&dyn EventStore, &dyn IncidentStore, &dyn Outbox) = (store, store, store);
     Export::read(parts, id, at(60)).await.unwrap()
 }
 
@@ -36,28 +36,28 @@ async fn an_export_has_everything_and_its_story_is_in_order(place: &Place) {
     store.append_gates(&[decided(1, Gate::Hold, DETECTOR, Some(EVENT))], NOW).await.unwrap();
     let events = [
         opened(EVENT, "INC-0001", 0, &[3, 6, 9]),
-        CaseEvent {
+        IncidentEvent {
             at: at(4),
             by: "=佐藤".to_owned(),
             action: Action::Noted { text: "called, \"all\"\nat once".to_owned(), told: true },
         },
     ];
-    let after = Case::of(&events).unwrap().summary();
+    let after = Incident::of(&events).unwrap().summary();
     let messages = [message("m", Some("INC-0001"), 2), message("other", Some("INC-0002"), 2)];
-    let append = CaseAppend { id: EVENT, expected: 0, events: &events, after: &after, messages: &messages };
-    store.append_cases(&[append], at(5)).await.unwrap();
+    let append = IncidentAppend { id: EVENT, expected: 0, events: &events, after: &after, messages: &messages };
+    store.append_incidents(&[append], at(5)).await.unwrap();
     for dispatch in store.due(at(2), 9).await.unwrap() {
         store.attempted(dispatch.id, at(3), &Outcome::Failed { error: "no such room".to_owned() }).await.unwrap();
     }
 
     let whole = export(&*store, "INC-0001").await.unwrap();
     assert_eq!(export(&*store, EVENT).await.as_ref(), Some(&whole));
-    let case = whole.case.as_ref().unwrap();
+    let incident = whole.incident.as_ref().unwrap();
     assert_eq!(whole.detected, store.event(EVENT).await.unwrap());
-    assert_eq!((case.summary.as_ref(), case.events.len(), whole.deliveries.len()), (Some(&after), 2, 1));
+    assert_eq!((incident.summary.as_ref(), incident.events.len(), whole.deliveries.len()), (Some(&after), 2, 1));
     let json = serde_json::to_value(&whole).unwrap();
     assert_eq!(json["detected"]["changes"].as_array().unwrap().len(), history().len());
-    assert_eq!(json["case"]["events"][1]["text"], "called, \"all\"\nat once");
+    assert_eq!(json["incident"]["events"][1]["text"], "called, \"all\"\nat once");
 
     let lines = story(&whole);
     assert_eq!(lines.len(), history().len() + 1 + 2 + 1);
@@ -87,5 +87,5 @@ async fn an_export_of_what_is_not_there_is_none(place: &Place) {
     // An event that was only warned of has a story too.
     store.append(&crate::sample::near_miss(), NOW).await.unwrap();
     let warned = export(&*store, "E-0031").await.unwrap();
-    assert_eq!((warned.case.is_none(), story(&warned).len()), (true, 2));
+    assert_eq!((warned.incident.is_none(), story(&warned).len()), (true, 2));
 }

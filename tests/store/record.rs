@@ -310,9 +310,9 @@ async fn the_tables_to_read_from_follow_from_the_event_table(place: &Place) {
     let lives =
         (prop::collection::vec(any_change(), 1..25), prop::collection::vec(any::<prop::sample::Index>(), 0..10));
     let mut runner = TestRunner::default();
-    for case in 0..24 {
+    for incident in 0..24 {
         let (mut changes, repeats) = lives.new_tree(&mut runner).unwrap().current();
-        let event_id = format!("E-{case}");
+        let event_id = format!("E-{incident}");
         changes.iter_mut().for_each(|change| change.event_id.clone_from(&event_id));
         for one in &changes {
             store.append(std::slice::from_ref(one), NOW).await.unwrap();

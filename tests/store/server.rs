@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use fleetwatch::clock::Clock;
 use fleetwatch::engine::effect::Change;
-use fleetwatch::engine::incident::Case;
-use fleetwatch::record::case::{CaseAppend, CaseStore};
+use fleetwatch::engine::incident::Incident;
+use fleetwatch::record::incident::{IncidentAppend, IncidentStore};
 use fleetwatch::record::outbox::Outbox;
 use fleetwatch::record::{EventStore, StoreError};
 use fleetwatch::store::{Location, Postgres, Server, Store, Submitted, Writer};
 use sqlx::AssertSqlSafe;
 use tokio::net::TcpListener;
 
-use crate::cases::{noted, opened};
+use crate::incidents::{noted, opened};
 use crate::common::postgres::{PASSWORD, Postgres as Installed, SOON};
 use crate::outbox::message;
 use crate::place::{Place, USER, client, make, reach};
@@ -270,12 +270,12 @@ async fn a_message_is_there_if_and_only_if_what_it_follows_from_is() {
         // It writes all the time, so that no kill falls into a pause.
         while !stop.load(Ordering::Acquire) {
             let expected = events.len() as u64 - 1;
-            let after = Case::of(&events).unwrap().summary();
+            let after = Incident::of(&events).unwrap().summary();
             let messages = [message(&format!("m-{expected}"), Some("INC-0001"), 0)];
             let newest = &events[expected as usize..];
-            let append = CaseAppend { id: EVENT, expected, events: newest, after: &after, messages: &messages };
+            let append = IncidentAppend { id: EVENT, expected, events: newest, after: &after, messages: &messages };
             // As the desk does it: what could not be written is written again.
-            while let Err(error) = writing.append_cases(std::slice::from_ref(&append), NOW).await {
+            while let Err(error) = writing.append_incidents(std::slice::from_ref(&append), NOW).await {
                 assert_ne!(error.reason(), "conflict", "nobody else writes");
                 felt.fetch_add(1, Ordering::Release);
             }
@@ -297,7 +297,7 @@ async fn a_message_is_there_if_and_only_if_what_it_follows_from_is() {
     enough.store(true, Ordering::Release);
     let mut events = life.await.unwrap();
     events.pop();
-    let read = store.case(EVENT).await.unwrap().unwrap();
+    let read = store.incident(EVENT).await.unwrap().unwrap();
     let read: Vec<_> = read.events.into_iter().map(|recorded| recorded.event).collect();
     assert_eq!(read, events, "none missing, none twice");
     let mut keys: Vec<String> =

@@ -16,12 +16,12 @@ use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::{Engine, TICK_MS};
 use fleetwatch::engine::effect::ChangeKind;
 use fleetwatch::engine::fleet::Fleet;
-use fleetwatch::engine::incident::{Action, CaseEvent, Command};
+use fleetwatch::engine::incident::{Action, IncidentEvent, Command};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::record::EventQuery;
-use fleetwatch::record::case::KeptAnswer;
-use fleetwatch::record::desk::{DeskError, Once};
+use fleetwatch::record::incident::KeptAnswer;
+use fleetwatch::record::incidents::{DeskError, Once};
 use fleetwatch::simulation::{Scenario, Simulation, SimulationConfig};
 use fleetwatch::store::{Location, Server};
 use sqlx::AssertSqlSafe;
@@ -152,7 +152,7 @@ impl Night {
                 Some(number) => self.core.desk().file(&number).await.unwrap(),
                 None => None,
             };
-            if file.is_some_and(|file| file.case.is_open()) {
+            if file.is_some_and(|file| file.incident.is_open()) {
                 return;
             }
             assert!(start.elapsed() < SOON, "it is not on record: {listed:?}");
@@ -345,15 +345,15 @@ async fn of_wishes_under_one_key_one_is_carried_out() {
     let night = Night::start(dir.path(), None, channels).await;
     night.is_told_once().await;
     let desk = night.core.desk();
-    let number = desk.board().cases[0].number().to_owned();
+    let number = desk.board().incidents[0].number().to_owned();
     for round in 0..5_u64 {
         let once = Once {
             who: "program".to_owned(),
             key: format!("key {round}"),
-            answer: std::sync::Arc::new(|case, _| KeptAnswer {
+            answer: std::sync::Arc::new(|incident, _| KeptAnswer {
                 request: [3; 32],
                 status: 200,
-                body: case.version.to_string(),
+                body: incident.version.to_string(),
             }),
         };
         let wishes = (0..8).map(|nth| {
@@ -379,7 +379,7 @@ async fn of_wishes_under_one_key_one_is_carried_out() {
         }
         assert!(done <= 1, "{done} were told that theirs was carried out");
         let record = desk.file(&number).await.unwrap().unwrap().record;
-        let is_one = |event: &&CaseEvent| matches!(&event.action, Action::Noted { text, .. } if text == "once");
+        let is_one = |event: &&IncidentEvent| matches!(&event.action, Action::Noted { text, .. } if text == "once");
         assert_eq!(record.happened().filter(is_one).count() as u64, round + 1, "once a round");
     }
     night.end().await;

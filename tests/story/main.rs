@@ -22,8 +22,8 @@ use std::time::Duration;
 use fleetwatch::clock;
 use fleetwatch::engine::device::{DeviceId, Label};
 use fleetwatch::engine::incident::ladder::{Claim, Proof};
-use fleetwatch::engine::incident::{Case, Command, Refusal, Role, Seat, State, Step};
-use fleetwatch::record::desk::DeskError;
+use fleetwatch::engine::incident::{Incident, Command, Refusal, Role, Seat, State, Step};
+use fleetwatch::record::incidents::DeskError;
 use fleetwatch::simulation::Remedy;
 
 use browser::{Driver, Page, Window};
@@ -51,8 +51,8 @@ struct Cast {
 }
 
 impl Cast {
-    fn of(case: &Case) -> Self {
-        let mut devices: Vec<DeviceId> = case.ladder.iter().map(|(device, _)| device.clone()).collect();
+    fn of(incident: &Incident) -> Self {
+        let mut devices: Vec<DeviceId> = incident.ladder.iter().map(|(device, _)| device.clone()).collect();
         let mut next = || devices.remove(devices.len() / 2);
         let (called, plain, silent, stubborn) = (next(), next(), next(), next());
         Self { called, plain, silent, stubborn, others: devices }
@@ -83,8 +83,8 @@ impl Night {
     }
 
     async fn is(&self, state: State) {
-        let case = self.site.incident(state.as_str(), QUIET, |case| case.state == state).await;
-        assert_eq!(case.number(), self.number);
+        let incident = self.site.incident(state.as_str(), QUIET, |incident| incident.state == state).await;
+        assert_eq!(incident.number(), self.number);
     }
 
     /// Roles are answered for: one on the page, the other elsewhere, which the open page shows by itself.
@@ -158,7 +158,7 @@ impl Night {
         self.flips(page, (&cast.called, on()), "on").await;
         page.picture("2-the-setting-has-flipped").await;
         let verified =
-            |case: &Case| case.ladder.get(&cast.called).is_some_and(|rung| rung.step() == Step::WorkaroundVerified);
+            |incident: &Incident| incident.ladder.get(&cast.called).is_some_and(|rung| rung.step() == Step::WorkaroundVerified);
         self.site.incident("the workaround is verified", ON_THE_PHONE, verified).await;
     }
 
@@ -198,7 +198,7 @@ impl Night {
             }
         }
         page.shows("#head h1", &self.number).await;
-        let excepted = |case: &Case| case.ladder.get(&cast.silent).is_some_and(|rung| rung.exception.is_some());
+        let excepted = |incident: &Incident| incident.ladder.get(&cast.silent).is_some_and(|rung| rung.exception.is_some());
         self.site.incident("signed off", ON_THE_PHONE, excepted).await;
     }
 
@@ -237,9 +237,9 @@ impl Night {
         // The page that was open before shows the debt.
         self.page.shows(&format!("#owed-{}", self.number), cast.stubborn.as_str()).await;
         self.page.picture("5-a-revert-has-failed").await;
-        let alone = |case: &Case| {
-            let open: BTreeSet<_> = case.open_devices().map(|(device, _)| device).collect();
-            let waits = case.ladder.get(&cast.called).is_some_and(|rung| rung.owes_word());
+        let alone = |incident: &Incident| {
+            let open: BTreeSet<_> = incident.open_devices().map(|(device, _)| device).collect();
+            let waits = incident.ladder.get(&cast.called).is_some_and(|rung| rung.owes_word());
             waits && open == BTreeSet::from([&cast.stubborn, &cast.called])
         };
         self.site.incident("everybody else is done", QUIET, alone).await;
@@ -253,7 +253,7 @@ impl Night {
         assert!(self.page.has("#state .setting.on").await);
         self.call(&self.page, "reached").await;
         self.flips(&self.page, (&cast.stubborn, Remedy::WorkaroundOff), "off").await;
-        let reverted = |case: &Case| case.ladder.get(&cast.stubborn).is_some_and(|rung| rung.proves(Proof::Revert));
+        let reverted = |incident: &Incident| incident.ladder.get(&cast.stubborn).is_some_and(|rung| rung.proves(Proof::Revert));
         self.site.incident("the revert is proved", ON_THE_PHONE, reverted).await;
         self.look_up(&self.page, &cast.called).await;
         self.call(&self.page, "reached").await;
@@ -272,10 +272,10 @@ impl Night {
         self.act("close", "Sato").await;
         self.page.shows("#head li.here", "Closed").await;
         self.page.picture("7-closed").await;
-        assert!(self.site.core.desk().board().cases.is_empty());
+        assert!(self.site.core.desk().board().incidents.is_empty());
         let file = self.site.core.desk().file(&self.number).await.unwrap().unwrap();
         let closed_by = file.record.events.iter().rev().find(|entry| entry.event.action.as_str() == "closed").unwrap();
-        assert_eq!((file.case.state, closed_by.event.by.as_str()), (State::Closed, "Sato"));
+        assert_eq!((file.incident.state, closed_by.event.by.as_str()), (State::Closed, "Sato"));
     }
 
     /// What is read on a phone fits on one, in both languages.
@@ -305,11 +305,11 @@ async fn the_night_is_worked_through_on_the_pages_until_telemetry_lets_it_be_clo
     let told = |what: &str| println!("{:>6.1} s  {what}", start.elapsed().as_secs_f64());
     let site = Site::before_the_hour(DEVICES).await;
     told("the fleet is on");
-    let case = site.incident("declared", QUIET, |case| case.ladder.len() >= 550).await;
+    let incident = site.incident("declared", QUIET, |incident| incident.ladder.len() >= 550).await;
     told("declared");
-    let cast = Cast::of(&case);
+    let cast = Cast::of(&incident);
     let page = driver.open(&site.address, Window::DESK).await;
-    let night = Night { number: case.number().to_owned(), site, page };
+    let night = Night { number: incident.number().to_owned(), site, page };
     night.muster().await;
     night.agree().await;
     told("a workaround is agreed");

@@ -16,12 +16,12 @@ use fleetwatch::clock::{self, Clock};
 use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::DeviceId;
-use fleetwatch::engine::incident::{Case, Command, LifeSettings, Role, Rota, RotaStep, Seat};
+use fleetwatch::engine::incident::{Command, Incident, LifeSettings, Role, Rota, RotaStep, Seat};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::http::{self, HttpConfig};
-use fleetwatch::record::case::{Contact, ContactEntry};
-use fleetwatch::record::desk::DeskError;
+use fleetwatch::record::incident::{Contact, ContactEntry};
+use fleetwatch::record::incidents::DeskError;
 use fleetwatch::simulation::mqtt::{self, FleetConfig, Progress, Target};
 use fleetwatch::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
 use tokio::sync::watch;
@@ -151,15 +151,16 @@ impl Site {
     }
 
     /// Waits until the one incident is so, at most `limit` of real time.
-    pub async fn incident(&self, what: &str, limit: Duration, is_so: impl Fn(&Case) -> bool) -> Arc<Case> {
+    pub async fn incident(&self, what: &str, limit: Duration, is_so: impl Fn(&Incident) -> bool) -> Arc<Incident> {
         let (start, desk) = (clock::monotonic(), self.core.desk());
         loop {
             let board = desk.board();
-            if let Some(case) = board.cases.first().filter(|case| is_so(case)) {
-                return Arc::clone(case);
+            if let Some(incident) = board.incidents.first().filter(|incident| is_so(incident)) {
+                return Arc::clone(incident);
             }
             if start.elapsed() > limit {
-                let seen: Vec<_> = board.cases.iter().map(|case| (case.summary(), case.ladder.counts())).collect();
+                let seen: Vec<_> =
+                    board.incidents.iter().map(|incident| (incident.summary(), incident.ladder.counts())).collect();
                 panic!("not within {limit:?}: {what}; {} acknowledged; {seen:?}", self.progress.acked.load(Relaxed));
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -167,7 +168,7 @@ impl Site {
     }
 
     /// What the person wishes.
-    pub async fn wish(&self, number: &str, by: &str, command: Command) -> Result<Arc<Case>, DeskError> {
+    pub async fn wish(&self, number: &str, by: &str, command: Command) -> Result<Arc<Incident>, DeskError> {
         self.core.desk().wish(number, None, command, by).await
     }
 

@@ -14,7 +14,7 @@ use crate::http::{Access, Health, HttpState, Shared};
 use crate::journal::{CheckpointStore, Journal};
 use crate::metrics::{self, Counters, Exporter};
 use crate::record::GateDesk;
-use crate::record::case::CaseStore;
+use crate::record::incident::IncidentStore;
 use crate::record::outbox::Outbox;
 use crate::store::{Store, Writer, WriterState};
 
@@ -79,7 +79,7 @@ pub(super) fn http(
         health,
         metrics,
         desk: Some(Arc::new(desk.clone())),
-        cases: Some(Arc::clone(&store) as Arc<dyn CaseStore>),
+        incidents: Some(Arc::clone(&store) as Arc<dyn IncidentStore>),
         outbox: Some(Arc::clone(&store) as Arc<dyn Outbox>),
         store,
         access,
@@ -105,7 +105,7 @@ pub(super) fn forgetter(
         decision,
         journal: Arc::clone(journal),
         desk: Arc::new(desk.clone()),
-        store: Arc::clone(store) as Arc<dyn CaseStore>,
+        store: Arc::clone(store) as Arc<dyn IncidentStore>,
         cleared: cleared.clone(),
     }
 }

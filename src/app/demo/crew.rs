@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::incident::countermeasure::{Fix, WorkaroundPlan};
 use crate::engine::incident::ladder::Proof;
-use crate::engine::incident::{Case, Command, Milestone, State};
+use crate::engine::incident::{Command, Incident, Milestone, State};
 use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::simulation::Remedy;
 
@@ -90,11 +90,11 @@ pub(super) struct Fates {
 
 impl Fates {
     /// Fates for a few of so many devices: none for a handful.
-    pub(super) fn of(case: &Case) -> Self {
-        let count = case.ladder.len();
+    pub(super) fn of(incident: &Incident) -> Self {
+        let count = incident.ladder.len();
         let nth = |quarter: usize| {
             let place = (count >= 8).then_some(count * quarter / 4);
-            place.and_then(|place| case.ladder.iter().nth(place)).map(|(device, _)| device.clone())
+            place.and_then(|place| incident.ladder.iter().nth(place)).map(|(device, _)| device.clone())
         };
         Self { silent: nth(1), mistaken: nth(2), stubborn: nth(3) }
     }
@@ -120,32 +120,32 @@ impl Crew {
     }
 
     /// What they do now, looking at the incident as it stands. Asked again and again as time goes on.
-    pub fn acts(&mut self, case: &Case, now: Timestamp) -> Vec<Act> {
-        let mut acts = answer(case, now);
-        if case.milestones.get(Milestone::Mustered).is_none() {
+    pub fn acts(&mut self, incident: &Incident, now: Timestamp) -> Vec<Act> {
+        let mut acts = answer(incident, now);
+        if incident.milestones.get(Milestone::Mustered).is_none() {
             return acts;
         }
-        self.find_a_remedy(case, now, &mut acts);
-        if case.countermeasures.workaround().is_some() {
-            self.phones.ring(case, &Fates::of(case), now, &mut acts);
-            self.release(case, now, &mut acts);
-            self.roll_out(case, now, &mut acts);
-            self.speak(case, now, &mut acts);
-            self.finish(case, now, &mut acts);
+        self.find_a_remedy(incident, now, &mut acts);
+        if incident.countermeasures.workaround().is_some() {
+            self.phones.ring(incident, &Fates::of(incident), now, &mut acts);
+            self.release(incident, now, &mut acts);
+            self.roll_out(incident, now, &mut acts);
+            self.speak(incident, now, &mut acts);
+            self.finish(incident, now, &mut acts);
         }
         acts
     }
 
     /// Workaround, development's word, and a script that is better than the first.
-    fn find_a_remedy(&self, case: &Case, now: Timestamp, acts: &mut Vec<Act>) {
+    fn find_a_remedy(&self, incident: &Incident, now: Timestamp, acts: &mut Vec<Act>) {
         let since = |at: Option<Timestamp>| at.map_or(0, |at| minutes(at, now));
-        match case.countermeasures.versions() {
-            [] if since(case.milestones.get(Milestone::Mustered)) >= WORKED_OUT_MIN => {
-                acts.push(self.register(case, cast::first_script()));
+        match incident.countermeasures.versions() {
+            [] if since(incident.milestones.get(Milestone::Mustered)) >= WORKED_OUT_MIN => {
+                acts.push(self.register(incident, cast::first_script()));
                 acts.push(tell("remedy", format!("{} has found a workaround: {WORKAROUND}", cast::ANALYST)));
             }
             [first] if first.agreed.is_some() && since(Some(first.registered_at)) >= BETTER_SCRIPT_MIN => {
-                acts.push(self.register(case, cast::better_script()));
+                acts.push(self.register(incident, cast::better_script()));
                 acts.push(tell("remedy", "customers miss a step: the script for the phone becomes version 2"));
             }
             [.., newest] if newest.agreed.is_none() && since(Some(newest.registered_at)) >= AGREED_MIN => {
@@ -157,21 +157,21 @@ impl Crew {
         }
     }
 
-    fn register(&self, case: &Case, script: crate::engine::incident::Script) -> Act {
+    fn register(&self, incident: &Incident, script: crate::engine::incident::Script) -> Act {
         let command = Command::RegisterCountermeasure {
             workaround: Some(WorkaroundPlan { id: WORKAROUND.to_owned(), script }),
             fix: Some(Fix::Update(self.fix.clone())),
-            fix_due_at: Some(case.opening.declared_at.plus_ms(FIX_DUE_MIN * MINUTE_MS)),
+            fix_due_at: Some(incident.opening.declared_at.plus_ms(FIX_DUE_MIN * MINUTE_MS)),
         };
         wish(cast::ANALYST, command)
     }
 
     /// The fix can be had once the workarounds hold; or when that takes too long.
-    fn release(&self, case: &Case, now: Timestamp, acts: &mut Vec<Act>) {
-        let late = minutes(case.opening.declared_at, now) >= FIX_AT_LAST_MIN;
-        let agreed = case.countermeasures.newest().is_some_and(|newest| newest.agreed.is_some());
-        let ready = case.state == State::PendingPermanentFix || late;
-        if case.released.is_none() && agreed && ready && case.state.is_active() {
+    fn release(&self, incident: &Incident, now: Timestamp, acts: &mut Vec<Act>) {
+        let late = minutes(incident.opening.declared_at, now) >= FIX_AT_LAST_MIN;
+        let agreed = incident.countermeasures.newest().is_some_and(|newest| newest.agreed.is_some());
+        let ready = incident.state == State::PendingPermanentFix || late;
+        if incident.released.is_none() && agreed && ready && incident.state.is_active() {
             acts.push(wish(cast::DEVELOPER, Command::ReleaseFix));
             let text = format!("update {} is released: it ends the defect and reverts {WORKAROUND}", self.fix);
             acts.push(tell("fix", text));
@@ -179,15 +179,16 @@ impl Crew {
     }
 
     /// The updater gives the fix to one branch after the other, affected or not.
-    fn roll_out(&mut self, case: &Case, now: Timestamp, acts: &mut Vec<Act>) {
-        let Some(released) = case.milestones.get(Milestone::FixAvailable).filter(|_| case.released.is_some()) else {
+    fn roll_out(&mut self, incident: &Incident, now: Timestamp, acts: &mut Vec<Act>) {
+        let Some(released) = incident.milestones.get(Milestone::FixAvailable).filter(|_| incident.released.is_some())
+        else {
             return;
         };
         let passed = now.since_ms(released.plus_ms(ROLLOUT_AFTER_MIN * MINUTE_MS));
         let count = self.branches.len().max(1) as i64;
         let due = if passed < 0 { 0 } else { 1 + passed * count / (ROLLOUT_MIN * MINUTE_MS) };
         let before = self.updated.len();
-        let stubborn = Fates::of(case).stubborn;
+        let stubborn = Fates::of(incident).stubborn;
         for (branch, devices) in self.branches.iter().take(due as usize) {
             if !self.updated.insert(Label::clone(branch)) {
                 continue;
@@ -209,16 +210,16 @@ impl Crew {
     }
 
     /// The commander tells the staff how it stands, before anybody has to ask.
-    fn speak(&self, case: &Case, now: Timestamp, acts: &mut Vec<Act>) {
-        let Some(commander) = case.muster.holder(crate::engine::incident::Role::Commander) else { return };
-        if !case.state.is_active() || minutes(case.told_at, now) < WORD_MIN {
+    fn speak(&self, incident: &Incident, now: Timestamp, acts: &mut Vec<Act>) {
+        let Some(commander) = incident.muster.holder(crate::engine::incident::Role::Commander) else { return };
+        if !incident.state.is_active() || minutes(incident.told_at, now) < WORD_MIN {
             return;
         }
-        let proved = |proof| case.ladder.iter().filter(|(_, rung)| rung.proves(proof)).count();
-        let settled = case.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
+        let proved = |proof| incident.ladder.iter().filter(|(_, rung)| rung.proves(proof)).count();
+        let settled = incident.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
         let text = format!(
             "Of {} devices, {} have shown the workaround, {} the fix; {settled} are done. Next word within {WORD_MIN} minutes.",
-            case.ladder.len(),
+            incident.ladder.len(),
             proved(Proof::Workaround),
             proved(Proof::Fix),
         );
@@ -226,20 +227,20 @@ impl Crew {
     }
 
     /// One who wants to go home too early; then the review, and the end.
-    fn finish(&mut self, case: &Case, now: Timestamp, acts: &mut Vec<Act>) {
-        let Some(commander) = case.muster.holder(crate::engine::incident::Role::Commander) else { return };
-        if self.is_rolled_out() && !self.tried_to_close && case.state.is_active() {
+    fn finish(&mut self, incident: &Incident, now: Timestamp, acts: &mut Vec<Act>) {
+        let Some(commander) = incident.muster.holder(crate::engine::incident::Role::Commander) else { return };
+        if self.is_rolled_out() && !self.tried_to_close && incident.state.is_active() {
             self.tried_to_close = true;
             acts.push(tell("close", format!("{commander} would like to close: every device has had the fix")));
             acts.push(wish(commander, Command::Close));
         }
-        let resolved = case.milestones.get(Milestone::Resolved).map_or(0, |at| minutes(at, now));
+        let resolved = incident.milestones.get(Milestone::Resolved).map_or(0, |at| minutes(at, now));
         // Once a while: what is refused now may be granted later.
         let again = self.asked_at.is_none_or(|at| minutes(at, now) >= 1);
-        if case.state == State::Resolved && resolved >= REVIEW_MIN && again {
+        if incident.state == State::Resolved && resolved >= REVIEW_MIN && again {
             self.asked_at = Some(now);
-            acts.push(wish(commander, Command::FileReview { text: cast::review(case) }));
-        } else if case.state == State::Reviewed && again {
+            acts.push(wish(commander, Command::FileReview { text: cast::review(incident) }));
+        } else if incident.state == State::Reviewed && again {
             self.asked_at = Some(now);
             acts.push(wish(commander, Command::Close));
         }
@@ -247,9 +248,9 @@ impl Crew {
 }
 
 /// Whoever is called and awake answers for the role, and comes.
-fn answer(case: &Case, now: Timestamp) -> Vec<Act> {
+fn answer(incident: &Incident, now: Timestamp) -> Vec<Act> {
     let mut acts = Vec::new();
-    for ((seat, post), delay_min) in case.muster.posts.iter().zip(ANSWERS_MIN.into_iter().cycle()) {
+    for ((seat, post), delay_min) in incident.muster.posts.iter().zip(ANSWERS_MIN.into_iter().cycle()) {
         let (None, Some(paged_at)) = (&post.holder, post.paged_at) else { continue };
         let awake = post.paged.iter().find(|person| *person != cast::ASLEEP);
         let Some(person) = awake.filter(|_| minutes(paged_at, now) >= delay_min) else { continue };

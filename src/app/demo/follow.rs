@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::engine::incident::ladder::Proof;
-use crate::engine::incident::{Case, Milestone, State};
+use crate::engine::incident::{Incident, Milestone, State};
 use crate::engine::time::{MINUTE_MS, Timestamp};
-use crate::record::desk::CaseDesk;
+use crate::record::incidents::Incidents;
 
 use super::crew::Told;
 
@@ -35,24 +35,24 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(case: &Case) -> Self {
-        let proved = |proof| case.ladder.iter().filter(|(_, rung)| rung.proves(proof)).count();
+    fn of(incident: &Incident) -> Self {
+        let proved = |proof| incident.ladder.iter().filter(|(_, rung)| rung.proves(proof)).count();
         Self {
             workaround: proved(Proof::Workaround),
             fix: proved(Proof::Fix),
-            owing: case.debts().count(),
-            settled: case.ladder.iter().filter(|(_, rung)| rung.is_settled()).count(),
+            owing: incident.debts().count(),
+            settled: incident.ladder.iter().filter(|(_, rung)| rung.is_settled()).count(),
         }
     }
 }
 
 impl Follower {
     /// What is to be said of the incidents as they stand at the desk now. Whatever happens between two looks is told in its order.
-    pub async fn look_at(&mut self, desk: &dyn CaseDesk) -> Vec<Told> {
+    pub async fn look_at(&mut self, desk: &dyn Incidents) -> Vec<Told> {
         let board = desk.board();
         let mut told = Vec::new();
-        for case in &board.cases {
-            told.append(&mut self.look(case, case.updated_at));
+        for incident in &board.incidents {
+            told.append(&mut self.look(incident, incident.updated_at));
         }
         let is_gone = |(number, last): (&String, &Last)| {
             (last.state != State::Closed && board.find(number).is_none()).then(|| number.clone())
@@ -61,8 +61,8 @@ impl Follower {
             // Closed: only the record has it.
             match desk.file(&number).await {
                 Ok(Some(file)) => {
-                    told.append(&mut self.look(&file.case, file.case.updated_at));
-                    self.leave(&number, file.case.ended.is_some());
+                    told.append(&mut self.look(&file.incident, file.incident.updated_at));
+                    self.leave(&number, file.incident.ended.is_some());
                 }
                 Ok(None) => self.leave(&number, true),
                 Err(error) => tracing::warn!(%error, number, "the record of an incident cannot be read"),
@@ -83,41 +83,42 @@ impl Follower {
         self.told.iter().filter(|(_, last)| last.state == State::Closed).map(|(number, _)| number)
     }
 
-    fn look(&mut self, case: &Case, at: Timestamp) -> Vec<Told> {
-        let (state, counts) = (case.state, Counts::of(case));
+    fn look(&mut self, incident: &Incident, at: Timestamp) -> Vec<Told> {
+        let (state, counts) = (incident.state, Counts::of(incident));
         let first = Last { state: State::Declared, counts: Counts::default(), counted_at: at };
-        let last = self.told.entry(case.number().to_owned()).or_insert(first);
+        let last = self.told.entry(incident.number().to_owned()).or_insert(first);
         let mut told = Vec::new();
         let due = at.since_ms(last.counted_at) >= EVERY_MS || state != last.state;
         if due && counts != last.counts {
-            told.push(Told { at, kind: "ladder", text: ladder(case, counts) });
+            told.push(Told { at, kind: "ladder", text: ladder(incident, counts) });
             (last.counts, last.counted_at) = (counts, at);
         }
-        let mut tell = |text: String| told.push(Told { at, kind: "state", text: format!("{} {text}", case.number()) });
+        let mut tell =
+            |text: String| told.push(Told { at, kind: "state", text: format!("{} {text}", incident.number()) });
         if state < last.state {
-            tell(fell_back(case));
+            tell(fell_back(incident));
         }
-        // Two changes may be so close that the case is seen after both.
-        let passed = |one: &State| *one == state || case.way.reached(*one).is_some();
+        // Two changes may be so close that the incident is seen after both.
+        let passed = |one: &State| *one == state || incident.way.reached(*one).is_some();
         for one in State::ALL.into_iter().filter(|one| last.state < *one && *one <= state).filter(passed) {
-            tell(moved(case, one, counts));
+            tell(moved(incident, one, counts));
         }
         last.state = state;
         told
     }
 }
 
-fn ladder(case: &Case, counts: Counts) -> String {
+fn ladder(incident: &Incident, counts: Counts) -> String {
     let Counts { workaround, fix, owing, settled } = counts;
-    let total = case.ladder.len();
-    if case.released.is_none() {
+    let total = incident.ladder.len();
+    if incident.released.is_none() {
         return format!("{workaround} of {total} devices show the workaround");
     }
     let owing = if owing > 0 { format!(", {owing} kept the workaround") } else { String::new() };
     format!("{fix} of {total} devices show the fix{owing}, {settled} are done or signed off")
 }
 
-fn moved(case: &Case, state: State, counts: Counts) -> String {
+fn moved(incident: &Incident, state: State, counts: Counts) -> String {
     let name = state.as_str().replace('_', " ");
     let what = match state {
         State::Declared => String::new(),
@@ -126,19 +127,19 @@ fn moved(case: &Case, state: State, counts: Counts) -> String {
         State::PendingPermanentFix => "the quality is back by workarounds alone, so nothing is over".to_owned(),
         State::Fixing => "the permanent fix is available".to_owned(),
         State::Resolved => {
-            format!("{} of {} devices are done or signed off, and quiet", counts.settled, case.ladder.len())
+            format!("{} of {} devices are done or signed off, and quiet", counts.settled, incident.ladder.len())
         }
         State::Reviewed => "what happened is written down".to_owned(),
         State::Closed => {
-            let closed = case.milestones.get(Milestone::Closed).unwrap_or(case.updated_at);
-            let minutes = closed.since_ms(case.opening.declared_at) / MINUTE_MS;
+            let closed = incident.milestones.get(Milestone::Closed).unwrap_or(incident.updated_at);
+            let minutes = closed.since_ms(incident.opening.declared_at) / MINUTE_MS;
             format!("{} h {} min after its declaration, proved by telemetry", minutes / 60, minutes % 60)
         }
     };
     format!("is {name}: {what}")
 }
 
-fn fell_back(case: &Case) -> String {
-    let relapsed = case.ladder.iter().filter(|(_, rung)| rung.affected && rung.relapses > 0).count();
-    format!("is open again, {}: {relapsed} devices degraded once more", case.state.as_str().replace('_', " "))
+fn fell_back(incident: &Incident) -> String {
+    let relapsed = incident.ladder.iter().filter(|(_, rung)| rung.affected && rung.relapses > 0).count();
+    format!("is open again, {}: {relapsed} devices degraded once more", incident.state.as_str().replace('_', " "))
 }

@@ -16,11 +16,11 @@ use std::sync::Arc;
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::gate::Gate;
 use crate::engine::incident::ladder::{CallOutcome, Claim, Proof};
-use crate::engine::incident::{Action, Case, Command, Fix};
+use crate::engine::incident::{Action, Command, Fix, Incident};
 use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::record::GateDesk;
-use crate::record::case::RecordedCaseEvent;
-use crate::record::desk::CaseDesk;
+use crate::record::incident::RecordedIncidentEvent;
+use crate::record::incidents::Incidents;
 use crate::simulation::{Remedies, Remedy, Simulation};
 
 use super::crew::{AGREED_MIN, DEVELOPMENT, Fates, Told};
@@ -34,7 +34,7 @@ const UPDATER_MIN: i64 = 30;
 
 /// Customers and updater.
 pub(super) struct Outside {
-    desk: Arc<dyn CaseDesk>,
+    desk: Arc<dyn Incidents>,
     gates: Option<Arc<dyn GateDesk>>,
     remedies: Remedies,
     /// Number of each device in the simulation.
@@ -82,7 +82,7 @@ impl fmt::Debug for Outside {
 
 impl Outside {
     /// The customers and the updater of `simulation`, who hear of what is decided at `desk` and `gates`.
-    pub(super) fn new(desk: Arc<dyn CaseDesk>, gates: Option<Arc<dyn GateDesk>>, simulation: &Simulation) -> Self {
+    pub(super) fn new(desk: Arc<dyn Incidents>, gates: Option<Arc<dyn GateDesk>>, simulation: &Simulation) -> Self {
         let numbers = (0..).zip(simulation.profiles()).map(|(n, p)| (p.id.clone(), n)).collect();
         let mut branches: BTreeMap<Label, Vec<DeviceId>> = BTreeMap::new();
         for profile in simulation.profiles() {
@@ -95,61 +95,61 @@ impl Outside {
     /// Does what is to be done at `now`. Returns what is worth telling.
     pub(super) async fn work(&mut self, now: Timestamp) -> Vec<Told> {
         let mut told = Vec::new();
-        for case in self.desk.board().cases.iter().filter(|case| case.ended.is_none()) {
-            self.read_up(case).await;
-            told.extend(self.agree(case, now).await);
-            self.customers(case, now, &mut told);
-            if let Some(fix) = case.released_fix() {
-                self.install(case, fix, now, &mut told);
+        for incident in self.desk.board().incidents.iter().filter(|incident| incident.ended.is_none()) {
+            self.read_up(incident).await;
+            told.extend(self.agree(incident, now).await);
+            self.customers(incident, now, &mut told);
+            if let Some(fix) = incident.released_fix() {
+                self.install(incident, fix, now, &mut told);
             }
         }
         told
     }
 
     /// Development agrees to what somebody else has worked out.
-    async fn agree(&self, case: &Case, now: Timestamp) -> Option<Told> {
-        let newest = case.countermeasures.newest().filter(|newest| newest.agreed.is_none())?;
+    async fn agree(&self, incident: &Incident, now: Timestamp) -> Option<Told> {
+        let newest = incident.countermeasures.newest().filter(|newest| newest.agreed.is_none())?;
         if now.since_ms(newest.registered_at) < AGREED_MIN * MINUTE_MS {
             return None;
         }
         let version = newest.countermeasure.version;
         // What is refused, such as a development that was gone before, is refused again; whoever is at the pages sees why.
-        self.desk.wish(case.number(), None, Command::AgreeCountermeasure { version }, DEVELOPMENT).await.ok()?;
+        self.desk.wish(incident.number(), None, Command::AgreeCountermeasure { version }, DEVELOPMENT).await.ok()?;
         let text = format!("{DEVELOPMENT} agrees to version {version} for development");
         Some(Told { at: now, kind: "remedy", text })
     }
 
     /// Reads what has been added to the record.
-    async fn read_up(&mut self, case: &Case) {
-        let file = self.files.entry(case.number().to_owned()).or_default();
-        if file.version == case.version {
+    async fn read_up(&mut self, incident: &Incident) {
+        let file = self.files.entry(incident.number().to_owned()).or_default();
+        if file.version == incident.version {
             return;
         }
-        match self.desk.file(case.number()).await {
+        match self.desk.file(incident.number()).await {
             Ok(Some(found)) => {
                 found.record.events.iter().skip(file.read).for_each(|entry| file.hear(entry));
-                (file.version, file.read) = (case.version, found.record.events.len());
+                (file.version, file.read) = (incident.version, found.record.events.len());
             }
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%error, number = case.number(), "the record of an incident cannot be read; will try again");
+                tracing::warn!(%error, number = incident.number(), "the record of an incident cannot be read; will try again");
             }
         }
     }
 
     /// Customers do what they were asked for.
-    fn customers(&mut self, case: &Case, now: Timestamp, told: &mut Vec<Told>) {
-        let Some(file) = self.files.get_mut(case.number()) else { return };
-        let fates = Fates::of(case);
+    fn customers(&mut self, incident: &Incident, now: Timestamp, told: &mut Vec<Told>) {
+        let Some(file) = self.files.get_mut(incident.number()) else { return };
+        let fates = Fates::of(incident);
         let due: Vec<_> = file.asked.extract_if(.., |_, (at, _)| *at <= now).collect();
         let mut count = 0;
         for (device, (_, asked)) in due {
-            let Some(rung) = case.ladder.get(&device) else { continue };
+            let Some(rung) = incident.ladder.get(&device) else { continue };
             let has_fix = rung.proves(Proof::Fix);
             let remedy = if asked == Asked::Revert || (has_fix && rung.workaround_active) {
                 Some(Remedy::WorkaroundOff)
             } else {
-                let plan = case.countermeasures.workaround().filter(|_| !has_fix && !rung.workaround_active);
+                let plan = incident.countermeasures.workaround().filter(|_| !has_fix && !rung.workaround_active);
                 plan.map(|plan| Remedy::WorkaroundOn(Label::from(plan.id.as_str())))
             };
             let Some(remedy) = remedy else { continue };
@@ -169,7 +169,7 @@ impl Outside {
     }
 
     /// The updater goes on with the fix, branch by branch, for as long as its gate lets it.
-    fn install(&mut self, case: &Case, fix: &Fix, now: Timestamp, told: &mut Vec<Told>) {
+    fn install(&mut self, incident: &Incident, fix: &Fix, now: Timestamp, told: &mut Vec<Told>) {
         let mut tell = |text: String| told.push(Told { at: now, kind: "updater", text });
         let name = fix.name();
         let is_held = self.gates.as_ref().is_some_and(|gates| {
@@ -199,7 +199,7 @@ impl Outside {
         }
         let passed = now.since_ms(since.plus_ms(UPDATER_AFTER_MIN * MINUTE_MS));
         let due = if passed < 0 { 0 } else { 1 + passed * self.branches.len() as i64 / (UPDATER_MIN * MINUTE_MS) };
-        let stubborn = Fates::of(case).stubborn;
+        let stubborn = Fates::of(incident).stubborn;
         for (branch, devices) in self.branches.iter().take(due as usize) {
             if !rollout.done.insert(Label::clone(branch)) {
                 continue;
@@ -217,7 +217,7 @@ impl Outside {
 }
 
 impl File {
-    fn hear(&mut self, entry: &RecordedCaseEvent) {
+    fn hear(&mut self, entry: &RecordedIncidentEvent) {
         let at = entry.event.at;
         match &entry.event.action {
             Action::Called { device, call } if call.outcome == CallOutcome::Reached => {

@@ -19,7 +19,7 @@ use crate::engine::effect::Change;
 use crate::engine::incident::LifeSettings;
 use crate::engine::snapshot::Snapshot;
 use crate::http;
-use crate::record::desk::CaseDesk;
+use crate::record::incidents::Incidents;
 use crate::simulation::descriptors::DescriptorError;
 use crate::simulation::mqtt::{self, FleetConfig, Lockstep, Progress, Target};
 
@@ -155,7 +155,7 @@ impl Stage {
 pub(super) struct Window {
     clock: Clock,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    desk: Arc<dyn CaseDesk>,
+    desk: Arc<dyn Incidents>,
     progress: Arc<Progress>,
     meter: Meter,
 }

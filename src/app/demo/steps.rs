@@ -13,7 +13,7 @@ use crate::broker::BrokerCounters;
 use crate::clock::{self, Hand};
 use crate::engine::detector::{Engine, TICK_MS};
 use crate::engine::time::Timestamp;
-use crate::record::desk::CaseDesk;
+use crate::record::incidents::Incidents;
 use crate::simulation::mqtt::{Lockstep, Progress};
 
 use super::super::stepping::Stepping;
@@ -39,7 +39,7 @@ pub(super) struct Steps {
     pub lockstep: Arc<Lockstep>,
     pub progress: Arc<Progress>,
     pub broker: Arc<BrokerCounters>,
-    pub desk: Arc<dyn CaseDesk>,
+    pub desk: Arc<dyn Incidents>,
     pub who: Who,
     /// Seconds of fleet time in a real one: while nothing has happened, and while an incident waits for whoever is at the pages.
     pub speeds: (f64, f64),
@@ -84,7 +84,7 @@ impl Steps {
     /// Time goes slowly while somebody has an incident to work on.
     fn choose_speed(&mut self, now: Timestamp) -> Option<Told> {
         let (usual, working) = self.speeds;
-        let is_open = matches!(self.who, Who::People(_)) && !self.desk.board().cases.is_empty();
+        let is_open = matches!(self.who, Who::People(_)) && !self.desk.board().incidents.is_empty();
         let wanted = if is_open { working } else { usual };
         if wanted == self.pace.wanted() {
             return None;

@@ -9,7 +9,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 use crate::engine::effect::Change;
 use crate::engine::gate::Decision;
 use crate::record::GateDesk;
-use crate::record::desk::CaseDesk;
+use crate::record::incidents::Incidents;
 
 use super::super::live::{Moment, View};
 use super::crew::Told;
@@ -38,7 +38,7 @@ impl Telling {
     pub(super) async fn tell(
         &mut self,
         done: Vec<Told>,
-        (moment, desk): (&Moment, &dyn CaseDesk),
+        (moment, desk): (&Moment, &dyn Incidents),
         (view, mut transcript): (&mut View, Option<&mut Transcript>),
         outcome: &mut Outcome,
     ) -> anyhow::Result<()> {

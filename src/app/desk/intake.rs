@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Severity};
 use crate::engine::incident::event::{Joining, Opening};
-use crate::engine::incident::{Action, Case, CaseEvent, DETECTOR};
+use crate::engine::incident::{Action, DETECTOR, Incident, IncidentEvent};
 use crate::engine::snapshot::{EventState, EventView};
 use crate::engine::time::Timestamp;
-use crate::record::desk::DeskError;
+use crate::record::incidents::DeskError;
 use crate::record::{EventQuery, EventSummary, StoreError};
 
 use super::{Batch, Inner, lock};
@@ -100,19 +100,20 @@ impl Declared {
         };
     }
 
-    /// Whether the open case is about the same thing: the same event, one that it was merged with, the same suspect, or mostly
+    /// Whether the open incident is about the same thing: the same event, one that it was merged with, the same suspect, or mostly
     /// the same devices.
-    fn belongs_to(&self, case: &Case) -> bool {
-        let told = |id: &String| case.event_ids.contains(id) || case.aliases.contains(id) || case.number() == id;
+    fn belongs_to(&self, incident: &Incident) -> bool {
+        let told =
+            |id: &String| incident.event_ids.contains(id) || incident.aliases.contains(id) || incident.number() == id;
         if told(&self.event_id) || told(&self.number) || self.aliases.iter().any(told) {
             return true;
         }
-        let suspects = self.cause.as_ref().zip(case.cause.as_ref());
-        let both_fleet = self.scope == Scope::Fleet && case.scope == Scope::Fleet;
+        let suspects = self.cause.as_ref().zip(incident.cause.as_ref());
+        let both_fleet = self.scope == Scope::Fleet && incident.scope == Scope::Fleet;
         if both_fleet && suspects.is_some_and(|(new, old)| new.suspect == old.suspect) {
             return true;
         }
-        let common = self.devices.iter().filter(|device| case.ladder.contains(device)).count();
+        let common = self.devices.iter().filter(|device| incident.ladder.contains(device)).count();
         common * 2 > self.devices.len()
     }
 }
@@ -122,16 +123,16 @@ impl Inner {
     pub(super) async fn take_in(&self, declared: &Declared) -> Result<(), StoreError> {
         let now = self.clock.now();
         let open = self.board.load_full();
-        let Some(case) = open.cases.iter().find(|case| declared.belongs_to(case)) else {
-            return self.open_case(declared, now).await;
+        let Some(incident) = open.incidents.iter().find(|incident| declared.belongs_to(incident)) else {
+            return self.open_incident(declared, now).await;
         };
         let mut events = Vec::new();
-        let mut next = (**case).clone();
-        let mut push = |case: &mut Case, event: CaseEvent| {
-            case.apply(&event);
+        let mut next = (**incident).clone();
+        let mut push = |incident: &mut Incident, event: IncidentEvent| {
+            incident.apply(&event);
             events.push(event);
         };
-        let by_detector = |action| CaseEvent { at: now, by: DETECTOR.to_owned(), action };
+        let by_detector = |action| IncidentEvent { at: now, by: DETECTOR.to_owned(), action };
         let ids =
             [&declared.event_id].into_iter().chain(declared.aliases.iter().filter(|alias| alias.starts_with("E-")));
         for id in ids {
@@ -149,21 +150,21 @@ impl Inner {
             let reason = "more devices joined".to_owned();
             push(&mut next, by_detector(Action::Promoted { reason }));
         }
-        let joining = self.joining(declared.devices.iter().filter(|device| self.is_free(device, case)));
+        let joining = self.joining(declared.devices.iter().filter(|device| self.is_free(device, incident)));
         for event in next.take_in(&joining, now) {
             push(&mut next, event);
         }
-        self.commit(vec![Batch { before: Some(Arc::clone(case)), events }]).await.map(drop)
+        self.commit(vec![Batch { before: Some(Arc::clone(incident)), events }]).await.map(drop)
     }
 
     /// Whether no other open incident has the device: what was split off stays where it is.
-    fn is_free(&self, device: &DeviceId, case: &Case) -> bool {
-        case.ladder.contains(device) || self.board.load().of_device(device).next().is_none()
+    fn is_free(&self, device: &DeviceId, incident: &Incident) -> bool {
+        incident.ladder.contains(device) || self.board.load().of_device(device).next().is_none()
     }
 
-    async fn open_case(&self, declared: &Declared, now: Timestamp) -> Result<(), StoreError> {
+    async fn open_incident(&self, declared: &Declared, now: Timestamp) -> Result<(), StoreError> {
         // It has a record already: it was closed, and what it was opened for is told once more by a replayed journal.
-        if self.store.case(&declared.event_id).await?.is_some() {
+        if self.store.incident(&declared.event_id).await?.is_some() {
             lock(&self.over).insert(declared.event_id.clone());
             return Ok(());
         }
@@ -185,11 +186,11 @@ impl Inner {
             follows: follows.as_ref().map(|closed| closed.number().to_owned()),
             devices: self.joining(&declared.devices),
         };
-        let opened = CaseEvent { at: now, by: DETECTOR.to_owned(), action: Action::Opened(Box::new(opening)) };
+        let opened = IncidentEvent { at: now, by: DETECTOR.to_owned(), action: Action::Opened(Box::new(opening)) };
         let mut batches = vec![Batch { before: None, events: vec![opened] }];
         if let Some(closed) = follows {
             let action = Action::Followed { number: declared.number.clone() };
-            let event = CaseEvent { at: now, by: DETECTOR.to_owned(), action };
+            let event = IncidentEvent { at: now, by: DETECTOR.to_owned(), action };
             batches.push(Batch { before: Some(closed), events: vec![event] });
         }
         self.commit(batches).await.map(drop)
@@ -205,7 +206,7 @@ impl Inner {
         let unknown = || DeskError::Unknown(event_id.to_owned());
         let snapshot = self.snapshot.load_full();
         let view = snapshot.events.iter().find(|view| view.event_id == event_id).ok_or_else(unknown)?;
-        if self.find(event_id).is_some() || self.store.case(event_id).await?.is_some() {
+        if self.find(event_id).is_some() || self.store.incident(event_id).await?.is_some() {
             return Err(DeskError::Unknown(format!("{event_id} that is not declared already")));
         }
         let opening = Opening {
@@ -222,7 +223,7 @@ impl Inner {
             follows: None,
             devices: self.joining(&view.members),
         };
-        let event = |action| CaseEvent { at: now, by: by.to_owned(), action };
+        let event = |action| IncidentEvent { at: now, by: by.to_owned(), action };
         let opened = event(Action::Opened(Box::new(opening)));
         let noted = event(Action::Noted { text: reason.to_owned(), told: true });
         Ok(vec![Batch { before: None, events: vec![opened, noted] }])
@@ -250,7 +251,7 @@ impl Inner {
         let since = self.clock.now().plus_ms(-MADE_UP_MS);
         let query = EventQuery { since: Some(since), limit: 500, ..EventQuery::default() };
         let known: BTreeSet<String> =
-            self.board.load().cases.iter().flat_map(|case| case.event_ids.iter().cloned()).collect();
+            self.board.load().incidents.iter().flat_map(|incident| incident.event_ids.iter().cloned()).collect();
         for event in self.events.events(query).await? {
             if known.contains(&event.event_id) || event.declared_at.is_none() {
                 continue;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::intake::Declared;
-use super::{Case, CaseEvent, Desk, Inner, lock};
+use super::{Desk, Incident, IncidentEvent, Inner, lock};
 use crate::record::StoreError;
-use crate::record::case::{CaseAppend, RecordedCase};
+use crate::record::incident::{IncidentAppend, IncidentRecord};
 
 impl Desk {
     /// Takes up the open incidents from the record, unless that was done before.
@@ -43,9 +43,9 @@ impl Inner {
         if self.taken_up.load(Ordering::Relaxed) {
             return Ok(());
         }
-        for record in self.store.open_cases().await? {
+        for record in self.store.open_incidents().await? {
             match record.folded() {
-                Some(case) => self.adopt(record, case),
+                Some(incident) => self.adopt(record, incident),
                 None => {
                     tracing::error!(id = %record.id, "an incident's record does not begin with its opening; left alone")
                 }
@@ -56,11 +56,11 @@ impl Inner {
         Ok(())
     }
 
-    fn adopt(&self, record: RecordedCase, case: Case) {
-        let RecordedCase { id, events } = record;
+    fn adopt(&self, record: IncidentRecord, incident: Incident) {
+        let IncidentRecord { id, events } = record;
         let events = events.into_iter().map(|recorded| recorded.event).collect();
         lock(&self.kept).insert(id.clone(), events);
-        lock(&self.cases).insert(id, Arc::new(case));
+        lock(&self.incidents).insert(id, Arc::new(incident));
     }
 
     /// What was declared and is not with its incident yet, in its order. One that the record refuses for itself does not keep the others
@@ -95,8 +95,8 @@ impl Inner {
     /// Brings record and memory of one incident together: what the record lacks is written to it, with what was not told yet; otherwise
     /// somebody else wrote, and the record says what holds. Answers whether something was lacking.
     pub(super) async fn settle(&self, id: &str) -> Result<bool, StoreError> {
-        let record = self.store.case(id).await?.filter(|record| record.id == id);
-        let on_record: Vec<CaseEvent> = record.iter().flat_map(RecordedCase::happened).cloned().collect();
+        let record = self.store.incident(id).await?.filter(|record| record.id == id);
+        let on_record: Vec<IncidentEvent> = record.iter().flat_map(IncidentRecord::happened).cloned().collect();
         let kept = lock(&self.kept).get(id).cloned().unwrap_or_default();
         if on_record.len() < kept.len() && kept.starts_with(&on_record) {
             let lost = kept.len() - on_record.len();
@@ -109,33 +109,33 @@ impl Inner {
             self.write_again(id, &kept, on_record.len()).await?;
             return Ok(true);
         }
-        if let Some((record, case)) = record.and_then(|record| record.folded().map(|case| (record, case))) {
+        if let Some((record, incident)) = record.and_then(|record| record.folded().map(|incident| (record, incident))) {
             lock(&self.kept).insert(id.to_owned(), record.events.into_iter().map(|recorded| recorded.event).collect());
-            let update = self.enforce(&Arc::new(case), &[]);
+            let update = self.enforce(&Arc::new(incident), &[]);
             self.publish(vec![update]);
         }
         Ok(false)
     }
 
     /// Writes the events from the `from`th on.
-    async fn write_again(&self, id: &str, events: &[CaseEvent], from: usize) -> Result<(), StoreError> {
-        let mut case = None::<Case>;
+    async fn write_again(&self, id: &str, events: &[IncidentEvent], from: usize) -> Result<(), StoreError> {
+        let mut incident = None::<Incident>;
         let mut messages = Vec::new();
         for (place, event) in events.iter().enumerate() {
-            match &mut case {
-                Some(case) => case.apply(event),
-                None => case = Case::open(event),
+            match &mut incident {
+                Some(incident) => incident.apply(event),
+                None => incident = Incident::open(event),
             }
-            if let Some(case) = case.as_ref().filter(|_| place >= from) {
-                messages.extend(self.messages(case, event));
+            if let Some(incident) = incident.as_ref().filter(|_| place >= from) {
+                messages.extend(self.messages(incident, event));
             }
         }
-        let Some(case) = case else { return Ok(()) };
+        let Some(incident) = incident else { return Ok(()) };
         self.told.untold(&mut messages);
-        let (after, expected) = (case.summary(), from as u64);
-        let append = CaseAppend { id, expected, events: &events[from..], after: &after, messages: &messages };
-        self.store.append_cases(&[append], self.clock.now()).await?;
-        let update = self.enforce(&Arc::new(case), &[]);
+        let (after, expected) = (incident.summary(), from as u64);
+        let append = IncidentAppend { id, expected, events: &events[from..], after: &after, messages: &messages };
+        self.store.append_incidents(&[append], self.clock.now()).await?;
+        let update = self.enforce(&Arc::new(incident), &[]);
         self.publish(vec![update]);
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use crate::engine::device::{DeviceId, Label, Status};
-use crate::engine::incident::{Case, Observation, Sighting};
+use crate::engine::incident::{Incident, Observation, Sighting};
 use crate::engine::snapshot::{DeviceView, EventState, EventView, Snapshot};
 use crate::engine::time::Timestamp;
 
@@ -75,7 +75,7 @@ impl Statuses {
     }
 }
 
-/// What was seen of a case's devices, owned.
+/// What was seen of an incident's devices, owned.
 pub struct SeenFleet {
     snapshot: Arc<Snapshot>,
     /// Places in the snapshot's devices, with what they have said since.
@@ -91,13 +91,13 @@ struct Seen {
 }
 
 impl SeenFleet {
-    /// What is seen of the devices of `case`.
-    pub fn of(case: &Case, snapshot: &Arc<Snapshot>, statuses: &Statuses) -> Self {
+    /// What is seen of the devices of `incident`.
+    pub fn of(incident: &Incident, snapshot: &Arc<Snapshot>, statuses: &Statuses) -> Self {
         let said = lock(&statuses.0.devices);
         let events: BTreeMap<&str, &EventView> =
             snapshot.events.iter().map(|event| (event.event_id.as_str(), event)).collect();
-        let mut devices = Vec::with_capacity(case.ladder.len());
-        for (device, _) in case.ladder.iter() {
+        let mut devices = Vec::with_capacity(incident.ladder.len());
+        for (device, _) in incident.ladder.iter() {
             let Ok(place) = snapshot.devices.binary_search_by(|view| view.id.cmp(device)) else { continue };
             let view = &snapshot.devices[place];
             let event = view.event_id.as_deref().and_then(|id| events.get(id));

@@ -18,9 +18,9 @@ use crate::engine::incident::countermeasure::{Fix, Script, WorkaroundPlan};
 use crate::engine::incident::{Command, LifeSettings, Refusal, Role, Rota, RotaStep, Seat, State, Step};
 use crate::engine::snapshot::{DeviceView, Snapshot};
 use crate::engine::time::Timestamp;
-use crate::record::case::CaseStore;
-use crate::record::desk::{CaseDesk, DeskError, Reshape};
 use crate::record::directory::Address;
+use crate::record::incident::IncidentStore;
+use crate::record::incidents::{DeskError, Incidents, Reshape};
 use crate::record::outbox::{Attempt, Outcome};
 
 const START: i64 = 1_795_305_600_000;
@@ -97,7 +97,7 @@ impl Site {
     async fn over(memory: Arc<Memory>, snapshot: Snapshot) -> Self {
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
         let clock = Clock::scaled(Timestamp::from_ms(START), 1.0);
-        let stores = (Arc::clone(&memory) as Arc<dyn CaseStore>, Arc::clone(&memory) as _);
+        let stores = (Arc::clone(&memory) as Arc<dyn IncidentStore>, Arc::clone(&memory) as _);
         let (seen, told) = ((Arc::clone(&snapshot), Statuses::default()), Told::default());
         let desk = Desk::new(config(), clock, stores, seen, told.clone());
         desk.take_up().await.unwrap();
@@ -119,11 +119,11 @@ impl Site {
     }
 
     async fn wish(&self, number: &str, command: Command, by: &str) -> Result<State, DeskError> {
-        self.desk.wish(number, None, command, by).await.map(|case| case.state)
+        self.desk.wish(number, None, command, by).await.map(|incident| incident.state)
     }
 
     fn state(&self, number: &str) -> Option<State> {
-        self.desk.board().find(number).map(|case| case.state)
+        self.desk.board().find(number).map(|incident| incident.state)
     }
 
     fn step(&self, number: &str, place: usize) -> Step {
@@ -170,8 +170,8 @@ async fn an_event_that_is_told_twice_is_one_incident_and_told_once() {
         site.declare("E-0001", "INC-0001", &[0, 1, 2]).await;
     }
     let board = site.desk.board();
-    assert_eq!(board.cases.len(), 1);
-    assert_eq!(board.cases[0].ladder.len(), 3);
+    assert_eq!(board.incidents.len(), 1);
+    assert_eq!(board.incidents[0].ladder.len(), 3);
     assert_eq!(site.memory.messages("declared"), ["chat #incidents"]);
 }
 
@@ -181,9 +181,9 @@ async fn the_same_suspect_again_is_the_same_incident_and_the_other_number_an_ali
     site.declare("E-0001", "INC-0001", &[0, 1, 2]).await;
     site.declare("E-0002", "INC-0002", &[5, 6, 7]).await;
     let board = site.desk.board();
-    assert_eq!(board.cases.len(), 1);
+    assert_eq!(board.incidents.len(), 1);
     assert_eq!(board.find("INC-0002").unwrap().number(), "INC-0001");
-    assert_eq!(board.cases[0].ladder.len(), 6);
+    assert_eq!(board.incidents[0].ladder.len(), 6);
 }
 
 #[tokio::test]
@@ -233,7 +233,7 @@ async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_t
     assert!(matches!(wish(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::Open(_)))));
     assert_eq!(wish(Command::ReleaseFix, "lead").await.unwrap(), State::Fixing);
     site.see(|view| view.update = Some("2026.11.24".into())).await;
-    assert_eq!(site.desk.board().cases[0].debts().count(), 2, "fixed, and the workaround is still on");
+    assert_eq!(site.desk.board().incidents[0].debts().count(), 2, "fixed, and the workaround is still on");
     site.see(|view| view.workaround_active = Some(false)).await;
     site.see(|_| {}).await;
     assert_eq!(site.state("INC-0001"), Some(State::Resolved));
@@ -246,13 +246,13 @@ async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_t
     assert!(matches!(wish(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::Open(_)))));
     site.see(|view| view.streak_s = 0).await;
     assert_eq!(wish(Command::Close, "ito").await.unwrap(), State::Closed);
-    assert!(site.desk.board().cases.is_empty());
+    assert!(site.desk.board().incidents.is_empty());
     // What comes after is another incident that says which one it follows.
     site.declare("E-0009", "INC-0009", &[0, 1]).await;
-    assert_eq!(site.desk.board().cases[0].opening.follows.as_deref(), Some("INC-0001"));
+    assert_eq!(site.desk.board().incidents[0].opening.follows.as_deref(), Some("INC-0001"));
     let closed = site.desk.file("INC-0001").await.unwrap().unwrap();
-    assert_eq!(closed.case.followed_by, ["INC-0009"]);
-    assert_eq!(closed.case.ladder.len(), 2, "a closed incident never absorbs devices");
+    assert_eq!(closed.incident.followed_by, ["INC-0009"]);
+    assert_eq!(closed.incident.ladder.len(), 2, "a closed incident never absorbs devices");
 }
 
 #[tokio::test]
@@ -261,7 +261,7 @@ async fn a_restart_stands_where_the_other_one_stood() {
     site.declare("E-0001", "INC-0001", &[0, 1, 2]).await;
     site.wish("INC-0001", Command::Note { text: "looking at it".into(), tell: true }, "ito").await.unwrap();
     let again = Site::over(Arc::clone(&site.memory), (*site.snapshot.load_full()).clone()).await;
-    assert_eq!(again.desk.board().cases, site.desk.board().cases);
+    assert_eq!(again.desk.board().incidents, site.desk.board().incidents);
 }
 
 #[tokio::test]
@@ -269,12 +269,12 @@ async fn what_cannot_be_written_is_not_in_force_and_follows_later() {
     let site = Site::new().await;
     site.memory.refuse(true);
     assert!(site.desk.0.hear(&declared("E-0001", "INC-0001", &[0, 1])).await.is_err());
-    assert!(site.desk.board().cases.is_empty());
+    assert!(site.desk.board().incidents.is_empty());
     site.memory.refuse(false);
     site.declare("E-0001", "INC-0001", &[0, 1]).await;
     site.memory.refuse(true);
     assert!(matches!(site.wish("INC-0001", Command::Join, "ito").await, Err(DeskError::Store(_))));
-    assert!(site.desk.board().cases[0].muster.present.is_empty());
+    assert!(site.desk.board().incidents[0].muster.present.is_empty());
 }
 
 /// Also what is over by then, of which the fleet's picture shows nothing any more.
@@ -325,7 +325,7 @@ async fn a_record_that_lost_entries_gets_them_back_and_nobody_is_told_twice() {
             assert_eq!(site.desk.restore().await.unwrap(), 1);
         }
         let after = site.desk.file("INC-0001").await.unwrap().unwrap();
-        assert_eq!(after.case, before.case);
+        assert_eq!(after.incident, before.incident);
         let again = site.memory.outbox();
         assert!(again.iter().all(|message| message.key != taken.key), "nobody is told twice");
         if lost > 1 {
@@ -352,7 +352,7 @@ async fn merging_and_splitting_lose_no_device() {
     let merge = Reshape::Merge { from: "INC-0002".into(), into: "INC-0001".into() };
     let merged = site.desk.reshape(merge, "the same", "ito").await.unwrap();
     assert_eq!((merged.number(), merged.ladder.len()), ("INC-0001", 4));
-    assert_eq!(site.desk.board().cases.len(), 1);
+    assert_eq!(site.desk.board().incidents.len(), 1);
     let split = Reshape::Split { from: "INC-0001".into(), devices: vec![device(6)] };
     let part = site.desk.reshape(split, "another cause", "ito").await.unwrap();
     assert_eq!((part.number(), part.ladder.len()), ("INC-0001-B", 1));

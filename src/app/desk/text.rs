@@ -3,7 +3,7 @@
 
 use crate::engine::effect::{Certainty, Scope};
 use crate::engine::incident::countermeasure::Standing;
-use crate::engine::incident::{Action, Case, CaseEvent, Milestone, Notice, NoticeKind, Role, State};
+use crate::engine::incident::{Action, Incident, IncidentEvent, Milestone, Notice, NoticeKind, Role, State};
 use crate::record::outbox::{Bilingual, Message, NewDispatch};
 use crate::record::review::words;
 
@@ -18,11 +18,11 @@ fn both(ja: impl Into<String>, en: impl Into<String>) -> Bilingual {
 }
 
 impl Inner {
-    /// The messages that follow from an event; `case` is the case after it.
-    pub(super) fn messages(&self, case: &Case, event: &CaseEvent) -> Vec<NewDispatch> {
+    /// The messages that follow from an event; `incident` is the incident after it.
+    pub(super) fn messages(&self, incident: &Incident, event: &IncidentEvent) -> Vec<NewDispatch> {
         let mut messages = Vec::new();
-        for notice in case.notices(event) {
-            let message = message(case, event, &notice);
+        for notice in incident.notices(event) {
+            let message = message(incident, event, &notice);
             for (place, address) in self.directory.of(&notice.audience).into_iter().enumerate() {
                 messages.push(NewDispatch {
                     key: format!("{}/{place}", notice.key),
@@ -38,12 +38,12 @@ impl Inner {
 }
 
 /// The notice as a message.
-pub(super) fn message(case: &Case, event: &CaseEvent, notice: &Notice) -> Message {
-    let number = case.number();
-    let what = headline(case, event, notice.kind);
+pub(super) fn message(incident: &Incident, event: &IncidentEvent, notice: &Notice) -> Message {
+    let number = incident.number();
+    let what = headline(incident, event, notice.kind);
     let subject = both(format!("[{number}] {}", what.ja), format!("[{number}] {}", what.en));
-    let detail = detail(case, event, notice.kind);
-    let facts = facts(case);
+    let detail = detail(incident, event, notice.kind);
+    let facts = facts(incident);
     let join = |first: &str, second: &str| {
         [first, second].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
     };
@@ -51,19 +51,19 @@ pub(super) fn message(case: &Case, event: &CaseEvent, notice: &Notice) -> Messag
         kind: notice.kind.as_str().to_owned(),
         incident: Some(number.to_owned()),
         severity: "major".to_owned(),
-        scope: if case.scope == Scope::Fleet { "fleet" } else { "isolated" }.to_owned(),
+        scope: if incident.scope == Scope::Fleet { "fleet" } else { "isolated" }.to_owned(),
         subject,
         body: both(join(&detail.ja, &facts.ja), join(&detail.en, &facts.en)),
         path: format!("/incidents/{number}"),
-        summary: Some(summary(case)),
-        started_at: Some(case.opening.impact_started_at),
-        ended_at: case.milestones.get(Milestone::Resolved),
+        summary: Some(summary(incident)),
+        started_at: Some(incident.opening.impact_started_at),
+        ended_at: incident.milestones.get(Milestone::Resolved),
     }
 }
 
 /// What happened, in a few words.
-fn headline(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
-    let devices = case.ladder.len();
+fn headline(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Bilingual {
+    let devices = incident.ladder.len();
     match (kind, &event.action) {
         (NoticeKind::Declared, _) => {
             both(format!("重大障害を宣言 ({devices} 台)"), format!("major incident declared, {devices} devices"))
@@ -129,7 +129,7 @@ fn headline(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
 }
 
 /// What to know or do about it.
-fn detail(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
+fn detail(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Bilingual {
     match (kind, &event.action) {
         (NoticeKind::Page, _) => both(
             format!("ページを開いて「{}」を押してください。応答がなければ次の担当者を呼び出します。", words::ANSWER.0),
@@ -145,7 +145,7 @@ fn detail(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
         (NoticeKind::Word, Action::Noted { text, .. }) => both(quoted(text), quoted(text)),
         (NoticeKind::Script | NoticeKind::ScriptChanged, Action::CountermeasureAgreed { version }) => {
             let of = |standing: &&Standing| standing.countermeasure.version == *version;
-            let standing = case.countermeasures.versions().iter().find(of);
+            let standing = incident.countermeasures.versions().iter().find(of);
             match standing.and_then(|standing| standing.countermeasure.workaround.as_ref()) {
                 Some(plan) => {
                     let script = |own: &str, other: &str| quoted(if own.trim().is_empty() { other } else { own });
@@ -189,11 +189,11 @@ fn detail(case: &Case, event: &CaseEvent, kind: NoticeKind) -> Bilingual {
 }
 
 /// What is known, as of now.
-fn facts(case: &Case) -> Bilingual {
-    let devices = case.ladder.len();
-    let settled = case.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
-    let minutes = case.opening.measured_s / 60;
-    let suspect = case.cause.as_ref().map(|cause| {
+fn facts(incident: &Incident) -> Bilingual {
+    let devices = incident.ladder.len();
+    let settled = incident.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
+    let minutes = incident.opening.measured_s / 60;
+    let suspect = incident.cause.as_ref().map(|cause| {
         let (named, certainty) =
             (format!("{} {}", cause.suspect.kind, cause.suspect.value), Certainty(cause.confidence));
         (format!("{named} ({})", certainty.in_japanese()), format!("{named} ({certainty})"))
@@ -211,9 +211,9 @@ fn facts(case: &Case) -> Bilingual {
 }
 
 /// The incident in one line.
-pub(in crate::app) fn summary(case: &Case) -> Bilingual {
-    let settled = case.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
-    let (number, devices, state) = (case.number(), case.ladder.len(), state(case.state));
+pub(in crate::app) fn summary(incident: &Incident) -> Bilingual {
+    let settled = incident.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
+    let (number, devices, state) = (incident.number(), incident.ladder.len(), state(incident.state));
     both(
         format!("{number}: {}、{settled}/{devices} 台完了", state.ja),
         format!("{number}: {}, {settled} of {devices} devices done", state.en),

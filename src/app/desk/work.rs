@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::engine::effect::Change;
-use crate::engine::incident::Case;
+use crate::engine::incident::Incident;
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
 
@@ -130,8 +130,8 @@ impl Inner {
             }
         }
         let now = self.clock.now();
-        for case in &self.board.load_full().cases {
-            self.attend(case, now).await?;
+        for incident in &self.board.load_full().incidents {
+            self.attend(incident, now).await?;
         }
         self.statuses.forget_before(snapshot.at);
         Ok(())
@@ -152,27 +152,28 @@ impl Inner {
     /// Whether the event says something that its incident does not know yet.
     fn is_news(&self, declared: &Declared) -> bool {
         let board = self.board.load();
-        let Some(case) = board.cases.iter().find(|case| case.event_ids.contains(&declared.event_id)) else {
+        let Some(incident) = board.incidents.iter().find(|incident| incident.event_ids.contains(&declared.event_id))
+        else {
             return !lock(&self.over).contains(&declared.event_id);
         };
         declared.devices.iter().any(|device| board.of_device(device).next().is_none())
-            || declared.devices.iter().any(|device| case.ladder.get(device).is_some_and(|rung| !rung.affected))
+            || declared.devices.iter().any(|device| incident.ladder.get(device).is_some_and(|rung| !rung.affected))
     }
 
     /// Telemetry and time, for one incident.
-    async fn attend(&self, case: &Arc<Case>, now: Timestamp) -> Result<(), StoreError> {
-        let seen = self.seen(case);
-        let mut events = case.observe(&seen.observation(), &self.settings, now);
+    async fn attend(&self, incident: &Arc<Incident>, now: Timestamp) -> Result<(), StoreError> {
+        let seen = self.seen(incident);
+        let mut events = incident.observe(&seen.observation(), &self.settings, now);
         let mut next = None;
         if !events.is_empty() {
-            let mut after = (**case).clone();
+            let mut after = (**incident).clone();
             events.iter().for_each(|event| after.apply(event));
             next = Some(after);
         }
-        events.extend(next.as_ref().unwrap_or(case).tick(&self.rota, &self.settings, now));
+        events.extend(next.as_ref().unwrap_or(incident).tick(&self.rota, &self.settings, now));
         if events.is_empty() {
             return Ok(());
         }
-        self.commit(vec![Batch { before: Some(Arc::clone(case)), events }]).await.map(drop)
+        self.commit(vec![Batch { before: Some(Arc::clone(incident)), events }]).await.map(drop)
     }
 }

@@ -10,7 +10,7 @@ use crate::app::replay::source::{Listener, Run, Surroundings};
 use crate::cli::{Failure, fetch};
 use crate::config::Config;
 use crate::engine::effect::Change;
-use crate::engine::incident::Case;
+use crate::engine::incident::Incident;
 use crate::record::EventRecord;
 use crate::record::derive::Records;
 use crate::record::matter::Standing;
@@ -54,9 +54,9 @@ fn recorded(config: &Config, id: &str) -> anyhow::Result<(EventRecord, Standing)
         let store = location.open_to_read().await?;
         let found = match store.event(id).await? {
             Some(record) => {
-                let file = store.case(&record.event.event_id).await?;
-                let case = file.and_then(|file| Case::of(file.happened()));
-                let standing = Standing::of_record(&record.event, case.map(|case| case.state));
+                let file = store.incident(&record.event.event_id).await?;
+                let incident = file.and_then(|file| Incident::of(file.happened()));
+                let standing = Standing::of_record(&record.event, incident.map(|incident| incident.state));
                 Some((record, standing))
             }
             None => None,

@@ -1,7 +1,7 @@
 //! What follows from the passing of time alone: calls, reminders, the forecast of the promise, the review's due date.
 
-use super::case::Case;
-use super::event::{Action, CaseEvent};
+use super::aggregate::Incident;
+use super::event::{Action, IncidentEvent};
 use super::log::Log;
 use super::milestone::Milestone;
 use super::muster::Rota;
@@ -13,9 +13,9 @@ use crate::engine::time::{MINUTE_MS, Timestamp};
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
-impl Case {
+impl Incident {
     /// What is due at `now`. Asked as often as one likes: what was done is not due again.
-    pub fn tick(&self, rota: &Rota, settings: &LifeSettings, now: Timestamp) -> Vec<CaseEvent> {
+    pub fn tick(&self, rota: &Rota, settings: &LifeSettings, now: Timestamp) -> Vec<IncidentEvent> {
         if !self.is_open() {
             return Vec::new();
         }

@@ -12,7 +12,7 @@
 
 use serde::Serialize;
 
-use super::case::Case;
+use super::aggregate::Incident;
 use super::ladder::Step;
 use super::observe::Observation;
 use crate::engine::device::DeviceId;
@@ -42,10 +42,10 @@ pub struct Obstacles {
 }
 
 impl Obstacles {
-    /// What stands in the way of `case`; without an observation, nothing can be known and that itself is in the way.
-    pub fn of(case: &Case, seen: Option<&Observation<'_>>) -> Self {
+    /// What stands in the way of `incident`; without an observation, nothing can be known and that itself is in the way.
+    pub fn of(incident: &Incident, seen: Option<&Observation<'_>>) -> Self {
         let mut found = Self { unseen: seen.is_none(), ..Self::default() };
-        for (device, rung) in case.ladder.iter().filter(|(_, rung)| rung.exception.is_none()) {
+        for (device, rung) in incident.ladder.iter().filter(|(_, rung)| rung.exception.is_none()) {
             if !rung.is_done() {
                 found.open += 1;
                 name(&mut found.open_devices, (device.clone(), rung.step()));
@@ -79,7 +79,7 @@ fn name<T>(list: &mut Vec<T>, item: T) {
     }
 }
 
-impl Case {
+impl Incident {
     /// What stands between this incident and its end.
     pub fn obstacles(&self, seen: Option<&Observation<'_>>) -> Obstacles {
         Obstacles::of(self, seen)

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::case::Case;
+use super::aggregate::Incident;
 use super::countermeasure::{Countermeasure, Fix, WorkaroundPlan};
-use super::event::{Action, CaseEvent};
+use super::event::{Action, IncidentEvent};
 use super::ladder::{Call, CallOutcome, Claim, Direction, Exception, ExceptionKind};
 use super::log::Log;
 use super::milestone::Milestone;
@@ -145,7 +145,7 @@ fn name(name: &str) -> Result<(), Refusal> {
     if (1..=MAX_NAME).contains(&name.chars().count()) { Ok(()) } else { Err(Refusal::Name) }
 }
 
-impl Case {
+impl Incident {
     /// What follows from a person's wish. `seen` is the fleet as it is seen now, which a close needs.
     ///
     /// # Errors
@@ -156,7 +156,7 @@ impl Case {
         by: &str,
         seen: Option<&Observation<'_>>,
         (settings, now): (&LifeSettings, Timestamp),
-    ) -> Result<Vec<CaseEvent>, Refusal> {
+    ) -> Result<Vec<IncidentEvent>, Refusal> {
         let (command, by) = (&command.clone().formed(), &*label::form(by));
         name(by)?;
         if !self.is_open() {

@@ -13,7 +13,7 @@ use crate::engine::time::Timestamp;
 
 /// One entry of an incident's record: what happened, when, by whom.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct CaseEvent {
+pub struct IncidentEvent {
     pub at: Timestamp,
     /// A person's name, or one of [`super::DETECTOR`], [`super::TELEMETRY`], [`super::CLOCK`].
     pub by: String,

@@ -1,8 +1,8 @@
-//! Events being added to a case, and what follows from each of them.
+//! Events being added to an incident, and what follows from each of them.
 
-use super::case::Case;
+use super::aggregate::Incident;
 use super::closure::Obstacles;
-use super::event::{Action, CaseEvent};
+use super::event::{Action, IncidentEvent};
 use super::ladder::Rung;
 use super::milestone::Milestone;
 use super::observe::Observation;
@@ -10,41 +10,41 @@ use super::state::{State, Trigger};
 use crate::engine::device::DeviceId;
 use crate::engine::time::Timestamp;
 
-/// Events being added to a case, each applied so that the next sees it.
+/// Events being added to an incident, each applied so that the next sees it.
 pub(super) struct Log<'a> {
-    before: &'a Case,
-    /// `None` until something happens: most looks at a fleet find nothing new, and a case of a thousand devices is not copied for
+    before: &'a Incident,
+    /// `None` until something happens: most looks at a fleet find nothing new, and an incident of a thousand devices is not copied for
     /// that.
-    changed: Option<Case>,
+    changed: Option<Incident>,
     by: String,
     now: Timestamp,
-    pub events: Vec<CaseEvent>,
+    pub events: Vec<IncidentEvent>,
 }
 
 impl<'a> Log<'a> {
-    pub fn new(case: &'a Case, by: &str, now: Timestamp) -> Self {
-        Self { before: case, changed: None, by: by.to_owned(), now, events: Vec::new() }
+    pub fn new(incident: &'a Incident, by: &str, now: Timestamp) -> Self {
+        Self { before: incident, changed: None, by: by.to_owned(), now, events: Vec::new() }
     }
 
-    /// The case after the events so far.
-    pub fn case(&self) -> &Case {
+    /// The incident after the events so far.
+    pub fn incident(&self) -> &Incident {
         self.changed.as_ref().unwrap_or(self.before)
     }
 
     pub fn push(&mut self, action: Action) {
-        let event = CaseEvent { at: self.now, by: self.by.clone(), action };
+        let event = IncidentEvent { at: self.now, by: self.by.clone(), action };
         self.changed.get_or_insert_with(|| self.before.clone()).apply(&event);
         self.events.push(event);
     }
 
-    /// Moves the case, if the trigger does, and writes the milestone that goes with it. Says nothing twice.
+    /// Moves the incident, if the trigger does, and writes the milestone that goes with it. Says nothing twice.
     pub fn trigger(&mut self, trigger: Trigger) {
-        let (from, remedied) = (self.case().state, self.case().remedied());
+        let (from, remedied) = (self.incident().state, self.incident().remedied());
         let Some(to) = from.after(trigger, remedied) else { return };
         // After the resolution, what belongs to the way there is no milestone of it any more.
         let is_timely = |milestone| from.is_active() || milestone > Milestone::Resolved;
         if let Some(milestone) = trigger.milestone().filter(|milestone| is_timely(*milestone))
-            && (self.case().milestones.get(milestone).is_none() || is_again(self.case(), milestone))
+            && (self.incident().milestones.get(milestone).is_none() || is_again(self.incident(), milestone))
         {
             self.push(Action::Timed { milestone, instant: self.now, reason: None });
         }
@@ -62,18 +62,18 @@ impl<'a> Log<'a> {
     /// What follows from the facts, whoever brought them: reopened, mustered, mitigated, resolved. `seen` is needed for the last.
     pub fn follow(&mut self, seen: Option<&Observation<'_>>) {
         self.reopen();
-        if !self.case().state.is_active() {
+        if !self.incident().state.is_active() {
             return;
         }
-        if self.case().milestones.get(Milestone::Mustered).is_none() && self.case().muster.is_complete() {
+        if self.incident().milestones.get(Milestone::Mustered).is_none() && self.incident().muster.is_complete() {
             self.trigger(Trigger::Mustered);
         }
-        if self.case().is_mitigated() {
+        if self.incident().is_mitigated() {
             self.trigger(Trigger::Mitigated);
         }
         if let Some(seen) = seen
-            && !self.case().ladder.is_empty()
-            && Obstacles::of(self.case(), Some(seen)).is_empty()
+            && !self.incident().ladder.is_empty()
+            && Obstacles::of(self.incident(), Some(seen)).is_empty()
         {
             self.trigger(Trigger::Resolved);
         }
@@ -82,16 +82,16 @@ impl<'a> Log<'a> {
     /// What is resolved and has devices that need something done is not resolved; what was mitigated and has affected devices is
     /// not mitigated. A customer who is only owed a word keeps the incident from its close, but does not reopen it.
     pub fn reopen(&mut self) {
-        let case = self.case();
-        let back = match case.state {
-            State::Resolved | State::Reviewed => case.needy(|rung| !rung.is_remedied()),
-            State::PendingPermanentFix => case.needy(|rung| rung.affected),
+        let incident = self.incident();
+        let back = match incident.state {
+            State::Resolved | State::Reviewed => incident.needy(|rung| !rung.is_remedied()),
+            State::PendingPermanentFix => incident.needy(|rung| rung.affected),
             _ => return,
         };
         if back.is_empty() {
             return;
         }
-        if !case.state.is_active() {
+        if !incident.state.is_active() {
             self.push(Action::Reopened { devices: back });
         }
         self.trigger(Trigger::Reopened);
@@ -99,11 +99,11 @@ impl<'a> Log<'a> {
 }
 
 /// Whether the milestone, reached before and lost, is reached again: only the quality comes and goes within one life.
-fn is_again(case: &Case, milestone: Milestone) -> bool {
-    milestone == Milestone::Mitigated && !case.way.is_back()
+fn is_again(incident: &Incident, milestone: Milestone) -> bool {
+    milestone == Milestone::Mitigated && !incident.way.is_back()
 }
 
-impl Case {
+impl Incident {
     /// Devices that nobody has signed off and of which `is` holds.
     fn needy(&self, is: impl Fn(&Rung) -> bool) -> Vec<DeviceId> {
         let needy = self.ladder.iter().filter(|(_, rung)| rung.exception.is_none() && is(rung));

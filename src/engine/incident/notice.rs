@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::case::Case;
-use super::event::{Action, CaseEvent};
+use super::aggregate::Incident;
+use super::event::{Action, IncidentEvent};
 use super::muster::Role;
 use super::state::State;
 use crate::engine::effect::Scope;
@@ -122,9 +122,9 @@ pub struct Notice {
     pub audience: Audience,
 }
 
-impl Case {
-    /// What has to be said because of `event`, the case's `version`th. `self` is the case after it.
-    pub fn notices(&self, event: &CaseEvent) -> Vec<Notice> {
+impl Incident {
+    /// What has to be said because of `event`, the incident's `version`th. `self` is the incident after it.
+    pub fn notices(&self, event: &IncidentEvent) -> Vec<Notice> {
         let told = self.audiences(&event.action);
         let notice = |(place, (kind, audience)): (usize, (NoticeKind, Audience))| Notice {
             key: format!("{}/{}/{}/{place}", self.id(), self.version, kind.as_str()),

@@ -1,10 +1,10 @@
-//! What telemetry proves: the detector's changes and the fleet's picture, turned into events of a case.
+//! What telemetry proves: the detector's changes and the fleet's picture, turned into events of an incident.
 
 use std::collections::BTreeMap;
 
-use super::case::Case;
+use super::aggregate::Incident;
 use super::countermeasure::{Fix, includes};
-use super::event::{Action, CaseEvent, Joining};
+use super::event::{Action, IncidentEvent, Joining};
 use super::ladder::{Claim, Proof, Rung};
 use super::log::Log;
 use super::{LifeSettings, TELEMETRY};
@@ -34,7 +34,7 @@ pub struct Sighting<'a> {
     pub packages: &'a [Label],
 }
 
-/// What is seen of a case's devices at once. Devices that are not seen are unknown.
+/// What is seen of an incident's devices at once. Devices that are not seen are unknown.
 #[derive(Clone, Debug, Default)]
 pub struct Observation<'a> {
     pub sightings: BTreeMap<&'a DeviceId, Sighting<'a>>,
@@ -55,11 +55,11 @@ struct News {
     relapsed: Vec<DeviceId>,
 }
 
-impl Case {
-    /// What telemetry shows of the case's devices as of `now`, and what follows from it for the case. Empty for a closed one.
+impl Incident {
+    /// What telemetry shows of the incident's devices as of `now`, and what follows from it for the incident. Empty for a closed one.
     ///
     /// Nothing that is missing proves anything: a device that is not seen keeps what it has proved, and gains nothing.
-    pub fn observe(&self, seen: &Observation<'_>, settings: &LifeSettings, now: Timestamp) -> Vec<CaseEvent> {
+    pub fn observe(&self, seen: &Observation<'_>, settings: &LifeSettings, now: Timestamp) -> Vec<IncidentEvent> {
         if self.ended.is_some() || !self.is_open() {
             return Vec::new();
         }
@@ -84,9 +84,9 @@ impl Case {
         log.events
     }
 
-    /// Devices of the detector's event, of which some may be part of the case already: those join, these relapse if they had
+    /// Devices of the detector's event, of which some may be part of the incident already: those join, these relapse if they had
     /// recovered.
-    pub fn take_in(&self, devices: &[Joining], now: Timestamp) -> Vec<CaseEvent> {
+    pub fn take_in(&self, devices: &[Joining], now: Timestamp) -> Vec<IncidentEvent> {
         if !self.is_open() {
             return Vec::new();
         }
@@ -160,7 +160,7 @@ impl Case {
         }
     }
 
-    /// Whether the case can still change by telemetry.
+    /// Whether the incident can still change by telemetry.
     pub fn is_open(&self) -> bool {
         self.state != super::State::Closed && self.ended.is_none()
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::LifeSettings;
-use super::case::Case;
+use super::aggregate::Incident;
 use crate::engine::time::Timestamp;
 
 /// Milliseconds of an hour.
@@ -46,7 +46,7 @@ pub struct Burndown {
     pub missed: bool,
 }
 
-impl Case {
+impl Incident {
     /// When the last device is to be done.
     pub fn promised_at(&self, settings: &LifeSettings) -> Timestamp {
         self.opening.declared_at.plus_ms(i64::from(settings.promise_h) * HOUR_MS)

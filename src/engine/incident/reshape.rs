@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::case::{Case, Ended};
+use super::aggregate::{Ended, Incident};
 use super::command::text;
-use super::event::{Action, CaseEvent};
+use super::event::{Action, IncidentEvent};
 use super::ladder::{Proof, Rung};
 use super::log::Log;
 use super::refusal::Refusal;
@@ -12,12 +12,18 @@ use super::state::Trigger;
 use crate::engine::device::DeviceId;
 use crate::engine::time::Timestamp;
 
-impl Case {
-    /// The devices move into the incident of number `into`; this one ends. The other takes them by [`Case::absorb_from`].
+impl Incident {
+    /// The devices move into the incident of number `into`; this one ends. The other takes them by [`Incident::absorb_from`].
     ///
     /// # Errors
     /// When this one is closed, or no reason is given.
-    pub fn merge_into(&self, into: &str, reason: &str, by: &str, now: Timestamp) -> Result<Vec<CaseEvent>, Refusal> {
+    pub fn merge_into(
+        &self,
+        into: &str,
+        reason: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Vec<IncidentEvent>, Refusal> {
         text(reason, Refusal::Reason)?;
         if !self.is_open() {
             return Err(Refusal::Closed);
@@ -32,7 +38,13 @@ impl Case {
     ///
     /// # Errors
     /// When this one is closed, or no reason is given.
-    pub fn absorb_from(&self, other: &Case, reason: &str, by: &str, now: Timestamp) -> Result<Vec<CaseEvent>, Refusal> {
+    pub fn absorb_from(
+        &self,
+        other: &Incident,
+        reason: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Vec<IncidentEvent>, Refusal> {
         text(reason, Refusal::Reason)?;
         if !self.is_open() {
             return Err(Refusal::Closed);
@@ -68,7 +80,7 @@ impl Case {
         (number, event_id): (&str, &str),
         (reason, by): (&str, &str),
         now: Timestamp,
-    ) -> Result<(Vec<CaseEvent>, Vec<CaseEvent>), Refusal> {
+    ) -> Result<(Vec<IncidentEvent>, Vec<IncidentEvent>), Refusal> {
         text(reason, Refusal::Reason)?;
         if !self.is_open() {
             return Err(Refusal::Closed);
@@ -93,8 +105,8 @@ impl Case {
         opening.follows = Some(self.number().to_owned());
         opening.scope = self.scope;
         opening.devices = Vec::new();
-        let opened = CaseEvent { at: now, by: by.to_owned(), action: Action::Opened(Box::new(opening)) };
-        let taken = CaseEvent {
+        let opened = IncidentEvent { at: now, by: by.to_owned(), action: Action::Opened(Box::new(opening)) };
+        let taken = IncidentEvent {
             at: now,
             by: by.to_owned(),
             action: Action::Absorbed { number: None, event_ids: Vec::new(), devices: rungs, reason: reason.to_owned() },
@@ -102,7 +114,7 @@ impl Case {
         Ok((log.events, vec![opened, taken]))
     }
 
-    /// The number under which this case goes on, when it is part of another one.
+    /// The number under which this incident goes on, when it is part of another one.
     pub fn merged_into(&self) -> Option<&str> {
         match &self.ended {
             Some(Ended::Merged { into }) => Some(into),

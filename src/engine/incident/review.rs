@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::LifeSettings;
-use super::case::Case;
-use super::event::{Action, CaseEvent, Joining};
+use super::aggregate::Incident;
+use super::event::{Action, IncidentEvent, Joining};
 use super::ladder::{CallOutcome, Claim, Exception, Proof, Rung, Step};
 use super::milestone::Milestone;
 use super::muster::Seat;
@@ -110,7 +110,7 @@ pub struct Calls {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Entry {
     #[serde(flatten)]
-    pub event: CaseEvent,
+    pub event: IncidentEvent,
     /// The last of those that were gathered.
     pub until: Timestamp,
 }
@@ -160,7 +160,7 @@ struct Draft<'a> {
 impl Review {
     /// The review as of `now`; `None` when the record is empty or does not begin with an opening.
     pub fn draft<'a>(
-        record: impl IntoIterator<Item = &'a CaseEvent>,
+        record: impl IntoIterator<Item = &'a IncidentEvent>,
         settings: &LifeSettings,
         now: Timestamp,
     ) -> Option<Self> {
@@ -175,28 +175,28 @@ impl Review {
         };
         let mut record = record.into_iter();
         let first = record.next()?;
-        let mut case = Case::open(first)?;
-        draft.follow(&case, first);
+        let mut incident = Incident::open(first)?;
+        draft.follow(&incident, first);
         for event in record {
-            case.apply(event);
-            draft.follow(&case, event);
+            incident.apply(event);
+            draft.follow(&incident, event);
         }
-        draft.look_back(&case, now);
-        Some(draft.finish(&case, now))
+        draft.look_back(&incident, now);
+        Some(draft.finish(&incident, now))
     }
 }
 
 impl Draft<'_> {
-    /// Takes an event in; `case` is the case after it.
-    fn follow(&mut self, case: &Case, event: &CaseEvent) {
-        self.measure(case, event);
-        self.listen(case, event);
-        self.watch(case, event);
+    /// Takes an event in; `incident` is the incident after it.
+    fn follow(&mut self, incident: &Incident, event: &IncidentEvent) {
+        self.measure(incident, event);
+        self.listen(incident, event);
+        self.watch(incident, event);
         self.tell(event);
     }
 
     /// How long devices are affected.
-    fn measure(&mut self, case: &Case, event: &CaseEvent) {
+    fn measure(&mut self, incident: &Incident, event: &IncidentEvent) {
         let at = event.at;
         match &event.action {
             Action::Opened(opening) => self.begin(names(&opening.devices), opening.impact_started_at),
@@ -208,7 +208,7 @@ impl Draft<'_> {
                 for (device, rung) in devices {
                     let from = rung.relapsed_at.unwrap_or(rung.joined_at);
                     self.begin([device], from);
-                    if case.ladder.get(device).is_some_and(|rung| !rung.affected) {
+                    if incident.ladder.get(device).is_some_and(|rung| !rung.affected) {
                         self.end([device], rung.proofs.get(&Proof::Quality).copied().unwrap_or(at).max(from));
                     }
                 }
@@ -235,19 +235,19 @@ impl Draft<'_> {
     }
 
     /// What is said, and to whom.
-    fn listen(&mut self, case: &Case, event: &CaseEvent) {
+    fn listen(&mut self, incident: &Incident, event: &IncidentEvent) {
         let text = match &event.action {
             Action::Noted { text, .. } => Some(text.clone()),
             _ => None,
         };
-        for notice in case.notices(event).into_iter().filter(|notice| notice.kind != NoticeKind::Page) {
+        for notice in incident.notices(event).into_iter().filter(|notice| notice.kind != NoticeKind::Page) {
             let (at, by, text) = (event.at, event.by.clone(), text.clone());
             self.said.push(Said { at, by, kind: notice.kind, audience: notice.audience, text });
         }
     }
 
     /// What takes longer than it should.
-    fn watch(&mut self, case: &Case, event: &CaseEvent) {
+    fn watch(&mut self, incident: &Incident, event: &IncidentEvent) {
         let at = event.at;
         match &event.action {
             Action::Paged { seat, step, exhausted, .. } if *step > 0 || *exhausted => {
@@ -260,14 +260,14 @@ impl Draft<'_> {
             }
             Action::Claimed { devices, claim } => {
                 for device in devices {
-                    if case.ladder.get(device).is_some_and(|rung| rung.only_claims(*claim).is_some()) {
+                    if incident.ladder.get(device).is_some_and(|rung| rung.only_claims(*claim).is_some()) {
                         self.claimed.entry((device.clone(), *claim)).or_insert(at);
                     }
                 }
             }
             Action::Proved { devices, .. } | Action::WorkaroundSeen { devices, .. } => {
                 for device in devices {
-                    if let Some(rung) = case.ladder.get(device) {
+                    if let Some(rung) = incident.ladder.get(device) {
                         self.verify(device, rung, at);
                     }
                 }
@@ -289,7 +289,7 @@ impl Draft<'_> {
     }
 
     /// The timeline. Calls and acknowledged scripts are too many for it, and an instant is told by what it is the instant of.
-    fn tell(&mut self, event: &CaseEvent) {
+    fn tell(&mut self, event: &IncidentEvent) {
         match &event.action {
             Action::Called { .. }
             | Action::ScriptAcknowledged { .. }
@@ -331,53 +331,53 @@ impl Draft<'_> {
     }
 
     /// What turns out late only at the end.
-    fn look_back(&mut self, case: &Case, now: Timestamp) {
+    fn look_back(&mut self, incident: &Incident, now: Timestamp) {
         let old = |claimed_at: Timestamp| now.since_ms(claimed_at) >= i64::from(self.settings.claim_min) * MINUTE_MS;
         for ((device, claim), claimed_at) in std::mem::take(&mut self.claimed) {
-            let waits = case.ladder.get(&device).is_some_and(|rung| rung.only_claims(claim).is_some());
+            let waits = incident.ladder.get(&device).is_some_and(|rung| rung.only_claims(claim).is_some());
             if waits && old(claimed_at) {
                 self.late.push(Late::Claim { device, claim, claimed_at, verified_at: None });
             }
         }
-        let end = case.milestones.get(Milestone::Closed).unwrap_or(now);
-        let due = case.countermeasures.current().and_then(|standing| standing.countermeasure.fix_due_at);
-        let released_at = case.milestones.get(Milestone::FixAvailable).filter(|_| case.released.is_some());
+        let end = incident.milestones.get(Milestone::Closed).unwrap_or(now);
+        let due = incident.countermeasures.current().and_then(|standing| standing.countermeasure.fix_due_at);
+        let released_at = incident.milestones.get(Milestone::FixAvailable).filter(|_| incident.released.is_some());
         if let Some(due_at) = due.filter(|due| released_at.unwrap_or(end) > *due) {
             self.late.push(Late::Fix { due_at, released_at });
         }
-        let burndown = case.burndown(self.settings, end);
+        let burndown = incident.burndown(self.settings, end);
         let done_at = burndown.points.last().map(|(at, _)| *at).filter(|_| burndown.left == 0);
         let promised_at = burndown.promised_at;
-        if done_at.unwrap_or(end) > promised_at && case.ended.is_none() {
+        if done_at.unwrap_or(end) > promised_at && incident.ended.is_none() {
             self.late.push(Late::Promise { promised_at, done_at, left: burndown.left });
         }
-        let filed_at = case.review.as_ref().map(|(_, stamp)| stamp.at);
-        if let Some(due_at) = case.review_due_at(self.settings)
+        let filed_at = incident.review.as_ref().map(|(_, stamp)| stamp.at);
+        if let Some(due_at) = incident.review_due_at(self.settings)
             && filed_at.unwrap_or(end) > due_at
         {
             self.late.push(Late::Review { due_at, filed_at });
         }
     }
 
-    fn finish(mut self, case: &Case, now: Timestamp) -> Review {
-        let end = case.milestones.get(Milestone::Closed).unwrap_or(now);
-        let devices = self.devices(case, end);
-        self.calls.devices_reached = case.ladder.iter().filter(|(_, rung)| rung.contacted.is_some()).count() as u32;
+    fn finish(mut self, incident: &Incident, now: Timestamp) -> Review {
+        let end = incident.milestones.get(Milestone::Closed).unwrap_or(now);
+        let devices = self.devices(incident, end);
+        self.calls.devices_reached = incident.ladder.iter().filter(|(_, rung)| rung.contacted.is_some()).count() as u32;
         let exceptions =
-            case.ladder.iter().filter_map(|(device, rung)| Some((device.clone(), rung.exception.clone()?)));
+            incident.ladder.iter().filter_map(|(device, rung)| Some((device.clone(), rung.exception.clone()?)));
         Review {
-            number: case.number().to_owned(),
-            event_id: case.id().to_owned(),
-            aliases: case.aliases.iter().cloned().collect(),
+            number: incident.number().to_owned(),
+            event_id: incident.id().to_owned(),
+            aliases: incident.aliases.iter().cloned().collect(),
             at: now,
-            state: case.state,
-            scope: case.scope,
-            criterion_s: case.opening.criterion_s,
-            measured_s: case.opening.measured_s,
-            cause: case.cause.clone(),
-            fix: case.released.clone(),
-            milestones: lasted(case),
-            lapses: case.way.lapses().to_vec(),
+            state: incident.state,
+            scope: incident.scope,
+            criterion_s: incident.opening.criterion_s,
+            measured_s: incident.opening.measured_s,
+            cause: incident.cause.clone(),
+            fix: incident.released.clone(),
+            milestones: lasted(incident),
+            lapses: incident.way.lapses().to_vec(),
             impact_min: devices.iter().map(|device| device.impact_min).sum(),
             branches: branches(&devices),
             devices,
@@ -386,11 +386,11 @@ impl Draft<'_> {
             said: self.said,
             late: self.late,
             exceptions: exceptions.collect(),
-            debts: case.debts().map(|(device, since)| (device.clone(), since)).collect(),
+            debts: incident.debts().map(|(device, since)| (device.clone(), since)).collect(),
         }
     }
 
-    fn devices(&mut self, case: &Case, end: Timestamp) -> Vec<DeviceImpact> {
+    fn devices(&mut self, incident: &Incident, end: Timestamp) -> Vec<DeviceImpact> {
         let impact = |(device, rung): (&DeviceId, &Rung)| {
             let spans = self.spans.remove(device).unwrap_or_default();
             let length = |(from, to): &(Timestamp, Option<Timestamp>)| to.unwrap_or(end).since_ms(*from).max(0);
@@ -405,7 +405,7 @@ impl Draft<'_> {
                 is_settled: rung.is_settled(),
             }
         };
-        let mut devices: Vec<DeviceImpact> = case.ladder.iter().map(impact).collect();
+        let mut devices: Vec<DeviceImpact> = incident.ladder.iter().map(impact).collect();
         devices.sort_by(|a, b| b.impact_min.cmp(&a.impact_min).then_with(|| a.device.cmp(&b.device)));
         devices
     }
@@ -415,15 +415,15 @@ fn names(joining: &[Joining]) -> impl Iterator<Item = &DeviceId> {
     joining.iter().map(|joining| &joining.device)
 }
 
-fn lasted(case: &Case) -> Vec<Lasted> {
-    let (impact, declared) = (case.opening.impact_started_at, case.opening.declared_at);
+fn lasted(incident: &Incident) -> Vec<Lasted> {
+    let (impact, declared) = (incident.opening.impact_started_at, incident.opening.declared_at);
     let lasted = |(milestone, at): (Milestone, Timestamp)| Lasted {
         milestone,
         at,
         from_impact_s: (at.since_ms(impact) / 1_000).max(0) as u64,
         from_declaration_s: u64::try_from(at.since_ms(declared) / 1_000).ok().filter(|_| at >= declared),
     };
-    let mut found: Vec<Lasted> = case.milestones.iter().map(lasted).collect();
+    let mut found: Vec<Lasted> = incident.milestones.iter().map(lasted).collect();
     found.sort_by_key(|lasted| lasted.at);
     found
 }

@@ -1,4 +1,4 @@
-//! The life of an incident, told as stories: a case, a fleet as it is seen, people, and time that passes when it is told to.
+//! The life of an incident, told as stories: an incident, a fleet as it is seen, people, and time that passes when it is told to.
 
 mod ladder;
 mod life;
@@ -14,7 +14,7 @@ mod review;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::countermeasure::{Fix, Script, WorkaroundPlan};
-use super::event::{Action, CaseEvent, Joining, Opening};
+use super::event::{Action, IncidentEvent, Joining, Opening};
 use super::ladder::{Call, CallOutcome, Direction, Progress};
 use super::*;
 use crate::engine::device::{DeviceId, Label};
@@ -75,8 +75,8 @@ impl Seen {
 }
 
 struct Story {
-    case: Case,
-    record: Vec<CaseEvent>,
+    incident: Incident,
+    record: Vec<IncidentEvent>,
     notices: Vec<Notice>,
     settings: LifeSettings,
     rota: Rota,
@@ -115,11 +115,11 @@ impl Story {
     /// Devices 0 to `devices` are declared to suffer; one alone is an isolated incident.
     fn declared(devices: usize) -> Self {
         let action = Action::Opened(Box::new(opening("INC-2026-0007", "E-0012", (0..devices).map(joining).collect())));
-        let opened = CaseEvent { at: minute(0), by: DETECTOR.into(), action };
-        let case = Case::open(&opened).unwrap();
-        let notices = case.notices(&opened);
+        let opened = IncidentEvent { at: minute(0), by: DETECTOR.into(), action };
+        let incident = Incident::open(&opened).unwrap();
+        let notices = incident.notices(&opened);
         Self {
-            case,
+            incident,
             record: vec![opened],
             notices,
             settings: LifeSettings::default(),
@@ -144,42 +144,42 @@ impl Story {
         self
     }
 
-    /// Takes events in, and holds them to what every event has to keep: it comes back from JSON, and the record makes the case.
-    fn take(&mut self, events: Vec<CaseEvent>) -> Vec<&'static str> {
+    /// Takes events in, and holds them to what every event has to keep: it comes back from JSON, and the record makes the incident.
+    fn take(&mut self, events: Vec<IncidentEvent>) -> Vec<&'static str> {
         let names = events.iter().map(|event| event.action.as_str()).collect();
         for event in events {
             let json = serde_json::to_string(&event).unwrap();
-            assert_eq!(serde_json::from_str::<CaseEvent>(&json).unwrap(), event, "{json}");
-            self.case.apply(&event);
-            self.notices.extend(self.case.notices(&event));
+            assert_eq!(serde_json::from_str::<IncidentEvent>(&json).unwrap(), event, "{json}");
+            self.incident.apply(&event);
+            self.notices.extend(self.incident.notices(&event));
             self.record.push(event);
         }
-        assert_eq!(Case::of(&self.record).as_ref(), Some(&self.case), "the record makes the case");
+        assert_eq!(Incident::of(&self.record).as_ref(), Some(&self.incident), "the record makes the incident");
         names
     }
 
     /// The fleet is looked at. Answers what happened.
     fn look(&mut self) -> Vec<&'static str> {
         let fleet = self.fleet.clone();
-        let events = self.case.observe(&self.seen(&fleet), &self.settings, self.now);
+        let events = self.incident.observe(&self.seen(&fleet), &self.settings, self.now);
         let names = self.take(events);
-        let again = self.case.observe(&self.seen(&fleet), &self.settings, self.now);
+        let again = self.incident.observe(&self.seen(&fleet), &self.settings, self.now);
         assert!(again.is_empty(), "a second look finds nothing new: {again:?}");
         names
     }
 
     /// Time has passed. Answers what was due.
     fn tick(&mut self) -> Vec<&'static str> {
-        let events = self.case.tick(&self.rota, &self.settings, self.now);
+        let events = self.incident.tick(&self.rota, &self.settings, self.now);
         let names = self.take(events);
-        let again = self.case.tick(&self.rota, &self.settings, self.now);
+        let again = self.incident.tick(&self.rota, &self.settings, self.now);
         assert!(again.is_empty(), "what was done is not due again: {again:?}");
         names
     }
 
     fn wish(&mut self, command: Command, by: &str) -> Result<Vec<&'static str>, Refusal> {
         let fleet = self.fleet.clone();
-        let events = self.case.decide(&command, by, Some(&self.seen(&fleet)), (&self.settings, self.now))?;
+        let events = self.incident.decide(&command, by, Some(&self.seen(&fleet)), (&self.settings, self.now))?;
         Ok(self.take(events))
     }
 
@@ -195,7 +195,7 @@ impl Story {
     }
 
     fn rung(&self, device: usize) -> &Rung {
-        self.case.ladder.get(&id(device)).unwrap()
+        self.incident.ladder.get(&id(device)).unwrap()
     }
 
     fn step(&self, device: usize) -> Step {
@@ -212,7 +212,7 @@ impl Story {
         let script = Script { ja: "設定を変えてください".into(), en: "Please change the setting".into() };
         let workaround = workaround.map(|id| WorkaroundPlan { id: id.into(), script });
         self.wish(Command::RegisterCountermeasure { workaround, fix, fix_due_at: None }, "mori").unwrap();
-        let version = self.case.countermeasures.newest().unwrap().countermeasure.version;
+        let version = self.incident.countermeasures.newest().unwrap().countermeasure.version;
         self.wish(Command::AgreeCountermeasure { version }, "sato").unwrap();
     }
 

@@ -21,7 +21,7 @@ use crate::http::problem::{Problem, wants_page};
 use crate::http::{listener, page};
 use crate::record::StoreError;
 use crate::record::access::{Listed, Principal, Role, Via, check_name};
-use crate::record::case::CaseStore;
+use crate::record::incident::IncidentStore;
 
 /// Sessions and tokens are noted as used at most this often.
 const TOUCH_MS: i64 = 60_000;
@@ -119,7 +119,7 @@ impl Caller {
 pub(in crate::http) struct Door {
     pub(in crate::http) access: Arc<Access>,
     /// `None`: there is no list, and nothing is of any branch.
-    pub(in crate::http) list: Option<Arc<dyn CaseStore>>,
+    pub(in crate::http) list: Option<Arc<dyn IncidentStore>>,
 }
 
 impl Door {

@@ -3,7 +3,7 @@
 use super::Lang;
 use crate::engine::incident::milestone::OrderError;
 use crate::engine::incident::{MAX_NAME, MAX_TEXT, Refusal, State};
-use crate::record::desk::DeskError;
+use crate::record::incidents::DeskError;
 
 /// The refusal as a sentence that says what to do.
 pub(in crate::http) fn refusal(lang: Lang, refusal: &Refusal) -> String {
@@ -46,7 +46,7 @@ fn english(clause: &str) -> String {
 }
 
 fn japanese(refusal: &Refusal) -> String {
-    let text = Lang::Ja.case();
+    let text = Lang::Ja.incident();
     match refusal {
         Refusal::Closed => "この障害は終結しています。今後の事象は別の障害として扱います。".to_owned(),
         Refusal::State { state, .. } if state.is_active() => {

@@ -10,7 +10,7 @@ pub(in crate::http) type Instants<'a> = &'a dyn Fn(Timestamp) -> String;
 
 /// The seat in the reader's words: a role, or the part of it that a branch looks after.
 pub(in crate::http) fn seat(lang: Lang, seat: &Seat) -> String {
-    let role = (lang.case().role)(seat.role);
+    let role = (lang.incident().role)(seat.role);
     match (&seat.branch, lang) {
         (None, _) => role.to_owned(),
         (Some(branch), Lang::En) => format!("{role} of {branch}"),
@@ -54,7 +54,7 @@ fn count(n: usize) -> String {
 }
 
 fn english(action: &Action, at: Instants<'_>) -> String {
-    let text = Lang::En.case();
+    let text = Lang::En.incident();
     let of = |named: &Seat| seat(Lang::En, named);
     match action {
         Action::Opened(opening) => format!("Opened with {}", count(opening.devices.len())),
@@ -119,7 +119,7 @@ fn english(action: &Action, at: Instants<'_>) -> String {
 }
 
 fn japanese(action: &Action, at: Instants<'_>) -> String {
-    let text = Lang::Ja.case();
+    let text = Lang::Ja.incident();
     let of = |named: &Seat| seat(Lang::Ja, named);
     match action {
         Action::Opened(opening) => format!("対象{}台で開始", opening.devices.len()),

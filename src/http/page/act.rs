@@ -2,38 +2,38 @@
 
 use maud::{Markup, html};
 
-use super::case::state_badge;
 use super::form::Form;
 use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
+use super::incident::state_badge;
 use super::owed;
 use crate::engine::incident::closure::Obstacles;
 use crate::engine::incident::ladder::Claim;
-use crate::engine::incident::{Case, ExceptionKind, Milestone, Role, Seat, State};
+use crate::engine::incident::{ExceptionKind, Incident, Milestone, Role, Seat, State};
 use crate::http::lang::story;
 use crate::http::work::{Act, Fault, Fields};
-use crate::record::desk::CaseBoard;
+use crate::record::incidents::OpenIncidents;
 
 /// What the form is about.
 pub(in crate::http) struct Subject<'a> {
     pub(in crate::http) act: Act,
     /// The incident's number, or the event's id where it is none yet.
     pub(in crate::http) id: &'a str,
-    pub(in crate::http) case: Option<&'a Case>,
-    pub(in crate::http) board: &'a CaseBoard,
+    pub(in crate::http) incident: Option<&'a Incident>,
+    pub(in crate::http) board: &'a OpenIncidents,
     pub(in crate::http) obstacles: Option<&'a Obstacles>,
 }
 
 /// The page of one act, with what was typed and what was wrong with it.
 pub(in crate::http) fn page(view: &View<'_>, subject: &Subject<'_>, fields: &Fields, faults: &[Fault]) -> Markup {
     let text = view.lang.act();
-    let Subject { act, id, case, .. } = *subject;
+    let Subject { act, id, incident, .. } = *subject;
     let form = Form { view, fields, faults };
     let path = format!("/incidents/{}", super::parts::encode(id));
     let may = view.may(act.needs());
     let body = html! {
         h1 { ((text.act)(act)) }
-        p { a href=(view.link(&path, "")) { (id) } @if let Some(case) = case { " " (state_badge(view, case.state)) } }
+        p { a href=(view.link(&path, "")) { (id) } @if let Some(incident) = incident { " " (state_badge(view, incident.state)) } }
         p { ((text.meaning)(act)) }
         (form.summary())
         @if !may { p { ((text.may_not)(view.principal.map_or("-", |who| who.role.as_str()))) } }
@@ -53,24 +53,24 @@ pub(in crate::http) fn page(view: &View<'_>, subject: &Subject<'_>, fields: &Fie
 /// What keeps the act from being possible at all, instead of a button that fails.
 fn barred(view: &View<'_>, subject: &Subject<'_>) -> Option<Markup> {
     let text = view.lang.act();
-    let case = subject.case?;
+    let incident = subject.incident?;
     let obstacles = subject.obstacles?;
     match subject.act {
         Act::Close if !obstacles.is_empty() => {
-            Some(html! { p { (text.close_open) } (owed::obstacles(view, case, obstacles)) })
+            Some(html! { p { (text.close_open) } (owed::obstacles(view, incident, obstacles)) })
         }
-        Act::Close if case.state != State::Reviewed => Some(html! {
+        Act::Close if incident.state != State::Reviewed => Some(html! {
             p { (text.close_review) }
-            p { a.button href=(view.link(&format!("{}/review", super::case::path_of(case)), "")) { (view.lang.case().review) } }
+            p { a.button href=(view.link(&format!("{}/review", super::incident::path_of(incident)), "")) { (view.lang.incident().review) } }
         }),
         Act::Merge if others(subject).next().is_none() => Some(html! { p { (text.into_none) } }),
         _ => None,
     }
 }
 
-fn others<'a>(subject: &'a Subject<'_>) -> impl Iterator<Item = &'a Case> {
-    let own = subject.case.map(Case::number);
-    subject.board.cases.iter().map(AsRef::as_ref).filter(move |other| Some(other.number()) != own)
+fn others<'a>(subject: &'a Subject<'_>) -> impl Iterator<Item = &'a Incident> {
+    let own = subject.incident.map(Incident::number);
+    subject.board.incidents.iter().map(AsRef::as_ref).filter(move |other| Some(other.number()) != own)
 }
 
 /// Pairs of value and word for a list, after an empty first that asks to choose.
@@ -86,7 +86,7 @@ fn choices<T>(
 fn controls(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
     let view = form.view;
     let text = view.lang.act();
-    let words = view.lang.case();
+    let words = view.lang.incident();
     let reason = || form.area("reason", text.reason, "", (3, true));
     match subject.act {
         Act::Acknowledge => seat(form, subject),
@@ -98,7 +98,7 @@ fn controls(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
         Act::CorrectTime => {
             let movable = Milestone::ALL.into_iter().filter(|milestone| {
                 *milestone > Milestone::Declared
-                    && subject.case.is_some_and(|case| case.milestones.get(*milestone).is_some())
+                    && subject.incident.is_some_and(|incident| incident.milestones.get(*milestone).is_some())
             });
             let pairs = choices(view, movable, |m| (m.as_str().to_owned(), (words.milestone)(m).to_owned()));
             html! {
@@ -132,18 +132,18 @@ fn controls(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
 }
 
 /// Another incident in a list: its number, its suspect, its size.
-fn other(view: &View<'_>, case: &Case) -> String {
-    let suspect = case.cause.as_ref().map(|cause| format!(", {} {}", cause.suspect.kind, cause.suspect.value));
+fn other(view: &View<'_>, incident: &Incident) -> String {
+    let suspect = incident.cause.as_ref().map(|cause| format!(", {} {}", cause.suspect.kind, cause.suspect.value));
     format!(
         "{}{} ({})",
-        case.number(),
+        incident.number(),
         suspect.unwrap_or_default(),
-        (view.text().devices_count)(case.ladder.len() as u64)
+        (view.text().devices_count)(incident.ladder.len() as u64)
     )
 }
 
 fn seat(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
-    let called = subject.case.into_iter().flat_map(|case| case.muster.posts.keys().cloned());
+    let called = subject.incident.into_iter().flat_map(|incident| incident.muster.posts.keys().cloned());
     let mut seats: Vec<Seat> = Role::ALL.into_iter().map(Seat::of).chain(called).collect();
     // One that stands in the address may be of a branch that was not called yet.
     seats.extend(Seat::try_from(form.fields.get("seat").to_owned()).ok());
@@ -157,9 +157,9 @@ fn seat(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
 fn devices(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
     let text = form.view.lang.act();
     let branches: std::collections::BTreeSet<&str> = subject
-        .case
+        .incident
         .into_iter()
-        .flat_map(|case| case.ladder.iter().filter_map(|(_, rung)| rung.branch.as_deref()))
+        .flat_map(|incident| incident.ladder.iter().filter_map(|(_, rung)| rung.branch.as_deref()))
         .collect();
     let pairs = choices(form.view, branches, |branch| (branch.to_owned(), branch.to_owned()));
     html! {
@@ -188,8 +188,8 @@ fn countermeasure(form: &Form<'_>) -> Markup {
 }
 
 /// What a form begins with before anybody typed: the newest countermeasure, which a new version usually changes a little.
-pub(in crate::http) fn beginning(act: Act, case: Option<&Case>, view: &View<'_>) -> Fields {
-    let newest = case.and_then(|case| case.countermeasures.newest()).filter(|_| act == Act::Countermeasure);
+pub(in crate::http) fn beginning(act: Act, incident: Option<&Incident>, view: &View<'_>) -> Fields {
+    let newest = incident.and_then(|incident| incident.countermeasures.newest()).filter(|_| act == Act::Countermeasure);
     let mut fields = Fields::default();
     let Some(newest) = newest.map(|standing| &standing.countermeasure) else { return fields };
     if let Some(plan) = &newest.workaround {

@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, HashMap};
 
 use maud::{Markup, html};
 
-use super::case::{path_of, state_badge};
 use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
+use super::incident::{path_of, state_badge};
 use super::ladder::{self, LadderParams};
 use super::parts::encode;
 use super::{owed, remedy, support};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Verdict;
-use crate::engine::incident::{Case, Rung};
+use crate::engine::incident::{Incident, Rung};
 use crate::engine::snapshot::Snapshot;
 use crate::record::access::{Action, Role};
-use crate::record::case::ContactEntry;
-use crate::record::desk::CaseBoard;
+use crate::record::incident::ContactEntry;
+use crate::record::incidents::OpenIncidents;
 
 /// Seconds after which a page reloads where it cannot be kept live.
 const REFRESH_S: u32 = 30;
@@ -31,7 +31,7 @@ struct Counts {
     debts: u32,
 }
 
-fn counts<'a>(view: &'a View<'_>, snapshot: &'a Snapshot, board: &'a CaseBoard) -> BTreeMap<&'a str, Counts> {
+fn counts<'a>(view: &'a View<'_>, snapshot: &'a Snapshot, board: &'a OpenIncidents) -> BTreeMap<&'a str, Counts> {
     let mut branches: BTreeMap<&str, Counts> = BTreeMap::new();
     for device in &snapshot.devices {
         let Some(branch) = view.branch_of(&device.id, device.branch.as_deref()) else { continue };
@@ -39,7 +39,7 @@ fn counts<'a>(view: &'a View<'_>, snapshot: &'a Snapshot, board: &'a CaseBoard) 
         counts.devices += 1;
         counts.degraded += u32::from(device.verdict == Verdict::Degraded);
     }
-    for (device, rung) in board.cases.iter().flat_map(|case| case.ladder.iter()) {
+    for (device, rung) in board.incidents.iter().flat_map(|incident| incident.ladder.iter()) {
         let Some(branch) = view.branch_of(device, rung.branch.as_deref()) else { continue };
         let counts = branches.entry(branch).or_default();
         counts.open += u32::from(!rung.is_settled());
@@ -49,7 +49,7 @@ fn counts<'a>(view: &'a View<'_>, snapshot: &'a Snapshot, board: &'a CaseBoard) 
 }
 
 /// Every branch that the reader may see, those with most to do first.
-pub(in crate::http) fn list(view: &View<'_>, snapshot: &Snapshot, board: &CaseBoard) -> Markup {
+pub(in crate::http) fn list(view: &View<'_>, snapshot: &Snapshot, board: &OpenIncidents) -> Markup {
     let text = view.lang.support();
     let mut branches: Vec<(&str, Counts)> =
         counts(view, snapshot, board).into_iter().filter(|(name, _)| view.sees_branch(Some(name))).collect();
@@ -64,14 +64,14 @@ pub(in crate::http) fn list(view: &View<'_>, snapshot: &Snapshot, board: &CaseBo
                     thead { tr {
                         th scope="col" { (view.text().branch) } th.number scope="col" { (text.devices) }
                         th.number scope="col" { (text.degraded) } th.number scope="col" { (text.not_done) }
-                        th.number scope="col" { (view.lang.case().debts) }
+                        th.number scope="col" { (view.lang.incident().debts) }
                     } }
                     tbody { @for (name, counts) in branches { tr {
                         th scope="row" { a href=(view.link(&format!("/branches/{}", encode(name)), "")) { (super::parts::name(name)) } }
                         td.number data-label=(text.devices) { (counts.devices) }
                         td.number data-label=(text.degraded) { (counts.degraded) }
                         td.number data-label=(text.not_done) { (counts.open) }
-                        td.number data-label=(view.lang.case().debts) { (counts.debts) }
+                        td.number data-label=(view.lang.incident().debts) { (counts.debts) }
                     } } }
                 }
             }
@@ -83,37 +83,37 @@ pub(in crate::http) fn list(view: &View<'_>, snapshot: &Snapshot, board: &CaseBo
 /// The page of one branch. `contacts`: of the devices that are not done, for who may see them.
 pub(in crate::http) fn page(
     view: &View<'_>,
-    (name, snapshot, board): (&str, &Snapshot, &CaseBoard),
+    (name, snapshot, board): (&str, &Snapshot, &OpenIncidents),
     contacts: &HashMap<DeviceId, ContactEntry>,
     params: &LadderParams,
 ) -> Markup {
     let text = view.lang.support();
     let path = format!("/branches/{}", encode(name));
     let own = |(device, rung): (&DeviceId, &Rung)| view.branch_of(device, rung.branch.as_deref()) == Some(name);
-    let cases = || board.cases.iter().filter(|case| case.ladder.iter().any(own));
+    let incidents = || board.incidents.iter().filter(|incident| incident.ladder.iter().any(own));
     let known = counts(view, snapshot, board).get(name).copied().unwrap_or_default();
     let title = (text.branch_of)(name);
     let body = html! {
         h1 { (title) }
         div id="branch" data-live="" {
             p { ((view.text().devices_count)(u64::from(known.devices))) ", " (text.degraded) ": " (known.degraded) }
-            @if cases().next().is_none() { p { (text.branch_quiet) } }
+            @if incidents().next().is_none() { p { (text.branch_quiet) } }
         }
-        @for case in cases() {
+        @for incident in incidents() {
             @let only = LadderParams { branch: String::new(), ..params.clone() };
-            section.incident aria-label=(case.number()) {
-                div id=(format!("state-{}", case.number())) data-live="" {
-                    h2 { @if view.may(Action::See) { a href=(view.link(&path_of(case), "")) { (case.number()) } } @else { (case.number()) }
-                        " " (state_badge(view, case.state)) }
-                    p { ((view.lang.case().state_meaning)(case.state)) }
+            section.incident aria-label=(incident.number()) {
+                div id=(format!("state-{}", incident.number())) data-live="" {
+                    h2 { @if view.may(Action::See) { a href=(view.link(&path_of(incident), "")) { (incident.number()) } } @else { (incident.number()) }
+                        " " (state_badge(view, incident.state)) }
+                    p { ((view.lang.incident().state_meaning)(incident.state)) }
                 }
-                @let part = part_of(case, name, own);
+                @let part = part_of(incident, name, own);
                 (ladder::section(view, &part, &path))
-                (owed::section(view, &part, &board.settings, &path_of(case)))
-                div id=(format!("to-call-{}", case.number())) data-live="" {
+                (owed::section(view, &part, &board.settings, &path_of(incident)))
+                div id=(format!("to-call-{}", incident.number())) data-live="" {
                     (to_call(view, &part, contacts))
-                    @if let Some(plan) = case.countermeasures.workaround() {
-                        h3 { (view.lang.case().script) " " (plan.id) }
+                    @if let Some(plan) = incident.countermeasures.workaround() {
+                        h3 { (view.lang.incident().script) " " (plan.id) }
                         (remedy::script(view, &plan.script))
                     }
                 }
@@ -126,14 +126,14 @@ pub(in crate::http) fn page(
 
 /// The incident as far as it is of the branch, every device under the branch that it is here for: what it says of itself may
 /// be another.
-fn part_of(case: &Case, name: &str, own: impl Fn((&DeviceId, &Rung)) -> bool) -> Case {
-    let mut part = case.clone();
-    part.ladder = case.ladder.of_branch(name, |device, rung| own((device, rung)));
+fn part_of(incident: &Incident, name: &str, own: impl Fn((&DeviceId, &Rung)) -> bool) -> Incident {
+    let mut part = incident.clone();
+    part.ladder = incident.ladder.of_branch(name, |device, rung| own((device, rung)));
     part
 }
 
 /// Customers of devices that are not done, with whom to call.
-fn to_call(view: &View<'_>, part: &Case, contacts: &HashMap<DeviceId, ContactEntry>) -> Markup {
+fn to_call(view: &View<'_>, part: &Incident, contacts: &HashMap<DeviceId, ContactEntry>) -> Markup {
     let text = view.lang.support();
     let open: Vec<_> =
         part.open_devices().filter_map(|(device, rung)| Some((device, rung, contacts.get(device)?))).collect();

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::chart::{Scale, count_ticks, time_ticks};
 use super::frame::View;
 use super::parts::{Tone, badge};
-use crate::engine::incident::{Burndown, Case, LifeSettings};
+use crate::engine::incident::{Burndown, Incident, LifeSettings};
 use crate::engine::time::Timestamp;
 
 /// The drawing, and the room around it for labels.
@@ -19,20 +19,20 @@ const BOTTOM: f64 = 26.0;
 const TIMES: usize = 5;
 
 /// The promise in words and as a drawing.
-pub(super) fn section(view: &View<'_>, case: &Case, settings: &LifeSettings) -> Markup {
-    let text = view.lang.case();
-    let burndown = case.burndown(settings, view.now);
+pub(super) fn section(view: &View<'_>, incident: &Incident, settings: &LifeSettings) -> Markup {
+    let text = view.lang.incident();
+    let burndown = incident.burndown(settings, view.now);
     html! {
         section id="promise" data-live="" aria-labelledby="promise-title" {
             h2 id="promise-title" { (text.promise) }
             (words(view, &burndown))
-            @if !case.ladder.is_empty() { (drawing(view, case.number(), &burndown)) }
+            @if !incident.ladder.is_empty() { (drawing(view, incident.number(), &burndown)) }
         }
     }
 }
 
 fn words(view: &View<'_>, burndown: &Burndown) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     html! {
         p {
             (text.promised) " " b { (view.date_time(burndown.promised_at)) } " "
@@ -70,7 +70,7 @@ fn span(burndown: &Burndown, now: Timestamp) -> (Timestamp, Timestamp) {
 }
 
 fn drawing(view: &View<'_>, number: &str, burndown: &Burndown) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     let (from, to) = span(burndown, view.now);
     let ticks = count_ticks(burndown.devices);
     let most = ticks.last().copied().unwrap_or(1);
@@ -103,7 +103,7 @@ fn drawing(view: &View<'_>, number: &str, burndown: &Burndown) -> Markup {
 
 /// The drawing for whoever does not see it.
 fn description(view: &View<'_>, burndown: &Burndown) -> String {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     let mut words = format!(
         "{}. {} {}.",
         (text.left)(burndown.left, burndown.devices),

@@ -2,21 +2,21 @@
 
 use maud::{Markup, html};
 
-use super::case::{path_of, state_badge};
 use super::evidence;
 use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
+use super::incident::{path_of, state_badge};
 use super::ladder::step_badge;
 use super::parts::{self, badge, verdict_badge};
 use super::strip;
 use crate::engine::device::DeviceId;
 use crate::engine::fleet::Refused;
-use crate::engine::incident::{Action, Case, Rung};
+use crate::engine::incident::{Action, Incident, Rung};
 use crate::engine::snapshot::DeviceView;
 use crate::http::lang::{refused_reason, story};
 use crate::record::access::Action as Right;
-use crate::record::case::{ContactEntry, RecordedCaseEvent};
-use crate::record::desk::CaseFile;
+use crate::record::incident::{ContactEntry, RecordedIncidentEvent};
+use crate::record::incidents::IncidentFile;
 use crate::record::{EventRecord, StoreError};
 
 /// Seconds after which the page reloads where it cannot be kept live.
@@ -29,7 +29,7 @@ pub(in crate::http) struct Known<'a> {
     pub(in crate::http) seen: Option<&'a DeviceView>,
     pub(in crate::http) contact: Option<&'a ContactEntry>,
     /// Incidents that it is or was part of, the latest first.
-    pub(in crate::http) files: &'a [CaseFile],
+    pub(in crate::http) files: &'a [IncidentFile],
     /// What the detector wrote about the latest of them.
     pub(in crate::http) detected: Option<&'a Result<Option<EventRecord>, StoreError>>,
 }
@@ -50,7 +50,7 @@ pub(in crate::http) fn page(view: &View<'_>, known: &Known<'_>) -> Markup {
             h2 id="incidents-title" { (text.incidents) }
             @if known.files.is_empty() { p { (text.no_incidents) } }
             @for file in known.files {
-                @if let Some(rung) = file.case.ladder.get(known.device) { (part(view, file, known.device, rung)) }
+                @if let Some(rung) = file.incident.ladder.get(known.device) { (part(view, file, known.device, rung)) }
             }
         }
         div id="measured" data-live="" { @match known.detected {
@@ -107,9 +107,9 @@ pub(super) fn refusals(view: &View<'_>, refused: &Refused) -> String {
 }
 
 /// The device's way in one incident, and the calls about it.
-fn part(view: &View<'_>, file: &CaseFile, device: &DeviceId, rung: &Rung) -> Markup {
-    let case: &Case = &file.case;
-    let own = |entry: &&RecordedCaseEvent| match &entry.event.action {
+fn part(view: &View<'_>, file: &IncidentFile, device: &DeviceId, rung: &Rung) -> Markup {
+    let incident: &Incident = &file.incident;
+    let own = |entry: &&RecordedIncidentEvent| match &entry.event.action {
         Action::Called { device: called, .. } => called == device,
         Action::Excepted { device: of, .. } | Action::ExceptionLifted { device: of, .. } => of == device,
         Action::Claimed { devices, .. }
@@ -122,9 +122,9 @@ fn part(view: &View<'_>, file: &CaseFile, device: &DeviceId, rung: &Rung) -> Mar
     let at = |instant| view.zone.date_time(instant, view.lang);
     html! {
         article.event {
-            h3 { @if view.may(Right::See) { a href=(view.link(&path_of(case), "")) { (case.number()) } } @else { (case.number()) }
-                " " (state_badge(view, case.state)) " " (step_badge(view, rung))
-                @if rung.relapses > 0 { " " (badge(parts::Tone::Bad, &(view.lang.case().relapsed)(rung.relapses))) }
+            h3 { @if view.may(Right::See) { a href=(view.link(&path_of(incident), "")) { (incident.number()) } } @else { (incident.number()) }
+                " " (state_badge(view, incident.state)) " " (step_badge(view, rung))
+                @if rung.relapses > 0 { " " (badge(parts::Tone::Bad, &(view.lang.incident().relapsed)(rung.relapses))) }
             }
             ol.timeline {
                 li { div.when { (view.date_time(rung.joined_at)) } div.what { p { b { (view.lang.support().affected) } } } }
@@ -142,7 +142,7 @@ fn part(view: &View<'_>, file: &CaseFile, device: &DeviceId, rung: &Rung) -> Mar
 
 /// What an entry says of this one device: not of how many it spoke.
 fn sentence(view: &View<'_>, action: &Action, at: story::Instants<'_>) -> String {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     match action {
         Action::Claimed { claim, .. } => (text.claimed)((text.claim)(*claim)),
         Action::Proved { proof, .. } => (text.proof)(*proof).to_owned(),

@@ -13,7 +13,7 @@ use super::parts::{self, event_name, event_table};
 use super::strip;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Change, ChangeKind};
-use crate::engine::incident::CaseSummary;
+use crate::engine::incident::IncidentSummary;
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::http::work::Act;
 use crate::record::matter::Standing;
@@ -28,7 +28,11 @@ const WRITTEN_LATE_MS: i64 = 120_000;
 /// Most lines of the timeline, the newest; the API has all.
 const TIMELINE: usize = 500;
 
-pub(super) fn list(view: &View<'_>, listed: Result<Vec<EventSummary>, StoreError>, lives: &[CaseSummary]) -> Markup {
+pub(super) fn list(
+    view: &View<'_>,
+    listed: Result<Vec<EventSummary>, StoreError>,
+    lives: &[IncidentSummary],
+) -> Markup {
     let text = view.text();
     let body = html! {
         h1 { (text.nav_incidents) }

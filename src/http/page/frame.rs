@@ -185,7 +185,7 @@ fn top(view: &View<'_>, place: Place) -> Markup {
 
 fn foot(view: &View<'_>, fresh: Fresh<'_>) -> Markup {
     let text = view.text();
-    let words = view.lang.case();
+    let words = view.lang.incident();
     html! {
         footer {
             p { ((text.zone)(view.zone.name())) " fleetwatch " (env!("CARGO_PKG_VERSION")) }

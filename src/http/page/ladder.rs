@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::frame::View;
 use super::parts::{Tone, badge, encode};
 use crate::engine::device::DeviceId;
-use crate::engine::incident::{Case, Rung, Step};
+use crate::engine::incident::{Incident, Rung, Step};
 use crate::http::filter::searched;
 
 /// Devices on one page.
@@ -58,12 +58,12 @@ fn is_excepted(rung: &Rung) -> bool {
 }
 
 /// Counts by step, and by branch and step. `path` is where the list of devices is.
-pub(super) fn section(view: &View<'_>, case: &Case, path: &str) -> Markup {
-    let text = view.lang.case();
-    let number = case.number();
+pub(super) fn section(view: &View<'_>, incident: &Incident, path: &str) -> Markup {
+    let text = view.lang.incident();
+    let number = incident.number();
     let mut all = Counts::default();
     let mut branches: BTreeMap<&str, Counts> = BTreeMap::new();
-    for (_, rung) in case.ladder.iter() {
+    for (_, rung) in incident.ladder.iter() {
         all.add(rung);
         branches.entry(rung.branch.as_deref().unwrap_or_default()).or_default().add(rung);
     }
@@ -79,7 +79,7 @@ pub(super) fn section(view: &View<'_>, case: &Case, path: &str) -> Markup {
 
 /// A bar for each step with its count: the length says it, and the number.
 fn bars(view: &View<'_>, counts: &Counts, (path, number): (&str, &str)) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     let most = counts.all().max(1);
     let rows = Step::ALL.into_iter().map(|step| ((text.step)(step), step.as_str(), counts.steps[step as usize]));
     let rows = rows.chain([(text.excepted, "excepted", counts.excepted)]);
@@ -104,7 +104,7 @@ fn bars(view: &View<'_>, counts: &Counts, (path, number): (&str, &str)) -> Marku
 }
 
 fn by_branch(view: &View<'_>, branches: &BTreeMap<&str, Counts>, (path, number): (&str, &str)) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     let mut rows: Vec<(&str, &Counts)> = branches.iter().map(|(name, counts)| (*name, counts)).collect();
     rows.sort_by_key(|(name, counts)| (std::cmp::Reverse(counts.open()), *name));
     html! {
@@ -142,7 +142,7 @@ fn figure(count: u32) -> String {
 
 /// The step as a badge.
 pub(super) fn step_badge(view: &View<'_>, rung: &Rung) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     if let Some(exception) = rung.exception.as_ref().filter(|_| is_excepted(rung)) {
         return badge(Tone::Unknown, &format!("{}: {}", text.excepted, (text.exception)(exception.kind)));
     }
@@ -179,14 +179,14 @@ impl LadderParams {
 /// The devices that match, a page of them. `fixed_branch`: the list is of one branch and does not ask for another.
 pub(super) fn devices(
     view: &View<'_>,
-    case: &Case,
+    incident: &Incident,
     (path, params): (&str, &LadderParams),
     fixed_branch: bool,
 ) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     let words = view.text();
-    let number = case.number();
-    let matching = || case.ladder.iter().filter(|(device, rung)| view.sees(device) && params.matches(device, rung));
+    let number = incident.number();
+    let matching = || incident.ladder.iter().filter(|(device, rung)| view.sees(device) && params.matches(device, rung));
     let total = matching().count();
     let from_here = matching().skip_while(|(device, _)| !params.after.is_empty() && device.as_str() <= &*params.after);
     let mut shown: Vec<(&DeviceId, &Rung)> = from_here.take(PAGE + 1).collect();
@@ -196,7 +196,7 @@ pub(super) fn devices(
     html! {
         section id=(format!("devices-{number}")) data-live="" {
             h2 { (words.nav_devices) }
-            (filter(view, case, (path, params), fixed_branch))
+            (filter(view, incident, (path, params), fixed_branch))
             p.note { ((text.shown_of)(shown.len(), total)) }
             @if shown.is_empty() { p { (words.no_devices) } } @else { (table(view, &shown)) }
             p.paging {
@@ -211,16 +211,16 @@ pub(super) fn devices(
     }
 }
 
-fn filter(view: &View<'_>, case: &Case, (path, params): (&str, &LadderParams), fixed_branch: bool) -> Markup {
-    let text = view.lang.case();
+fn filter(view: &View<'_>, incident: &Incident, (path, params): (&str, &LadderParams), fixed_branch: bool) -> Markup {
+    let text = view.lang.incident();
     let words = view.text();
     let steps = [("open", text.open), ("all", text.all)].into_iter();
     let steps =
         steps.chain(Step::ALL.map(|step| (step.as_str(), (text.step)(step)))).chain([("excepted", text.excepted)]);
     let branches: std::collections::BTreeSet<&str> =
-        case.ladder.iter().filter_map(|(_, rung)| rung.branch.as_deref()).collect();
+        incident.ladder.iter().filter_map(|(_, rung)| rung.branch.as_deref()).collect();
     html! {
-        form.filter method="get" action=(format!("{path}#devices-{}", case.number())) {
+        form.filter method="get" action=(format!("{path}#devices-{}", incident.number())) {
             @if view.lang_chosen { input type="hidden" name="lang" value=(view.lang.code()); }
             label { (text.step_word) select name="step" {
                 @for (name, word) in steps { option value=(name) selected[params.step == name] { (word) } }
@@ -238,7 +238,7 @@ fn filter(view: &View<'_>, case: &Case, (path, params): (&str, &LadderParams), f
 }
 
 fn table(view: &View<'_>, devices: &[(&DeviceId, &Rung)]) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     let words = view.text();
     html! {
         table.cards {

@@ -5,12 +5,12 @@ use maud::{Markup, html};
 use super::frame::{Place, View, framed};
 use super::fresh::{self, Fresh};
 use super::parts::{self, Tone, banner, encode, event_name, event_table};
-use super::{case, channels, gate, people};
-use crate::engine::incident::CaseSummary;
+use super::{incident, channels, gate, people};
+use crate::engine::incident::IncidentSummary;
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::http::health::Latch;
 use crate::http::lang::story;
-use crate::record::desk::CaseBoard;
+use crate::record::incidents::OpenIncidents;
 use crate::record::matter::{self, Matter, Standing};
 use crate::record::standing::Board;
 use crate::record::{EventSummary, GateBoard, StoreError};
@@ -29,22 +29,22 @@ pub(super) fn page(
     snapshot: &Snapshot,
     (latches, channels): (&[Latch], &Board),
     (recent, board): (Result<Vec<EventSummary>, StoreError>, Option<&GateBoard>),
-    (cases, lives): (&CaseBoard, &[CaseSummary]),
+    (incidents, lives): (&OpenIncidents, &[IncidentSummary]),
 ) -> Markup {
     let text = view.text();
-    let matters = matter::open(snapshot, cases);
+    let matters = matter::open(snapshot, incidents);
     // An event that people work on is told as their incident.
     let others: Vec<&EventView> = matters
         .iter()
         .filter_map(|matter| snapshot.events.iter().find(|event| name_of(event) == matter.name))
-        .filter(|event| !cases.cases.iter().any(|case| case.event_ids.contains(&event.event_id)))
+        .filter(|event| !incidents.incidents.iter().any(|incident| incident.event_ids.contains(&event.event_id)))
         .collect();
     let body = html! {
         div id="banners" data-live="" {
             (banners(view, (snapshot, latches), &matters)) (channels::trouble(view, channels)) (gate::held(view, board))
         }
         (figures(view, snapshot))
-        (open_cases(view, cases))
+        (open_incidents(view, incidents))
         section id="open" data-live="" aria-labelledby="events" {
             h2 id="events" { (text.open_events) }
             @if others.is_empty() { p { (text.no_open_events) } }
@@ -190,20 +190,20 @@ fn figure(label: &str, value: u64, note: &str, tone: Option<Tone>) -> Markup {
 }
 
 /// Incidents that are not closed: where they stand, and who is wanted for them.
-fn open_cases(view: &View<'_>, board: &CaseBoard) -> Markup {
-    let text = view.lang.case();
+fn open_incidents(view: &View<'_>, board: &OpenIncidents) -> Markup {
+    let text = view.lang.incident();
     html! {
-        div id="cases" data-live="" {
-            @if !board.cases.is_empty() { h2 { (view.lang.support().incidents_open) } }
-            @for case in &board.cases {
-                @let burndown = case.burndown(&board.settings, view.now);
+        div id="incidents" data-live="" {
+            @if !board.incidents.is_empty() { h2 { (view.lang.support().incidents_open) } }
+            @for incident in &board.incidents {
+                @let burndown = incident.burndown(&board.settings, view.now);
                 article.event {
-                    h3 { a href=(view.link(&case::path_of(case), "")) { (case.number()) } " " (case::state_badge(view, case.state)) }
-                    p { (parts::scope_word(view.text(), case.scope)) ", " (parts::cause(view, case.cause.as_ref())) }
+                    h3 { a href=(view.link(&incident::path_of(incident), "")) { (incident.number()) } " " (incident::state_badge(view, incident.state)) }
+                    p { (parts::scope_word(view.text(), incident.scope)) ", " (parts::cause(view, incident.cause.as_ref())) }
                     p { ((text.left)(burndown.left, burndown.devices)) ". "
                         (text.promised) " " (view.date_time(burndown.promised_at)) " "
                         @if burndown.missed { (parts::badge(Tone::Bad, text.promise_missed)) } }
-                    @for (seat, post) in people::wanted(case) {
+                    @for (seat, post) in people::wanted(incident) {
                         p { (parts::badge(Tone::Bad, text.wanted)) " " b { (story::seat(view.lang, seat)) }
                             " (" (post.paged.join(", ")) @if let Some(at) = post.paged_at { ", " (view.time_s(at)) } ")" }
                     }

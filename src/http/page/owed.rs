@@ -7,7 +7,7 @@ use super::parts::{Tone, badge};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::closure::Obstacles;
 use crate::engine::incident::ladder::{Claim, Stamp};
-use crate::engine::incident::{Case, LifeSettings, Rung, State, Step};
+use crate::engine::incident::{Incident, LifeSettings, Rung, State, Step};
 use crate::http::work::Act;
 use crate::record::access::Action;
 
@@ -15,19 +15,20 @@ use crate::record::access::Action;
 const NAMED: usize = 12;
 
 /// Follow-ups, debts, words and exceptions.
-pub(super) fn section(view: &View<'_>, case: &Case, settings: &LifeSettings, path: &str) -> Markup {
-    let text = view.lang.case();
-    let sees = |device: &DeviceId| case.ladder.contains(device) && view.sees(device);
-    let mut follow_ups = case.follow_ups(settings.claim_min, view.now);
+pub(super) fn section(view: &View<'_>, incident: &Incident, settings: &LifeSettings, path: &str) -> Markup {
+    let text = view.lang.incident();
+    let sees = |device: &DeviceId| incident.ladder.contains(device) && view.sees(device);
+    let mut follow_ups = incident.follow_ups(settings.claim_min, view.now);
     follow_ups.retain(|(device, ..)| sees(device));
-    let mut debts: Vec<_> = case.debts().filter(|(device, _)| sees(device)).collect();
+    let mut debts: Vec<_> = incident.debts().filter(|(device, _)| sees(device)).collect();
     debts.sort_by_key(|(_, since)| *since);
-    let words: Vec<_> = case.ladder.iter().filter(|(device, rung)| rung.owes_word() && sees(device)).collect();
+    let words: Vec<_> = incident.ladder.iter().filter(|(device, rung)| rung.owes_word() && sees(device)).collect();
     let waiting = |rung: &Rung| rung.call_back_since.filter(|_| !rung.is_settled());
-    let mut waiting: Vec<_> = case.ladder.iter().filter_map(|(device, rung)| Some((device, waiting(rung)?))).collect();
+    let mut waiting: Vec<_> =
+        incident.ladder.iter().filter_map(|(device, rung)| Some((device, waiting(rung)?))).collect();
     waiting.retain(|(device, _)| sees(device));
     waiting.sort_by_key(|(_, since)| *since);
-    let exceptions: Vec<_> = case
+    let exceptions: Vec<_> = incident
         .ladder
         .iter()
         .filter_map(|(device, rung)| Some((device, rung.exception.as_ref()?)))
@@ -36,7 +37,7 @@ pub(super) fn section(view: &View<'_>, case: &Case, settings: &LifeSettings, pat
     let nothing =
         follow_ups.is_empty() && debts.is_empty() && words.is_empty() && waiting.is_empty() && exceptions.is_empty();
     html! {
-        section id=(format!("owed-{}", case.number())) data-live="" {
+        section id=(format!("owed-{}", incident.number())) data-live="" {
             h2 { (text.owed) }
             @if nothing { p { (text.owed_none) } }
             (list(view, (text.follow_ups, text.follow_ups_note), follow_ups.len(), follow_ups.iter().map(|(device, claim, stamp)| {
@@ -55,7 +56,7 @@ pub(super) fn section(view: &View<'_>, case: &Case, settings: &LifeSettings, pat
                 (*device, html! {
                     ((text.exception)(exception.kind)) ": " (exception.evidence) " "
                     span.note { (text.signed_by) " " (exception.signed_by) ", " (view.date_time(exception.at)) }
-                    @if case.is_open() && view.may(Act::Lift.needs()) {
+                    @if incident.is_open() && view.may(Act::Lift.needs()) {
                         " " a.screen href=(view.link(&format!("{path}/do/lift"), &format!("device={device}"))) {
                             ((view.lang.act().act)(Act::Lift)) }
                     }
@@ -86,7 +87,7 @@ fn list<'a>(
             h3 { (title) " (" (count) ")" @if !note.is_empty() { " " span.note { (note) } } }
             ul.owed {
                 @for (device, word) in devices.take(NAMED) { li { a href=(link(device)) { (device) } " " (word) } }
-                @if count > NAMED { li.note { ((view.lang.case().and_more)(count - NAMED)) } }
+                @if count > NAMED { li.note { ((view.lang.incident().and_more)(count - NAMED)) } }
             }
         }
     }
@@ -119,8 +120,8 @@ pub(super) enum Need {
 }
 
 impl Need {
-    pub(super) fn of(case: &Case, rung: &Rung) -> Self {
-        let workaround = case.countermeasures.workaround().is_some();
+    pub(super) fn of(incident: &Incident, rung: &Rung) -> Self {
+        let workaround = incident.countermeasures.workaround().is_some();
         match rung.step() {
             _ if rung.owes_word() => Self::Tell,
             Step::Done => Self::Done,
@@ -128,7 +129,7 @@ impl Need {
             _ if rung.debt_since().is_some() => Self::Revert,
             _ if rung.call_back_since.is_some() => Self::CallBack,
             Step::FixInstalled | Step::WorkaroundReverted | Step::QualityVerified => Self::Quiet,
-            _ if case.released.is_some() => Self::Fix,
+            _ if incident.released.is_some() => Self::Fix,
             Step::WorkaroundVerified => Self::Hold,
             Step::WorkaroundClaimed if workaround => Self::Verify,
             _ if workaround => Self::Script,
@@ -138,12 +139,17 @@ impl Need {
 }
 
 /// Why somebody should call the customer of this device now; `None` when nobody has to.
-pub(super) fn why_call(view: &View<'_>, case: &Case, rung: &Rung, settings: &LifeSettings) -> Option<&'static str> {
-    let text = view.lang.case();
+pub(super) fn why_call(
+    view: &View<'_>,
+    incident: &Incident,
+    rung: &Rung,
+    settings: &LifeSettings,
+) -> Option<&'static str> {
+    let text = view.lang.incident();
     let old =
         |stamp: &Stamp| view.now.since_ms(stamp.at) >= i64::from(settings.claim_min) * crate::engine::time::MINUTE_MS;
     let unproved = || Claim::ALL.into_iter().filter_map(|claim| rung.only_claims(claim)).any(old);
-    match Need::of(case, rung) {
+    match Need::of(incident, rung) {
         Need::Tell => Some(text.words_owed),
         Need::Revert => Some(text.debts),
         Need::CallBack => Some(text.call_backs),
@@ -156,8 +162,8 @@ pub(super) fn why_call(view: &View<'_>, case: &Case, rung: &Rung, settings: &Lif
 }
 
 /// What stands between the incident and its end, as computed.
-pub(super) fn obstacles(view: &View<'_>, case: &Case, obstacles: &Obstacles) -> Markup {
-    let text = view.lang.case();
+pub(super) fn obstacles(view: &View<'_>, incident: &Incident, obstacles: &Obstacles) -> Markup {
+    let text = view.lang.incident();
     html! {
         @if obstacles.is_empty() { p { (badge(Tone::Good, text.obstacles_none)) } }
         @else {
@@ -179,7 +185,7 @@ pub(super) fn obstacles(view: &View<'_>, case: &Case, obstacles: &Obstacles) -> 
                 @if obstacles.unquiet > 0 { li { (badge(Tone::Warn, &(text.obstacle_unquiet)(obstacles.unquiet))) } }
             }
         }
-        @if matches!(case.state, State::Resolved) { p { (badge(Tone::Warn, text.obstacle_review)) } }
+        @if matches!(incident.state, State::Resolved) { p { (badge(Tone::Warn, text.obstacle_review)) } }
     }
 }
 
@@ -191,6 +197,6 @@ fn named<'a>(view: &View<'_>, devices: impl Iterator<Item = &'a DeviceId>, count
         @for (index, device) in shown.iter().enumerate() {
             @if index > 0 { ", " } a href=(view.link(&format!("/devices/{device}"), "")) { (device) }
         }
-        @if more > 0 { " " ((view.lang.case().and_more)(more)) }
+        @if more > 0 { " " ((view.lang.incident().and_more)(more)) }
     }
 }

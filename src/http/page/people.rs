@@ -9,61 +9,61 @@ use super::frame::View;
 use super::parts::{Tone, badge};
 use crate::engine::effect::Scope;
 use crate::engine::incident::muster::{Post, PostStatus};
-use crate::engine::incident::{Case, Role, Rota, Seat};
+use crate::engine::incident::{Incident, Role, Rota, Seat};
 use crate::http::lang::story;
 use crate::http::work::Act;
 use crate::record::access::Action;
 
 /// The board of people, with what one may do about it.
-pub(super) fn section(view: &View<'_>, case: &Case, rota: Option<&Rota>, path: &str) -> Markup {
-    let text = view.lang.case();
-    let seats = seats(case, rota);
-    let joined = view.principal.is_some_and(|who| case.muster.present.contains_key(&who.name));
+pub(super) fn section(view: &View<'_>, incident: &Incident, rota: Option<&Rota>, path: &str) -> Markup {
+    let text = view.lang.incident();
+    let seats = seats(incident, rota);
+    let joined = view.principal.is_some_and(|who| incident.muster.present.contains_key(&who.name));
     html! {
         section id="people" data-live="" aria-labelledby="people-title" {
             h2 id="people-title" { (text.people) }
-            @if case.scope == Scope::Isolated { p { (text.no_muster) } }
+            @if incident.scope == Scope::Isolated { p { (text.no_muster) } }
             table.cards {
                 thead { tr {
                     th scope="col" { (text.seat) } th scope="col" { (view.text().state) } th scope="col" { (text.holder) }
                     th scope="col" { (text.called) } th scope="col" { (text.answered) } td {}
                 } }
-                tbody { @for seat in &seats { (row(view, case, seat, path)) } }
+                tbody { @for seat in &seats { (row(view, incident, seat, path)) } }
             }
             p { b { (text.present) } ": "
-                @if case.muster.present.is_empty() { (text.nobody_present) }
-                @for (index, (person, at)) in case.muster.present.iter().enumerate() {
+                @if incident.muster.present.is_empty() { (text.nobody_present) }
+                @for (index, (person, at)) in incident.muster.present.iter().enumerate() {
                     @if index > 0 { ", " } (super::parts::name(person)) " " span.note { (view.time_s(*at)) }
                 }
             }
-            @if case.is_open() && view.may(Action::TakePart) && !joined {
+            @if incident.is_open() && view.may(Action::TakePart) && !joined {
                 (tap(view, &format!("{path}/do/join"), &[], (view.lang.act().act)(Act::Join)))
             }
-            p.note { ((text.last_word)(&view.zone.date_time(case.told_at, view.lang))) }
+            p.note { ((text.last_word)(&view.zone.date_time(incident.told_at, view.lang))) }
         }
     }
 }
 
 /// Every role, and whatever else was called or will be.
-fn seats(case: &Case, rota: Option<&Rota>) -> Vec<Seat> {
+fn seats(incident: &Incident, rota: Option<&Rota>) -> Vec<Seat> {
     let mut seats: BTreeSet<Seat> = Role::ALL.into_iter().map(Seat::of).collect();
-    seats.extend(case.muster.posts.keys().cloned());
+    seats.extend(incident.muster.posts.keys().cloned());
     let concerned = |seat: &&Seat| {
         let branch = seat.branch.as_deref();
-        branch.is_some_and(|branch| case.open_devices().any(|(_, rung)| rung.branch.as_deref() == Some(branch)))
+        branch.is_some_and(|branch| incident.open_devices().any(|(_, rung)| rung.branch.as_deref() == Some(branch)))
     };
     seats.extend(rota.into_iter().flat_map(|rota| rota.0.keys().filter(concerned).cloned()));
     seats.into_iter().collect()
 }
 
-fn row(view: &View<'_>, case: &Case, seat: &Seat, path: &str) -> Markup {
-    let text = view.lang.case();
+fn row(view: &View<'_>, incident: &Incident, seat: &Seat, path: &str) -> Markup {
+    let text = view.lang.incident();
     let nothing = Post::default();
-    let post = case.muster.posts.get(seat).unwrap_or(&nothing);
+    let post = incident.muster.posts.get(seat).unwrap_or(&nothing);
     html! {
         tr {
             th scope="row" { (story::seat(view.lang, seat)) }
-            td data-label=(view.text().state) { (status_badge(view, case.muster.status(seat))) }
+            td data-label=(view.text().state) { (status_badge(view, incident.muster.status(seat))) }
             td data-label=(text.holder) { @match &post.holder { Some(holder) => b { (super::parts::name(holder)) }, None => (text.nobody) } }
             td data-label=(text.called) {
                 @if post.paged.is_empty() { "-" } @else { (post.paged.join(", ")) }
@@ -76,7 +76,7 @@ fn row(view: &View<'_>, case: &Case, seat: &Seat, path: &str) -> Markup {
                     @if index > 0 { ", " } (super::parts::name(person)) " " span.note { (view.time_s(*at)) }
                 }
             }
-            td.screen { @if case.is_open() && view.may(Action::TakePart) { (buttons(view, seat, post, path)) } }
+            td.screen { @if incident.is_open() && view.may(Action::TakePart) { (buttons(view, seat, post, path)) } }
         }
     }
 }
@@ -107,11 +107,11 @@ pub(super) fn status_badge(view: &View<'_>, status: PostStatus) -> Markup {
         PostStatus::Acknowledged => Tone::Warn,
         PostStatus::Joined => Tone::Good,
     };
-    badge(tone, (view.lang.case().post)(status))
+    badge(tone, (view.lang.incident().post)(status))
 }
 
 /// Whole roles that were called and that nobody answers for.
-pub(super) fn wanted(case: &Case) -> Vec<(&Seat, &Post)> {
-    let open = case.muster.posts.iter().filter(|(_, post)| post.paged_at.is_some() && post.holder.is_none());
+pub(super) fn wanted(incident: &Incident) -> Vec<(&Seat, &Post)> {
+    let open = incident.muster.posts.iter().filter(|(_, post)| post.paged_at.is_some() && post.holder.is_none());
     open.collect()
 }

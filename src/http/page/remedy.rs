@@ -6,36 +6,36 @@ use super::form::tap;
 use super::frame::View;
 use super::parts::{Tone, badge};
 use crate::engine::incident::countermeasure::Standing;
-use crate::engine::incident::{Case, Script};
+use crate::engine::incident::{Incident, Script};
 use crate::http::lang::Lang;
 use crate::http::work::Act;
 use crate::record::access::Action;
 
 /// Every version, the newest first.
-pub(super) fn section(view: &View<'_>, case: &Case, path: &str) -> Markup {
-    let text = view.lang.case();
+pub(super) fn section(view: &View<'_>, incident: &Incident, path: &str) -> Markup {
+    let text = view.lang.incident();
     let act = view.lang.act().act;
-    let versions = case.countermeasures.versions();
+    let versions = incident.countermeasures.versions();
     html! {
         section id="remedy" data-live="" aria-labelledby="remedy-title" {
             h2 id="remedy-title" { (text.remedy) }
             @if versions.is_empty() { p { (text.no_remedy) } }
-            @for (index, standing) in versions.iter().enumerate().rev().take(1) { (version(view, case, (index, standing), path)) }
+            @for (index, standing) in versions.iter().enumerate().rev().take(1) { (version(view, incident, (index, standing), path)) }
             @if versions.len() > 1 {
                 details {
                     summary { (text.older) " (" (versions.len() - 1) ")" }
                     @for (index, standing) in versions.iter().enumerate().rev().skip(1) {
-                        (version(view, case, (index, standing), path))
+                        (version(view, incident, (index, standing), path))
                     }
                 }
             }
-            @if let Some(name) = &case.released { p { (badge(Tone::Good, text.fix_released)) " " b { (super::parts::name(name)) } } }
-            @if case.is_open() {
+            @if let Some(name) = &incident.released { p { (badge(Tone::Good, text.fix_released)) " " b { (super::parts::name(name)) } } }
+            @if incident.is_open() {
                 div.taps.screen {
                     @if view.may(Act::Countermeasure.needs()) {
                         a.button href=(view.link(&format!("{path}/do/countermeasure"), "")) { (act(Act::Countermeasure)) }
                     }
-                    @if case.released.is_none() && case.countermeasures.fix().is_some() && view.may(Act::ReleaseFix.needs()) {
+                    @if incident.released.is_none() && incident.countermeasures.fix().is_some() && view.may(Act::ReleaseFix.needs()) {
                         a.button href=(view.link(&format!("{path}/do/release_fix"), "")) { (act(Act::ReleaseFix)) }
                     }
                 }
@@ -44,12 +44,12 @@ pub(super) fn section(view: &View<'_>, case: &Case, path: &str) -> Markup {
     }
 }
 
-fn version(view: &View<'_>, case: &Case, (index, standing): (usize, &Standing), path: &str) -> Markup {
-    let text = view.lang.case();
+fn version(view: &View<'_>, incident: &Incident, (index, standing): (usize, &Standing), path: &str) -> Markup {
+    let text = view.lang.incident();
     let Standing { countermeasure, registered_by, registered_at, agreed, acknowledged } = standing;
     let at = |instant| view.zone.date_time(instant, view.lang);
-    let current = case.countermeasures.current().map(|standing| standing.countermeasure.version);
-    let newest = index + 1 == case.countermeasures.versions().len();
+    let current = incident.countermeasures.current().map(|standing| standing.countermeasure.version);
+    let newest = index + 1 == incident.countermeasures.versions().len();
     html! {
         article.event {
             h3 { ((text.version)(countermeasure.version)) " "
@@ -68,11 +68,11 @@ fn version(view: &View<'_>, case: &Case, (index, standing): (usize, &Standing), 
                 @if let Some(due) = countermeasure.fix_due_at { dt { (text.fix_due) } dd { (view.date_time(due)) } }
             }
             @if let Some(plan) = &countermeasure.workaround { (script(view, &plan.script)) }
-            @if newest && agreed.is_none() && case.is_open() && view.may(Act::Agree.needs()) {
+            @if newest && agreed.is_none() && incident.is_open() && view.may(Act::Agree.needs()) {
                 (tap(view, &format!("{path}/do/agree"), &[("version", &countermeasure.version.to_string())],
                     (view.lang.act().act)(Act::Agree)))
             }
-            @if case.is_open() && current == Some(countermeasure.version) && countermeasure.workaround.is_some() {
+            @if incident.is_open() && current == Some(countermeasure.version) && countermeasure.workaround.is_some() {
                 (acknowledge(view, standing, path, ""))
             }
         }
@@ -96,7 +96,7 @@ pub(super) fn acknowledge(view: &View<'_>, standing: &Standing, path: &str, back
 
 /// What is said on the phone, in the reader's language, or in the other one where there is no such script.
 pub(super) fn script(view: &View<'_>, script: &Script) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     let (own, other, other_lang) = match view.lang {
         Lang::En => (&script.en, &script.ja, "ja"),
         Lang::Ja => (&script.ja, &script.en, "en"),

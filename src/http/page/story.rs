@@ -9,7 +9,7 @@ use crate::engine::device::DeviceId;
 use crate::engine::incident::{Action, CLOCK, DETECTOR, TELEMETRY};
 use crate::http::lang::story::{tell, words};
 use crate::record::StoreError;
-use crate::record::case::{RecordedCase, RecordedCaseEvent};
+use crate::record::incident::{IncidentRecord, RecordedIncidentEvent};
 use crate::record::outbox::{Attempt, DispatchState, Outcome};
 
 /// Lines on the incident's page, and on a page of the record.
@@ -25,8 +25,8 @@ fn is_by_person(by: &str) -> bool {
 }
 
 /// The newest lines, with a way to all of them.
-pub(super) fn section(view: &View<'_>, record: &RecordedCase, path: &str) -> Markup {
-    let text = view.lang.case();
+pub(super) fn section(view: &View<'_>, record: &IncidentRecord, path: &str) -> Markup {
+    let text = view.lang.incident();
     html! {
         section id="record" data-live="" aria-labelledby="record-title" {
             h2 id="record-title" { (text.record) }
@@ -39,15 +39,15 @@ pub(super) fn section(view: &View<'_>, record: &RecordedCase, path: &str) -> Mar
 /// A page of the record, the newest first, from before the entry of this number on. `people`: without what machines wrote.
 pub(super) fn page(
     view: &View<'_>,
-    record: &RecordedCase,
+    record: &IncidentRecord,
     path: &str,
     (before, people): (Option<i64>, bool),
 ) -> Markup {
-    let text = view.lang.case();
-    let wanted = |entry: &&RecordedCaseEvent| {
+    let text = view.lang.incident();
+    let wanted = |entry: &&RecordedIncidentEvent| {
         before.is_none_or(|before| entry.seq < before) && (!people || is_by_person(&entry.event.by))
     };
-    let mut shown: Vec<&RecordedCaseEvent> = record.events.iter().rev().filter(wanted).take(PAGE + 1).collect();
+    let mut shown: Vec<&RecordedIncidentEvent> = record.events.iter().rev().filter(wanted).take(PAGE + 1).collect();
     let more = shown.len() > PAGE;
     shown.truncate(PAGE);
     let own = format!("{path}/record");
@@ -70,7 +70,7 @@ pub(super) fn page(
     }
 }
 
-fn list<'a>(view: &View<'_>, entries: impl Iterator<Item = &'a RecordedCaseEvent>) -> Markup {
+fn list<'a>(view: &View<'_>, entries: impl Iterator<Item = &'a RecordedIncidentEvent>) -> Markup {
     let at = |instant| view.zone.date_time(instant, view.lang);
     html! {
         ol.timeline { @for entry in entries { li {
@@ -84,8 +84,8 @@ fn list<'a>(view: &View<'_>, entries: impl Iterator<Item = &'a RecordedCaseEvent
     }
 }
 
-fn who(view: &View<'_>, entry: &RecordedCaseEvent) -> String {
-    let text = view.lang.case();
+fn who(view: &View<'_>, entry: &RecordedIncidentEvent) -> String {
+    let text = view.lang.incident();
     let by = match &*entry.event.by {
         DETECTOR => view.text().who_detector,
         TELEMETRY => text.who_telemetry,
@@ -123,7 +123,7 @@ fn devices(view: &View<'_>, devices: Vec<&DeviceId>) -> Markup {
 
 /// What was sent, the latest first. `None`: there is nothing that sends.
 pub(super) fn delivery(view: &View<'_>, attempts: Option<&Result<Vec<Attempt>, StoreError>>) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     html! {
         section id="delivery" data-live="" aria-labelledby="delivery-title" {
             h2 id="delivery-title" { (text.delivery) }
@@ -138,7 +138,7 @@ pub(super) fn delivery(view: &View<'_>, attempts: Option<&Result<Vec<Attempt>, S
 }
 
 fn log(view: &View<'_>, attempts: &[Attempt]) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     html! {
         table.cards {
             thead { tr {
@@ -157,7 +157,7 @@ fn log(view: &View<'_>, attempts: &[Attempt]) -> Markup {
 }
 
 fn outcome(view: &View<'_>, outcome: &Outcome) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     match outcome {
         Outcome::Sent { .. } => badge(Tone::Good, (text.dispatch)(DispatchState::Sent)),
         Outcome::Retry { error, retry_at } => html! {

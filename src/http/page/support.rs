@@ -12,13 +12,13 @@ use super::remedy;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Scope, Verdict};
 use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
-use crate::engine::incident::{Case, Rung, Step};
+use crate::engine::incident::{Incident, Rung, Step};
 use crate::engine::snapshot::DeviceView;
 use crate::engine::time::Timestamp;
 use crate::http::work::{Act, Fault, Fields};
 use crate::record::access::Action;
-use crate::record::case::ContactEntry;
-use crate::record::desk::CaseBoard;
+use crate::record::incident::ContactEntry;
+use crate::record::incidents::OpenIncidents;
 
 /// Seconds after which the page of a device that is being watched reloads where it cannot be kept live.
 const WATCH_S: u32 = 2;
@@ -70,7 +70,7 @@ pub(in crate::http) struct Desk<'a> {
     pub(in crate::http) watched: bool,
     /// What has just been done: `call` or `claim`.
     pub(in crate::http) done: &'a str,
-    pub(in crate::http) board: &'a CaseBoard,
+    pub(in crate::http) board: &'a OpenIncidents,
     pub(in crate::http) found: Found<'a>,
 }
 
@@ -110,7 +110,7 @@ fn search(view: &View<'_>, q: &str) -> Markup {
     }
 }
 
-fn several(view: &View<'_>, board: &CaseBoard, candidates: &[Candidate], more: bool) -> Markup {
+fn several(view: &View<'_>, board: &OpenIncidents, candidates: &[Candidate], more: bool) -> Markup {
     let text = view.lang.support();
     html! {
         h2 { ((text.several)(candidates.len())) }
@@ -125,19 +125,21 @@ fn several(view: &View<'_>, board: &CaseBoard, candidates: &[Candidate], more: b
 }
 
 /// How the device stands, in one word.
-fn standing(view: &View<'_>, board: &CaseBoard, looked: &Looked<'_>) -> Markup {
+fn standing(view: &View<'_>, board: &OpenIncidents, looked: &Looked<'_>) -> Markup {
     let text = view.lang.support();
     let at = |instant| view.zone.date_time(instant, view.lang);
-    let open = board.of_device(&looked.device).find(|case| case.open_devices().any(|(open, _)| *open == looked.device));
-    if let Some((case, rung)) = open.and_then(|case| Some((case, case.ladder.get(&looked.device)?))) {
-        let detail = (text.affected_detail)(case.number(), &at(rung.relapsed_at.unwrap_or(rung.joined_at)));
+    let open = board
+        .of_device(&looked.device)
+        .find(|incident| incident.open_devices().any(|(open, _)| *open == looked.device));
+    if let Some((incident, rung)) = open.and_then(|incident| Some((incident, incident.ladder.get(&looked.device)?))) {
+        let detail = (text.affected_detail)(incident.number(), &at(rung.relapsed_at.unwrap_or(rung.joined_at)));
         return banner(Tone::Bad, "h2", text.affected, &html! { p { (detail) " " (step_badge(view, rung)) } });
     }
-    if let Some((case, rung)) =
-        board.of_device(&looked.device).find_map(|case| Some((case, case.ladder.get(&looked.device)?)))
+    if let Some((incident, rung)) =
+        board.of_device(&looked.device).find_map(|incident| Some((incident, incident.ladder.get(&looked.device)?)))
     {
         let since = rung.done_at.or(rung.exception.as_ref().map(|exception| exception.at));
-        let detail = (text.settled_detail)(case.number(), &since.map(at).unwrap_or_default());
+        let detail = (text.settled_detail)(incident.number(), &since.map(at).unwrap_or_default());
         return banner(Tone::Good, "h2", text.settled, &html! { p { (detail) " " (step_badge(view, rung)) } });
     }
     if let Some(refused) = looked.seen.and_then(|seen| seen.refused.as_ref()) {
@@ -160,9 +162,9 @@ fn one(view: &View<'_>, (desk, looked): (&Desk<'_>, &Looked<'_>), fields: &Field
             (who(view, looked))
         }
         div id="state" data-live="" { (standing(view, desk.board, looked)) (setting(view, desk, looked)) }
-        @for case in desk.board.of_device(&looked.device) {
-            @if let Some(rung) = case.ladder.get(&looked.device) {
-                (work(view, (case, rung), (desk, looked), fields, faults))
+        @for incident in desk.board.of_device(&looked.device) {
+            @if let Some(rung) = incident.ladder.get(&looked.device) {
+                (work(view, (incident, rung), (desk, looked), fields, faults))
             }
         }
     }
@@ -197,7 +199,7 @@ pub(super) fn contact(view: &View<'_>, entry: Option<&ContactEntry>, may: bool) 
 fn setting(view: &View<'_>, desk: &Desk<'_>, looked: &Looked<'_>) -> Markup {
     let text = view.lang.support();
     // The record hears of a status before the next picture of the fleet does.
-    let recorded = desk.board.of_device(&looked.device).find_map(|case| case.ladder.get(&looked.device));
+    let recorded = desk.board.of_device(&looked.device).find_map(|incident| incident.ladder.get(&looked.device));
     let recorded = recorded.filter(|rung| rung.workaround_told).map(|rung| rung.workaround_active);
     let (class, mark, word) = match recorded.or(looked.seen.and_then(|seen| seen.workaround_active)) {
         Some(true) => ("setting on", "\u{25cf}", text.setting_on),
@@ -217,16 +219,16 @@ fn setting(view: &View<'_>, desk: &Desk<'_>, looked: &Looked<'_>) -> Markup {
 }
 
 /// What is to be done for this device in this incident.
-fn advice(view: &View<'_>, case: &Case, rung: &Rung) -> (Tone, String) {
+fn advice(view: &View<'_>, incident: &Incident, rung: &Rung) -> (Tone, String) {
     let text = view.lang.support();
-    let (tone, words) = match Need::of(case, rung) {
+    let (tone, words) = match Need::of(incident, rung) {
         Need::Tell => (Tone::Warn, text.do_tell),
         Need::Done => (Tone::Good, text.do_nothing),
         Need::Signed => (Tone::Good, text.do_signed),
         Need::Revert => (Tone::Bad, text.do_revert),
         Need::CallBack => (Tone::Warn, text.do_call_back),
         Need::Quiet => (Tone::Good, text.do_quiet),
-        Need::Fix => return (Tone::Warn, (text.do_fix)(case.released.as_deref().unwrap_or_default())),
+        Need::Fix => return (Tone::Warn, (text.do_fix)(incident.released.as_deref().unwrap_or_default())),
         Need::Hold => (Tone::Warn, text.do_hold),
         Need::Verify => (Tone::Bad, text.do_verify),
         Need::Script => (Tone::Bad, text.do_script),
@@ -237,40 +239,40 @@ fn advice(view: &View<'_>, case: &Case, rung: &Rung) -> (Tone, String) {
 
 fn work(
     view: &View<'_>,
-    (case, rung): (&Case, &Rung),
+    (incident, rung): (&Incident, &Rung),
     (desk, looked): (&Desk<'_>, &Looked<'_>),
     fields: &Fields,
     faults: &[Fault],
 ) -> Markup {
     let text = view.lang.support();
-    let path = super::case::path_of(case);
-    let (tone, words) = advice(view, case, rung);
+    let path = super::incident::path_of(incident);
+    let (tone, words) = advice(view, incident, rung);
     let back = view.link("/support", &format!("q={}", looked.device));
-    let id = format!("todo-{}", case.number());
+    let id = format!("todo-{}", incident.number());
     let may = view.principal.is_some_and(|who| who.may_on(Action::Work, &looked.device));
     html! {
         section aria-labelledby=(id) {
             div id=(format!("live-{id}")) data-live="" {
-                h2 id=(id) { (text.what_to_do) " " a.note href=(view.link(&path, "")) { (case.number()) } }
+                h2 id=(id) { (text.what_to_do) " " a.note href=(view.link(&path, "")) { (incident.number()) } }
                 p.advice { span class=(tone.class()) aria-hidden="true" { (tone.mark()) } " " (words) }
                 @if rung.debt_since().is_some() {
                     // It says how to switch on what has to be switched off here.
-                    details { summary { (view.lang.case().script) } (script(view, case, &back)) }
-                } @else if rung.step() < Step::FixInstalled { (script(view, case, &back)) }
+                    details { summary { (view.lang.incident().script) } (script(view, incident, &back)) }
+                } @else if rung.step() < Step::FixInstalled { (script(view, incident, &back)) }
             }
             @if may {
-                (call(view, (case, rung), (desk, looked), fields, faults))
-                (claims(view, case, looked))
+                (call(view, (incident, rung), (desk, looked), fields, faults))
+                (claims(view, incident, looked))
             }
-            (calls(view, (case, rung), looked, desk.board.settings.unreachable_calls))
+            (calls(view, (incident, rung), looked, desk.board.settings.unreachable_calls))
         }
     }
 }
 
 /// The script that is in force, with a word where it is new to this person.
-fn script(view: &View<'_>, case: &Case, back: &str) -> Markup {
+fn script(view: &View<'_>, incident: &Incident, back: &str) -> Markup {
     let text = view.lang.support();
-    let Some(standing) = case.countermeasures.current() else { return html! {} };
+    let Some(standing) = incident.countermeasures.current() else { return html! {} };
     let Some(plan) = &standing.countermeasure.workaround else { return html! {} };
     let version = standing.countermeasure.version;
     let is_new = view.principal.is_some_and(|who| !standing.acknowledged.contains_key(&who.name));
@@ -278,27 +280,27 @@ fn script(view: &View<'_>, case: &Case, back: &str) -> Markup {
         @if is_new && view.may(Action::TakePart) {
             (banner(Tone::Warn, "h3", &(text.new_script)(version), &html! { p { (text.new_script_note) } }))
         }
-        h3 { (view.lang.case().script) " " (plan.id) ", " ((view.lang.case().version)(version)) }
+        h3 { (view.lang.incident().script) " " (plan.id) ", " ((view.lang.incident().version)(version)) }
         (remedy::script(view, &plan.script))
-        @if view.may(Action::TakePart) { (remedy::acknowledge(view, standing, &super::case::path_of(case), back)) }
+        @if view.may(Action::TakePart) { (remedy::acknowledge(view, standing, &super::incident::path_of(incident), back)) }
     }
 }
 
 /// One tap records the call; what else there is to say stands above the buttons.
 fn call(
     view: &View<'_>,
-    (case, rung): (&Case, &Rung),
+    (incident, rung): (&Incident, &Rung),
     (desk, looked): (&Desk<'_>, &Looked<'_>),
     fields: &Fields,
     faults: &[Fault],
 ) -> Markup {
     let text = view.lang.support();
-    let words = view.lang.case();
+    let words = view.lang.incident();
     // A form that was refused belongs to one incident; another one of the same device begins empty.
     let nothing = Fields::default();
-    let own = fields.get("incident") == case.number();
+    let own = fields.get("incident") == incident.number();
     let form = Form { view, fields: if own { fields } else { &nothing }, faults: if own { faults } else { &[] } };
-    let script = case.countermeasures.current().map(|standing| standing.countermeasure.version.to_string());
+    let script = incident.countermeasures.current().map(|standing| standing.countermeasure.version.to_string());
     let directions = Direction::ALL.map(|direction| (direction.as_str(), (text.direction)(direction)));
     let wishes = Progress::ALL.map(|progress| (progress.as_str(), (words.progress)(progress)));
     let wishes: Vec<(&str, &str)> = std::iter::once(("", text.progress_not_asked)).chain(wishes).collect();
@@ -308,7 +310,7 @@ fn call(
             h3 { (text.record_call) }
             (form.identity())
             input type="hidden" name="device" value=(looked.device);
-            input type="hidden" name="incident" value=(case.number());
+            input type="hidden" name="incident" value=(incident.number());
             input type="hidden" name="calls" value=(rung.calls);
             input type="hidden" name="q" value=(desk.q);
             @if let Some(script) = script { input type="hidden" name="script" value=(script); }
@@ -324,31 +326,31 @@ fn call(
 }
 
 /// What can have been done on the phone and is not seen yet.
-fn claims(view: &View<'_>, case: &Case, looked: &Looked<'_>) -> Markup {
+fn claims(view: &View<'_>, incident: &Incident, looked: &Looked<'_>) -> Markup {
     let text = view.lang.support();
     let possible = |claim: &Claim| match claim {
-        Claim::Workaround => case.countermeasures.workaround().is_some(),
-        Claim::Fix | Claim::Revert => case.released.is_some(),
+        Claim::Workaround => incident.countermeasures.workaround().is_some(),
+        Claim::Fix | Claim::Revert => incident.released.is_some(),
     };
     let claims: Vec<Claim> = Claim::ALL.into_iter().filter(possible).collect();
     html! {
         @if !claims.is_empty() {
             div.taps { @for claim in claims {
-                (tap(view, "/support/claim", &[("device", looked.device.as_str()), ("incident", case.number()), ("claim", claim.as_str())],
-                    (view.lang.case().claim)(claim)))
+                (tap(view, "/support/claim", &[("device", looked.device.as_str()), ("incident", incident.number()), ("claim", claim.as_str())],
+                    (view.lang.incident().claim)(claim)))
             } span.note { (text.claim_note) } }
         }
     }
 }
 
-fn calls(view: &View<'_>, (case, rung): (&Case, &Rung), looked: &Looked<'_>, needed: u32) -> Markup {
+fn calls(view: &View<'_>, (incident, rung): (&Incident, &Rung), looked: &Looked<'_>, needed: u32) -> Markup {
     let text = view.lang.support();
-    let path = super::case::path_of(case);
+    let path = super::incident::path_of(incident);
     html! {
-        div.calls id=(format!("calls-{}", case.number())) data-live="" {
+        div.calls id=(format!("calls-{}", incident.number())) data-live="" {
             h3 { (text.calls_so_far) }
             p { @if rung.calls == 0 { (text.no_calls) } @else { (rung.calls) } }
-            (past(view, looked.calls.iter().filter(|past| past.incident == case.number())))
+            (past(view, looked.calls.iter().filter(|past| past.incident == incident.number())))
             @if rung.unanswered > 0 { p { ((text.unanswered_calls)(rung.unanswered, needed)) } }
             @if view.may(Act::SignOff.needs()) && !rung.is_settled() {
                 p { a.button href=(view.link(&format!("{path}/do/sign_off"), &format!("device={}", looked.device))) {
@@ -361,7 +363,7 @@ fn calls(view: &View<'_>, (case, rung): (&Case, &Rung), looked: &Looked<'_>, nee
 /// What came of each call, the last first: whom the customer has told something does not ask again.
 fn past<'a>(view: &View<'_>, calls: impl DoubleEndedIterator<Item = &'a Past>) -> Markup {
     let text = view.lang.support();
-    let words = view.lang.case();
+    let words = view.lang.incident();
     html! {
         ol.timeline { @for past in calls.rev() { li {
             div.when { (view.date_time(past.at)) }
@@ -375,9 +377,9 @@ fn past<'a>(view: &View<'_>, calls: impl DoubleEndedIterator<Item = &'a Past>) -
 }
 
 /// Scripts that this person has not read, before any call.
-fn scripts(view: &View<'_>, board: &CaseBoard) -> Markup {
-    let unread = |case: &Case| {
-        let standing = case.countermeasures.current();
+fn scripts(view: &View<'_>, board: &OpenIncidents) -> Markup {
+    let unread = |incident: &Incident| {
+        let standing = incident.countermeasures.current();
         standing.is_some_and(|standing| {
             let own = view.principal.is_some_and(|who| standing.acknowledged.contains_key(&who.name));
             standing.countermeasure.workaround.is_some() && !own
@@ -386,8 +388,8 @@ fn scripts(view: &View<'_>, board: &CaseBoard) -> Markup {
     html! {
         div id="scripts" data-live="" {
             @if view.may(Action::TakePart) {
-                @for case in board.cases.iter().filter(|case| unread(case)) {
-                    section { h2 { (case.number()) } (script(view, case, &view.link("/support", ""))) }
+                @for incident in board.incidents.iter().filter(|incident| unread(incident)) {
+                    section { h2 { (incident.number()) } (script(view, incident, &view.link("/support", ""))) }
                 }
             }
         }
@@ -395,17 +397,21 @@ fn scripts(view: &View<'_>, board: &CaseBoard) -> Markup {
 }
 
 /// Whom to call, by incident, the most urgent reason first.
-fn queue(view: &View<'_>, board: &CaseBoard) -> Markup {
+fn queue(view: &View<'_>, board: &OpenIncidents) -> Markup {
     let text = view.lang.support();
-    let rows = board.cases.iter().map(|case| (case, waiting(view, case, board))).filter(|(_, rows)| !rows.is_empty());
+    let rows = board
+        .incidents
+        .iter()
+        .map(|incident| (incident, waiting(view, incident, board)))
+        .filter(|(_, rows)| !rows.is_empty());
     let rows: Vec<_> = rows.collect();
     html! {
         div id="queue" data-live="" {
             h2 { (text.queue) }
             @if rows.is_empty() { p { (text.queue_empty) } }
-            @for (case, waiting) in &rows {
-                h3 { a href=(view.link(&super::case::path_of(case), "")) { (case.number()) } " "
-                    @if case.scope == Scope::Isolated { span.note { (text.isolated) } " " }
+            @for (incident, waiting) in &rows {
+                h3 { a href=(view.link(&super::incident::path_of(incident), "")) { (incident.number()) } " "
+                    @if incident.scope == Scope::Isolated { span.note { (text.isolated) } " " }
                     span.note { ((view.text().devices_count)(waiting.len() as u64)) } }
                 (people(view, waiting))
             }
@@ -413,9 +419,14 @@ fn queue(view: &View<'_>, board: &CaseBoard) -> Markup {
     }
 }
 
-fn waiting<'a>(view: &View<'_>, case: &'a Case, board: &CaseBoard) -> Vec<(&'a DeviceId, &'a Rung, &'static str)> {
-    let all = case.ladder.iter().filter(|(device, _)| view.sees(device));
-    let due = all.filter_map(|(device, rung)| Some((device, rung, owed::why_call(view, case, rung, &board.settings)?)));
+fn waiting<'a>(
+    view: &View<'_>,
+    incident: &'a Incident,
+    board: &OpenIncidents,
+) -> Vec<(&'a DeviceId, &'a Rung, &'static str)> {
+    let all = incident.ladder.iter().filter(|(device, _)| view.sees(device));
+    let due =
+        all.filter_map(|(device, rung)| Some((device, rung, owed::why_call(view, incident, rung, &board.settings)?)));
     let mut due: Vec<_> = due.collect();
     // Whoever nobody has called yet comes after those that somebody owes something.
     due.sort_by_key(|(device, rung, why)| (*why == view.lang.support().to_call, rung.unanswered, (*device).clone()));
@@ -424,7 +435,7 @@ fn waiting<'a>(view: &View<'_>, case: &'a Case, board: &CaseBoard) -> Vec<(&'a D
 
 fn people(view: &View<'_>, waiting: &[(&DeviceId, &Rung, &'static str)]) -> Markup {
     let text = view.lang.support();
-    let words = view.lang.case();
+    let words = view.lang.incident();
     html! {
         table.cards {
             thead { tr {

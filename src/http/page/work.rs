@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::fresh::Fresh;
 use super::ladder::LadderParams;
-use super::{branch, case, device, event, frame, review, settings, story, view};
+use super::{branch, device, event, frame, incident, review, settings, story, view};
 use crate::engine::device::DeviceId;
 use crate::http::HttpState;
 use crate::http::access::Visit;
@@ -18,8 +18,8 @@ use crate::http::filter::{branch_of, seen};
 use crate::http::problem::{self, Params};
 use crate::http::work::Fields;
 use crate::record::access::Action;
-use crate::record::case::{CaseQuery, ContactEntry};
-use crate::record::desk::{CaseBoard, CaseFile};
+use crate::record::incident::{ContactEntry, IncidentQuery};
+use crate::record::incidents::{IncidentFile, OpenIncidents};
 use crate::record::{EventRecord, StoreError};
 
 /// Seconds after which a page that could not be read is tried again without JavaScript.
@@ -38,12 +38,12 @@ const OF_DEVICE: u32 = 10;
 const CONTACTS: usize = 200;
 
 /// The open incidents; none where nobody can work on them.
-pub(in crate::http) fn board(state: &HttpState) -> Arc<CaseBoard> {
+pub(in crate::http) fn board(state: &HttpState) -> Arc<OpenIncidents> {
     state.desk.as_ref().map(|desk| desk.board()).unwrap_or_default()
 }
 
 /// The incident with its record, if there is one of this number that people work on.
-async fn file(state: &HttpState, id: &str) -> Result<Option<CaseFile>, StoreError> {
+async fn file(state: &HttpState, id: &str) -> Result<Option<IncidentFile>, StoreError> {
     match &state.desk {
         Some(desk) => desk.file(id).await,
         None => Ok(None),
@@ -77,26 +77,26 @@ pub(in crate::http) async fn incident(
         Ok(None) => return event(&state, &view, &id).await,
         Err(error) => return nothing(&view, Some(&error)),
     };
-    let event_id = file.case.id().to_owned();
+    let event_id = file.incident.id().to_owned();
     let attempts = async {
         match state.outbox.as_ref().filter(|_| delivers(&state)) {
-            Some(outbox) => Some(outbox.attempts(Some(file.case.number()), ATTEMPTS).await),
+            Some(outbox) => Some(outbox.attempts(Some(file.incident.number()), ATTEMPTS).await),
             None => None,
         }
     };
     let (attempts, detected) = tokio::join!(attempts, state.store.event(&event_id));
     let obstacles = state.desk.as_ref().and_then(|desk| desk.obstacles(&id));
-    let shown = case::Shown {
-        case: &file.case,
+    let shown = incident::Shown {
+        incident: &file.incident,
         record: &file.record,
         board: &board(&state),
-        obstacles: obstacles.as_ref().filter(|_| file.case.is_open()),
+        obstacles: obstacles.as_ref().filter(|_| file.incident.is_open()),
         attempts: attempts.as_ref(),
         detected: detected.as_ref().map(Option::as_ref),
         snapshot: &state.snapshot.load(),
         params: &params,
     };
-    frame::respond(StatusCode::OK, view.lang, &case::page(&view, &shown))
+    frame::respond(StatusCode::OK, view.lang, &incident::page(&view, &shown))
 }
 
 /// Whether anything delivers: a log that stays empty because nothing is set up would look like silence.
@@ -133,12 +133,12 @@ pub(in crate::http) async fn record(
     let params = params.map(|Query(params)| params).unwrap_or_default();
     match file(&state, &id).await {
         Ok(Some(file)) => {
-            let path = case::path_of(&file.case);
-            let text = view.lang.case();
-            let title = format!("{}: {}", text.record, file.case.number());
+            let path = incident::path_of(&file.incident);
+            let text = view.lang.incident();
+            let title = format!("{}: {}", text.record, file.incident.number());
             let body = maud::html! {
                 h1 { (title) }
-                p.screen { a href=(view.link(&path, "")) { (file.case.number()) } }
+                p.screen { a href=(view.link(&path, "")) { (file.incident.number()) } }
                 (story::page(&view, &file.record, &path, (params.before, params.by == "people")))
             };
             let page = frame::framed(&view, &title, frame::Place::Incidents, Fresh::Whole(Some(REFRESH_S)), &body);
@@ -154,9 +154,9 @@ pub(in crate::http) async fn review(State(state): State<HttpState>, Path(id): Pa
     match file(&state, &id).await {
         Ok(Some(file)) => {
             let board = board(&state);
-            let fields = review::beginning(&file.case);
+            let fields = review::beginning(&file.incident);
             let draft = review::draft(&view, &file, &board.settings);
-            let page = review::page(&view, (&file.case, &board.settings), draft.as_deref(), (&fields, &[]));
+            let page = review::page(&view, (&file.incident, &board.settings), draft.as_deref(), (&fields, &[]));
             frame::respond(StatusCode::OK, view.lang, &page)
         }
         other => nothing(&view, other.err().as_ref()),
@@ -172,7 +172,7 @@ pub(in crate::http) async fn review_markdown(
     let view = view(&state, &visit);
     match file(&state, &id).await {
         Ok(Some(file)) => {
-            let name = format!("attachment; filename=\"{}.md\"", file.case.number());
+            let name = format!("attachment; filename=\"{}.md\"", file.incident.number());
             let headers = [
                 (header::CONTENT_TYPE, "text/markdown; charset=utf-8".to_owned()),
                 (header::CONTENT_DISPOSITION, name),
@@ -203,7 +203,10 @@ pub(in crate::http) async fn branch(
     let name = crate::engine::label::form(&name);
     let of = |device: &DeviceId, told: Option<&str>| view.branch_of(device, told) == Some(&*name);
     let known = snapshot.devices.iter().any(|device| of(&device.id, device.branch.as_deref()))
-        || board.cases.iter().any(|case| case.ladder.iter().any(|(device, rung)| of(device, rung.branch.as_deref())));
+        || board
+            .incidents
+            .iter()
+            .any(|incident| incident.ladder.iter().any(|(device, rung)| of(device, rung.branch.as_deref())));
     if !known || !view.sees_branch(Some(&name)) {
         return nothing(&view, None);
     }
@@ -217,11 +220,11 @@ pub(in crate::http) async fn branch(
 async fn contacts(
     state: &HttpState,
     view: &super::View<'_>,
-    board: &CaseBoard,
+    board: &OpenIncidents,
     branch: &str,
 ) -> HashMap<DeviceId, ContactEntry> {
-    let Some(store) = &state.cases else { return HashMap::new() };
-    let open = board.cases.iter().flat_map(|case| case.open_devices());
+    let Some(store) = &state.incidents else { return HashMap::new() };
+    let open = board.incidents.iter().flat_map(|incident| incident.open_devices());
     let own = open.filter(|(device, rung)| view.branch_of(device, rung.branch.as_deref()) == Some(branch));
     let own = own.map(|(device, _)| device);
     let mut found = HashMap::new();
@@ -247,15 +250,15 @@ pub(in crate::http) async fn device(State(state): State<HttpState>, Path(id): Pa
     let snapshot = state.snapshot.load();
     let seen = seen(&snapshot, &id);
     let files = files(&state, &id).await;
-    let rung = || files.iter().find_map(|file| file.case.ladder.get(&id));
+    let rung = || files.iter().find_map(|file| file.incident.ladder.get(&id));
     let branch = branch_of(&snapshot, &id).or_else(|| rung().and_then(|rung| rung.branch.as_deref()));
     if (seen.is_none() && files.is_empty()) || !view.sees(&id) {
         return nothing(&view, None);
     }
     let branch = view.branch_of(&id, branch);
     let may = visit.principal.as_ref().is_some_and(|who| who.may_on(Action::SeeContacts, &id));
-    let contact = match state.cases.as_ref().filter(|_| may) {
-        Some(cases) => cases.contact(&id).await.ok().flatten(),
+    let contact = match state.incidents.as_ref().filter(|_| may) {
+        Some(incidents) => incidents.contact(&id).await.ok().flatten(),
         None => None,
     };
     let detected = detected(&state, &files).await;
@@ -271,23 +274,24 @@ pub(in crate::http) async fn device(State(state): State<HttpState>, Path(id): Pa
 }
 
 /// What the detector wrote about the latest incident of a device.
-async fn detected(state: &HttpState, files: &[CaseFile]) -> Option<Result<Option<EventRecord>, StoreError>> {
-    Some(state.store.event(files.first()?.case.id()).await)
+async fn detected(state: &HttpState, files: &[IncidentFile]) -> Option<Result<Option<EventRecord>, StoreError>> {
+    Some(state.store.event(files.first()?.incident.id()).await)
 }
 
 /// The device's incidents, the latest first. One that cannot be read is left out and told in the log.
-async fn files(state: &HttpState, device: &DeviceId) -> Vec<CaseFile> {
-    let mut numbers: Vec<String> = board(state).of_device(device).map(|case| case.number().to_owned()).collect();
-    if let Some(cases) = &state.cases {
-        let query = CaseQuery { device: Some(device.clone()), limit: OF_DEVICE, ..CaseQuery::default() };
-        match cases.cases(&query).await {
+async fn files(state: &HttpState, device: &DeviceId) -> Vec<IncidentFile> {
+    let mut numbers: Vec<String> =
+        board(state).of_device(device).map(|incident| incident.number().to_owned()).collect();
+    if let Some(incidents) = &state.incidents {
+        let query = IncidentQuery { device: Some(device.clone()), limit: OF_DEVICE, ..IncidentQuery::default() };
+        match incidents.incidents(&query).await {
             Ok(found) => numbers.extend(found.into_iter().map(|summary| summary.number)),
             Err(error) => tracing::error!(reason = error.reason(), %error, "a device's incidents cannot be read"),
         }
     }
-    let mut files: Vec<CaseFile> = Vec::new();
+    let mut files: Vec<IncidentFile> = Vec::new();
     for number in numbers {
-        if files.iter().any(|file| file.case.number() == number) {
+        if files.iter().any(|file| file.incident.number() == number) {
             continue;
         }
         match file(state, &number).await {
@@ -295,7 +299,7 @@ async fn files(state: &HttpState, device: &DeviceId) -> Vec<CaseFile> {
             Err(error) => tracing::error!(reason = error.reason(), %error, %number, "an incident cannot be read"),
         }
     }
-    files.sort_by_key(|file| std::cmp::Reverse(file.case.opening.declared_at));
+    files.sort_by_key(|file| std::cmp::Reverse(file.incident.opening.declared_at));
     files
 }
 
@@ -319,14 +323,14 @@ pub(in crate::http) fn act(
     let fields = match filled {
         Some(fields) => fields,
         None => {
-            beginning = super::act::beginning(subject.act, subject.case, &view);
+            beginning = super::act::beginning(subject.act, subject.incident, &view);
             &beginning
         }
     };
     // The review has a page of its own, with its form.
-    let page = match (subject.act, subject.case) {
-        (crate::http::work::Act::Review, Some(case)) => {
-            review::page(&view, (case, &subject.board.settings), None, (fields, faults))
+    let page = match (subject.act, subject.incident) {
+        (crate::http::work::Act::Review, Some(incident)) => {
+            review::page(&view, (incident, &subject.board.settings), None, (fields, faults))
         }
         _ => super::act::page(&view, subject, fields, faults),
     };

@@ -9,22 +9,22 @@ use axum::response::{IntoResponse, Response};
 
 use super::wish::{Reader, Wish};
 use super::{Act, ActPath, Fault, Fields, Filled, status_of};
-use crate::engine::incident::Case;
+use crate::engine::incident::Incident;
 use crate::http::HttpState;
 use crate::http::access::{Visit, login};
-use crate::http::cases::act::allow;
+use crate::http::incidents::act::allow;
 use crate::http::page::act::Subject;
 use crate::http::page::work as page;
 use crate::record::access::{Action, Principal};
-use crate::record::desk::{CaseBoard, CaseDesk, DeskError};
+use crate::record::incidents::{DeskError, Incidents, OpenIncidents};
 
 /// The incident of an address, and all that its forms need.
 struct Place<'a> {
     act: Act,
     id: &'a str,
-    case: Option<Arc<Case>>,
-    board: Arc<CaseBoard>,
-    desk: &'a dyn CaseDesk,
+    incident: Option<Arc<Incident>>,
+    board: Arc<OpenIncidents>,
+    desk: &'a dyn Incidents,
 }
 
 /// What somebody may do who does not see the whole incident: what concerns nobody's devices.
@@ -37,12 +37,12 @@ impl<'a> Place<'a> {
         let act = Act::from_name(act).filter(|act| sees_all || OF_BRANCH.contains(act))?;
         let desk = state.desk.as_deref()?;
         let board = desk.board();
-        let case = match board.find(id) {
-            Some(case) => Some(Arc::clone(case)),
+        let incident = match board.find(id) {
+            Some(incident) => Some(Arc::clone(incident)),
             // One that cannot be read is told by whatever is tried with it.
-            None => desk.file(id).await.ok().flatten().map(|file| file.case),
+            None => desk.file(id).await.ok().flatten().map(|file| file.incident),
         };
-        (case.is_some() != (act == Act::Declare)).then_some(Self { act, id, case, board, desk })
+        (incident.is_some() != (act == Act::Declare)).then_some(Self { act, id, incident, board, desk })
     }
 
     fn show(
@@ -54,8 +54,8 @@ impl<'a> Place<'a> {
         let obstacles = self.desk.obstacles(self.id);
         let subject = Subject {
             act: self.act,
-            id: self.case.as_ref().map_or(self.id, |case| case.number()),
-            case: self.case.as_deref(),
+            id: self.incident.as_ref().map_or(self.id, |incident| incident.number()),
+            incident: self.incident.as_deref(),
             board: &self.board,
             obstacles: obstacles.as_ref(),
         };
@@ -97,7 +97,7 @@ pub(in crate::http) async fn submit(
         return refuse(StatusCode::FORBIDDEN, &fields, &may_not());
     }
     let reader = Reader { lang, zone: &state.zone, now: state.clock.now() };
-    let wish = match reader.read(place.act, place.id, &fields, place.case.as_deref()) {
+    let wish = match reader.read(place.act, place.id, &fields, place.incident.as_deref()) {
         Ok(wish) => wish,
         Err(faults) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, &fields, &faults),
     };
@@ -105,14 +105,14 @@ pub(in crate::http) async fn submit(
         return refuse(StatusCode::FORBIDDEN, &fields, &may_not());
     }
     match carry_out(&place, wish, &fields.by(principal)).await {
-        Ok(case) => {
+        Ok(incident) => {
             let sees_all = principal.is_some_and(|who| who.may(Action::See));
             // Whoever came from a caller's page goes on there.
             let back = login::inside(fields.get("back"));
             if back != "/" {
                 return see_other(back);
             }
-            let path = if sees_all { crate::http::page::case::path_of(&case) } else { "/support".to_owned() };
+            let path = if sees_all { crate::http::page::incident::path_of(&incident) } else { "/support".to_owned() };
             see_other(&page::address(&state, &visit, &path, ""))
         }
         Err(error) => {
@@ -122,7 +122,7 @@ pub(in crate::http) async fn submit(
     }
 }
 
-async fn carry_out(place: &Place<'_>, wish: Wish, by: &str) -> Result<Arc<Case>, DeskError> {
+async fn carry_out(place: &Place<'_>, wish: Wish, by: &str) -> Result<Arc<Incident>, DeskError> {
     match wish {
         // What telemetry adds to the incident meanwhile is no reason to refuse what a person wants.
         Wish::Command(command) => place.desk.wish(place.id, None, command, by).await,
@@ -133,8 +133,8 @@ async fn carry_out(place: &Place<'_>, wish: Wish, by: &str) -> Result<Arc<Case>,
 /// Whether the person may do this, with this incident.
 fn may(place: &Place<'_>, principal: Option<&Principal>, wish: &Wish) -> bool {
     let Some(who) = principal else { return false };
-    match (wish, &place.case) {
-        (Wish::Command(command), Some(case)) => allow(command, who, case).is_ok(),
+    match (wish, &place.incident) {
+        (Wish::Command(command), Some(incident)) => allow(command, who, incident).is_ok(),
         _ => who.may(Action::Lead),
     }
 }

@@ -21,8 +21,8 @@ use crate::http::lang::Lang;
 use crate::http::page::support::{Candidate, Desk, Found, Looked, Past};
 use crate::http::page::work as page;
 use crate::record::access::{Action, Principal};
-use crate::record::case::ContactEntry;
-use crate::record::desk::CaseBoard;
+use crate::record::incident::ContactEntry;
+use crate::record::incidents::OpenIncidents;
 
 /// Most devices that a look-up lists.
 const LISTED: usize = 20;
@@ -68,11 +68,11 @@ async fn show(
 
 /// Who and where a device is, from whatever knows it: the fleet, an open incident, the contacts.
 fn candidate(
-    (snapshot, board): (&Snapshot, &CaseBoard),
+    (snapshot, board): (&Snapshot, &OpenIncidents),
     device: &DeviceId,
     contact: Option<&ContactEntry>,
 ) -> Candidate {
-    let rung = board.of_device(device).find_map(|case| case.ladder.get(device));
+    let rung = board.of_device(device).find_map(|incident| incident.ladder.get(device));
     let branch = seen(snapshot, device).and_then(|view| view.branch.as_deref().map(str::to_owned));
     let branch = branch.or_else(|| rung.and_then(|rung| rung.branch.clone()));
     let customer = contact.and_then(|entry| entry.customer.clone());
@@ -86,12 +86,12 @@ fn candidate(
 /// Finds devices by serial, by customer and, for who may see contacts, by name and phone number.
 async fn look<'a>(
     state: &HttpState,
-    (snapshot, board): (&'a Snapshot, &CaseBoard),
+    (snapshot, board): (&'a Snapshot, &OpenIncidents),
     principal: &Principal,
     q: &str,
 ) -> Found<'a> {
-    let contacts = match state.cases.as_ref().filter(|_| principal.may(Action::SeeContacts)) {
-        Some(cases) => cases.find_contacts(q, READ).await.unwrap_or_else(|error| {
+    let contacts = match state.incidents.as_ref().filter(|_| principal.may(Action::SeeContacts)) {
+        Some(incidents) => incidents.find_contacts(q, READ).await.unwrap_or_else(|error| {
             tracing::error!(reason = error.reason(), %error, "contacts cannot be searched");
             Vec::new()
         }),
@@ -101,7 +101,7 @@ async fn look<'a>(
     let holds = |text: &str| searched(text).contains(&wanted);
     let mut ids: Vec<DeviceId> = contacts.iter().map(|entry| entry.device.clone()).collect();
     ids.extend(snapshot.devices.iter().filter(|device| holds(device.id.as_str())).map(|device| device.id.clone()));
-    let rungs = board.cases.iter().flat_map(|case| case.ladder.iter());
+    let rungs = board.incidents.iter().flat_map(|incident| incident.ladder.iter());
     let known = rungs.filter(|(device, rung)| holds(device.as_str()) || rung.customer.as_deref().is_some_and(&holds));
     ids.extend(known.map(|(device, _)| device.clone()));
     ids.sort_unstable();
@@ -131,8 +131,8 @@ async fn look<'a>(
 async fn looked<'a>(state: &HttpState, snapshot: &'a Snapshot, principal: &Principal, one: Candidate) -> Looked<'a> {
     let may = principal.may_on(Action::SeeContacts, &one.device);
     let branch = principal.branch_of(&one.device, one.branch.as_deref()).map(str::to_owned);
-    let contact = match state.cases.as_ref().filter(|_| may) {
-        Some(cases) => cases.contact(&one.device).await.ok().flatten(),
+    let contact = match state.incidents.as_ref().filter(|_| may) {
+        Some(incidents) => incidents.contact(&one.device).await.ok().flatten(),
         None => None,
     };
     let calls = past(state, &one.device).await;
@@ -143,8 +143,8 @@ async fn looked<'a>(state: &HttpState, snapshot: &'a Snapshot, principal: &Princ
 async fn past(state: &HttpState, device: &DeviceId) -> Vec<Past> {
     let Some(desk) = &state.desk else { return Vec::new() };
     let mut calls = Vec::new();
-    for case in desk.board().of_device(device) {
-        let record = match desk.file(case.number()).await {
+    for incident in desk.board().of_device(device) {
+        let record = match desk.file(incident.number()).await {
             Ok(Some(file)) => file.record,
             Ok(None) => continue,
             Err(error) => {
@@ -154,7 +154,7 @@ async fn past(state: &HttpState, device: &DeviceId) -> Vec<Past> {
         };
         calls.extend(record.happened().filter_map(|event| match &event.action {
             Happened::Called { device: called, call } if called == device => Some(Past {
-                incident: case.number().to_owned(),
+                incident: incident.number().to_owned(),
                 at: event.at,
                 by: event.by.clone(),
                 call: call.clone(),
@@ -180,14 +180,14 @@ fn target((state, visit): (&HttpState, &Visit), lang: Lang, fields: &Fields) -> 
     let typed = fields.get("device");
     let device = DeviceId::parse(typed).map_err(|_| unreadable((text.wrong_device)(typed)))?;
     let board = page::board(state);
-    let case = board.find(fields.get("incident")).ok_or_else(|| unreadable(text.no_incident.to_owned()))?;
-    let rung = case.ladder.get(&device).ok_or_else(|| unreadable(text.no_incident.to_owned()))?;
+    let incident = board.find(fields.get("incident")).ok_or_else(|| unreadable(text.no_incident.to_owned()))?;
+    let rung = incident.ladder.get(&device).ok_or_else(|| unreadable(text.no_incident.to_owned()))?;
     let who = visit.principal.as_ref();
     if !who.is_some_and(|who| who.may_on(Action::Work, &device)) {
         let role = who.map_or("-", |who| who.role.as_str());
         return Err((StatusCode::FORBIDDEN, Fault::new("", (text.may_not)(role))));
     }
-    Ok(Target { device, incident: case.number().to_owned(), calls: rung.calls })
+    Ok(Target { device, incident: incident.number().to_owned(), calls: rung.calls })
 }
 
 /// Records a call.

@@ -4,11 +4,11 @@ use super::{Act, Fault, Fields};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::countermeasure::{Fix, Script, WorkaroundPlan};
 use crate::engine::incident::ladder::Claim;
-use crate::engine::incident::{Case, Command, ExceptionKind, Milestone, Seat};
+use crate::engine::incident::{Command, ExceptionKind, Incident, Milestone, Seat};
 use crate::engine::time::Timestamp;
 use crate::http::Zone;
 use crate::http::lang::{ActText, Lang};
-use crate::record::desk::Reshape;
+use crate::record::incidents::Reshape;
 
 /// What a form asks of the desk.
 #[derive(Debug)]
@@ -25,11 +25,17 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// What the filled form wishes. `case` is the incident of the form, where there is one.
+    /// What the filled form wishes. `incident` is the incident of the form, where there is one.
     ///
     /// # Errors
     /// Everything that cannot be read, each with its field.
-    pub(super) fn read(&self, act: Act, id: &str, fields: &Fields, case: Option<&Case>) -> Result<Wish, Vec<Fault>> {
+    pub(super) fn read(
+        &self,
+        act: Act,
+        id: &str,
+        fields: &Fields,
+        incident: Option<&Incident>,
+    ) -> Result<Wish, Vec<Fault>> {
         let text = |name: &str| fields.get(name).to_owned();
         let reason = || text("reason");
         let reshape = |reshape| Ok(Wish::Reshape { reshape, reason: reason() });
@@ -47,7 +53,7 @@ impl Reader<'_> {
             Act::Script => Command::AcknowledgeScript { version: self.version(fields)? },
             Act::ReleaseFix => Command::ReleaseFix,
             Act::Claim => Command::Claim {
-                devices: self.devices(fields, case)?,
+                devices: self.devices(fields, incident)?,
                 claim: self.choice("claim", named(Claim::ALL, fields.get("claim"), Claim::as_str))?,
             },
             Act::SignOff => Command::SignOff {
@@ -63,7 +69,7 @@ impl Reader<'_> {
             Act::Merge if text("into").is_empty() => return Err(vec![Fault::new("into", self.text().wrong_choice)]),
             Act::Merge => return reshape(Reshape::Merge { from: id.to_owned(), into: text("into") }),
             Act::Split => {
-                return reshape(Reshape::Split { from: id.to_owned(), devices: self.devices(fields, case)? });
+                return reshape(Reshape::Split { from: id.to_owned(), devices: self.devices(fields, incident)? });
             }
             Act::Declare => return reshape(Reshape::Declare { event_id: id.to_owned() }),
         };
@@ -97,7 +103,7 @@ impl Reader<'_> {
     }
 
     /// The devices that were typed, and all of the branch that was chosen.
-    fn devices(&self, fields: &Fields, case: Option<&Case>) -> Result<Vec<DeviceId>, Vec<Fault>> {
+    fn devices(&self, fields: &Fields, incident: Option<&Incident>) -> Result<Vec<DeviceId>, Vec<Fault>> {
         let typed = fields.get("devices");
         let words = typed.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '、')).filter(|w| !w.is_empty());
         let mut devices = Vec::new();
@@ -106,8 +112,8 @@ impl Reader<'_> {
             devices.push(parsed.map_err(|_| vec![Fault::new("devices", (self.text().wrong_device)(word))])?);
         }
         let branch = fields.get("branch");
-        if let Some(case) = case.filter(|_| !branch.is_empty()) {
-            let own = case.ladder.iter().filter(|(_, rung)| rung.branch.as_deref() == Some(branch));
+        if let Some(incident) = incident.filter(|_| !branch.is_empty()) {
+            let own = incident.ladder.iter().filter(|(_, rung)| rung.branch.as_deref() == Some(branch));
             devices.extend(own.map(|(device, _)| device.clone()));
         }
         devices.sort_unstable();

@@ -5,7 +5,7 @@ use crate::engine::device::DeviceId;
 use crate::engine::effect::{CauseEvidence, RunnerUp, Scope, Suspect};
 use crate::engine::incident::event::{Joining, Opening};
 use crate::engine::incident::ladder::{Exception, ExceptionKind, Proof};
-use crate::engine::incident::{Action, CaseEvent, LifeSettings, Milestone, Role, Seat};
+use crate::engine::incident::{Action, IncidentEvent, LifeSettings, Milestone, Role, Seat};
 
 /// 2026-11-22 09:00 in Tokyo.
 const T0: i64 = 1_795_305_600_000;
@@ -55,7 +55,7 @@ fn review(devices: usize) -> Review {
         at: minute(3),
     };
     let seat = Seat::of(Role::Commander);
-    let record: Vec<CaseEvent> = [
+    let record: Vec<IncidentEvent> = [
         (0, Action::Opened(Box::new(opening))),
         (5, Action::Paged { seat, step: 1, people: vec!["mori".into()], exhausted: true }),
         (6, Action::Timed { milestone: Milestone::Mustered, instant: minute(6), reason: None }),
@@ -65,7 +65,7 @@ fn review(devices: usize) -> Review {
         (19, Action::Proved { devices: vec![id(2)], proof: Proof::Workaround }),
     ]
     .into_iter()
-    .map(|(at, action)| CaseEvent { at: minute(at), by: "ito".into(), action })
+    .map(|(at, action)| IncidentEvent { at: minute(at), by: "ito".into(), action })
     .collect();
     Review::draft(&record, &LifeSettings::default(), minute(73 * 60)).unwrap()
 }

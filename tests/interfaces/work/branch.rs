@@ -92,9 +92,9 @@ async fn a_branch_works_on_its_own_devices_only() {
     assert_eq!(many.status, 404);
     let many = ENDO.send(&site, &path("/do/claim"), &[("devices", "B-0006"), ("claim", "workaround")]).await;
     assert_eq!(many.status, 303);
-    let case = site.desk.case(NUMBER);
-    assert_eq!(case.ladder.get(&sample::id(6)).unwrap().calls, 0);
-    assert_eq!(case.ladder.get(&sample::id(153)).unwrap().calls, 1);
+    let incident = site.desk.incident(NUMBER);
+    assert_eq!(incident.ladder.get(&sample::id(6)).unwrap().calls, 0);
+    assert_eq!(incident.ladder.get(&sample::id(153)).unwrap().calls, 1);
     site.server.stop().await;
 }
 
@@ -145,9 +145,9 @@ async fn what_a_device_says_of_its_branch_gives_nobody_a_right() {
             "/support",
             "/devices",
             "/devices?branch=branch-03",
-            &*format!("/api/v1/cases/{NUMBER}"),
-            &format!("/api/v1/cases/{NUMBER}/ladder?limit=1000"),
-            &format!("/api/v1/cases?device={foreign}"),
+            &*format!("/api/v1/incidents/{NUMBER}"),
+            &format!("/api/v1/incidents/{NUMBER}/ladder?limit=1000"),
+            &format!("/api/v1/incidents?device={foreign}"),
             "/api/v1/devices?limit=1000",
         ] {
             let answer = ABE.look(&site, open).await;
@@ -164,7 +164,7 @@ async fn what_a_device_says_of_its_branch_gives_nobody_a_right() {
             format!(r#"{{"command":"record_call","device":"{foreign}","call":{{"outcome":"reached"}}}}"#),
         ] {
             let headers = ABE.headers(&[("Content-Type", "application/json")]);
-            let path = format!("/api/v1/cases/{NUMBER}/commands");
+            let path = format!("/api/v1/incidents/{NUMBER}/commands");
             let answer = send(site.server.address, "POST", &path, &headers, &command).await;
             assert_eq!(answer.status, 403, "{command}: {}", answer.body);
         }

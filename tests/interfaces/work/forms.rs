@@ -12,7 +12,7 @@ const TANAKA: Person = Person { name: "Tanaka", ..NODA };
 
 /// What the record says last, as `name by`.
 fn last(site: &Site) -> String {
-    let file = site.desk.case(NUMBER);
+    let file = site.desk.incident(NUMBER);
     format!("{} {}", file.state.as_str(), file.version)
 }
 
@@ -81,8 +81,8 @@ async fn what_is_typed_is_done_in_the_name_of_who_typed_it() {
         let page = SATO.read(&site, &path("/record")).await;
         assert!(page.contains(told), "{told:?} is not in {}", &page[..page.len().min(1_500)]);
     }
-    let case = site.desk.case(NUMBER);
-    assert_eq!(case.muster.holder(fleetwatch::engine::incident::Role::Commander), Some("Takahashi"));
+    let incident = site.desk.incident(NUMBER);
+    assert_eq!(incident.muster.holder(fleetwatch::engine::incident::Role::Commander), Some("Takahashi"));
     let split = SATO
         .send(&site, &path("/do/split"), &[("devices", ""), ("branch", "branch-03"), ("reason", "another line")])
         .await;
@@ -297,7 +297,7 @@ async fn the_close_shows_what_is_in_the_way_until_nothing_is() {
     let page = SATO.look(&site, &close()).await;
     assert!(page.body.contains("<button"), "{}", words(&page.body));
     assert_eq!(SATO.send(&site, &close(), &[]).await.status, 303);
-    assert_eq!(site.desk.case(NUMBER).state, State::Closed);
+    assert_eq!(site.desk.incident(NUMBER).state, State::Closed);
     let page = SATO.read(&site, &path("")).await;
     assert!(page.contains("\u{25cf} now: closed") && !page.contains("Correct a time"), "{page}");
     site.server.stop().await;

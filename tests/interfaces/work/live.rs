@@ -20,7 +20,7 @@ struct Stream {
 impl Stream {
     async fn open(site: &Site, who: &Person) -> Self {
         let mut stream = TcpStream::connect(site.server.address).await.unwrap();
-        let mut request = "GET /api/v1/cases/stream HTTP/1.1\r\n".to_owned();
+        let mut request = "GET /api/v1/incidents/stream HTTP/1.1\r\n".to_owned();
         for (name, value) in who.headers(&[]) {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -57,7 +57,7 @@ async fn a_change_reaches_whoever_looks_and_the_page_then_shows_it() {
     let mut stream = Stream::open(&site, &ENDO).await;
     site.desk.happen(NUMBER, TELEMETRY, proved(3));
     let heard = stream.until("\n\n").await;
-    assert!(heard.contains("event: case") && heard.contains("\"number\":\"INC-2026-0007\""), "{heard}");
+    assert!(heard.contains("event: incident") && heard.contains("\"number\":\"INC-2026-0007\""), "{heard}");
     assert!(heard.contains("\"actions\":[\"proved\"]") && heard.contains("B-0003"), "{heard}");
     assert!(ENDO.read(&site, "/support?q=B-0003").await.contains("Workaround is ON"));
     // A new picture of the fleet is told as well.

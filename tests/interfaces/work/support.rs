@@ -87,8 +87,8 @@ async fn one_tap_records_the_call_and_a_second_tap_does_not() {
         "{}",
         words(&answer.body)
     );
-    let case = site.desk.case(NUMBER);
-    let rung = case.ladder.get(&sample::id(3)).unwrap();
+    let incident = site.desk.incident(NUMBER);
+    let rung = incident.ladder.get(&sample::id(3)).unwrap();
     assert_eq!((rung.calls, rung.progress.map(|progress| progress.as_str())), (1, Some("mail")));
     assert!(ENDO.read(&site, "/support?q=B-0003&done=call").await.contains("The call is recorded."));
 
@@ -131,7 +131,7 @@ async fn one_tap_records_the_call_and_a_second_tap_does_not() {
         let answer = ENDO.send(&site, "/support/call", &fields).await;
         assert_eq!(answer.status, 422, "{name}={value}: {}", words(&answer.body));
     }
-    assert_eq!(site.desk.case(NUMBER).ladder.get(&sample::id(3)).unwrap().calls, 3);
+    assert_eq!(site.desk.incident(NUMBER).ladder.get(&sample::id(3)).unwrap().calls, 3);
     site.server.stop().await;
 }
 

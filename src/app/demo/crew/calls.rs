@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Proof};
-use crate::engine::incident::{Case, Command, ExceptionKind, Rung};
+use crate::engine::incident::{Command, ExceptionKind, Incident, Rung};
 use crate::engine::time::Timestamp;
 use crate::simulation::Remedy;
 
@@ -56,12 +56,12 @@ fn agent(branch: &str) -> String {
 
 impl Phones {
     /// The calls that are begun now: at most one for each branch.
-    pub(super) fn ring(&mut self, case: &Case, fates: &Fates, now: Timestamp, acts: &mut Vec<Act>) {
-        let Some(script) = case.countermeasures.current().map(|standing| standing.countermeasure.version) else {
+    pub(super) fn ring(&mut self, incident: &Incident, fates: &Fates, now: Timestamp, acts: &mut Vec<Act>) {
+        let Some(script) = incident.countermeasures.current().map(|standing| standing.countermeasure.version) else {
             return;
         };
         let mut branches: BTreeMap<&str, Vec<(&DeviceId, &Rung)>> = BTreeMap::new();
-        for (device, rung) in case.ladder.iter() {
+        for (device, rung) in incident.ladder.iter() {
             branches.entry(rung.branch.as_deref().unwrap_or("head office")).or_default().push((device, rung));
         }
         for (branch, devices) in branches {
@@ -69,7 +69,7 @@ impl Phones {
                 continue;
             }
             let due =
-                |(device, rung): &(&DeviceId, &Rung)| Some((self.due(device, rung, case, now)?, (*device).clone()));
+                |(device, rung): &(&DeviceId, &Rung)| Some((self.due(device, rung, incident, now)?, (*device).clone()));
             let Some((reason, device)) = devices.iter().filter_map(due).min_by_key(|(reason, _)| *reason as u8) else {
                 continue;
             };
@@ -82,14 +82,14 @@ impl Phones {
             if !std::mem::replace(&mut self.told, true) {
                 acts.push(tell("calls", "every branch calls its customers and talks them through the workaround"));
             }
-            let rung = case.ladder.get(&device);
+            let rung = incident.ladder.get(&device);
             call((&agent, script), (&device, rung.map_or(0, |rung| rung.calls)), (reason, fates), acts);
         }
-        self.give_up(case, acts);
+        self.give_up(incident, acts);
     }
 
     /// Why the device's customer has to be called now, if at all.
-    fn due(&self, device: &DeviceId, rung: &Rung, case: &Case, now: Timestamp) -> Option<Reason> {
+    fn due(&self, device: &DeviceId, rung: &Rung, incident: &Incident, now: Timestamp) -> Option<Reason> {
         let rested = self.last_call.get(device).is_none_or(|at| minutes(*at, now) >= AGAIN_MIN);
         if !rested {
             return None;
@@ -108,13 +108,13 @@ impl Phones {
             return Some(Reason::Doubt);
         }
         // Once the fix is out it comes by itself: who has not been reached is not called for the workaround any more.
-        let wanted = rung.contacted.is_none() && !rung.proves(Proof::Fix) && case.released.is_none();
+        let wanted = rung.contacted.is_none() && !rung.proves(Proof::Fix) && incident.released.is_none();
         wanted.then_some(Reason::First)
     }
 
     /// Who was called often enough without an answer is signed off, with a name to it.
-    fn give_up(&self, case: &Case, acts: &mut Vec<Act>) {
-        for (device, rung) in case.open_devices().filter(|(_, rung)| rung.unanswered >= GIVEN_UP) {
+    fn give_up(&self, incident: &Incident, acts: &mut Vec<Act>) {
+        for (device, rung) in incident.open_devices().filter(|(_, rung)| rung.unanswered >= GIVEN_UP) {
             let evidence = format!("{} calls to every number on file, at night and by day", rung.unanswered);
             let (device, kind) = (device.clone(), ExceptionKind::Unreachable);
             acts.push(tell("sign-off", format!("{} answers for {device}: unreachable", cast::SUPPORT_LEAD)));

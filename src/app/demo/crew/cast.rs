@@ -1,8 +1,8 @@
 //! Names, rota, contacts and scripts. Everybody and every number is made up.
 
-use crate::engine::incident::{Case, Milestone, Role, Rota, RotaStep, Script, Seat};
+use crate::engine::incident::{Incident, Milestone, Role, Rota, RotaStep, Script, Seat};
 use crate::engine::time::MINUTE_MS;
-use crate::record::case::{Contact, ContactEntry};
+use crate::record::incident::{Contact, ContactEntry};
 use crate::simulation::Simulation;
 
 /// Works out what to do.
@@ -72,10 +72,10 @@ pub(super) fn better_script() -> Script {
 }
 
 /// The review as they file it.
-pub(super) fn review(case: &Case) -> String {
+pub(super) fn review(incident: &Incident) -> String {
     let after = |milestone| {
-        let at = case.milestones.get(milestone)?;
-        Some(at.since_ms(case.opening.declared_at) / MINUTE_MS)
+        let at = incident.milestones.get(milestone)?;
+        Some(at.since_ms(incident.opening.declared_at) / MINUTE_MS)
     };
     let told = |name: &str, milestone| {
         after(milestone).map(|min| format!("{name} {min} min after the declaration")).unwrap_or_default()
@@ -84,7 +84,7 @@ pub(super) fn review(case: &Case) -> String {
         "What happened: {} devices were affected. {}; {}; {}.\n\nWhat was late: the first person on call for communications did \
          not answer. One device kept its workaround after the fix and was found as a debt.\n\nWhat we change: the updater \
          tells a revert that failed.",
-        case.ladder.len(),
+        incident.ladder.len(),
         told("Mustered", Milestone::Mustered),
         told("Workaround", Milestone::WorkaroundAvailable),
         told("Resolved", Milestone::Resolved),

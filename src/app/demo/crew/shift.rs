@@ -8,7 +8,7 @@ use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::Scope;
 use crate::engine::incident::Command;
 use crate::engine::time::Timestamp;
-use crate::record::desk::{CaseDesk, DeskError};
+use crate::record::incidents::{DeskError, Incidents};
 use crate::simulation::Simulation;
 
 use super::{Act, Crew};
@@ -23,7 +23,7 @@ pub struct Told {
 
 /// The crew at work.
 pub struct Shift {
-    desk: Arc<dyn CaseDesk>,
+    desk: Arc<dyn Incidents>,
     simulation: Arc<Simulation>,
     /// Number of each device in the simulation.
     numbers: BTreeMap<DeviceId, u32>,
@@ -39,7 +39,7 @@ impl fmt::Debug for Shift {
 
 impl Shift {
     /// People who work at `desk` on the incidents of `simulation`.
-    pub fn new(desk: Arc<dyn CaseDesk>, simulation: Arc<Simulation>) -> Self {
+    pub fn new(desk: Arc<dyn Incidents>, simulation: Arc<Simulation>) -> Self {
         let numbers = (0..).zip(simulation.profiles()).map(|(n, p)| (p.id.clone(), n)).collect();
         Self { desk, simulation, numbers, crews: BTreeMap::new() }
     }
@@ -48,12 +48,12 @@ impl Shift {
     /// Returns what is worth telling.
     pub async fn work(&mut self, now: Timestamp) -> Vec<Told> {
         let mut told = Vec::new();
-        for case in self.desk.board().cases.iter().filter(|case| case.scope == Scope::Fleet) {
-            let mut crew = self.crews.remove(case.number()).unwrap_or_else(|| self.crew());
-            for act in crew.acts(case, now) {
-                told.extend(self.carry_out(case.number(), act, now).await);
+        for incident in self.desk.board().incidents.iter().filter(|incident| incident.scope == Scope::Fleet) {
+            let mut crew = self.crews.remove(incident.number()).unwrap_or_else(|| self.crew());
+            for act in crew.acts(incident, now) {
+                told.extend(self.carry_out(incident.number(), act, now).await);
             }
-            self.crews.insert(case.number().to_owned(), crew);
+            self.crews.insert(incident.number().to_owned(), crew);
         }
         told
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::engine::effect::Scope;
 use crate::engine::incident::event::{Joining, Opening};
-use crate::engine::incident::{Action, CaseEvent, DETECTOR, LifeSettings, Observation, Refusal, Rota, Sighting};
+use crate::engine::incident::{Action, DETECTOR, IncidentEvent, LifeSettings, Observation, Refusal, Rota, Sighting};
 use crate::engine::time::MINUTE_MS;
 
 const START: Timestamp = Timestamp::from_ms(1_795_025_400_000);
@@ -18,7 +18,7 @@ struct Device {
 
 /// An incident and its fleet, with time to spare: no detector, no desk, no clock.
 struct World {
-    case: Case,
+    incident: Incident,
     devices: BTreeMap<DeviceId, Device>,
     settings: LifeSettings,
     rota: Rota,
@@ -52,14 +52,14 @@ impl World {
             follows: None,
             devices: (0..count).map(joining).collect(),
         };
-        let event = CaseEvent { at: START, by: DETECTOR.into(), action: Action::Opened(Box::new(opening)) };
+        let event = IncidentEvent { at: START, by: DETECTOR.into(), action: Action::Opened(Box::new(opening)) };
         let mut branches: BTreeMap<Label, Vec<DeviceId>> = BTreeMap::new();
         for number in 0..count {
             branches.entry(branch(number).as_str().into()).or_default().push(device(number));
         }
         let bad = || Device { update: BAD.into(), workaround: None, well_since: None };
         Self {
-            case: Case::open(&event).unwrap(),
+            incident: Incident::open(&event).unwrap(),
             devices: (0..count).map(|number| (device(number), bad())).collect(),
             settings: LifeSettings::default(),
             rota: rota(),
@@ -72,11 +72,11 @@ impl World {
         }
     }
 
-    fn take(&mut self, events: &[CaseEvent]) {
+    fn take(&mut self, events: &[IncidentEvent]) {
         for event in events {
-            self.case.apply(event);
-            if self.states.last() != Some(&self.case.state) {
-                self.states.push(self.case.state);
+            self.incident.apply(event);
+            if self.states.last() != Some(&self.incident.state) {
+                self.states.push(self.incident.state);
             }
         }
     }
@@ -121,8 +121,8 @@ impl World {
     fn step(&mut self) {
         self.now = self.now.plus_ms(STEP_MS);
         let acts = {
-            let case = self.case.clone();
-            self.crew.acts(&case, self.now)
+            let incident = self.incident.clone();
+            self.crew.acts(&incident, self.now)
         };
         for act in acts {
             match act {
@@ -130,24 +130,24 @@ impl World {
                 Act::Work { device, remedy } => self.work(&device, remedy),
                 Act::Wish { by, command } => {
                     let seen = self.observation();
-                    match self.case.decide(&command, &by, Some(&seen), (&self.settings, self.now)) {
+                    match self.incident.decide(&command, &by, Some(&seen), (&self.settings, self.now)) {
                         Ok(events) => self.take(&events),
                         Err(refusal) => self.refused.push((command, refusal)),
                     }
                 }
             }
         }
-        let events = self.case.observe(&self.observation(), &self.settings, self.now);
+        let events = self.incident.observe(&self.observation(), &self.settings, self.now);
         self.take(&events);
-        let events = self.case.tick(&self.rota, &self.settings, self.now);
+        let events = self.incident.tick(&self.rota, &self.settings, self.now);
         self.take(&events);
-        self.most_debts = self.most_debts.max(self.case.debts().count());
+        self.most_debts = self.most_debts.max(self.incident.debts().count());
     }
 
     fn live(count: usize) -> Self {
         let mut world = Self::declared(count);
-        while world.case.state != State::Closed {
-            assert!(minutes(START, world.now) < 8 * 60, "still {:?} after eight hours", world.case.state);
+        while world.incident.state != State::Closed {
+            assert!(minutes(START, world.now) < 8 * 60, "still {:?} after eight hours", world.incident.state);
             world.step();
         }
         world
@@ -161,7 +161,7 @@ impl World {
 #[test]
 fn the_crew_leads_an_incident_to_a_close_that_telemetry_has_proved() {
     let world = World::live(240);
-    let ladder = &world.case.ladder;
+    let ladder = &world.incident.ladder;
     assert_eq!(world.states, State::ALL, "every state, once, in its order");
     assert!(ladder.iter().all(|(_, rung)| rung.is_settled()));
     // Too early a close is the only thing that anybody is refused.
@@ -173,14 +173,14 @@ fn the_crew_leads_an_incident_to_a_close_that_telemetry_has_proved() {
 #[test]
 fn what_goes_wrong_on_the_way_is_found() {
     let world = World::live(240);
-    assert_eq!((world.most_debts, world.case.debts().count()), (1, 0), "one revert failed, and was made good");
+    assert_eq!((world.most_debts, world.incident.debts().count()), (1, 0), "one revert failed, and was made good");
     for (kind, times) in [("debt", 1), ("follow-up", 1), ("sign-off", 1), ("muster", 4), ("close", 1)] {
         assert_eq!(world.tells(kind), times, "{kind}: {:?}", world.told);
     }
-    let signed_off: Vec<_> = world.case.ladder.iter().filter(|(_, rung)| rung.exception.is_some()).collect();
+    let signed_off: Vec<_> = world.incident.ladder.iter().filter(|(_, rung)| rung.exception.is_some()).collect();
     let [(silent, rung)] = signed_off[..] else { panic!("{signed_off:?}") };
     assert_eq!((rung.unanswered, rung.contacted.is_none()), (3, true), "{silent}");
-    let holders: Vec<_> = world.case.muster.posts.values().map(|post| post.holder.as_deref().unwrap()).collect();
+    let holders: Vec<_> = world.incident.muster.posts.values().map(|post| post.holder.as_deref().unwrap()).collect();
     assert!(holders.contains(&"Ito") && !holders.contains(&cast::ASLEEP), "{holders:?}");
 }
 
@@ -188,13 +188,13 @@ fn what_goes_wrong_on_the_way_is_found() {
 fn who_wanted_to_hear_of_it_has_heard_and_who_talks_has_read_the_newest_script() {
     let world = World::live(240);
     let wanted: Vec<_> = world
-        .case
+        .incident
         .ladder
         .iter()
         .filter(|(_, rung)| rung.progress == Some(crate::engine::incident::ladder::Progress::Phone))
         .collect();
     assert!(wanted.len() > 5 && wanted.iter().all(|(_, rung)| !rung.owes_word()), "{}", wanted.len());
-    let [first, second] = world.case.countermeasures.versions() else { panic!("two versions of the script") };
+    let [first, second] = world.incident.countermeasures.versions() else { panic!("two versions of the script") };
     assert!(first.acknowledged.len() == 20 && second.acknowledged.len() == 20, "{second:?}");
 }
 

@@ -9,17 +9,17 @@ use async_trait::async_trait;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Change;
 use crate::engine::gate::Decision;
-use crate::engine::incident::{Case, CaseSummary, State};
+use crate::engine::incident::{Incident, IncidentSummary, State};
 use crate::engine::time::Timestamp;
-use crate::record::case::{
-    CaseAppend, CaseQuery, CaseStore, ContactEntry, Keep, KeptAnswer, RecordedCase, RecordedCaseEvent,
+use crate::record::incident::{
+    ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, IncidentStore, Keep, KeptAnswer, RecordedIncidentEvent,
 };
 use crate::record::outbox::NewDispatch;
 use crate::record::{Appended, EventQuery, EventRecord, EventStore, EventSummary, RecordedGate, StoreError};
 
 #[derive(Debug, Default)]
 pub struct Memory {
-    cases: Mutex<BTreeMap<String, Vec<RecordedCaseEvent>>>,
+    incidents: Mutex<BTreeMap<String, Vec<RecordedIncidentEvent>>>,
     outbox: Mutex<Vec<NewDispatch>>,
     refusing: AtomicBool,
 }
@@ -30,13 +30,13 @@ impl Memory {
         self.refusing.store(refuse, Ordering::Relaxed);
     }
 
-    /// It is a new one from here on; or one of so many entries ago, of the case.
+    /// It is a new one from here on; or one of so many entries ago, of the incident.
     pub fn lose(&self, id: &str, entries: usize) {
-        let mut cases = self.cases.lock().unwrap();
-        let left = cases.get(id).map_or(0, |events| events.len().saturating_sub(entries));
+        let mut incidents = self.incidents.lock().unwrap();
+        let left = incidents.get(id).map_or(0, |events| events.len().saturating_sub(entries));
         if left == 0 {
-            cases.remove(id);
-        } else if let Some(events) = cases.get_mut(id) {
+            incidents.remove(id);
+        } else if let Some(events) = incidents.get_mut(id) {
             events.truncate(left);
         }
         self.outbox.lock().unwrap().clear();
@@ -54,59 +54,59 @@ impl Memory {
         of_kind.map(|dispatch| format!("{} {}", dispatch.channel, dispatch.target)).collect()
     }
 
-    fn folded(&self) -> Vec<Case> {
-        let cases = self.cases.lock().unwrap();
-        cases.values().filter_map(|events| Case::of(events.iter().map(|recorded| &recorded.event))).collect()
+    fn folded(&self) -> Vec<Incident> {
+        let incidents = self.incidents.lock().unwrap();
+        incidents.values().filter_map(|events| Incident::of(events.iter().map(|recorded| &recorded.event))).collect()
     }
 }
 
 #[async_trait]
-impl CaseStore for Memory {
-    async fn append_cases_once(
+impl IncidentStore for Memory {
+    async fn append_incidents_once(
         &self,
-        appends: &[CaseAppend<'_>],
+        appends: &[IncidentAppend<'_>],
         _: Option<Keep<'_>>,
         recorded_at: Timestamp,
     ) -> Result<(), StoreError> {
         if self.refusing.load(Ordering::Relaxed) {
             return Err(StoreError::Full);
         }
-        let mut cases = self.cases.lock().unwrap();
-        if appends.iter().any(|append| cases.get(append.id).map_or(0, Vec::len) as u64 != append.expected) {
+        let mut incidents = self.incidents.lock().unwrap();
+        if appends.iter().any(|append| incidents.get(append.id).map_or(0, Vec::len) as u64 != append.expected) {
             return Err(StoreError::Conflict);
         }
         for append in appends {
-            let events = cases.entry(append.id.to_owned()).or_default();
+            let events = incidents.entry(append.id.to_owned()).or_default();
             for event in append.events {
                 // As a database would have it: what is written is read again.
                 let event = serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap();
-                events.push(RecordedCaseEvent { seq: events.len() as i64, recorded_at, event });
+                events.push(RecordedIncidentEvent { seq: events.len() as i64, recorded_at, event });
             }
             self.outbox.lock().unwrap().extend(append.messages.iter().cloned());
         }
         Ok(())
     }
 
-    async fn case(&self, id: &str) -> Result<Option<RecordedCase>, StoreError> {
-        let named = |case: &Case| case.id() == id || case.number() == id;
-        let Some(case) = self.folded().into_iter().find(named) else { return Ok(None) };
-        let events = self.cases.lock().unwrap()[case.id()].clone();
-        Ok(Some(RecordedCase { id: case.id().to_owned(), events }))
+    async fn incident(&self, id: &str) -> Result<Option<IncidentRecord>, StoreError> {
+        let named = |incident: &Incident| incident.id() == id || incident.number() == id;
+        let Some(incident) = self.folded().into_iter().find(named) else { return Ok(None) };
+        let events = self.incidents.lock().unwrap()[incident.id()].clone();
+        Ok(Some(IncidentRecord { id: incident.id().to_owned(), events }))
     }
 
-    async fn open_cases(&self) -> Result<Vec<RecordedCase>, StoreError> {
-        let open: Vec<Case> = self.folded().into_iter().filter(Case::is_open).collect();
-        let cases = self.cases.lock().unwrap();
+    async fn open_incidents(&self) -> Result<Vec<IncidentRecord>, StoreError> {
+        let open: Vec<Incident> = self.folded().into_iter().filter(Incident::is_open).collect();
+        let incidents = self.incidents.lock().unwrap();
         Ok(open
             .iter()
-            .map(|case| RecordedCase { id: case.id().to_owned(), events: cases[case.id()].clone() })
+            .map(|incident| IncidentRecord { id: incident.id().to_owned(), events: incidents[incident.id()].clone() })
             .collect())
     }
 
-    async fn cases(&self, query: &CaseQuery) -> Result<Vec<CaseSummary>, StoreError> {
-        let cases = self.folded();
-        let wanted = cases.iter().filter(|case| !query.open_only || case.state != State::Closed);
-        Ok(wanted.map(Case::summary).collect())
+    async fn incidents(&self, query: &IncidentQuery) -> Result<Vec<IncidentSummary>, StoreError> {
+        let incidents = self.folded();
+        let wanted = incidents.iter().filter(|incident| !query.open_only || incident.state != State::Closed);
+        Ok(wanted.map(Incident::summary).collect())
     }
 
     async fn put_contacts(&self, _: &[ContactEntry], _: Timestamp) -> Result<(), StoreError> {

@@ -61,24 +61,24 @@ fn way(device: &DeviceId) -> Vec<Action> {
 #[test]
 fn every_pair_of_step_and_event_is_as_written() {
     let device = id(0);
-    let mut case = Story::declared(1).case;
+    let mut incident = Story::declared(1).incident;
     let mut way = way(&device).into_iter();
     for (number, (step, row)) in Step::ALL.into_iter().zip(TABLE).enumerate() {
-        let rung = case.ladder.get(&device).unwrap();
+        let rung = incident.ladder.get(&device).unwrap();
         assert_eq!(rung.step(), step);
         assert_eq!(rung.done_at.is_some(), step == Step::Done);
         let said: String = events(&device)
             .into_iter()
             .map(|action| {
-                let mut after = case.clone();
-                after.apply(&CaseEvent { at: minute(1_000), by: "ito".into(), action });
+                let mut after = incident.clone();
+                after.apply(&IncidentEvent { at: minute(1_000), by: "ito".into(), action });
                 let reached = after.ladder.get(&device).unwrap().step();
                 STEPS.as_bytes()[Step::ALL.into_iter().position(|step| step == reached).unwrap()] as char
             })
             .collect();
         assert_eq!(said, row.replace(' ', ""), "{step:?}");
         if let Some(action) = way.next() {
-            case.apply(&CaseEvent { at: minute(10 * number as i64), by: "ito".into(), action });
+            incident.apply(&IncidentEvent { at: minute(10 * number as i64), by: "ito".into(), action });
         }
     }
 }
@@ -136,12 +136,12 @@ fn a_device_that_never_tells_of_workarounds_needs_a_word_only_where_one_was_clai
     story.wish(Command::Claim { devices: vec![id(0)], claim: Claim::Workaround }, "abe").unwrap();
     story.wait(1).fix_all();
     assert_eq!((story.step(0), story.step(1)), (Step::FixInstalled, Step::Done));
-    assert_eq!(story.case.debts().count(), 1, "nobody knows that it is off");
-    assert_eq!(story.case.state, State::Fixing);
+    assert_eq!(story.incident.debts().count(), 1, "nobody knows that it is off");
+    assert_eq!(story.incident.state, State::Fixing);
     story.wish(Command::Claim { devices: vec![id(0)], claim: Claim::Revert }, "abe").unwrap();
     assert_eq!(story.step(0), Step::Done);
     assert_eq!(story.look(), ["timed", "moved"]);
-    assert_eq!(story.case.state, State::Resolved);
+    assert_eq!(story.incident.state, State::Resolved);
 }
 
 #[test]
@@ -153,16 +153,16 @@ fn a_claim_is_worth_nothing_against_what_the_device_says() {
     story.see(0).workaround = Some((Some("WA-1"), false));
     assert_eq!(story.wait(1).look(), ["workaround_seen"]);
     assert_eq!(story.step(0), Step::WorkaroundClaimed);
-    assert!(story.case.follow_ups(30, story.now).is_empty());
-    assert_eq!(story.case.follow_ups(30, minute(30)).len(), 1, "not verified for half an hour");
+    assert!(story.incident.follow_ups(30, story.now).is_empty());
+    assert_eq!(story.incident.follow_ups(30, minute(30)).len(), 1, "not verified for half an hour");
     story.see(0).workaround = Some((Some("WA-1"), true));
     story.wait(60).look();
-    assert!(story.case.follow_ups(30, story.now).is_empty(), "verified");
+    assert!(story.incident.follow_ups(30, story.now).is_empty(), "verified");
     for claim in [Claim::Fix, Claim::Revert] {
         story.wish(Command::Claim { devices: vec![id(0)], claim }, "abe").unwrap();
     }
     let claims: Vec<Claim> =
-        story.case.follow_ups(30, story.now.plus_ms(1_800_000)).iter().map(|(_, claim, _)| *claim).collect();
+        story.incident.follow_ups(30, story.now.plus_ms(1_800_000)).iter().map(|(_, claim, _)| *claim).collect();
     assert_eq!(claims, [Claim::Fix, Claim::Revert]);
     assert_eq!(story.step(0), Step::WorkaroundVerified);
 }
@@ -175,7 +175,7 @@ fn another_workaround_than_ours_is_a_debt_and_no_proof() {
     assert_eq!(story.look(), ["workaround_seen"]);
     assert_eq!(story.step(0), Step::Affected);
     story.wait(1).fix_all();
-    assert_eq!(story.case.debts().count(), 1);
+    assert_eq!(story.incident.debts().count(), 1);
     story.see(0).workaround = Some((Some("WA-9"), false));
     assert_eq!(story.look(), ["workaround_seen"]);
     assert_eq!(story.step(0), Step::FixInstalled, "its quality has to be shown anew");
@@ -220,12 +220,12 @@ fn who_asked_for_word_has_to_get_it_before_the_device_is_done() {
     story.wish(called(0, CallOutcome::Reached, Some(Progress::Mail)), "abe").unwrap();
     story.wait(1).fix_all();
     assert_eq!(story.step(0), Step::QualityVerified);
-    assert_eq!(story.case.state, State::Fixing);
+    assert_eq!(story.incident.state, State::Fixing);
     story.wish(called(0, CallOutcome::NoAnswer, None), "abe").unwrap();
     assert_eq!(story.step(0), Step::QualityVerified);
     story.wait(1);
     story.wish(called(0, CallOutcome::Reached, None), "abe").unwrap();
     assert_eq!(story.step(0), Step::Done);
     story.look();
-    assert_eq!(story.case.state, State::Resolved);
+    assert_eq!(story.incident.state, State::Resolved);
 }

@@ -2,7 +2,7 @@
 //!
 //! The world has devices that measure a minute at a time, take and lose updates, switch a workaround on and off, and fall silent;
 //! people wish for whatever comes to mind. The model keeps the whole history as it was and, asked whether the incident may
-//! be over, goes through it again. It shares nothing with the case but the meaning of the rule.
+//! be over, goes through it again. It shares nothing with the incident but the meaning of the rule.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -226,8 +226,8 @@ impl World {
         self.show();
         self.note_look();
         let fleet = self.story.fleet.clone();
-        let events = self.story.case.observe(&self.story.seen(&fleet), &self.story.settings, self.story.now);
-        // Only what the case itself says it has proved tells the model from when on an event is a relapse, and a word is owed.
+        let events = self.story.incident.observe(&self.story.seen(&fleet), &self.story.settings, self.story.now);
+        // Only what the incident itself says it has proved tells the model from when on an event is a relapse, and a word is owed.
         for event in &events {
             if let Action::Proved { devices, proof: Proof::Quality } = &event.action {
                 for device in devices {
@@ -238,14 +238,14 @@ impl World {
             }
         }
         self.take(events);
-        let ticked = self.story.case.tick(&self.story.rota, &self.story.settings, self.story.now);
+        let ticked = self.story.incident.tick(&self.story.rota, &self.story.settings, self.story.now);
         self.take(ticked);
-        let again = self.story.case.tick(&self.story.rota, &self.story.settings, self.story.now);
+        let again = self.story.incident.tick(&self.story.rota, &self.story.settings, self.story.now);
         assert!(again.is_empty(), "due again: {again:?}");
     }
 
     /// Takes events in; whatever ends the incident is held against the model.
-    fn take(&mut self, events: Vec<CaseEvent>) {
+    fn take(&mut self, events: Vec<IncidentEvent>) {
         for event in &events {
             let ends = match &event.action {
                 Action::Moved { to: State::Resolved, .. } => "resolved",
@@ -257,13 +257,13 @@ impl World {
                 assert_eq!(open, None, "{ends} at {}, but device {place} {open:?}", self.minute());
             }
         }
-        let before = self.story.case.clone();
+        let before = self.story.incident.clone();
         let names = self.story.take(events);
         self.hold_the_way(&before);
         let count = |name: &str| names.iter().filter(|other| **other == name).count();
         self.closed += count("closed");
         self.reopened += count("reopened");
-        self.resolved += usize::from(names.contains(&"moved") && self.story.case.state == State::Resolved);
+        self.resolved += usize::from(names.contains(&"moved") && self.story.incident.state == State::Resolved);
     }
 
     fn live(&mut self, step: Step) {
@@ -309,8 +309,8 @@ impl World {
     }
 
     /// States have their times in their order, the first time stays, and lapses come one after the other.
-    fn hold_the_way(&self, before: &Case) {
-        let (case, way) = (&self.story.case, &self.story.case.way);
+    fn hold_the_way(&self, before: &Incident) {
+        let (incident, way) = (&self.story.incident, &self.story.incident.way);
         let reached: Vec<_> = State::ALL.into_iter().filter_map(|state| way.reached(state)).collect();
         assert!(reached.is_sorted(), "{reached:?}");
         assert!(way.reached(State::Declared).is_some() && reached.last() <= Some(&self.story.now));
@@ -320,10 +320,10 @@ impl World {
                 "{state:?}"
             );
         }
-        let corrected = |case: &Case| case.milestones.get(Milestone::Mitigated);
-        let by_hand = |event: &CaseEvent| matches!(event.action, Action::Timed { reason: Some(_), .. });
+        let corrected = |incident: &Incident| incident.milestones.get(Milestone::Mitigated);
+        let by_hand = |event: &IncidentEvent| matches!(event.action, Action::Timed { reason: Some(_), .. });
         let corrected_by_hand = || self.story.record.iter().any(by_hand);
-        if let (Some(first), Some(now)) = (corrected(before), corrected(case)) {
+        if let (Some(first), Some(now)) = (corrected(before), corrected(incident)) {
             assert!(first == now || corrected_by_hand(), "mitigated at {first:?}, then at {now:?}");
         }
         let ends = way.lapses().iter().flat_map(|lapse| [Some(lapse.lost_at), lapse.back_at]).flatten();
@@ -334,20 +334,20 @@ impl World {
 
     /// What is resolved does not stay so once a device needs something done.
     fn hold_what_is_resolved(&self) {
-        if !matches!(self.story.case.state, State::Resolved | State::Reviewed) {
+        if !matches!(self.story.incident.state, State::Resolved | State::Reviewed) {
             return;
         }
         for place in 0..=DEVICES {
             let may_wait = ["is owed a word", "is not heard of", "suffers again"];
             let open = self.open_because(place).filter(|open| !may_wait.contains(open));
-            assert_eq!(open, None, "{:?} at {}, but device {place} {open:?}", self.story.case.state, self.minute());
+            assert_eq!(open, None, "{:?} at {}, but device {place} {open:?}", self.story.incident.state, self.minute());
         }
     }
 
     fn join(&mut self, place: usize) {
         self.devices[place].in_event = true;
-        let events = self.story.case.take_in(&[joining(place)], self.story.now);
-        if self.story.case.is_open() {
+        let events = self.story.incident.take_in(&[joining(place)], self.story.now);
+        if self.story.incident.is_open() {
             let now = self.minute();
             let facts = &mut self.facts[place];
             if facts.joined.is_none() {
@@ -380,7 +380,7 @@ impl World {
         self.show();
         let fleet = self.story.fleet.clone();
         let at = (&self.story.settings, self.story.now);
-        let Ok(events) = self.story.case.decide(command, by, Some(&self.story.seen(&fleet)), at) else { return };
+        let Ok(events) = self.story.incident.decide(command, by, Some(&self.story.seen(&fleet)), at) else { return };
         let now = self.minute();
         let place = |device: &DeviceId| (0..=DEVICES).find(|place| id(*place) == *device).unwrap();
         match command {

@@ -43,7 +43,7 @@ fn a_page_escalates_step_by_step_and_never_ends_in_silence() {
     let expected =
         ["0: ito", "5: mori+sato", "15: ito", "15: nobody answered", "20: mori+sato", "30: ito", "30: nobody answered"];
     assert_eq!(heard, expected);
-    let post = &story.case.muster.posts[&seat("commander")];
+    let post = &story.incident.muster.posts[&seat("commander")];
     assert_eq!((post.paged.join(" "), post.exhausted), ("ito mori sato".to_owned(), 2));
     story.wish(acknowledge("commander"), "sato").unwrap();
     story.wait(100);
@@ -76,16 +76,16 @@ fn the_seat_of_a_branch_is_called_only_where_it_has_devices_to_see_to() {
     let one = || vec![step(&["ito"], 5)];
     story.rota = rota(&[("support_lead", one()), ("support_lead@branch-1", one()), ("support_lead@branch-9", one())]);
     story.tick();
-    let called: Vec<String> = story.case.muster.posts.keys().map(ToString::to_string).collect();
+    let called: Vec<String> = story.incident.muster.posts.keys().map(ToString::to_string).collect();
     assert_eq!(called, ["support_lead", "support_lead@branch-1"]);
     story.wish(acknowledge("support_lead"), "ito").unwrap();
-    assert_eq!(story.case.state, State::Mustered, "branches are not waited for");
+    assert_eq!(story.incident.state, State::Mustered, "branches are not waited for");
     // The branch's only device is settled: nobody has to be called for it any more.
     story
         .wish(Command::SignOff { device: id(1), kind: ExceptionKind::Replaced, evidence: "see ticket 7".into() }, "ito")
         .unwrap();
     story.wait(30).tick();
-    assert_eq!(story.case.muster.posts[&seat("support_lead@branch-1")].exhausted, 0);
+    assert_eq!(story.incident.muster.posts[&seat("support_lead@branch-1")].exhausted, 0);
 }
 
 #[test]
@@ -93,27 +93,27 @@ fn the_first_to_answer_holds_the_role_others_are_seen_and_it_can_be_handed_over(
     let mut story = Story::declared(3);
     story.rota = rota(&[("commander", vec![step(&["ito"], 5)]), ("development_lead", vec![step(&["sato"], 5)])]);
     let commander = seat("commander");
-    assert_eq!(story.case.muster.status(&commander), PostStatus::Uncalled);
+    assert_eq!(story.incident.muster.status(&commander), PostStatus::Uncalled);
     story.tick();
-    assert_eq!(story.case.muster.status(&commander), PostStatus::Paged);
+    assert_eq!(story.incident.muster.status(&commander), PostStatus::Paged);
     story.wish(acknowledge("commander"), "ito").unwrap();
     story.wait(1);
     story.wish(acknowledge("commander"), "mori").unwrap();
-    assert_eq!(story.case.muster.holder(Role::Commander), Some("ito"));
-    assert_eq!(story.case.muster.posts[&commander].acknowledged.len(), 2);
-    assert_eq!(story.case.state, State::Declared, "nobody has answered for development");
-    assert_eq!(story.case.muster.status(&commander), PostStatus::Acknowledged);
+    assert_eq!(story.incident.muster.holder(Role::Commander), Some("ito"));
+    assert_eq!(story.incident.muster.posts[&commander].acknowledged.len(), 2);
+    assert_eq!(story.incident.state, State::Declared, "nobody has answered for development");
+    assert_eq!(story.incident.muster.status(&commander), PostStatus::Acknowledged);
     story.wish(Command::Join, "ito").unwrap();
-    assert_eq!(story.case.muster.status(&commander), PostStatus::Joined);
+    assert_eq!(story.incident.muster.status(&commander), PostStatus::Joined);
     assert_eq!(story.wish(acknowledge("development_lead"), "sato").unwrap(), ["acknowledged", "timed", "moved"]);
-    assert_eq!(story.case.milestones.get(Milestone::Mustered), Some(minute(1)));
+    assert_eq!(story.incident.milestones.get(Milestone::Mustered), Some(minute(1)));
     story.told();
     let over =
         |to: &str, reason: &str| Command::HandOver { seat: seat("commander"), to: to.into(), reason: reason.into() };
     assert_eq!(story.wish(over("mori", " "), "ito").unwrap_err(), Refusal::Reason);
     assert_eq!(story.wish(over("ito", "sleep"), "ito").unwrap_err().reason(), "held");
     story.wish(over("mori", "sleep"), "ito").unwrap();
-    assert_eq!(story.case.muster.holder(Role::Commander), Some("mori"));
+    assert_eq!(story.incident.muster.holder(Role::Commander), Some("mori"));
     let (kind, audience) = story.told().remove(0);
     assert_eq!(
         (kind, audience),

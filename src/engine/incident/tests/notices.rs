@@ -14,9 +14,9 @@ fn who(audience: &Audience) -> String {
     }
 }
 
-fn said(case: &Case, action: Action) -> String {
-    let event = CaseEvent { at: minute(1), by: "ito".into(), action };
-    let mut after = case.clone();
+fn said(incident: &Incident, action: Action) -> String {
+    let event = IncidentEvent { at: minute(1), by: "ito".into(), action };
+    let mut after = incident.clone();
     after.apply(&event);
     let notices = after.notices(&event);
     notices
@@ -95,7 +95,7 @@ fn every_action_tells_whom_it_concerns_and_nobody_else() {
         (Action::Reopened { devices: devices() }, "reopened staff", "reopened support"),
         (Action::Followed { number: text() }, "followed staff", "followed support"),
     ];
-    let (fleet, lone) = (Story::declared(3).case, Story::declared(1).case);
+    let (fleet, lone) = (Story::declared(3).incident, Story::declared(1).incident);
     for (action, in_fleet, alone) in table {
         let name = action.as_str();
         assert_eq!(said(&fleet, action.clone()), in_fleet, "{name}");
@@ -117,10 +117,10 @@ fn who_leads_hears_what_is_for_the_lead() {
     for (role, person) in [(Role::Commander, "ito"), (Role::DevelopmentLead, "sato")] {
         story.wish(Command::Acknowledge { seat: Seat::of(role) }, person).unwrap();
     }
-    let case = &story.case;
-    assert_eq!(said(case, Action::Nagged { silent_s: 1 }), "nag ito");
-    assert_eq!(said(case, Action::ReviewNagged { due_at: minute(1) }), "review_due ito");
-    assert_eq!(said(case, Action::CountermeasureRegistered(countermeasure(1, true))), "agreement_wanted sato");
+    let incident = &story.incident;
+    assert_eq!(said(incident, Action::Nagged { silent_s: 1 }), "nag ito");
+    assert_eq!(said(incident, Action::ReviewNagged { due_at: minute(1) }), "review_due ito");
+    assert_eq!(said(incident, Action::CountermeasureRegistered(countermeasure(1, true))), "agreement_wanted sato");
 }
 
 #[test]
@@ -160,11 +160,11 @@ fn keys_are_unique_and_the_same_whenever_they_are_made_from_the_record() {
     let keys: Vec<String> = story.notices.iter().map(|notice| notice.key.clone()).collect();
     assert!(keys.len() > 40, "{}", keys.len());
     assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "{keys:#?}");
-    let mut case = Case::open(&story.record[0]).unwrap();
-    let mut again: Vec<String> = case.notices(&story.record[0]).into_iter().map(|notice| notice.key).collect();
+    let mut incident = Incident::open(&story.record[0]).unwrap();
+    let mut again: Vec<String> = incident.notices(&story.record[0]).into_iter().map(|notice| notice.key).collect();
     for event in &story.record[1..] {
-        case.apply(event);
-        again.extend(case.notices(event).into_iter().map(|notice| notice.key));
+        incident.apply(event);
+        again.extend(incident.notices(event).into_iter().map(|notice| notice.key));
     }
     assert_eq!(again, keys);
     assert_eq!(keys[0], "E-0012/1/declared/0");

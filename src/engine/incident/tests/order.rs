@@ -113,7 +113,7 @@ fn a_person_corrects_an_instant_only_within_its_order_and_never_what_was_measure
         |milestone, at| Command::CorrectTime { milestone, instant: minute(at), reason: "told by phone".into() };
     story.wait(30);
     assert_eq!(story.wish(correct(Milestone::WorkaroundAvailable, -20), "ito").unwrap(), ["timed"]);
-    assert_eq!(story.case.milestones.get(Milestone::WorkaroundAvailable), Some(minute(-20)));
+    assert_eq!(story.incident.milestones.get(Milestone::WorkaroundAvailable), Some(minute(-20)));
     let early = story.wish(correct(Milestone::WorkaroundAvailable, -62), "ito").unwrap_err();
     assert_eq!(early.reason(), "order");
     assert_eq!(early.to_string(), "workaround_available cannot be before impact_started");

@@ -24,15 +24,19 @@ fn sign_off(story: &mut Story, device: usize) {
     story.wish(Command::SignOff { device: id(device), kind: ExceptionKind::Replaced, evidence }, "ito").unwrap();
 }
 
-/// A case whose devices are settled at these minutes after the declaration.
-fn settled_at(devices: usize, minutes: &[f64]) -> Case {
-    let mut case = Story::declared(devices).case;
+/// An incident whose devices are settled at these minutes after the declaration.
+fn settled_at(devices: usize, minutes: &[f64]) -> Incident {
+    let mut incident = Story::declared(devices).incident;
     for (device, after) in minutes.iter().enumerate() {
         let at = Timestamp::from_ms(T0 + (after * MINUTE_MS as f64) as i64);
         let exception = Exception { kind: ExceptionKind::Replaced, evidence: "x".into(), signed_by: "ito".into(), at };
-        case.apply(&CaseEvent { at, by: "ito".into(), action: Action::Excepted { device: id(device), exception } });
+        incident.apply(&IncidentEvent {
+            at,
+            by: "ito".into(),
+            action: Action::Excepted { device: id(device), exception },
+        });
     }
-    case
+    incident
 }
 
 #[test]
@@ -52,9 +56,9 @@ fn the_true_end_lies_in_the_forecasts_interval_eight_times_of_ten() {
         let from = minutes[4];
         let asked_at = from + random.uniform() * (minutes[devices - 2] - from);
         let known: Vec<f64> = minutes.iter().copied().filter(|at| *at <= asked_at).collect();
-        let case = settled_at(devices, &known);
+        let incident = settled_at(devices, &known);
         let at = |after: f64| Timestamp::from_ms(T0 + (after * MINUTE_MS as f64) as i64);
-        let burndown = case.burndown(&settings, at(asked_at));
+        let burndown = incident.burndown(&settings, at(asked_at));
         assert_eq!(burndown.left as usize, devices - known.len());
         let forecast = burndown.forecast.expect("enough are done");
         let end = at(*minutes.last().unwrap());
@@ -71,8 +75,8 @@ fn the_true_end_lies_in_the_forecasts_interval_eight_times_of_ten() {
 fn the_rate_is_the_one_of_the_last_day() {
     // Ten an hour for the first hour of the third day, nothing before: the two days of waiting do not count.
     let minutes: Vec<f64> = (0..11).map(|n| f64::from(48 * 60 + n * 6)).collect();
-    let case = settled_at(61, &minutes);
-    let forecast = case.burndown(&LifeSettings::default(), minute(49 * HOUR)).forecast.unwrap();
+    let incident = settled_at(61, &minutes);
+    let forecast = incident.burndown(&LifeSettings::default(), minute(49 * HOUR)).forecast.unwrap();
     assert!((forecast.rate_per_h - 10.0).abs() < 1e-9, "{}", forecast.rate_per_h);
     assert_eq!(forecast.ends_at, minute(54 * HOUR));
     assert!(forecast.earliest < forecast.ends_at && forecast.ends_at < forecast.latest);
@@ -88,7 +92,7 @@ fn the_burn_down_goes_step_by_step_and_up_again_when_a_device_is_affected_again(
     sign_off(&mut story, 1);
     sign_off(story.wait(10), 2);
     let points = |story: &Story| {
-        let points = story.case.burndown(&story.settings, story.now).points;
+        let points = story.incident.burndown(&story.settings, story.now).points;
         points.into_iter().map(|(at, left)| (at.since_ms(minute(0)) / MINUTE_MS, left)).collect::<Vec<_>>()
     };
     assert_eq!(points(&story), [(0, 4), (10, 2), (20, 1)]);
@@ -117,7 +121,7 @@ fn people_are_told_once_that_the_promise_is_missed_and_never_that_it_was_kept_wh
         sign_off(&mut story, device);
     }
     assert!(story.tick().is_empty(), "all settled, eight hours late: that is no promise kept");
-    assert!(story.case.burndown(&story.settings, story.now).missed);
+    assert!(story.incident.burndown(&story.settings, story.now).missed);
 }
 
 #[test]

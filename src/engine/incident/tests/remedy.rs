@@ -52,24 +52,24 @@ fn nothing_spreads_to_support_before_development_has_agreed() {
     assert_eq!(story.wish(agree(2), "sato").unwrap_err(), Refusal::NoVersion(2));
     let claim = Command::Claim { devices: vec![id(0)], claim: Claim::Workaround };
     assert_eq!(story.wish(claim.clone(), "abe").unwrap_err(), Refusal::NoWorkaround);
-    assert_eq!(story.case.state, State::Declared);
+    assert_eq!(story.incident.state, State::Declared);
     assert_eq!(story.wish(agree(1), "sato").unwrap(), ["countermeasure_agreed", "timed", "moved"]);
-    assert_eq!(story.case.state, State::WorkaroundAvailable);
+    assert_eq!(story.incident.state, State::WorkaroundAvailable);
     assert_eq!(story.wish(agree(1), "sato").unwrap_err(), Refusal::Agreed(1));
     story.wish(claim, "abe").unwrap();
     story.wish(read(1), "abe").unwrap();
     // A second version: support goes on by the first until it is agreed.
     story.wish(register(Some("WA-2"), None), "mori").unwrap();
-    assert_eq!(story.case.countermeasures.workaround().unwrap().id, "WA-1");
+    assert_eq!(story.incident.countermeasures.workaround().unwrap().id, "WA-1");
     story.wish(read(1), "baba").unwrap();
     assert_eq!(story.wish(agree(1), "sato").unwrap_err(), Refusal::Replaced { version: 1, newest: 2 });
     story.wish(agree(2), "sato").unwrap();
-    assert_eq!(story.case.countermeasures.workaround().unwrap().id, "WA-2");
-    let current = story.case.countermeasures.current().unwrap();
+    assert_eq!(story.incident.countermeasures.workaround().unwrap().id, "WA-2");
+    let current = story.incident.countermeasures.current().unwrap();
     assert!(current.acknowledged.is_empty(), "whoever read the first has to read the second");
     assert_eq!(story.wish(read(1), "abe").unwrap_err(), Refusal::Replaced { version: 1, newest: 2 });
     story.wish(read(2), "abe").unwrap();
-    assert_eq!(story.case.countermeasures.versions()[0].acknowledged.len(), 2);
+    assert_eq!(story.incident.countermeasures.versions()[0].acknowledged.len(), 2);
 }
 
 #[test]
@@ -98,8 +98,8 @@ fn a_countermeasure_has_to_make_sense() {
 fn a_fix_is_released_once_and_another_one_again() {
     let mut story = Story::declared(2);
     story.agree_and_release();
-    assert_eq!(story.case.state, State::Fixing);
-    assert_eq!(story.case.milestones.get(Milestone::FixAvailable), Some(minute(0)));
+    assert_eq!(story.incident.state, State::Fixing);
+    assert_eq!(story.incident.milestones.get(Milestone::FixAvailable), Some(minute(0)));
     assert_eq!(story.wish(Command::ReleaseFix, "sato").unwrap_err(), Refusal::Released("2026.11.22".into()));
     story.wait(5);
     story.agree(None, Some(Fix::Update("2026.11.23".into())));
@@ -107,7 +107,7 @@ fn a_fix_is_released_once_and_another_one_again() {
     assert_eq!(story.wish(claim.clone(), "abe").unwrap_err(), Refusal::NotReleased, "the new one is not there yet");
     assert_eq!(story.wish(Command::ReleaseFix, "sato").unwrap(), ["fix_released"]);
     story.wish(claim, "abe").unwrap();
-    assert_eq!(story.case.milestones.get(Milestone::FixAvailable), Some(minute(0)), "when there first was one");
+    assert_eq!(story.incident.milestones.get(Milestone::FixAvailable), Some(minute(0)), "when there first was one");
 }
 
 #[test]
@@ -115,20 +115,20 @@ fn another_fix_makes_what_was_proved_of_the_first_be_judged_again() {
     let mut story = Story::declared(2);
     story.agree_and_release();
     story.wait(1).fix_all();
-    assert_eq!(story.case.state, State::Resolved);
+    assert_eq!(story.incident.state, State::Resolved);
     story.wait(10).agree(None, Some(Fix::Update("2026.11.23".into())));
     assert_eq!(story.look()[..2], ["disproved", "reopened"], "who has the first fix has not this one");
-    assert_eq!(story.case.state, State::Declared, "neither a workaround nor a fix is there");
-    assert_eq!(story.case.milestones.get(Milestone::Resolved), None);
+    assert_eq!(story.incident.state, State::Declared, "neither a workaround nor a fix is there");
+    assert_eq!(story.incident.milestones.get(Milestone::Resolved), None);
     story.see_all(|seen| seen.update = Some("2026.11.23"));
     assert!(story.wait(5).look().is_empty(), "tried before it is released");
     story.wish(Command::ReleaseFix, "sato").unwrap();
     assert_eq!(story.look(), ["proved"]);
-    assert_eq!(story.case.state, State::Fixing);
+    assert_eq!(story.incident.state, State::Fixing);
     let now = story.now;
     story.see_all(|seen| seen.quiet(now));
     story.wait(61).look();
-    assert_eq!(story.case.state, State::Resolved);
+    assert_eq!(story.incident.state, State::Resolved);
 }
 
 #[test]
@@ -138,8 +138,8 @@ fn a_fix_that_is_withdrawn_proves_nothing_any_more() {
     story.wait(1).fix_all();
     story.agree(Some("WA-1"), None);
     assert_eq!(story.look()[..2], ["disproved", "reopened"]);
-    assert_eq!(story.case.state, State::WorkaroundAvailable);
-    assert!(story.case.ladder.iter().all(|(_, rung)| !rung.proves(Proof::Fix)));
+    assert_eq!(story.incident.state, State::WorkaroundAvailable);
+    assert!(story.incident.ladder.iter().all(|(_, rung)| !rung.proves(Proof::Fix)));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn what_is_mended_elsewhere_is_proved_by_the_quality_alone() {
     let now = story.now;
     story.see_all(|seen| seen.quiet(now));
     story.wait(61).look();
-    assert_eq!(story.case.state, State::Resolved);
+    assert_eq!(story.incident.state, State::Resolved);
 }
 
 #[test]

@@ -46,11 +46,11 @@ fn told() -> Story {
 #[test]
 fn impact_is_counted_from_its_start_to_the_verified_quality_and_again_for_a_relapse() {
     let mut story = told();
-    assert_eq!(story.case.state, State::Resolved);
+    assert_eq!(story.incident.state, State::Resolved);
     let resolved = story.now;
     story.see(1).in_event = true;
     story.wait(10).look();
-    let events = story.case.take_in(&[joining(5)], story.now);
+    let events = story.incident.take_in(&[joining(5)], story.now);
     story.take(events);
     story.fleet.insert(id(5), Seen::suffering());
     let relapsed = story.now;

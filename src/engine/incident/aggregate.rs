@@ -1,4 +1,4 @@
-//! The case: what is known of one incident, made from its events alone.
+//! The incident: what is known of one incident, made from its events alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::slice::from_ref;
@@ -6,7 +6,7 @@ use std::slice::from_ref;
 use serde::{Deserialize, Serialize};
 
 use super::countermeasure::{Countermeasures, Fix};
-use super::event::{Action, CaseEvent, Joining, Opening};
+use super::event::{Action, IncidentEvent, Joining, Opening};
 use super::ladder::{Claim, Ladder, Rung, Stamp, Step};
 use super::milestone::{Milestone, Milestones};
 use super::muster::Muster;
@@ -26,9 +26,9 @@ pub enum Ended {
     Merged { into: String },
 }
 
-/// One incident. Made by [`Case::open`] from its first event, and changed by [`Case::apply`].
+/// One incident. Made by [`Incident::open`] from its first event, and changed by [`Incident::apply`].
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Case {
+pub struct Incident {
     /// How it began.
     pub opening: Opening,
     /// Events applied so far: the version that an append has to expect.
@@ -61,9 +61,9 @@ pub struct Case {
     pub updated_at: Timestamp,
 }
 
-/// A case in short: what a list shows.
+/// An incident in short: what a list shows.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct CaseSummary {
+pub struct IncidentSummary {
     pub number: String,
     pub event_id: String,
     pub event_ids: Vec<String>,
@@ -82,9 +82,9 @@ pub struct CaseSummary {
     pub updated_at: Timestamp,
 }
 
-impl Case {
-    /// The case after its first event; `None` when that is no opening.
-    pub fn open(event: &CaseEvent) -> Option<Self> {
+impl Incident {
+    /// The incident after its first event; `None` when that is no opening.
+    pub fn open(event: &IncidentEvent) -> Option<Self> {
         let Action::Opened(opening) = &event.action else { return None };
         let mut milestones = Milestones::default();
         milestones.set(Milestone::ImpactStarted, opening.impact_started_at);
@@ -92,7 +92,7 @@ impl Case {
         milestones.set(Milestone::Declared, opening.declared_at);
         let mut way = Way::default();
         way.reach(State::Declared, opening.declared_at);
-        let mut case = Self {
+        let mut incident = Self {
             version: 1,
             state: State::Declared,
             ended: None,
@@ -115,18 +115,18 @@ impl Case {
             updated_at: event.at,
             opening: (**opening).clone(),
         };
-        case.join(&opening.devices, event.at);
-        Some(case)
+        incident.join(&opening.devices, event.at);
+        Some(incident)
     }
 
-    /// The case of a whole record; `None` when it is empty or does not begin with an opening.
-    pub fn of<'a>(events: impl IntoIterator<Item = &'a CaseEvent>) -> Option<Self> {
+    /// The incident of a whole record; `None` when it is empty or does not begin with an opening.
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a IncidentEvent>) -> Option<Self> {
         let mut events = events.into_iter();
-        let mut case = Self::open(events.next()?)?;
+        let mut incident = Self::open(events.next()?)?;
         for event in events {
-            case.apply(event);
+            incident.apply(event);
         }
-        Some(case)
+        Some(incident)
     }
 
     /// As people say it on the phone.
@@ -139,9 +139,9 @@ impl Case {
         &self.opening.event_id
     }
 
-    /// The case in short.
-    pub fn summary(&self) -> CaseSummary {
-        CaseSummary {
+    /// The incident in short.
+    pub fn summary(&self) -> IncidentSummary {
+        IncidentSummary {
             number: self.number().to_owned(),
             event_id: self.id().to_owned(),
             event_ids: self.event_ids.iter().cloned().collect(),
@@ -161,8 +161,8 @@ impl Case {
     }
 
     /// Takes in what happened. Events have to come in the order of the record.
-    pub fn apply(&mut self, event: &CaseEvent) {
-        let CaseEvent { at, by, action } = event;
+    pub fn apply(&mut self, event: &IncidentEvent) {
+        let IncidentEvent { at, by, action } = event;
         self.version += 1;
         self.updated_at = *at;
         self.muster.apply(action, *at);
@@ -223,8 +223,8 @@ impl Case {
     }
 
     /// What an event says of single devices.
-    fn climb(&mut self, event: &CaseEvent) {
-        let CaseEvent { at, by, action } = event;
+    fn climb(&mut self, event: &IncidentEvent) {
+        let IncidentEvent { at, by, action } = event;
         let stamp = Stamp { at: *at, by: by.clone() };
         match action {
             Action::Called { device, call } => self.each(from_ref(device), *at, |rung| rung.call(call, &stamp)),

@@ -7,19 +7,19 @@ use utoipa::ToSchema;
 
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Scope};
-use crate::engine::incident::case::{CaseSummary, Ended};
+use crate::engine::incident::aggregate::{Ended, IncidentSummary};
 use crate::engine::incident::closure::Obstacles;
 use crate::engine::incident::countermeasure::Standing;
 use crate::engine::incident::ladder::Progress;
 use crate::engine::incident::muster::PostStatus;
 use crate::engine::incident::way::Lapse;
-use crate::engine::incident::{Burndown, Case, Exception, Fix, LifeSettings, Rung, State, Step};
+use crate::engine::incident::{Burndown, Exception, Fix, Incident, LifeSettings, Rung, State, Step};
 use crate::engine::time::Timestamp;
 use crate::record::access::Principal;
 
 /// An incident in short.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct CaseLine {
+pub(in crate::http) struct IncidentLine {
     /// As people say it.
     #[schema(example = "INC-2026-0007")]
     number: String,
@@ -53,11 +53,11 @@ pub(in crate::http) struct CaseLine {
     aliases: Vec<String>,
 }
 
-impl From<CaseSummary> for CaseLine {
-    fn from(summary: CaseSummary) -> Self {
-        let CaseSummary { number, event_id, aliases, state, scope, cause, impact_started_at, declared_at, .. } =
+impl From<IncidentSummary> for IncidentLine {
+    fn from(summary: IncidentSummary) -> Self {
+        let IncidentSummary { number, event_id, aliases, state, scope, cause, impact_started_at, declared_at, .. } =
             summary;
-        let CaseSummary { closed_at, commander, devices, settled, version, updated_at, .. } = summary;
+        let IncidentSummary { closed_at, commander, devices, settled, version, updated_at, .. } = summary;
         Self {
             number,
             event_id,
@@ -142,9 +142,9 @@ impl From<&Standing> for CountermeasureView {
 
 /// An incident as it stands.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct CaseView {
+pub(in crate::http) struct IncidentView {
     #[serde(flatten)]
-    line: CaseLine,
+    line: IncidentLine,
     /// Why it is over without having been resolved: `{"demoted": ...}` or `{"merged": ...}`.
     #[schema(value_type = Option<Object>)]
     ended: Option<Ended>,
@@ -192,26 +192,26 @@ pub(in crate::http) struct CaseView {
     told_at: Timestamp,
 }
 
-impl CaseView {
+impl IncidentView {
     /// The incident as the principal may see it.
     pub(super) fn new(
-        case: &Case,
+        incident: &Incident,
         obstacles: Option<Obstacles>,
         principal: &Principal,
         (settings, now): (&LifeSettings, Timestamp),
     ) -> Self {
-        let sees = |device: &DeviceId| case.ladder.contains(device) && principal.sees(device);
+        let sees = |device: &DeviceId| incident.ladder.contains(device) && principal.sees(device);
         let own = |device: &DeviceId| sees(device).then(|| device.to_string());
         let mut steps: BTreeMap<&'static str, u32> = Step::ALL.into_iter().map(|step| (step.as_str(), 0)).collect();
         let mut excepted = 0;
-        for (_, rung) in case.ladder.iter().filter(|(device, _)| sees(device)) {
+        for (_, rung) in incident.ladder.iter().filter(|(device, _)| sees(device)) {
             match rung.exception {
                 Some(_) if !rung.is_done() => excepted += 1,
                 _ => *steps.entry(rung.step().as_str()).or_default() += 1,
             }
         }
         let mut follow_ups: Vec<String> =
-            case.follow_ups(settings.claim_min, now).into_iter().filter_map(|(device, ..)| own(device)).collect();
+            incident.follow_ups(settings.claim_min, now).into_iter().filter_map(|(device, ..)| own(device)).collect();
         follow_ups.dedup();
         let obstacles = obstacles.map(|mut obstacles| {
             obstacles.open_devices.retain(|(device, _)| sees(device));
@@ -220,45 +220,45 @@ impl CaseView {
             obstacles
         });
         Self {
-            line: case.summary().into(),
-            ended: case.ended.clone(),
-            criterion_s: case.opening.criterion_s,
-            measured_s: case.opening.measured_s,
-            follows: case.opening.follows.clone(),
-            followed_by: case.followed_by.clone(),
+            line: incident.summary().into(),
+            ended: incident.ended.clone(),
+            criterion_s: incident.opening.criterion_s,
+            measured_s: incident.opening.measured_s,
+            follows: incident.opening.follows.clone(),
+            followed_by: incident.followed_by.clone(),
             reached: State::ALL
                 .into_iter()
-                .filter_map(|state| Some((state.as_str(), case.way.reached(state)?.as_ms())))
+                .filter_map(|state| Some((state.as_str(), incident.way.reached(state)?.as_ms())))
                 .collect(),
-            lapses: case.way.lapses().to_vec(),
-            milestones: case.milestones.iter().map(|(milestone, at)| (milestone.as_str(), at.as_ms())).collect(),
+            lapses: incident.way.lapses().to_vec(),
+            milestones: incident.milestones.iter().map(|(milestone, at)| (milestone.as_str(), at.as_ms())).collect(),
             steps,
             excepted,
-            muster: seats(case),
-            present: case.muster.present.clone(),
-            countermeasures: case.countermeasures.versions().iter().map(CountermeasureView::from).collect(),
-            current_countermeasure: case.countermeasures.current().map(|standing| standing.countermeasure.version),
-            released: case.released.clone(),
-            promise: case.burndown(settings, now),
+            muster: seats(incident),
+            present: incident.muster.present.clone(),
+            countermeasures: incident.countermeasures.versions().iter().map(CountermeasureView::from).collect(),
+            current_countermeasure: incident.countermeasures.current().map(|standing| standing.countermeasure.version),
+            released: incident.released.clone(),
+            promise: incident.burndown(settings, now),
             obstacles,
-            debts: case.debts().filter_map(|(device, _)| own(device)).collect(),
+            debts: incident.debts().filter_map(|(device, _)| own(device)).collect(),
             follow_ups,
-            review: case.review.as_ref().map(|(text, _)| text.clone()),
-            told_at: case.told_at,
+            review: incident.review.as_ref().map(|(text, _)| text.clone()),
+            told_at: incident.told_at,
         }
     }
 }
 
-fn seats(case: &Case) -> Vec<SeatView> {
+fn seats(incident: &Incident) -> Vec<SeatView> {
     let view = |(seat, post): (&crate::engine::incident::Seat, &crate::engine::incident::muster::Post)| SeatView {
         seat: seat.to_string(),
-        status: case.muster.status(seat),
+        status: incident.muster.status(seat),
         holder: post.holder.clone(),
         paged: post.paged.clone(),
         paged_at: post.paged_at,
         acknowledged: post.acknowledged.clone(),
     };
-    case.muster.posts.iter().map(view).collect()
+    incident.muster.posts.iter().map(view).collect()
 }
 
 /// One device on the ladder.

@@ -12,18 +12,18 @@ use utoipa::ToSchema;
 
 use super::idempotency::{Answer, Done, Key, Request, Written, once};
 use super::look::shown;
-use super::view::CaseView;
+use super::view::IncidentView;
 use super::wish::{Wish, is_own, needed};
-use super::{Cases, problem, sees};
+use super::{IncidentsApi, problem, sees};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::closure::Obstacles;
-use crate::engine::incident::{Case, Command};
+use crate::engine::incident::{Command, Incident};
 use crate::http::HttpState;
 use crate::http::access::forbidden;
 use crate::http::openapi::ProblemBody;
 use crate::http::problem::Problem;
 use crate::record::access::{Action, Principal};
-use crate::record::desk::{DeskError, Reshape};
+use crate::record::incidents::{DeskError, Reshape};
 
 /// A write as it came.
 #[derive(Clone)]
@@ -77,27 +77,27 @@ impl Sent {
 /// How the caller sees incidents, wherever the answer is made.
 fn viewing(
     state: &HttpState,
-    cases: &Cases,
+    incidents: &IncidentsApi,
     principal: &Principal,
-) -> Result<impl Fn(&Case, Option<Obstacles>) -> CaseView + Send + Sync + 'static, Problem> {
-    let (settings, clock) = (Arc::clone(&cases.desk()?.board().settings), state.clock);
+) -> Result<impl Fn(&Incident, Option<Obstacles>) -> IncidentView + Send + Sync + 'static, Problem> {
+    let (settings, clock) = (Arc::clone(&incidents.desk()?.board().settings), state.clock);
     let principal = principal.clone();
-    Ok(move |case: &Case, obstacles: Option<Obstacles>| {
-        CaseView::new(case, obstacles, &principal, (&settings, clock.now()))
+    Ok(move |incident: &Incident, obstacles: Option<Obstacles>| {
+        IncidentView::new(incident, obstacles, &principal, (&settings, clock.now()))
     })
 }
 
 /// The answer as it was kept with the wish; without a key as it stands now.
 fn answer(
     status: StatusCode,
-    case: &Case,
-    (kept, view): (&Written, impl FnOnce() -> Result<CaseView, Problem>),
+    incident: &Incident,
+    (kept, view): (&Written, impl FnOnce() -> Result<IncidentView, Problem>),
 ) -> Result<Answer, Problem> {
     let body = match kept.body() {
         Some(body) => body,
         None => serde_json::to_string(&view()?).unwrap_or_default(),
     };
-    Ok(Answer { status, body, etag: Some(case.version) })
+    Ok(Answer { status, body, etag: Some(incident.version) })
 }
 
 /// What came of it, for [`once`].
@@ -110,12 +110,12 @@ fn done(outcome: Result<Option<Answer>, Problem>) -> Done {
 }
 
 /// Refuses what the principal may not do with this incident.
-pub(in crate::http) fn allow(command: &Command, principal: &Principal, case: &Case) -> Result<(), Problem> {
-    let action = needed(command, principal, case);
+pub(in crate::http) fn allow(command: &Command, principal: &Principal, incident: &Incident) -> Result<(), Problem> {
+    let action = needed(command, principal, incident);
     if !principal.may(action) {
         return Err(forbidden(principal, action));
     }
-    if !sees(principal, case) || !is_own(command, principal, case) {
+    if !sees(principal, incident) || !is_own(command, principal, incident) {
         let why =
             format!("{} may do this for the own branches only: {}", principal.name, principal.branches.join(", "));
         return Err(Problem::new(StatusCode::FORBIDDEN, why));
@@ -126,12 +126,12 @@ pub(in crate::http) fn allow(command: &Command, principal: &Principal, case: &Ca
 /// Does to one incident what is wished: acknowledge, join, claim, call, agree, sign off, close, ...
 ///
 /// `If-Match` refuses with 412 when the incident has changed since; `Idempotency-Key` carries the wish out once.
-#[utoipa::path(post, path = "/api/v1/cases/{id}/commands", tag = "incidents", request_body = Wish,
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/commands", tag = "incidents", request_body = Wish,
     params(("id" = String, Path, description = "Number, alias, or event id"),
            ("If-Match" = Option<String>, Header, description = "The ETag that you looked at"),
            ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
             description = "Of your choice, new for each wish")), responses(
-    (status = 200, body = CaseView, description = "The incident as it stands afterwards"),
+    (status = 200, body = IncidentView, description = "The incident as it stands afterwards"),
     (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "As it stands, it cannot be"),
     (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "It has changed since"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -139,37 +139,37 @@ pub(in crate::http) fn allow(command: &Command, principal: &Principal, case: &Ca
 ))]
 pub(in crate::http) async fn command(
     State(state): State<HttpState>,
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     principal: Principal,
     Path(id): Path<String>,
     sent: Sent,
 ) -> Response {
     let write = |key| {
-        let (state, cases, principal, sent) = (state.clone(), cases.clone(), principal.clone(), sent.clone());
-        async move { done(grant(&state, &cases, (&principal, &id), (&sent, key)).await) }
+        let (state, incidents, principal, sent) = (state.clone(), incidents.clone(), principal.clone(), sent.clone());
+        async move { done(grant(&state, &incidents, (&principal, &id), (&sent, key)).await) }
     };
-    once(&cases, &state.shared.in_flight, (&principal, sent.request()), write).await
+    once(&incidents, &state.shared.in_flight, (&principal, sent.request()), write).await
 }
 
 /// `None`: it was carried out before.
 async fn grant(
     state: &HttpState,
-    cases: &Cases,
+    incidents: &IncidentsApi,
     (principal, id): (&Principal, &str),
     (sent, key): (&Sent, Option<Key>),
 ) -> Result<Option<Answer>, Problem> {
     let command = Command::from(sent.json::<Wish>()?);
     let seen = sent.seen()?;
-    let case = cases.seen(id, principal).await?;
-    allow(&command, principal, &case)?;
-    let (written, view) = (Written::default(), viewing(state, cases, principal)?);
+    let incident = incidents.seen(id, principal).await?;
+    allow(&command, principal, &incident)?;
+    let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
     let key = key.map(|key| key.once(StatusCode::OK, &written, view));
-    let case = match cases.desk()?.wish_once(case.number(), (seen, command), &principal.name, key).await {
-        Ok(case) => case,
+    let incident = match incidents.desk()?.wish_once(incident.number(), (seen, command), &principal.name, key).await {
+        Ok(incident) => incident,
         Err(DeskError::Repeated) => return Ok(None),
         Err(error) => return Err(problem(&error)),
     };
-    answer(StatusCode::OK, &case, (&written, || shown(state, cases, &case, principal))).map(Some)
+    answer(StatusCode::OK, &incident, (&written, || shown(state, incidents, &incident, principal))).map(Some)
 }
 
 /// Joins an incident into another one.
@@ -200,82 +200,82 @@ pub(in crate::http) struct DeclareWish {
 }
 
 /// Merges the incident into another one, which goes on and takes over its devices.
-#[utoipa::path(post, path = "/api/v1/cases/{id}/merge", tag = "incidents", request_body = MergeWish,
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/merge", tag = "incidents", request_body = MergeWish,
     params(("id" = String, Path, description = "The incident that ends"),
            ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
             description = "Of your choice, new for each wish")), responses(
-    (status = 200, body = CaseView, description = "The incident that goes on"),
+    (status = 200, body = IncidentView, description = "The incident that goes on"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn merge(
     State(state): State<HttpState>,
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     principal: Principal,
     Path(from): Path<String>,
     sent: Sent,
 ) -> Response {
     let wish = sent.json::<MergeWish>().map(|MergeWish { into, reason }| (Reshape::Merge { from, into }, reason));
-    reshape(&state, &cases, &principal, (&sent, wish, StatusCode::OK)).await
+    reshape(&state, &incidents, &principal, (&sent, wish, StatusCode::OK)).await
 }
 
 /// Splits devices off into an incident of their own.
-#[utoipa::path(post, path = "/api/v1/cases/{id}/split", tag = "incidents", request_body = SplitWish,
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/split", tag = "incidents", request_body = SplitWish,
     params(("id" = String, Path, description = "Number, alias, or event id"),
            ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
             description = "Of your choice, new for each wish")), responses(
-    (status = 201, body = CaseView, description = "The new incident"),
+    (status = 201, body = IncidentView, description = "The new incident"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn split(
     State(state): State<HttpState>,
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     principal: Principal,
     Path(from): Path<String>,
     sent: Sent,
 ) -> Response {
     let wish = sent.json::<SplitWish>().map(|SplitWish { devices, reason }| (Reshape::Split { from, devices }, reason));
-    reshape(&state, &cases, &principal, (&sent, wish, StatusCode::CREATED)).await
+    reshape(&state, &incidents, &principal, (&sent, wish, StatusCode::CREATED)).await
 }
 
 /// Declares a major incident before the clock does.
-#[utoipa::path(post, path = "/api/v1/cases", tag = "incidents", request_body = DeclareWish,
+#[utoipa::path(post, path = "/api/v1/incidents", tag = "incidents", request_body = DeclareWish,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
             description = "Of your choice, new for each wish")), responses(
-    (status = 201, body = CaseView, description = "The new incident"),
+    (status = 201, body = IncidentView, description = "The new incident"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn declare(
     State(state): State<HttpState>,
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     principal: Principal,
     sent: Sent,
 ) -> Response {
     let wish = sent.json::<DeclareWish>();
     let wish = wish.map(|DeclareWish { event_id, reason }| (Reshape::Declare { event_id }, reason));
-    reshape(&state, &cases, &principal, (&sent, wish, StatusCode::CREATED)).await
+    reshape(&state, &incidents, &principal, (&sent, wish, StatusCode::CREATED)).await
 }
 
 /// Whoever may lead incidents may do it to two of them.
 async fn reshape(
     state: &HttpState,
-    cases: &Cases,
+    incidents: &IncidentsApi,
     principal: &Principal,
     (sent, wish, status): (&Sent, Result<(Reshape, String), Problem>, StatusCode),
 ) -> Response {
     let write = |key| {
-        let (state, cases, principal) = (state.clone(), cases.clone(), principal.clone());
-        async move { done(reshaped(&state, &cases, &principal, (wish, status, key)).await) }
+        let (state, incidents, principal) = (state.clone(), incidents.clone(), principal.clone());
+        async move { done(reshaped(&state, &incidents, &principal, (wish, status, key)).await) }
     };
-    once(cases, &state.shared.in_flight, (principal, sent.request()), write).await
+    once(incidents, &state.shared.in_flight, (principal, sent.request()), write).await
 }
 
 /// `None`: it was carried out before.
 async fn reshaped(
     state: &HttpState,
-    cases: &Cases,
+    incidents: &IncidentsApi,
     principal: &Principal,
     (wish, status, key): (Result<(Reshape, String), Problem>, StatusCode, Option<Key>),
 ) -> Result<Option<Answer>, Problem> {
@@ -283,12 +283,12 @@ async fn reshaped(
     if !principal.may(Action::Lead) {
         return Err(forbidden(principal, Action::Lead));
     }
-    let (written, view) = (Written::default(), viewing(state, cases, principal)?);
+    let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
     let key = key.map(|key| key.once(status, &written, view));
-    let case = match cases.desk()?.reshape_once(wish, &reason, &principal.name, key).await {
-        Ok(case) => case,
+    let incident = match incidents.desk()?.reshape_once(wish, &reason, &principal.name, key).await {
+        Ok(incident) => incident,
         Err(DeskError::Repeated) => return Ok(None),
         Err(error) => return Err(problem(&error)),
     };
-    answer(status, &case, (&written, || shown(state, cases, &case, principal))).map(Some)
+    answer(status, &incident, (&written, || shown(state, incidents, &incident, principal))).map(Some)
 }

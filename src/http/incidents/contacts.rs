@@ -7,14 +7,14 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Cases;
+use super::IncidentsApi;
 use crate::engine::device::DeviceId;
 use crate::engine::label;
 use crate::http::HttpState;
 use crate::http::openapi::ProblemBody;
 use crate::http::problem::{Params, Problem, params};
 use crate::record::access::Principal;
-use crate::record::case::{Contact, ContactEntry};
+use crate::record::incident::{Contact, ContactEntry};
 
 /// Most contacts in one answer, and taken over at a time.
 const MAX_FOUND: u32 = 50;
@@ -88,10 +88,10 @@ pub(in crate::http) struct Search {
     q: String,
 }
 
-fn view(cases: &Cases, entry: ContactEntry) -> Result<ContactView, Problem> {
+fn view(incidents: &IncidentsApi, entry: ContactEntry) -> Result<ContactView, Problem> {
     let ContactEntry { device, customer, branch, contact: Contact { name, phone, mail } } = entry;
-    let board = cases.desk()?.board();
-    let incidents = board.of_device(&device).map(|case| case.number().to_owned()).collect();
+    let board = incidents.desk()?.board();
+    let incidents = board.of_device(&device).map(|incident| incident.number().to_owned()).collect();
     Ok(ContactView { device: device.to_string(), customer, branch, name, phone, mail, incidents })
 }
 
@@ -102,7 +102,7 @@ fn view(cases: &Cases, entry: ContactEntry) -> Result<ContactView, Problem> {
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn find(
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     principal: Principal,
     query: Params<Search>,
 ) -> Result<Json<Contacts>, Problem> {
@@ -113,9 +113,9 @@ pub(in crate::http) async fn find(
     }
     // One of a branch might find only others' among the first: those are asked for in larger number, and left out.
     let limit = if principal.branches.is_empty() { MAX_FOUND } else { MAX_TAKEN as u32 };
-    let found = cases.store()?.find_contacts(text, limit).await.map_err(|error| Problem::record(&error))?;
+    let found = incidents.store()?.find_contacts(text, limit).await.map_err(|error| Problem::record(&error))?;
     let own = found.into_iter().filter(|entry| principal.sees(&entry.device));
-    let contacts = own.take(MAX_FOUND as usize).map(|entry| view(&cases, entry)).collect::<Result<_, _>>()?;
+    let contacts = own.take(MAX_FOUND as usize).map(|entry| view(&incidents, entry)).collect::<Result<_, _>>()?;
     Ok(Json(Contacts { contacts }))
 }
 
@@ -127,15 +127,15 @@ pub(in crate::http) async fn find(
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn one(
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     principal: Principal,
     Path(device): Path<String>,
 ) -> Result<Json<ContactView>, Problem> {
     let device = DeviceId::parse(&device).map_err(|error| Problem::bad_request(error.to_string()))?;
-    let found = cases.store()?.contact(&device).await.map_err(|error| Problem::record(&error))?;
+    let found = incidents.store()?.contact(&device).await.map_err(|error| Problem::record(&error))?;
     let own = found.filter(|entry| principal.sees(&entry.device));
     let entry = own.ok_or_else(|| Problem::missing(format!("there is no contact for {device}")))?;
-    view(&cases, entry).map(Json)
+    view(&incidents, entry).map(Json)
 }
 
 /// Takes over contacts: those of the given devices are replaced, others left as they are.
@@ -146,7 +146,7 @@ pub(in crate::http) async fn one(
 ))]
 pub(in crate::http) async fn import(
     State(state): State<HttpState>,
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     principal: Principal,
     sent: super::act::Sent,
 ) -> Result<Json<Taken>, Problem> {
@@ -155,7 +155,7 @@ pub(in crate::http) async fn import(
         return Err(Problem::bad_request(format!("at most {MAX_TAKEN} contacts at a time")));
     }
     let entries: Vec<ContactEntry> = contacts.into_iter().map(entry).collect::<Result<_, _>>()?;
-    cases.store()?.put_contacts(&entries, state.clock.now()).await.map_err(|error| Problem::record(&error))?;
+    incidents.store()?.put_contacts(&entries, state.clock.now()).await.map_err(|error| Problem::record(&error))?;
     // How many, and by whom; never which.
     tracing::info!(by = %principal.name, contacts = entries.len(), "contacts were taken over");
     Ok(Json(Taken { taken: entries.len() }))

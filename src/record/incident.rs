@@ -1,7 +1,7 @@
 //! An incident's life on record, the contacts of customers beside it, and the repository of both.
 //!
-//! The events of a case stand in the same append-only table as the detector's changes and the decisions about updates (kind
-//! `case`), under the id of the detector's event that the case was opened for. What a list shows is derived and written in the same
+//! The events of an incident stand in the same append-only table as the detector's changes and the decisions about updates (kind
+//! `incident`), under the id of the detector's event that the incident was opened for. What a list shows is derived and written in the same
 //! transaction; so are the messages that have to be sent.
 
 use std::collections::BTreeMap;
@@ -12,59 +12,59 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::outbox::NewDispatch;
 use crate::engine::device::DeviceId;
-use crate::engine::incident::{Case, CaseEvent, CaseSummary};
+use crate::engine::incident::{Incident, IncidentEvent, IncidentSummary};
 use crate::engine::time::Timestamp;
 
-/// An event of a case as it was written down.
+/// An event of an incident as it was written down.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct RecordedCaseEvent {
+pub struct RecordedIncidentEvent {
     /// Order of writing, over everything in the record.
     pub seq: i64,
     pub recorded_at: Timestamp,
     #[serde(flatten)]
-    pub event: CaseEvent,
+    pub event: IncidentEvent,
 }
 
-/// What is to be added to one case.
+/// What is to be added to one incident.
 #[derive(Clone, Debug)]
-pub struct CaseAppend<'a> {
-    /// Id of the detector's event that the case was opened for.
+pub struct IncidentAppend<'a> {
+    /// Id of the detector's event that the incident was opened for.
     pub id: &'a str,
-    /// How many events the case has on record: [`crate::engine::incident::Case::version`] before `events`, 0 for a new one.
+    /// How many events the incident has on record: [`crate::engine::incident::Incident::version`] before `events`, 0 for a new one.
     pub expected: u64,
-    pub events: &'a [CaseEvent],
-    /// The case after them.
-    pub after: &'a CaseSummary,
+    pub events: &'a [IncidentEvent],
+    /// The incident after them.
+    pub after: &'a IncidentSummary,
     /// What has to be said because of them.
     pub messages: &'a [NewDispatch],
 }
 
-/// The whole record of one case.
+/// The whole record of one incident.
 #[derive(Clone, PartialEq, Debug)]
-pub struct RecordedCase {
+pub struct IncidentRecord {
     pub id: String,
     /// In the order of writing.
-    pub events: Vec<RecordedCaseEvent>,
+    pub events: Vec<RecordedIncidentEvent>,
 }
 
-impl RecordedCase {
+impl IncidentRecord {
     /// What happened, without when it was written.
-    pub fn happened(&self) -> impl Iterator<Item = &CaseEvent> {
+    pub fn happened(&self) -> impl Iterator<Item = &IncidentEvent> {
         self.events.iter().map(|recorded| &recorded.event)
     }
 
-    /// The case that the record makes; `None` when it does not begin with an opening.
-    pub fn folded(&self) -> Option<Case> {
-        Case::of(self.happened())
+    /// The incident that the record makes; `None` when it does not begin with an opening.
+    pub fn folded(&self) -> Option<Incident> {
+        Incident::of(self.happened())
     }
 }
 
-/// Which cases to list.
+/// Which incidents to list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct CaseQuery {
+pub struct IncidentQuery {
     /// Only what is not closed.
     pub open_only: bool,
-    /// Only cases that this device is or was part of.
+    /// Only incidents that this device is or was part of.
     pub device: Option<DeviceId>,
     /// At most this many, the latest declaration first; 0: all.
     pub limit: u32,
@@ -106,47 +106,47 @@ pub struct Keep<'a> {
     pub answer: &'a KeptAnswer,
 }
 
-/// Keeps cases and contacts. Implementations are shared between tasks.
+/// Keeps incidents and contacts. Implementations are shared between tasks.
 #[async_trait]
-pub trait CaseStore: Send + Sync + std::fmt::Debug {
-    /// Adds events to cases with the messages that follow from them, all or none.
+pub trait IncidentStore: Send + Sync + std::fmt::Debug {
+    /// Adds events to incidents with the messages that follow from them, all or none.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when a case has another number of events than expected; whatever else keeps the record from
+    /// [`StoreError::Conflict`] when an incident has another number of events than expected; whatever else keeps the record from
     /// being written. Then nothing was.
-    async fn append_cases(&self, appends: &[CaseAppend<'_>], recorded_at: Timestamp) -> Result<(), StoreError> {
-        self.append_cases_once(appends, None, recorded_at).await
+    async fn append_incidents(&self, appends: &[IncidentAppend<'_>], recorded_at: Timestamp) -> Result<(), StoreError> {
+        self.append_incidents_once(appends, None, recorded_at).await
     }
 
     /// The same, and in the same transaction the answer to whoever asked for it. Answers older than a day are dropped.
     ///
     /// # Errors
     /// Also [`StoreError::Repeated`] when an answer is kept under that key; then nothing was written.
-    async fn append_cases_once(
+    async fn append_incidents_once(
         &self,
-        appends: &[CaseAppend<'_>],
+        appends: &[IncidentAppend<'_>],
         keep: Option<Keep<'_>>,
         recorded_at: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// The case of this incident number, event id or alias, as it was written; a number that was merged into another
+    /// The incident of this incident number, event id or alias, as it was written; a number that was merged into another
     /// incident is answered with its own record.
     ///
     /// # Errors
     /// When the record cannot be read.
-    async fn case(&self, id: &str) -> Result<Option<RecordedCase>, StoreError>;
+    async fn incident(&self, id: &str) -> Result<Option<IncidentRecord>, StoreError>;
 
-    /// Every case that is not closed, the earliest declaration first.
+    /// Every incident that is not closed, the earliest declaration first.
     ///
     /// # Errors
     /// When the record cannot be read.
-    async fn open_cases(&self) -> Result<Vec<RecordedCase>, StoreError>;
+    async fn open_incidents(&self) -> Result<Vec<IncidentRecord>, StoreError>;
 
-    /// Cases in short.
+    /// IncidentsApi in short.
     ///
     /// # Errors
     /// When the record cannot be read.
-    async fn cases(&self, query: &CaseQuery) -> Result<Vec<CaseSummary>, StoreError>;
+    async fn incidents(&self, query: &IncidentQuery) -> Result<Vec<IncidentSummary>, StoreError>;
 
     /// Takes over contacts: those of the given devices are replaced, others left as they are.
     ///
@@ -180,8 +180,8 @@ pub trait CaseStore: Send + Sync + std::fmt::Debug {
     /// When they cannot be read.
     async fn devices_of(&self, branches: &[String]) -> Result<BTreeMap<DeviceId, String>, StoreError>;
 
-    /// Forgets names, phone numbers and mail addresses of devices all of whose cases were closed before `closed_before`; those
-    /// of devices in an open case, or in none since they were given, stay. Answers how many were forgotten.
+    /// Forgets names, phone numbers and mail addresses of devices all of whose incidents were closed before `closed_before`; those
+    /// of devices in an open incident, or in none since they were given, stay. Answers how many were forgotten.
     ///
     /// # Errors
     /// When they cannot be deleted.

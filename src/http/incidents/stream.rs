@@ -1,6 +1,6 @@
 //! What changes, as server-sent events.
 //!
-//! An event named `case` says which incident changed, its version, what happened and to which devices; whoever shows it
+//! An event named `incident` says which incident changed, its version, what happened and to which devices; whoever shows it
 //! fetches it anew. `fleet` says that there is a new picture of the fleet, of which instant, and
 //! what is the worst that is open. `missed` says that some changes
 //! were lost on the way: fetch everything. A stream ends after some minutes, and a
@@ -23,7 +23,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use super::{Cases, sees};
+use super::{IncidentsApi, sees};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
 use crate::http::HttpState;
@@ -32,7 +32,7 @@ use crate::http::openapi::ProblemBody;
 use crate::http::problem::Problem;
 use crate::http::room::{Share, Shares, key_of};
 use crate::record::access::{Principal, Role};
-use crate::record::desk::{CaseDesk, CaseUpdate};
+use crate::record::incidents::{IncidentUpdate, Incidents};
 use crate::record::matter;
 
 /// Streams at a time: each holds a connection, and pages need some too.
@@ -94,13 +94,13 @@ struct Room {
 /// What a stream waits for.
 enum Heard {
     End,
-    Update(Result<CaseUpdate, RecvError>),
+    Update(Result<IncidentUpdate, RecvError>),
     Look,
 }
 
 struct Listener {
-    updates: broadcast::Receiver<CaseUpdate>,
-    desk: Arc<dyn CaseDesk>,
+    updates: broadcast::Receiver<IncidentUpdate>,
+    desk: Arc<dyn Incidents>,
     principal: Principal,
     snapshot: Arc<ArcSwap<Snapshot>>,
     /// The picture of the fleet that was told last.
@@ -113,20 +113,20 @@ struct Listener {
 }
 
 /// Changes of incidents, as server-sent events.
-#[utoipa::path(get, path = "/api/v1/cases/stream", tag = "incidents", responses(
-    (status = 200, description = "Events named `case` (number, version, at, actions, devices), `fleet` (at, worst) and `missed`",
+#[utoipa::path(get, path = "/api/v1/incidents/stream", tag = "incidents", responses(
+    (status = 200, description = "Events named `incident` (number, version, at, actions, devices), `fleet` (at, worst) and `missed`",
      content_type = "text/event-stream", body = String),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn stream(
     State(state): State<HttpState>,
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     State(streams): State<Streams>,
     principal: Principal,
     caller: Extension<Caller>,
 ) -> Response {
-    let Some(access) = cases.access else { return super::none().into_response() };
+    let Some(access) = incidents.access else { return super::none().into_response() };
     let Some(room) = streams.enter(&principal, caller.subscriber()) else {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many listen already; ask now and then")
             .into_response();
@@ -165,7 +165,7 @@ impl Listener {
                 Heard::Update(Err(RecvError::Lagged(_))) => Some(Event::default().event("missed").data("{}")),
                 Heard::Update(Ok(update)) => self.own(update).map(|update| {
                     let json = serde_json::to_string(&update).unwrap_or_default();
-                    Event::default().event("case").data(json)
+                    Event::default().event("incident").data(json)
                 }),
                 Heard::Look => self.look(),
             };
@@ -199,13 +199,13 @@ impl Listener {
     }
 
     /// What of an update is the principal's business.
-    fn own(&self, mut update: CaseUpdate) -> Option<CaseUpdate> {
+    fn own(&self, mut update: IncidentUpdate) -> Option<IncidentUpdate> {
         if self.principal.role != Role::Branch {
             return Some(update);
         }
         let board = self.desk.board();
-        let case = board.find(&update.number).filter(|case| sees(&self.principal, case))?;
-        update.devices.retain(|device| case.ladder.contains(device) && self.principal.sees(device));
+        let incident = board.find(&update.number).filter(|incident| sees(&self.principal, incident))?;
+        update.devices.retain(|device| incident.ladder.contains(device) && self.principal.sees(device));
         Some(update)
     }
 }

@@ -18,14 +18,14 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ring::digest::{Context, SHA256};
 
-use super::Cases;
-use super::view::CaseView;
-use crate::engine::incident::Case;
+use super::IncidentsApi;
+use super::view::IncidentView;
+use crate::engine::incident::Incident;
 use crate::engine::incident::closure::Obstacles;
 use crate::http::problem::Problem;
 use crate::record::access::Principal;
-use crate::record::case::{CaseStore, KeptAnswer};
-use crate::record::desk::Once;
+use crate::record::incident::{IncidentStore, KeptAnswer};
+use crate::record::incidents::Once;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -122,12 +122,12 @@ impl Key {
         self,
         status: StatusCode,
         written: &Written,
-        view: impl Fn(&Case, Option<Obstacles>) -> CaseView + Send + Sync + 'static,
+        view: impl Fn(&Incident, Option<Obstacles>) -> IncidentView + Send + Sync + 'static,
     ) -> Once {
         let Self { who, key, request } = self;
         let written = written.clone();
-        let answer = move |case: &Case, obstacles: Option<Obstacles>| {
-            let body = serde_json::to_string(&view(case, obstacles)).unwrap_or_default();
+        let answer = move |incident: &Incident, obstacles: Option<Obstacles>| {
+            let body = serde_json::to_string(&view(incident, obstacles)).unwrap_or_default();
             let body = written.0.get_or_init(|| body).clone();
             KeptAnswer { request, status: status.as_u16(), body }
         };
@@ -151,7 +151,7 @@ pub(super) enum Done {
 
 /// Carries out `write` once per key.
 pub(super) async fn once<F>(
-    cases: &Cases,
+    incidents: &IncidentsApi,
     in_flight: &InFlight,
     (principal, request): (&Principal, Request<'_>),
     write: impl FnOnce(Option<Key>) -> F,
@@ -169,7 +169,7 @@ where
         }
         Err(problem) => return problem.into_response(),
     };
-    let store = match cases.store() {
+    let store = match incidents.store() {
         Ok(store) => store,
         Err(problem) => return problem.into_response(),
     };
@@ -200,7 +200,7 @@ where
 }
 
 /// The answer of the first time; what is wrong with asking for it; `None` when there was none.
-async fn before(store: &dyn CaseStore, key: &Key) -> Option<Response> {
+async fn before(store: &dyn IncidentStore, key: &Key) -> Option<Response> {
     match store.kept_answer(&key.who, &key.key).await {
         Err(error) => Some(Problem::record(&error).into_response()),
         Ok(Some(kept)) if kept.request != key.request => {

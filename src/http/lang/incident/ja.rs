@@ -1,13 +1,13 @@
 //! The words of an incident's life in Japanese.
 
-use super::CaseText;
+use super::IncidentText;
 use crate::engine::incident::State;
 use crate::engine::incident::ladder::{CallOutcome, Claim, Progress, Proof};
 use crate::engine::incident::muster::PostStatus;
 use crate::record::outbox::DispatchState;
 use crate::record::review::words;
 
-pub(in crate::http::lang) static JA: CaseText = CaseText {
+pub(in crate::http::lang) static JA: IncidentText = IncidentText {
     state: |state| words::state(state).0,
     state_meaning: |state| match state {
         State::Declared => "宣言の時間に達しました。担当者を招集しています。",

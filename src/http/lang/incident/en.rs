@@ -1,13 +1,13 @@
 //! The words of an incident's life in English.
 
-use super::CaseText;
+use super::IncidentText;
 use crate::engine::incident::State;
 use crate::engine::incident::ladder::{CallOutcome, Claim, Progress, Proof};
 use crate::engine::incident::muster::PostStatus;
 use crate::record::outbox::DispatchState;
 use crate::record::review::words;
 
-pub(in crate::http::lang) static EN: CaseText = CaseText {
+pub(in crate::http::lang) static EN: IncidentText = IncidentText {
     state: |state| words::state(state).1,
     state_meaning: |state| match state {
         State::Declared => "It has lasted as long as a major incident takes. People are being called.",

@@ -10,21 +10,21 @@ use super::rows::{self, unreadable};
 use super::statement::{Database, Row, Tx, json, values};
 use super::{answers, contacts, outbox};
 use crate::engine::device::DeviceId;
-use crate::engine::incident::{Action, Case, CaseEvent, CaseSummary};
+use crate::engine::incident::{Action, Incident, IncidentEvent, IncidentSummary};
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
-use crate::record::case::{
-    CaseAppend, CaseQuery, CaseStore, ContactEntry, Keep, KeptAnswer, RecordedCase, RecordedCaseEvent,
+use crate::record::incident::{
+    IncidentAppend, IncidentQuery, IncidentStore, ContactEntry, Keep, KeptAnswer, IncidentRecord, RecordedIncidentEvent,
 };
 
-/// What a row of the event table is that belongs to a case.
+/// What a row of the event table is that belongs to an incident.
 pub(super) const CASE: &str = "case";
 
-/// A case's events in the order of writing.
+/// An incident's events in the order of writing.
 const EVENTS: &str =
     "SELECT seq, recorded_at_ms, change_json FROM event WHERE event_id = $1 AND kind = 'case' ORDER BY seq";
 
-/// Whose case it is that goes by a name: whose own name it is; else the one that took its bearer in, an open one first.
+/// Whose incident it is that goes by a name: whose own name it is; else the one that took its bearer in, an open one first.
 const NAMED: &str = "SELECT c.event_id FROM case_name n JOIN incident_case c ON c.event_id = n.event_id \
      WHERE n.name IN ($1, $2) ORDER BY n.own DESC, c.state = 'closed', c.declared_at_ms DESC, c.event_id LIMIT 1";
 
@@ -39,10 +39,10 @@ const PUT: &str = "INSERT INTO incident_case (event_id, number, state, declared_
      declared_at_ms = $4, closed_at_ms = $5, summary_json = $6";
 
 #[async_trait]
-impl<D: Database> CaseStore for D {
-    async fn append_cases_once(
+impl<D: Database> IncidentStore for D {
+    async fn append_incidents_once(
         &self,
-        appends: &[CaseAppend<'_>],
+        appends: &[IncidentAppend<'_>],
         keep: Option<Keep<'_>>,
         recorded_at: Timestamp,
     ) -> Result<(), StoreError> {
@@ -56,29 +56,29 @@ impl<D: Database> CaseStore for D {
         tx.commit().await
     }
 
-    async fn case(&self, id: &str) -> Result<Option<RecordedCase>, StoreError> {
+    async fn incident(&self, id: &str) -> Result<Option<IncidentRecord>, StoreError> {
         let mut tx = self.read().await?;
         let found = tx.row(NAMED, values![id, &id.to_ascii_uppercase()]).await?;
-        let case = match found {
+        let incident = match found {
             Some(row) => Some(recorded(&mut *tx, row.text("event_id")?).await?),
             None => None,
         };
         tx.commit().await?;
-        Ok(case)
+        Ok(incident)
     }
 
-    async fn open_cases(&self) -> Result<Vec<RecordedCase>, StoreError> {
+    async fn open_incidents(&self) -> Result<Vec<IncidentRecord>, StoreError> {
         let mut tx = self.read().await?;
-        let mut cases = Vec::new();
+        let mut incidents = Vec::new();
         for row in tx.rows(OPEN, &[]).await? {
-            cases.push(recorded(&mut *tx, row.text("event_id")?).await?);
+            incidents.push(recorded(&mut *tx, row.text("event_id")?).await?);
         }
         tx.commit().await?;
-        Ok(cases)
+        Ok(incidents)
     }
 
-    async fn cases(&self, query: &CaseQuery) -> Result<Vec<CaseSummary>, StoreError> {
-        let CaseQuery { open_only, device, limit, offset } = query;
+    async fn incidents(&self, query: &IncidentQuery) -> Result<Vec<IncidentSummary>, StoreError> {
+        let IncidentQuery { open_only, device, limit, offset } = query;
         let limit = if *limit == 0 { i64::MAX } else { i64::from(*limit) };
         let device = device.as_ref().map(DeviceId::as_str);
         let mut tx = self.read().await?;
@@ -169,15 +169,15 @@ impl<D: Database> CaseStore for D {
     }
 }
 
-/// The identity of a case's event: which one of which case. Two writers that both take it for the next one cannot both be
+/// The identity of an incident's event: which one of which incident. Two writers that both take it for the next one cannot both be
 /// right, and the database knows it.
 fn key(id: &str, number: u64) -> String {
     format!("case/{id}/{number}")
 }
 
-/// Adds events to one case, with what follows from them.
-async fn write(tx: &mut Tx, append: &CaseAppend<'_>, recorded_at: Timestamp) -> Result<(), StoreError> {
-    let CaseAppend { id, expected, events, after, messages } = append;
+/// Adds events to one incident, with what follows from them.
+async fn write(tx: &mut Tx, append: &IncidentAppend<'_>, recorded_at: Timestamp) -> Result<(), StoreError> {
+    let IncidentAppend { id, expected, events, after, messages } = append;
     let sql = "SELECT count(*) AS version FROM event WHERE event_id = $1 AND kind = 'case'";
     let version = tx.row(sql, values![*id]).await?.map_or(Ok(0), |row| row.count("version"))?;
     if version != *expected {
@@ -194,7 +194,7 @@ async fn write(tx: &mut Tx, append: &CaseAppend<'_>, recorded_at: Timestamp) -> 
 }
 
 /// Whether exactly these events stand where they are to be written.
-async fn is_written(tx: &mut Tx, append: &CaseAppend<'_>) -> Result<bool, StoreError> {
+async fn is_written(tx: &mut Tx, append: &IncidentAppend<'_>) -> Result<bool, StoreError> {
     for (number, event) in (append.expected + 1..).zip(append.events) {
         let sql = "SELECT seq FROM event WHERE change_key = $1 AND change_json = $2";
         if tx.row(sql, values![&key(append.id, number), &json(event)?]).await?.is_none() {
@@ -204,9 +204,9 @@ async fn is_written(tx: &mut Tx, append: &CaseAppend<'_>) -> Result<bool, StoreE
     Ok(!append.events.is_empty())
 }
 
-/// Writes what lists and searches read: the case in short, its names, its devices.
-async fn derive(tx: &mut Tx, id: &str, events: &[CaseEvent], after: &CaseSummary) -> Result<(), StoreError> {
-    let CaseSummary { number, state, declared_at, closed_at, .. } = after;
+/// Writes what lists and searches read: the incident in short, its names, its devices.
+async fn derive(tx: &mut Tx, id: &str, events: &[IncidentEvent], after: &IncidentSummary) -> Result<(), StoreError> {
+    let IncidentSummary { number, state, declared_at, closed_at, .. } = after;
     let json = json(after)?;
     tx.run(PUT, values![id, number, state.as_str(), *declared_at, *closed_at, &json]).await?;
     let own = [id.to_owned(), number.clone(), number.to_ascii_uppercase()];
@@ -224,7 +224,7 @@ async fn derive(tx: &mut Tx, id: &str, events: &[CaseEvent], after: &CaseSummary
     Ok(())
 }
 
-/// Devices that an action makes part of the case.
+/// Devices that an action makes part of the incident.
 fn joined(action: &Action) -> BTreeSet<&DeviceId> {
     match action {
         Action::Opened(opening) => opening.devices.iter().map(|joining| &joining.device).collect(),
@@ -234,28 +234,28 @@ fn joined(action: &Action) -> BTreeSet<&DeviceId> {
     }
 }
 
-/// Derives what lists and searches read from every case's events.
+/// Derives what lists and searches read from every incident's events.
 pub(super) async fn rebuild(tx: &mut Tx) -> Result<(), StoreError> {
     tx.run("DELETE FROM incident_case", &[]).await?;
     for row in tx.rows("SELECT DISTINCT event_id FROM event WHERE kind = 'case'", &[]).await? {
-        let case = recorded(tx, row.text("event_id")?).await?;
-        let events: Vec<CaseEvent> = case.events.into_iter().map(|recorded| recorded.event).collect();
-        // A case that does not begin with its opening was not written by this program, and nothing can be said of it.
-        if let Some(after) = Case::of(&events) {
-            derive(tx, &case.id, &events, &after.summary()).await?;
+        let incident = recorded(tx, row.text("event_id")?).await?;
+        let events: Vec<IncidentEvent> = incident.events.into_iter().map(|recorded| recorded.event).collect();
+        // An incident that does not begin with its opening was not written by this program, and nothing can be said of it.
+        if let Some(after) = Incident::of(&events) {
+            derive(tx, &incident.id, &events, &after.summary()).await?;
         }
     }
     Ok(())
 }
 
-async fn recorded(tx: &mut Tx, id: String) -> Result<RecordedCase, StoreError> {
+async fn recorded(tx: &mut Tx, id: String) -> Result<IncidentRecord, StoreError> {
     let rows = tx.rows(EVENTS, values![&id]).await?;
-    Ok(RecordedCase { events: rows.iter().map(event_of).collect::<Result<_, _>>()?, id })
+    Ok(IncidentRecord { events: rows.iter().map(event_of).collect::<Result<_, _>>()?, id })
 }
 
-fn event_of(row: &Row) -> Result<RecordedCaseEvent, StoreError> {
+fn event_of(row: &Row) -> Result<RecordedIncidentEvent, StoreError> {
     let seq = row.int("seq")?;
-    Ok(RecordedCaseEvent {
+    Ok(RecordedIncidentEvent {
         seq,
         recorded_at: row.at("recorded_at_ms")?,
         event: row.json("change_json").map_err(|error| unreadable(seq, error))?,

@@ -11,26 +11,26 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::view::{CaseLine, CaseView, RungView};
-use super::{Cases, sees, unknown};
+use super::view::{IncidentLine, IncidentView, RungView};
+use super::{IncidentsApi, sees, unknown};
 use crate::engine::device::DeviceId;
-use crate::engine::incident::{Case, Step};
+use crate::engine::incident::{Incident, Step};
 use crate::http::HttpState;
 use crate::http::openapi::{AnyObject, ProblemBody};
 use crate::http::problem::{Params, Problem, params};
 use crate::record::access::{Principal, Role};
-use crate::record::case::{CaseQuery, RecordedCaseEvent};
 use crate::record::export::Export;
+use crate::record::incident::{IncidentQuery, RecordedIncidentEvent};
 
 /// Most incidents, devices and entries in one answer.
-const MAX_CASES: u32 = 500;
+const MAX_INCIDENTS: u32 = 500;
 const MAX_RUNGS: usize = 1_000;
 const MAX_ENTRIES: usize = 1_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(in crate::http) struct CaseParams {
+pub(in crate::http) struct IncidentParams {
     /// Only what is not closed.
     open: bool,
     /// Only incidents that this device is or was part of.
@@ -43,7 +43,7 @@ pub(in crate::http) struct CaseParams {
     offset: u32,
 }
 
-impl Default for CaseParams {
+impl Default for IncidentParams {
     fn default() -> Self {
         Self { open: false, device: None, limit: 50, offset: 0 }
     }
@@ -51,8 +51,8 @@ impl Default for CaseParams {
 
 /// A list of incidents.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct CaseList {
-    cases: Vec<CaseLine>,
+pub(in crate::http) struct IncidentList {
+    incidents: Vec<IncidentLine>,
 }
 
 fn device(text: &str) -> Result<DeviceId, Problem> {
@@ -60,64 +60,69 @@ fn device(text: &str) -> Result<DeviceId, Problem> {
 }
 
 /// Incidents in short, the latest declaration first.
-#[utoipa::path(get, path = "/api/v1/cases", tag = "incidents", params(CaseParams), responses(
-    (status = 200, body = CaseList),
+#[utoipa::path(get, path = "/api/v1/incidents", tag = "incidents", params(IncidentParams), responses(
+    (status = 200, body = IncidentList),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn list(
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     principal: Principal,
-    query: Params<CaseParams>,
-) -> Result<Json<CaseList>, Problem> {
-    let CaseParams { open, device: wanted, limit, offset } = params(query)?;
-    if !(1..=MAX_CASES).contains(&limit) {
-        return Err(Problem::bad_request(format!("limit is 1 to {MAX_CASES}")));
+    query: Params<IncidentParams>,
+) -> Result<Json<IncidentList>, Problem> {
+    let IncidentParams { open, device: wanted, limit, offset } = params(query)?;
+    if !(1..=MAX_INCIDENTS).contains(&limit) {
+        return Err(Problem::bad_request(format!("limit is 1 to {MAX_INCIDENTS}")));
     }
     let device = wanted.as_deref().map(device).transpose()?;
     if principal.role == Role::Branch {
         // A branch has what is open and its own; what was is in each incident's own record.
-        let board = cases.desk()?.board();
-        let own = board.cases.iter().filter(|case| sees(&principal, case));
-        let own = own.filter(|case| device.as_ref().is_none_or(|device| case.ladder.contains(device)));
+        let board = incidents.desk()?.board();
+        let own = board.incidents.iter().filter(|incident| sees(&principal, incident));
+        let own = own.filter(|incident| device.as_ref().is_none_or(|device| incident.ladder.contains(device)));
         let page = own.rev().skip(offset as usize).take(limit as usize);
-        return Ok(Json(CaseList { cases: page.map(|case| case.summary().into()).collect() }));
+        return Ok(Json(IncidentList { incidents: page.map(|incident| incident.summary().into()).collect() }));
     }
-    let query = CaseQuery { open_only: open, device, limit, offset };
-    let found = cases.store()?.cases(&query).await.map_err(|error| Problem::record(&error))?;
-    Ok(Json(CaseList { cases: found.into_iter().map(CaseLine::from).collect() }))
+    let query = IncidentQuery { open_only: open, device, limit, offset };
+    let found = incidents.store()?.incidents(&query).await.map_err(|error| Problem::record(&error))?;
+    Ok(Json(IncidentList { incidents: found.into_iter().map(IncidentLine::from).collect() }))
 }
 
 /// One incident as JSON with its version as `ETag`.
-pub(super) fn shown(state: &HttpState, cases: &Cases, case: &Case, principal: &Principal) -> Result<CaseView, Problem> {
-    let desk = cases.desk()?;
+pub(super) fn shown(
+    state: &HttpState,
+    incidents: &IncidentsApi,
+    incident: &Incident,
+    principal: &Principal,
+) -> Result<IncidentView, Problem> {
+    let desk = incidents.desk()?;
     let settings = Arc::clone(&desk.board().settings);
-    let obstacles = desk.obstacles(case.number());
-    Ok(CaseView::new(case, obstacles, principal, (&settings, state.clock.now())))
+    let obstacles = desk.obstacles(incident.number());
+    Ok(IncidentView::new(incident, obstacles, principal, (&settings, state.clock.now())))
 }
 
 /// One incident as it stands.
-#[utoipa::path(get, path = "/api/v1/cases/{id}", tag = "incidents",
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "incidents",
     params(("id" = String, Path, description = "Number, alias, or event id")), responses(
-    (status = 200, body = CaseView, headers(("ETag" = String, description = "The incident's version"))),
+    (status = 200, body = IncidentView, headers(("ETag" = String, description = "The incident's version"))),
     (status = 304, description = "As you have it, by If-None-Match"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn one(
     State(state): State<HttpState>,
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     principal: Principal,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let case = cases.seen(&id, &principal).await?;
-    let etag = format!("\"{}\"", case.version);
+    let incident = incidents.seen(&id, &principal).await?;
+    let etag = format!("\"{}\"", incident.version);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     if known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == etag)) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
     }
-    let view = shown(&state, &cases, &case, &principal)?;
+    let view = shown(&state, &incidents, &incident, &principal)?;
     Ok(([(header::ETAG, etag)], Json(view)).into_response())
 }
 
@@ -151,14 +156,14 @@ pub(in crate::http) struct LadderPage {
 }
 
 /// The incident's devices, a page at a time.
-#[utoipa::path(get, path = "/api/v1/cases/{id}/ladder", tag = "incidents",
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/ladder", tag = "incidents",
     params(("id" = String, Path, description = "Number, alias, or event id"), LadderParams), responses(
     (status = 200, body = LadderPage),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn ladder(
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     principal: Principal,
     Path(id): Path<String>,
     query: Params<LadderParams>,
@@ -175,8 +180,8 @@ pub(in crate::http) async fn ladder(
             Problem::bad_request(format!("step is one of {}", names.join(", ")))
         })?),
     };
-    let case = cases.seen(&id, &principal).await?;
-    let mut matching = case.ladder.iter().filter(|(device, rung)| {
+    let incident = incidents.seen(&id, &principal).await?;
+    let mut matching = incident.ladder.iter().filter(|(device, rung)| {
         principal.sees(device)
             && step.is_none_or(|step| rung.step() == step)
             && query.branch.is_none_or_is(rung.branch.as_deref())
@@ -247,8 +252,8 @@ pub(in crate::http) struct Entries {
     next: Option<i64>,
 }
 
-impl From<&RecordedCaseEvent> for Entry {
-    fn from(recorded: &RecordedCaseEvent) -> Self {
+impl From<&RecordedIncidentEvent> for Entry {
+    fn from(recorded: &RecordedIncidentEvent) -> Self {
         let event = &recorded.event;
         let mut detail = serde_json::to_value(&event.action).unwrap_or_default();
         if let Some(detail) = detail.as_object_mut() {
@@ -266,14 +271,14 @@ impl From<&RecordedCaseEvent> for Entry {
 }
 
 /// The incident's record, entry by entry. Not for a branch: it names devices of all branches.
-#[utoipa::path(get, path = "/api/v1/cases/{id}/record", tag = "incidents",
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/record", tag = "incidents",
     params(("id" = String, Path, description = "Number, alias, or event id"), RecordParams), responses(
     (status = 200, body = Entries),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn record(
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     Path(id): Path<String>,
     query: Params<RecordParams>,
 ) -> Result<Json<Entries>, Problem> {
@@ -282,7 +287,7 @@ pub(in crate::http) async fn record(
     if !(1..=MAX_ENTRIES).contains(&limit) {
         return Err(Problem::bad_request(format!("limit is 1 to {MAX_ENTRIES}")));
     }
-    let file = cases.desk()?.file(&id).await.map_err(|error| Problem::record(&error))?;
+    let file = incidents.desk()?.file(&id).await.map_err(|error| Problem::record(&error))?;
     let record = file.ok_or_else(|| unknown(&id))?.record;
     let mut later = record.events.iter().filter(|recorded| recorded.seq > query.after);
     let entries: Vec<Entry> = later.by_ref().take(limit).map(Entry::from).collect();
@@ -310,7 +315,7 @@ pub(in crate::http) struct ExportParams {
 }
 
 /// Everything that is on record about an incident or an event, to be handed on. Contacts are not part of it.
-#[utoipa::path(get, path = "/api/v1/cases/{id}/export", tag = "incidents",
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/export", tag = "incidents",
     params(("id" = String, Path, description = "Number, alias, or event id"), ExportParams), responses(
     (status = 200, description = "JSON, or CSV with the columns at, recorded_at, who, what, detail", content(
         (AnyObject = "application/json"), (String = "text/csv"))),
@@ -319,12 +324,12 @@ pub(in crate::http) struct ExportParams {
 ))]
 pub(in crate::http) async fn export(
     State(state): State<HttpState>,
-    State(cases): State<Cases>,
+    State(incidents): State<IncidentsApi>,
     Path(id): Path<String>,
     query: Params<ExportParams>,
 ) -> Result<Response, Problem> {
     let ExportParams { format } = params(query)?;
-    let stores = (&*state.store, cases.store()?, cases.outbox()?);
+    let stores = (&*state.store, incidents.store()?, incidents.outbox()?);
     let found = Export::read(stores, &id, state.clock.now()).await.map_err(|error| Problem::record(&error))?;
     let export = found.ok_or_else(|| unknown(&id))?;
     let failed = |error: &dyn std::fmt::Display| {

@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::Scope;
-use fleetwatch::engine::incident::case::CaseSummary;
+use fleetwatch::engine::incident::aggregate::IncidentSummary;
 use fleetwatch::engine::incident::closure::Obstacles;
 use fleetwatch::engine::incident::event::{Joining, Opening};
-use fleetwatch::engine::incident::{Action, Case, CaseEvent, Command, LifeSettings, Refusal};
+use fleetwatch::engine::incident::{Action, Command, Incident, IncidentEvent, LifeSettings, Refusal};
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::record::StoreError;
-use fleetwatch::record::case::{
-    CaseAppend, CaseQuery, CaseStore, Contact, ContactEntry, Keep, KeptAnswer, RecordedCase, RecordedCaseEvent,
+use fleetwatch::record::incident::{
+    Contact, ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, IncidentStore, Keep, KeptAnswer,
+    RecordedIncidentEvent,
 };
-use fleetwatch::record::desk::{CaseBoard, CaseDesk, CaseFile, CaseUpdate, DeskError, Once, Reshape};
+use fleetwatch::record::incidents::{DeskError, IncidentFile, IncidentUpdate, Incidents, Once, OpenIncidents, Reshape};
 use tokio::sync::broadcast;
 
 use crate::sample::NOW;
@@ -24,10 +25,10 @@ pub const NUMBER: &str = "INC-2026-0007";
 
 #[derive(Debug)]
 pub struct Desk {
-    events: Mutex<Vec<CaseEvent>>,
+    events: Mutex<Vec<IncidentEvent>>,
     contacts: Mutex<Vec<ContactEntry>>,
     answers: Mutex<HashMap<(String, String), KeptAnswer>>,
-    updates: broadcast::Sender<CaseUpdate>,
+    updates: broadcast::Sender<IncidentUpdate>,
 }
 
 fn device(number: u32) -> DeviceId {
@@ -55,7 +56,7 @@ impl Desk {
             devices: (1..=6).map(joining).collect(),
         };
         let opened =
-            CaseEvent { at: NOW.plus_ms(-1_000), by: "detector".into(), action: Action::Opened(Box::new(opening)) };
+            IncidentEvent { at: NOW.plus_ms(-1_000), by: "detector".into(), action: Action::Opened(Box::new(opening)) };
         let contact = |number: u32| ContactEntry {
             device: device(number),
             customer: Some(format!("C-{number}")),
@@ -74,28 +75,28 @@ impl Desk {
         }
     }
 
-    fn case(&self) -> Case {
-        Case::of(self.events.lock().unwrap().iter()).unwrap()
+    fn incident(&self) -> Incident {
+        Incident::of(self.events.lock().unwrap().iter()).unwrap()
     }
 }
 
 #[async_trait]
-impl CaseDesk for Desk {
-    fn board(&self) -> Arc<CaseBoard> {
-        Arc::new(CaseBoard { cases: vec![Arc::new(self.case())], ..CaseBoard::default() })
+impl Incidents for Desk {
+    fn board(&self) -> Arc<OpenIncidents> {
+        Arc::new(OpenIncidents { incidents: vec![Arc::new(self.incident())], ..OpenIncidents::default() })
     }
 
-    fn updates(&self) -> broadcast::Receiver<CaseUpdate> {
+    fn updates(&self) -> broadcast::Receiver<IncidentUpdate> {
         self.updates.subscribe()
     }
 
     fn obstacles(&self, id: &str) -> Option<Obstacles> {
-        (id == NUMBER).then(|| self.case().obstacles(None))
+        (id == NUMBER).then(|| self.incident().obstacles(None))
     }
 
-    async fn file(&self, id: &str) -> Result<Option<CaseFile>, StoreError> {
-        let record = CaseStore::case(self, id).await?;
-        Ok(record.map(|record| CaseFile { case: Arc::new(self.case()), record }))
+    async fn file(&self, id: &str) -> Result<Option<IncidentFile>, StoreError> {
+        let record = IncidentStore::incident(self, id).await?;
+        Ok(record.map(|record| IncidentFile { incident: Arc::new(self.incident()), record }))
     }
 
     async fn wish_once(
@@ -104,8 +105,8 @@ impl CaseDesk for Desk {
         (seen, command): (Option<u64>, Command),
         by: &str,
         once: Option<Once>,
-    ) -> Result<Arc<Case>, DeskError> {
-        let mut case = self.case();
+    ) -> Result<Arc<Incident>, DeskError> {
+        let mut incident = self.incident();
         // As the record does it: the key and the wish in one step.
         let mut answers = self.answers.lock().unwrap();
         if once.as_ref().is_some_and(|once| answers.contains_key(&(once.who.clone(), once.key.clone()))) {
@@ -114,59 +115,64 @@ impl CaseDesk for Desk {
         if id != NUMBER {
             return Err(DeskError::Unknown(id.into()));
         }
-        if let Some(seen) = seen.filter(|seen| *seen != case.version) {
-            return Err(DeskError::Stale { seen, now: case.version });
+        if let Some(seen) = seen.filter(|seen| *seen != incident.version) {
+            return Err(DeskError::Stale { seen, now: incident.version });
         }
-        let events = case.decide(&command, by, None, (&LifeSettings::default(), NOW))?;
+        let events = incident.decide(&command, by, None, (&LifeSettings::default(), NOW))?;
         let actions = events.iter().map(|event| event.action.as_str()).collect();
         for event in &events {
-            case.apply(event);
+            incident.apply(event);
         }
         self.events.lock().unwrap().extend(events);
         if let Some(Once { who, key, answer }) = once {
-            answers.insert((who, key), answer(&case, Some(case.obstacles(None))));
+            answers.insert((who, key), answer(&incident, Some(incident.obstacles(None))));
         }
         let devices = command.devices().to_vec();
-        let _ =
-            self.updates.send(CaseUpdate { number: NUMBER.into(), version: case.version, at: NOW, actions, devices });
-        Ok(Arc::new(case))
+        let _ = self.updates.send(IncidentUpdate {
+            number: NUMBER.into(),
+            version: incident.version,
+            at: NOW,
+            actions,
+            devices,
+        });
+        Ok(Arc::new(incident))
     }
 
-    async fn reshape_once(&self, _: Reshape, _: &str, _: &str, _: Option<Once>) -> Result<Arc<Case>, DeskError> {
+    async fn reshape_once(&self, _: Reshape, _: &str, _: &str, _: Option<Once>) -> Result<Arc<Incident>, DeskError> {
         Err(Refusal::Promoted.into())
     }
 }
 
 #[async_trait]
-impl CaseStore for Desk {
-    async fn append_cases_once(
+impl IncidentStore for Desk {
+    async fn append_incidents_once(
         &self,
-        _: &[CaseAppend<'_>],
+        _: &[IncidentAppend<'_>],
         _: Option<Keep<'_>>,
         _: Timestamp,
     ) -> Result<(), StoreError> {
         Err(StoreError::Full)
     }
 
-    async fn case(&self, id: &str) -> Result<Option<RecordedCase>, StoreError> {
+    async fn incident(&self, id: &str) -> Result<Option<IncidentRecord>, StoreError> {
         let events = self.events.lock().unwrap();
-        let recorded = |(seq, event): (usize, &CaseEvent)| RecordedCaseEvent {
+        let recorded = |(seq, event): (usize, &IncidentEvent)| RecordedIncidentEvent {
             seq: seq as i64 + 1,
             recorded_at: event.at,
             event: event.clone(),
         };
         let events = events.iter().enumerate().map(recorded).collect();
-        Ok((id == NUMBER).then(|| RecordedCase { id: "ev-1".into(), events }))
+        Ok((id == NUMBER).then(|| IncidentRecord { id: "ev-1".into(), events }))
     }
 
-    async fn open_cases(&self) -> Result<Vec<RecordedCase>, StoreError> {
-        Ok(CaseStore::case(self, NUMBER).await?.into_iter().collect())
+    async fn open_incidents(&self) -> Result<Vec<IncidentRecord>, StoreError> {
+        Ok(IncidentStore::incident(self, NUMBER).await?.into_iter().collect())
     }
 
-    async fn cases(&self, query: &CaseQuery) -> Result<Vec<CaseSummary>, StoreError> {
-        let case = self.case();
-        let wanted = query.device.as_ref().is_none_or(|device| case.ladder.contains(device));
-        Ok(if wanted { vec![case.summary()] } else { Vec::new() })
+    async fn incidents(&self, query: &IncidentQuery) -> Result<Vec<IncidentSummary>, StoreError> {
+        let incident = self.incident();
+        let wanted = query.device.as_ref().is_none_or(|device| incident.ladder.contains(device));
+        Ok(if wanted { vec![incident.summary()] } else { Vec::new() })
     }
 
     async fn put_contacts(&self, contacts: &[ContactEntry], _: Timestamp) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use fleetwatch::engine::time::Timestamp;
 use fleetwatch::http::access::{Mode, secret};
 use fleetwatch::http::{Access, AccessSettings, HttpConfig};
 use fleetwatch::record::access::{AccessStore, ApiToken, Deed, Role, Scope};
-use fleetwatch::record::desk::CaseDesk;
+use fleetwatch::record::incidents::Incidents;
 use fleetwatch::store::Sqlite;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -38,7 +38,7 @@ async fn site() -> Site {
         let store = state.access.store();
         let settings = AccessSettings { mode: Mode::Users, ..AccessSettings::default() };
         state.access = Arc::new(Access::new(store, settings, state.clock).unwrap());
-        (state.desk, state.cases, state.outbox) = (Some(work.clone() as _), Some(work as _), Some(outbox as _));
+        (state.desk, state.incidents, state.outbox) = (Some(work.clone() as _), Some(work as _), Some(outbox as _));
     })
     .await;
     Site { server, desk, _dir: dir }
@@ -76,7 +76,7 @@ impl Site {
 
     async fn wish(&self, token: &str, more: &[(&str, &str)], wish: &Value) -> Answer {
         let headers = [&[HOST, JSON, ("Authorization", token)], more].concat();
-        let path = format!("/api/v1/cases/{NUMBER}/commands");
+        let path = format!("/api/v1/incidents/{NUMBER}/commands");
         send(self.server.address, "POST", &path, &headers, &wish.to_string()).await
     }
 }
@@ -85,14 +85,14 @@ impl Site {
 async fn an_incident_is_read_and_worked_on() {
     let site = site().await;
     let sato = site.program("Sato", Role::Commander).await;
-    let listed = site.get("/api/v1/cases?open=true", &sato).await.json();
-    assert_eq!((&listed["cases"][0]["number"], &listed["cases"][0]["devices"]), (&NUMBER.into(), &6.into()));
+    let listed = site.get("/api/v1/incidents?open=true", &sato).await.json();
+    assert_eq!((&listed["incidents"][0]["number"], &listed["incidents"][0]["devices"]), (&NUMBER.into(), &6.into()));
 
-    let before = site.get(&format!("/api/v1/cases/{NUMBER}"), &sato).await;
+    let before = site.get(&format!("/api/v1/incidents/{NUMBER}"), &sato).await;
     let version = before.json()["version"].as_u64().unwrap();
     assert_eq!(before.header("etag"), format!("\"{version}\""));
     let headers = [HOST, ("Authorization", &*sato), ("If-None-Match", before.header("etag"))];
-    let same = ask(site.server.address, "GET", &format!("/api/v1/cases/{NUMBER}"), &headers).await;
+    let same = ask(site.server.address, "GET", &format!("/api/v1/incidents/{NUMBER}"), &headers).await;
     assert_eq!((same.status, &*same.body), (304, ""));
 
     let done = site.wish(&sato, &[], &json!({"command": "acknowledge", "seat": "commander"})).await;
@@ -100,7 +100,7 @@ async fn an_incident_is_read_and_worked_on() {
     let after = done.json();
     assert_eq!((&after["commander"], &after["muster"][0]["seat"]), (&"Sato".into(), &"commander".into()));
     assert!(after["version"].as_u64().unwrap() > version && done.header("etag") != before.header("etag"));
-    let record = site.get(&format!("/api/v1/cases/{NUMBER}/record"), &sato).await.json();
+    let record = site.get(&format!("/api/v1/incidents/{NUMBER}/record"), &sato).await.json();
     let entries = record["entries"].as_array().unwrap();
     let entry = entries.iter().find(|entry| entry["action"] == "acknowledged").unwrap();
     assert_eq!(
@@ -108,12 +108,12 @@ async fn an_incident_is_read_and_worked_on() {
         (&"Sato".into(), &"commander".into()),
         "who did it is on record"
     );
-    let page = site.get(&format!("/api/v1/cases/{NUMBER}/record?limit=1"), &sato).await.json();
+    let page = site.get(&format!("/api/v1/incidents/{NUMBER}/record?limit=1"), &sato).await.json();
     assert_eq!((page["entries"].as_array().unwrap().len(), &page["next"]), (1, &page["entries"][0]["seq"]));
 
-    let ladder = site.get(&format!("/api/v1/cases/{NUMBER}/ladder?limit=4"), &sato).await.json();
+    let ladder = site.get(&format!("/api/v1/incidents/{NUMBER}/ladder?limit=4"), &sato).await.json();
     assert_eq!((&ladder["total"], &ladder["next"]), (&6.into(), &"B-0004".into()));
-    let rest = site.get(&format!("/api/v1/cases/{NUMBER}/ladder?after=B-0004&step=affected"), &sato).await.json();
+    let rest = site.get(&format!("/api/v1/incidents/{NUMBER}/ladder?after=B-0004&step=affected"), &sato).await.json();
     assert_eq!((rest["devices"].as_array().unwrap().len(), &rest["next"]), (2, &Value::Null));
     site.server.stop().await;
 }
@@ -139,20 +139,20 @@ async fn what_cannot_be_is_said_clearly() {
         assert_eq!(answer.header("content-type"), "application/problem+json");
     }
     let headers = [HOST, ("Authorization", &*sato)];
-    let path = format!("/api/v1/cases/{NUMBER}/commands");
+    let path = format!("/api/v1/incidents/{NUMBER}/commands");
     for (kind, body, status) in [(JSON, "{", 400), (("Content-Type", "text/csv"), "{}", 415)] {
         let answer = send(site.server.address, "POST", &path, &[&headers[..], &[kind]].concat(), body).await;
         assert_eq!(answer.status, status, "{}", answer.body);
     }
     for (path, status) in [
-        ("/api/v1/cases/INC-1999-0001".to_owned(), 404),
-        ("/api/v1/cases?limit=0".to_owned(), 400),
-        ("/api/v1/cases?limit=501".to_owned(), 400),
-        ("/api/v1/cases?device=a%20b".to_owned(), 400),
-        ("/api/v1/cases?opn=true".to_owned(), 400),
-        (format!("/api/v1/cases/{NUMBER}/ladder?step=up"), 400),
-        (format!("/api/v1/cases/{NUMBER}/ladder?limit=1001"), 400),
-        (format!("/api/v1/cases/{NUMBER}/record?limit=0"), 400),
+        ("/api/v1/incidents/INC-1999-0001".to_owned(), 404),
+        ("/api/v1/incidents?limit=0".to_owned(), 400),
+        ("/api/v1/incidents?limit=501".to_owned(), 400),
+        ("/api/v1/incidents?device=a%20b".to_owned(), 400),
+        ("/api/v1/incidents?opn=true".to_owned(), 400),
+        (format!("/api/v1/incidents/{NUMBER}/ladder?step=up"), 400),
+        (format!("/api/v1/incidents/{NUMBER}/ladder?limit=1001"), 400),
+        (format!("/api/v1/incidents/{NUMBER}/record?limit=0"), 400),
     ] {
         assert_eq!(site.get(&path, &sato).await.status, status, "{path}");
     }
@@ -162,8 +162,8 @@ async fn what_cannot_be_is_said_clearly() {
 #[tokio::test]
 async fn each_wish_takes_its_right() {
     let site = site().await;
-    let case = &site.desk.board().cases[0].clone();
-    assert_eq!(case.number(), NUMBER);
+    let incident = &site.desk.board().incidents[0].clone();
+    assert_eq!(incident.number(), NUMBER);
     let mut tokens = Vec::new();
     for role in Role::ALL {
         tokens.push((role, site.program(role.as_str(), role).await));
@@ -204,12 +204,12 @@ async fn each_wish_takes_its_right() {
 async fn a_branch_sees_its_part_of_an_incident() {
     let site = site().await;
     let branch = site.program("Abe", Role::Branch).await;
-    let view = site.get(&format!("/api/v1/cases/{NUMBER}"), &branch).await.json();
+    let view = site.get(&format!("/api/v1/incidents/{NUMBER}"), &branch).await.json();
     assert_eq!(view["steps"]["affected"], 3, "its own devices");
-    let ladder = site.get(&format!("/api/v1/cases/{NUMBER}/ladder"), &branch).await;
+    let ladder = site.get(&format!("/api/v1/incidents/{NUMBER}/ladder"), &branch).await;
     assert!(ladder.json()["total"] == 3 && !ladder.body.contains("naha"), "{}", ladder.body);
-    assert_eq!(site.get(&format!("/api/v1/cases/{NUMBER}/record"), &branch).await.status, 403);
-    assert_eq!(site.get("/api/v1/cases", &branch).await.json()["cases"].as_array().unwrap().len(), 1);
+    assert_eq!(site.get(&format!("/api/v1/incidents/{NUMBER}/record"), &branch).await.status, 403);
+    assert_eq!(site.get("/api/v1/incidents", &branch).await.json()["incidents"].as_array().unwrap().len(), 1);
     let found = site.get("/api/v1/contacts?q=0120", &branch).await.json();
     assert_eq!(found["contacts"].as_array().unwrap().len(), 1, "{found}");
     assert_eq!(site.get("/api/v1/contacts/B-0001", &branch).await.json()["phone"], "0120-000-001");
@@ -258,8 +258,9 @@ async fn the_same_write_twice_is_one() {
     let site = site().await;
     let (sato, ito) = (site.program("Sato", Role::Support).await, site.program("Ito", Role::Support).await);
     let call = json!({"command": "record_call", "device": "B-0001", "call": {"outcome": "no_answer"}});
-    let calls =
-        async || site.get(&format!("/api/v1/cases/{NUMBER}/ladder"), &sato).await.json()["devices"][0]["calls"].clone();
+    let calls = async || {
+        site.get(&format!("/api/v1/incidents/{NUMBER}/ladder"), &sato).await.json()["devices"][0]["calls"].clone()
+    };
     let key = ("Idempotency-Key", "a1");
     let (first, second) = (site.wish(&sato, &[key], &call).await, site.wish(&sato, &[key], &call).await);
     assert_eq!((first.status, second.status), (200, 200));
@@ -294,7 +295,7 @@ async fn whoever_listens_hears_of_a_change_at_once() {
     let sato = site.program("Sato", Role::Support).await;
     let stream = tokio::net::TcpStream::connect(site.server.address).await.unwrap();
     let mut stream = BufReader::new(stream);
-    let request = format!("GET /api/v1/cases/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: {sato}\r\n\r\n");
+    let request = format!("GET /api/v1/incidents/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: {sato}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut seen = String::new();
     let mut until = async |wanted: &str| {
@@ -307,7 +308,7 @@ async fn whoever_listens_hears_of_a_change_at_once() {
     assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/event-stream"), "{head}");
     site.wish(&sato, &[], &json!({"command": "record_call", "device": "B-0002", "call": {"outcome": "reached"}})).await;
     let event = until("\"devices\"").await;
-    assert!(event.contains("event: case") && event.contains(NUMBER) && event.contains("B-0002"), "{event}");
+    assert!(event.contains("event: incident") && event.contains(NUMBER) && event.contains("B-0002"), "{event}");
     site.server.stop().await;
 }
 
@@ -371,7 +372,7 @@ async fn the_command_line_works_on_incidents() {
     let csv = run("fleetwatch incident export NR --csv").await.unwrap();
     assert!(csv.starts_with("at,recorded_at,who,what,detail\r\n") && csv.contains(",Sato,noted,"), "{csv}");
     let export: Value = serde_json::from_str(&run("fleetwatch incident export NR").await.unwrap()).unwrap();
-    assert_eq!(export["case"]["summary"]["number"], NUMBER);
+    assert_eq!(export["incident"]["summary"]["number"], NUMBER);
     let json = run("fleetwatch incident ladder NR --json").await.unwrap();
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["devices"].as_array().unwrap().len(), 6);
     for (line, told) in [
@@ -393,9 +394,13 @@ async fn the_command_line_works_on_incidents() {
 #[tokio::test]
 async fn without_a_desk_there_is_nothing_to_work_on() {
     let server = Server::start(sample::snapshot(10, Stage::Quiet), &[]).await;
-    for path in
-        ["/api/v1/cases", "/api/v1/cases/x", "/api/v1/cases/x/ladder", "/api/v1/cases/stream", "/api/v1/contacts?q=ab"]
-    {
+    for path in [
+        "/api/v1/incidents",
+        "/api/v1/incidents/x",
+        "/api/v1/incidents/x/ladder",
+        "/api/v1/incidents/stream",
+        "/api/v1/contacts?q=ab",
+    ] {
         let answer = ask(server.address, "GET", path, &[HOST]).await;
         assert!(answer.status == 404 && answer.body.contains("no desk"), "{path}: {} {}", answer.status, answer.body);
     }

@@ -7,13 +7,13 @@ use super::fresh::Fresh;
 use super::ladder::{self, LadderParams};
 use super::parts::{self, Tone, badge, encode};
 use super::{burndown, event, evidence, gate, owed, people, remedy, story, strip};
-use crate::engine::incident::case::Ended;
+use crate::engine::incident::aggregate::Ended;
 use crate::engine::incident::closure::Obstacles;
-use crate::engine::incident::{Case, Milestone, State};
+use crate::engine::incident::{Incident, Milestone, State};
 use crate::engine::snapshot::Snapshot;
 use crate::http::work::Act;
-use crate::record::case::RecordedCase;
-use crate::record::desk::CaseBoard;
+use crate::record::incident::IncidentRecord;
+use crate::record::incidents::OpenIncidents;
 use crate::record::outbox::Attempt;
 use crate::record::{EventRecord, StoreError};
 
@@ -22,9 +22,9 @@ const REFRESH_S: u32 = 30;
 
 /// Everything that the page shows.
 pub(in crate::http) struct Shown<'a> {
-    pub(in crate::http) case: &'a Case,
-    pub(in crate::http) record: &'a RecordedCase,
-    pub(in crate::http) board: &'a CaseBoard,
+    pub(in crate::http) incident: &'a Incident,
+    pub(in crate::http) record: &'a IncidentRecord,
+    pub(in crate::http) board: &'a OpenIncidents,
     /// `None` once it is over.
     pub(in crate::http) obstacles: Option<&'a Obstacles>,
     /// `None` where nothing is sent.
@@ -36,54 +36,54 @@ pub(in crate::http) struct Shown<'a> {
 }
 
 /// Where the incident's pages are.
-pub(in crate::http) fn path_of(case: &Case) -> String {
-    format!("/incidents/{}", encode(case.number()))
+pub(in crate::http) fn path_of(incident: &Incident) -> String {
+    format!("/incidents/{}", encode(incident.number()))
 }
 
 /// The page of an incident.
 pub(in crate::http) fn page(view: &View<'_>, shown: &Shown<'_>) -> Markup {
-    let Shown { case, board, snapshot, .. } = *shown;
-    let path = path_of(case);
-    let live = snapshot.events.iter().find(|event| case.event_ids.contains(&event.event_id));
+    let Shown { incident, board, snapshot, .. } = *shown;
+    let path = path_of(incident);
+    let live = snapshot.events.iter().find(|event| incident.event_ids.contains(&event.event_id));
     let body = html! {
-        (head(view, case))
-        div id="clock" data-live="" { @if let Some(event) = live.filter(|_| case.is_open()) { (parts::clock(view, event)) } }
+        (head(view, incident))
+        div id="clock" data-live="" { @if let Some(event) = live.filter(|_| incident.is_open()) { (parts::clock(view, event)) } }
         (standing(view, shown, &path))
-        (people::section(view, case, Some(&board.rota), &path))
-        (burndown::section(view, case, &board.settings))
-        (ladder::section(view, case, &path))
-        (owed::section(view, case, &board.settings, &path))
-        (remedy::section(view, case, &path))
-        (milestones(view, case, &path))
+        (people::section(view, incident, Some(&board.rota), &path))
+        (burndown::section(view, incident, &board.settings))
+        (ladder::section(view, incident, &path))
+        (owed::section(view, incident, &board.settings, &path))
+        (remedy::section(view, incident, &path))
+        (milestones(view, incident, &path))
         (story::section(view, shown.record, &path))
         (story::delivery(view, shown.attempts))
-        (ladder::devices(view, case, (&path, shown.params), false))
+        (ladder::devices(view, incident, (&path, shown.params), false))
         div id="detected" data-live="" { (detected(view, shown)) }
-        (exports(view, case))
+        (exports(view, incident))
     };
-    let title = format!("{} {}", case.number(), (view.lang.case().state)(case.state));
-    let refresh = case.is_open().then_some(REFRESH_S);
-    framed(view, &title, Place::Incidents, Fresh::Parts { watch: case.number(), reload_s: refresh }, &body)
+    let title = format!("{} {}", incident.number(), (view.lang.incident().state)(incident.state));
+    let refresh = incident.is_open().then_some(REFRESH_S);
+    framed(view, &title, Place::Incidents, Fresh::Parts { watch: incident.number(), reload_s: refresh }, &body)
 }
 
-fn head(view: &View<'_>, case: &Case) -> Markup {
-    let text = view.lang.case();
+fn head(view: &View<'_>, incident: &Incident) -> Markup {
+    let text = view.lang.incident();
     let link = |number: &str| html! { a href=(view.link(&format!("/incidents/{}", encode(number)), "")) { (number) } };
     html! {
         div id="head" data-live="" {
-            h1 { (case.number()) " " (state_badge(view, case.state)) }
-            p { (parts::scope_word(view.text(), case.scope)) ", " (parts::cause(view, case.cause.as_ref())) }
-            @match &case.ended {
+            h1 { (incident.number()) " " (state_badge(view, incident.state)) }
+            p { (parts::scope_word(view.text(), incident.scope)) ", " (parts::cause(view, incident.cause.as_ref())) }
+            @match &incident.ended {
                 Some(Ended::Demoted { reason }) => p { (badge(Tone::Unknown, &(text.demoted)(reason))) },
                 Some(Ended::Merged { into }) => p { (badge(Tone::Unknown, text.merged_into)) " " (link(into)) },
                 None => {}
             }
-            @if !case.aliases.is_empty() {
-                p.note { (view.night().aliases) ": " (case.aliases.iter().cloned().collect::<Vec<_>>().join(", ")) }
+            @if !incident.aliases.is_empty() {
+                p.note { (view.night().aliases) ": " (incident.aliases.iter().cloned().collect::<Vec<_>>().join(", ")) }
             }
-            @if let Some(before) = &case.opening.follows { p.note { (text.follows) " " (link(before)) } }
-            @for after in &case.followed_by { p { (text.followed_by) " " (link(after)) } }
-            (states(view, case))
+            @if let Some(before) = &incident.opening.follows { p.note { (text.follows) " " (link(before)) } }
+            @for after in &incident.followed_by { p { (text.followed_by) " " (link(after)) } }
+            (states(view, incident))
         }
     }
 }
@@ -95,20 +95,20 @@ pub(super) fn state_badge(view: &View<'_>, state: State) -> Markup {
         State::WorkaroundAvailable | State::PendingPermanentFix | State::Fixing => Tone::Warn,
         State::Resolved | State::Reviewed | State::Closed => Tone::Good,
     };
-    badge(tone, (view.lang.case().state)(state))
+    badge(tone, (view.lang.incident().state)(state))
 }
 
 /// The eight states in their order: which are behind, which is now, which are to come. Steps may be skipped.
-fn states(view: &View<'_>, case: &Case) -> Markup {
-    let text = view.lang.case();
+fn states(view: &View<'_>, incident: &Incident) -> Markup {
+    let text = view.lang.incident();
     html! {
         ol.states aria-label=(text.states) { @for state in State::ALL {
-            @let (class, mark, word) = match state.cmp(&case.state) {
+            @let (class, mark, word) = match state.cmp(&incident.state) {
                 std::cmp::Ordering::Less => ("behind", "\u{2713}", text.state_done),
                 std::cmp::Ordering::Equal => ("here", "\u{25cf}", text.state_now),
                 std::cmp::Ordering::Greater => ("ahead", "\u{25cb}", text.state_ahead),
             };
-            @let reached = case.way.reached(state).filter(|_| class != "ahead");
+            @let reached = incident.way.reached(state).filter(|_| class != "ahead");
             @let mark = if class == "behind" && reached.is_none() { "\u{2013}" } else { mark };
             li class=(class) aria-current=[(class == "here").then_some("step")] {
                 span.mark aria-hidden="true" { (mark) } span.hidden { (word) ": " }
@@ -116,33 +116,33 @@ fn states(view: &View<'_>, case: &Case) -> Markup {
                 @if let Some(at) = reached { span.note { (view.time_s(at)) } }
             }
         } }
-        p { ((text.state_meaning)(case.state)) }
+        p { ((text.state_meaning)(incident.state)) }
     }
 }
 
 /// What is in the way, and what can be done.
 fn standing(view: &View<'_>, shown: &Shown<'_>, path: &str) -> Markup {
-    let text = view.lang.case();
-    let case = shown.case;
-    let due = case.review_due_at(&shown.board.settings).filter(|_| case.state == State::Resolved);
+    let text = view.lang.incident();
+    let incident = shown.incident;
+    let due = incident.review_due_at(&shown.board.settings).filter(|_| incident.state == State::Resolved);
     html! {
         section id="standing" data-live="" aria-labelledby="standing-title" {
             @if let Some(obstacles) = shown.obstacles {
                 h2 id="standing-title" { (text.obstacles) }
-                (owed::obstacles(view, case, obstacles))
+                (owed::obstacles(view, incident, obstacles))
                 @if let Some(due) = due { p { ((text.review_due)(&view.zone.date_time(due, view.lang))) } }
             } @else { h2 id="standing-title" { (text.review) } }
-            (actions(view, case, path))
+            (actions(view, incident, path))
         }
     }
 }
 
 /// Links to the forms. Who may not is not shown them.
-fn actions(view: &View<'_>, case: &Case, path: &str) -> Markup {
+fn actions(view: &View<'_>, incident: &Incident, path: &str) -> Markup {
     let text = view.lang.act();
     let possible = |act: &Act| match act {
-        Act::Promote => case.scope == crate::engine::effect::Scope::Isolated,
-        Act::Close => !case.state.is_active(),
+        Act::Promote => incident.scope == crate::engine::effect::Scope::Isolated,
+        Act::Close => !incident.state.is_active(),
         _ => true,
     };
     let acts = [
@@ -158,40 +158,40 @@ fn actions(view: &View<'_>, case: &Case, path: &str) -> Markup {
     ];
     html! {
         nav.taps.screen aria-label=(text.actions) {
-            @if case.is_open() {
+            @if incident.is_open() {
                 @for act in acts.into_iter().filter(possible).filter(|act| view.may(act.needs())) {
                     a.button href=(view.link(&format!("{path}/do/{}", act.as_str()), "")) { ((text.act)(act)) }
                 }
             }
-            a.button href=(view.link(&format!("{path}/review"), "")) { (view.lang.case().review) }
+            a.button href=(view.link(&format!("{path}/review"), "")) { (view.lang.incident().review) }
         }
     }
 }
 
-fn milestones(view: &View<'_>, case: &Case, path: &str) -> Markup {
-    let text = view.lang.case();
-    let declared = case.opening.declared_at;
+fn milestones(view: &View<'_>, incident: &Incident, path: &str) -> Markup {
+    let text = view.lang.incident();
+    let declared = incident.opening.declared_at;
     let hours = |seconds: u64| view.duration(seconds);
     html! {
         section id="milestones" data-live="" aria-labelledby="milestones-title" {
             h2 id="milestones-title" { (text.milestones) }
-            dl.facts { @for milestone in in_order(case) {
+            dl.facts { @for milestone in in_order(incident) {
                 dt { ((text.milestone)(milestone)) }
-                dd { @match case.milestones.get(milestone) {
+                dd { @match incident.milestones.get(milestone) {
                     None => span.note { (view.text().not_yet) },
                     Some(at) => {
                         (view.date_time(at)) " "
                         @let apart = at.since_ms(declared) / 1_000;
                         @if milestone == Milestone::Declared {
-                            span.note { ((text.criterion)(&hours(case.opening.criterion_s), &hours(case.opening.measured_s))) }
+                            span.note { ((text.criterion)(&hours(incident.opening.criterion_s), &hours(incident.opening.measured_s))) }
                         } @else if apart > 0 { span.note { ((text.after_declaration)(&hours(apart.unsigned_abs()))) } }
                         @else { span.note { ((text.before_declaration)(&hours(apart.unsigned_abs()))) } }
-                        @if milestone == Milestone::Mitigated { (lapses(view, case)) }
+                        @if milestone == Milestone::Mitigated { (lapses(view, incident)) }
                     }
                 } }
             } }
             p.note { (text.milestones_note)
-                @if case.is_open() && view.may(Act::CorrectTime.needs()) {
+                @if incident.is_open() && view.may(Act::CorrectTime.needs()) {
                     " " a.screen href=(view.link(&format!("{path}/do/correct_time"), "")) { ((view.lang.act().act)(Act::CorrectTime)) }
                 }
             }
@@ -200,17 +200,17 @@ fn milestones(view: &View<'_>, case: &Case, path: &str) -> Markup {
 }
 
 /// The milestones as they came, then those that are ahead.
-fn in_order(case: &Case) -> Vec<Milestone> {
+fn in_order(incident: &Incident) -> Vec<Milestone> {
     let mut milestones = Milestone::ALL.to_vec();
-    milestones.sort_by_key(|milestone| case.milestones.get(*milestone).map_or(i64::MAX, |at| at.as_ms()));
+    milestones.sort_by_key(|milestone| incident.milestones.get(*milestone).map_or(i64::MAX, |at| at.as_ms()));
     milestones
 }
 
 /// When the quality was lost again, beside the first time that it was back.
-fn lapses(view: &View<'_>, case: &Case) -> Markup {
-    let text = view.lang.case();
+fn lapses(view: &View<'_>, incident: &Incident) -> Markup {
+    let text = view.lang.incident();
     let at = |instant| view.zone.date_time(instant, view.lang);
-    html! { @for lapse in case.way.lapses() { p.note { (match lapse.back_at {
+    html! { @for lapse in incident.way.lapses() { p.note { (match lapse.back_at {
         Some(back) => (text.lapsed)(&at(lapse.lost_at), &at(back)),
         None => (text.lapses)(&at(lapse.lost_at)),
     }) } } }
@@ -218,7 +218,7 @@ fn lapses(view: &View<'_>, case: &Case) -> Markup {
 
 /// What the detector wrote: evidence, proof, damage, its decisions, those about updates.
 fn detected(view: &View<'_>, shown: &Shown<'_>) -> Markup {
-    let text = view.lang.case();
+    let text = view.lang.incident();
     let record = match shown.detected {
         Ok(Some(record)) => record,
         Ok(None) => return html! {},
@@ -240,10 +240,10 @@ fn detected(view: &View<'_>, shown: &Shown<'_>) -> Markup {
 }
 
 /// Where programs read the same.
-fn exports(view: &View<'_>, case: &Case) -> Markup {
-    let path = format!("/api/v1/cases/{}/export", encode(case.number()));
+fn exports(view: &View<'_>, incident: &Incident) -> Markup {
+    let path = format!("/api/v1/incidents/{}/export", encode(incident.number()));
     html! {
-        p.screen { (view.lang.case().export) ": "
+        p.screen { (view.lang.incident().export) ": "
             a href=(format!("{path}?format=json")) { "JSON" } ", "
             a href=(format!("{path}?format=csv")) { "CSV" }
         }

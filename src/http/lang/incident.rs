@@ -13,7 +13,7 @@ use crate::record::outbox::DispatchState;
 
 /// The words of one language.
 #[derive(Debug)]
-pub(in crate::http) struct CaseText {
+pub(in crate::http) struct IncidentText {
     pub(in crate::http) state: fn(State) -> &'static str,
     pub(in crate::http) state_meaning: fn(State) -> &'static str,
     pub(in crate::http) step: fn(Step) -> &'static str,

@@ -4,10 +4,10 @@
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::Scope;
 use fleetwatch::engine::incident::event::{Joining, Opening};
-use fleetwatch::engine::incident::{Action, Case, CaseEvent, Milestone, State};
+use fleetwatch::engine::incident::{Action, Incident, IncidentEvent, Milestone, State};
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::record::StoreError;
-use fleetwatch::record::case::{CaseAppend, CaseQuery, Contact, ContactEntry, Keep, KeptAnswer, RecordedCase};
+use fleetwatch::record::incident::{IncidentAppend, IncidentQuery, Contact, ContactEntry, Keep, KeptAnswer, IncidentRecord};
 use fleetwatch::store::Store;
 
 use crate::outbox::{at, message};
@@ -32,12 +32,12 @@ in_both!(
     a_wish_under_a_key_is_carried_out_once_wherever_it_was_cut_off,
 );
 
-fn event(minute: i64, by: &str, action: Action) -> CaseEvent {
-    CaseEvent { at: at(minute), by: by.to_owned(), action }
+fn event(minute: i64, by: &str, action: Action) -> IncidentEvent {
+    IncidentEvent { at: at(minute), by: by.to_owned(), action }
 }
 
 /// An opening at this minute, of these devices.
-pub fn opened(event_id: &str, number: &str, minute: i64, devices: &[usize]) -> CaseEvent {
+pub fn opened(event_id: &str, number: &str, minute: i64, devices: &[usize]) -> IncidentEvent {
     let opening = Opening {
         number: number.to_owned(),
         event_id: event_id.to_owned(),
@@ -58,74 +58,74 @@ fn joining(number: usize) -> Joining {
     Joining { device: id(number), branch: Some("宮城".to_owned()), customer: Some(format!("C-{number}")) }
 }
 
-pub fn noted(minute: i64, text: &str) -> CaseEvent {
+pub fn noted(minute: i64, text: &str) -> IncidentEvent {
     event(minute, "佐藤", Action::Noted { text: text.to_owned(), told: true })
 }
 
-fn closed(minute: i64) -> [CaseEvent; 2] {
+fn closed(minute: i64) -> [IncidentEvent; 2] {
     [
         event(minute, "佐藤", Action::Moved { from: State::Declared, to: State::Closed }),
         event(minute, "佐藤", Action::Timed { milestone: Milestone::Closed, instant: at(minute), reason: None }),
     ]
 }
 
-/// Appends to a case, whatever it holds so far.
-async fn append(store: &dyn Store, id: &str, events: &[CaseEvent]) {
-    let before = store.case(id).await.unwrap().map_or_else(Vec::new, |case| case.events);
-    let before: Vec<CaseEvent> = before.into_iter().map(|recorded| recorded.event).collect();
-    let after = Case::of(before.iter().chain(events)).unwrap().summary();
+/// Appends to an incident, whatever it holds so far.
+async fn append(store: &dyn Store, id: &str, events: &[IncidentEvent]) {
+    let before = store.incident(id).await.unwrap().map_or_else(Vec::new, |incident| incident.events);
+    let before: Vec<IncidentEvent> = before.into_iter().map(|recorded| recorded.event).collect();
+    let after = Incident::of(before.iter().chain(events)).unwrap().summary();
     let expected = before.len() as u64;
-    store.append_cases(&[CaseAppend { id, expected, events, after: &after, messages: &[] }], at(99)).await.unwrap();
+    store.append_incidents(&[IncidentAppend { id, expected, events, after: &after, messages: &[] }], at(99)).await.unwrap();
 }
 
-fn events(case: &RecordedCase) -> Vec<&CaseEvent> {
-    case.events.iter().map(|recorded| &recorded.event).collect()
+fn events(incident: &IncidentRecord) -> Vec<&IncidentEvent> {
+    incident.events.iter().map(|recorded| &recorded.event).collect()
 }
 
 async fn found(store: &dyn Store, name: &str) -> Option<String> {
-    store.case(name).await.unwrap().map(|case| case.id)
+    store.incident(name).await.unwrap().map(|incident| incident.id)
 }
 
 async fn a_case_is_read_as_it_was_written(place: &Place) {
     let store = place.open().await;
-    assert_eq!(store.case(EVENT).await.unwrap(), None);
+    assert_eq!(store.incident(EVENT).await.unwrap(), None);
     let first = [opened(EVENT, "INC-0001", 0, &[3, 6, 9]), noted(0, "an escaped \0, \"quotes\" and 🚨")];
-    let case = Case::of(&first).unwrap();
+    let incident = Incident::of(&first).unwrap();
     let messages = [message("m-1", Some("INC-0001"), 0), message("m-2", Some("INC-0001"), 0)];
-    let one = CaseAppend { id: EVENT, expected: 0, events: &first, after: &case.summary(), messages: &messages };
-    store.append_cases(&[one], at(1)).await.unwrap();
-    // Later written, earlier happened: the order of writing is the order of a case.
+    let one = IncidentAppend { id: EVENT, expected: 0, events: &first, after: &incident.summary(), messages: &messages };
+    store.append_incidents(&[one], at(1)).await.unwrap();
+    // Later written, earlier happened: the order of writing is the order of an incident.
     append(&*store, EVENT, &[noted(-5, "reported late")]).await;
     store.close().await;
 
     let store = place.open().await;
-    let read = store.case(EVENT).await.unwrap().unwrap();
+    let read = store.incident(EVENT).await.unwrap().unwrap();
     assert_eq!(events(&read), [&first[0], &first[1], &noted(-5, "reported late")]);
     assert_eq!(read.events[0].recorded_at, at(1));
     assert!(read.events.is_sorted_by_key(|recorded| recorded.seq));
     assert_eq!(store.backlog().await.unwrap(), (2, Some(NOW)));
-    let written = store.open_cases().await.unwrap();
+    let written = store.open_incidents().await.unwrap();
     assert_eq!(written, std::slice::from_ref(&read));
-    let case = Case::of(events(&read)).unwrap();
-    assert_eq!(store.cases(&CaseQuery::default()).await.unwrap(), [case.summary()]);
+    let incident = Incident::of(events(&read)).unwrap();
+    assert_eq!(store.incidents(&IncidentQuery::default()).await.unwrap(), [incident.summary()]);
 }
 
 async fn of_two_writers_one_is_told_and_nothing_of_its_is_written(place: &Place) {
     let (one, other) = (place.open().await, place.open().await);
     append(&*one, EVENT, &[opened(EVENT, "INC-0001", 0, &[3])]).await;
     append(&*one, "E-2", &[opened("E-2", "INC-0002", 1, &[4])]).await;
-    let before = one.case(EVENT).await.unwrap().unwrap();
+    let before = one.incident(EVENT).await.unwrap().unwrap();
     let try_to = async |store: &dyn Store, text: &str, key: &str| {
         let more = [noted(2, text)];
-        let mut case = Case::of(events(&before)).unwrap();
-        case.apply(&more[0]);
-        let second = Case::of(&[opened("E-2", "INC-0002", 1, &[4])]).unwrap().summary();
+        let mut incident = Incident::of(events(&before)).unwrap();
+        incident.apply(&more[0]);
+        let second = Incident::of(&[opened("E-2", "INC-0002", 1, &[4])]).unwrap().summary();
         let messages = [message(key, None, 0)];
         store
-            .append_cases(
+            .append_incidents(
                 &[
-                    CaseAppend { id: "E-2", expected: 1, events: &[], after: &second, messages: &messages },
-                    CaseAppend { id: EVENT, expected: 1, events: &more, after: &case.summary(), messages: &[] },
+                    IncidentAppend { id: "E-2", expected: 1, events: &[], after: &second, messages: &messages },
+                    IncidentAppend { id: EVENT, expected: 1, events: &more, after: &incident.summary(), messages: &[] },
                 ],
                 at(3),
             )
@@ -135,30 +135,30 @@ async fn of_two_writers_one_is_told_and_nothing_of_its_is_written(place: &Place)
     let refused: Vec<_> = [first, second].into_iter().filter_map(Result::err).collect();
     assert_eq!(refused.len(), 1, "one of them was first");
     assert_eq!(refused[0].reason(), "conflict");
-    assert_eq!(one.case(EVENT).await.unwrap().unwrap().events.len(), 2);
+    assert_eq!(one.incident(EVENT).await.unwrap().unwrap().events.len(), 2);
     assert_eq!(one.backlog().await.unwrap().0, 1, "what the other wanted said is not said");
     // One that knows of more than there is.
-    let summary = Case::of(&[opened("E-2", "INC-0002", 1, &[4])]).unwrap().summary();
-    let ahead = CaseAppend { id: "E-2", expected: 7, events: &[noted(2, "x")], after: &summary, messages: &[] };
-    assert_eq!(one.append_cases(&[ahead], at(3)).await.unwrap_err().reason(), "conflict");
+    let summary = Incident::of(&[opened("E-2", "INC-0002", 1, &[4])]).unwrap().summary();
+    let ahead = IncidentAppend { id: "E-2", expected: 7, events: &[noted(2, "x")], after: &summary, messages: &[] };
+    assert_eq!(one.append_incidents(&[ahead], at(3)).await.unwrap_err().reason(), "conflict");
 }
 
 async fn an_append_whose_answer_was_lost_is_repeated_without_harm(place: &Place) {
     let store = place.open().await;
     let first = [opened(EVENT, "INC-0001", 0, &[3]), noted(1, "a")];
-    let summary = Case::of(&first).unwrap().summary();
+    let summary = Incident::of(&first).unwrap().summary();
     let messages = [message("m-1", None, 0)];
-    let it = [CaseAppend { id: EVENT, expected: 0, events: &first, after: &summary, messages: &messages }];
-    store.append_cases(&it, at(1)).await.unwrap();
-    store.append_cases(&it, at(2)).await.unwrap();
+    let it = [IncidentAppend { id: EVENT, expected: 0, events: &first, after: &summary, messages: &messages }];
+    store.append_incidents(&it, at(1)).await.unwrap();
+    store.append_incidents(&it, at(2)).await.unwrap();
     // Also when somebody has gone on meanwhile; what lists show is then not set back.
     append(&*store, EVENT, &[noted(5, "b")]).await;
-    store.append_cases(&it, at(3)).await.unwrap();
-    let read = store.case(EVENT).await.unwrap().unwrap();
+    store.append_incidents(&it, at(3)).await.unwrap();
+    let read = store.incident(EVENT).await.unwrap().unwrap();
     assert_eq!(read.events.len(), 3);
     assert_eq!(read.events[0].recorded_at, at(1));
     assert_eq!(store.backlog().await.unwrap().0, 1);
-    assert_eq!(store.cases(&CaseQuery::default()).await.unwrap()[0].version, 3);
+    assert_eq!(store.incidents(&IncidentQuery::default()).await.unwrap()[0].version, 3);
 }
 
 async fn a_case_stands_beside_the_changes_and_changes_none_of_them(place: &Place) {
@@ -185,7 +185,7 @@ async fn a_case_is_found_by_every_name_and_a_merged_one_by_its_own(place: &Place
     append(&*store, "E-2", &[opened("E-2", "INC-0002", 1, &[2])]).await;
     let attached = Action::Attached { event_id: "E-3".to_owned(), number: Some("INC-0003".to_owned()) };
     append(&*store, "E-2", &[event(2, "detector", attached)]).await;
-    let other = Case::of(events(&store.case("E-2").await.unwrap().unwrap())).unwrap();
+    let other = Incident::of(events(&store.incident("E-2").await.unwrap().unwrap())).unwrap();
     let absorbed = Action::Absorbed {
         number: Some("INC-0002".to_owned()),
         event_ids: vec!["E-2".to_owned(), "E-3".to_owned()],
@@ -204,9 +204,9 @@ async fn a_case_is_found_by_every_name_and_a_merged_one_by_its_own(place: &Place
     assert_eq!(found(&*store, "E-3").await.as_deref(), Some("E-1"));
     assert_eq!(found(&*store, "INC-0003").await.as_deref(), Some("E-2"));
     assert_eq!(found(&*store, "INC-000").await, None);
-    let of_device = |number| CaseQuery { device: Some(id(number)), ..CaseQuery::default() };
+    let of_device = |number| IncidentQuery { device: Some(id(number)), ..IncidentQuery::default() };
     let numbers: Vec<String> =
-        store.cases(&of_device(2)).await.unwrap().into_iter().map(|summary| summary.number).collect();
+        store.incidents(&of_device(2)).await.unwrap().into_iter().map(|summary| summary.number).collect();
     assert_eq!(numbers, ["INC-0002", "INC-0001"]);
 }
 
@@ -216,15 +216,15 @@ async fn lists_show_what_is_asked_for(place: &Place) {
         append(&*store, event_id, &[opened(event_id, number, minute, &[1])]).await;
     }
     append(&*store, "E-2", &closed(50)).await;
-    let numbers = async |query: CaseQuery| {
-        store.cases(&query).await.unwrap().into_iter().map(|summary| summary.number).collect::<Vec<_>>()
+    let numbers = async |query: IncidentQuery| {
+        store.incidents(&query).await.unwrap().into_iter().map(|summary| summary.number).collect::<Vec<_>>()
     };
-    let all = CaseQuery::default();
+    let all = IncidentQuery::default();
     assert_eq!(numbers(all.clone()).await, ["INC-0002", "INC-0003", "INC-0001"], "the latest first");
-    assert_eq!(numbers(CaseQuery { open_only: true, ..all.clone() }).await, ["INC-0003", "INC-0001"]);
-    assert_eq!(numbers(CaseQuery { limit: 1, offset: 1, ..all.clone() }).await, ["INC-0003"]);
-    assert!(numbers(CaseQuery { device: Some(id(2)), ..all }).await.is_empty());
-    let open: Vec<String> = store.open_cases().await.unwrap().into_iter().map(|case| case.id).collect();
+    assert_eq!(numbers(IncidentQuery { open_only: true, ..all.clone() }).await, ["INC-0003", "INC-0001"]);
+    assert_eq!(numbers(IncidentQuery { limit: 1, offset: 1, ..all.clone() }).await, ["INC-0003"]);
+    assert!(numbers(IncidentQuery { device: Some(id(2)), ..all }).await.is_empty());
+    let open: Vec<String> = store.open_incidents().await.unwrap().into_iter().map(|incident| incident.id).collect();
     assert_eq!(open, ["E-1", "E-3"], "the earliest first");
 }
 
@@ -369,7 +369,7 @@ async fn an_answer_is_kept_for_its_request_and_for_a_day(place: &Place) {
     let store = place.open().await;
     let answer = |byte: u8, body: &str| KeptAnswer { request: [byte; 32], status: 200, body: body.to_owned() };
     let keep = async |who: &str, key: &str, answer: KeptAnswer, now: Timestamp| {
-        store.append_cases_once(&[], Some(Keep { who, key, answer: &answer }), now).await
+        store.append_incidents_once(&[], Some(Keep { who, key, answer: &answer }), now).await
     };
     keep("佐藤", "k", answer(0xab, "first"), NOW).await.unwrap();
     assert!(matches!(keep("佐藤", "k", answer(0xcd, "second"), at(1)).await, Err(StoreError::Repeated)));
@@ -389,11 +389,11 @@ async fn what_is_wished_under_a_key_and_its_answer_are_written_together(place: &
     let answer = KeptAnswer { request: [7; 32], status: 200, body: "{}".to_owned() };
     let keep = Some(Keep { who: "佐藤", key: "k", answer: &answer });
     let noted = |text: &str| [noted(1, text)];
-    let first = Case::of(&[opened(EVENT, "INC-2026-0001", 0, &[1])]).unwrap().summary();
+    let first = Incident::of(&[opened(EVENT, "INC-2026-0001", 0, &[1])]).unwrap().summary();
     let wish = async |text: &str, expected: u64| {
         let events = noted(text);
-        let append = CaseAppend { id: EVENT, expected, events: &events, after: &first, messages: &[] };
-        store.append_cases_once(&[append], keep, at(1)).await
+        let append = IncidentAppend { id: EVENT, expected, events: &events, after: &first, messages: &[] };
+        store.append_incidents_once(&[append], keep, at(1)).await
     };
     // A conflict keeps no answer, and the key stays free.
     assert!(matches!(wish("too late", 9).await, Err(StoreError::Conflict)));
@@ -402,24 +402,24 @@ async fn what_is_wished_under_a_key_and_its_answer_are_written_together(place: &
     assert_eq!(store.kept_answer("佐藤", "k").await.unwrap(), Some(answer.clone()));
     // Whoever comes again with the key, from whatever process, does nothing.
     assert!(matches!(wish("twice", 2).await, Err(StoreError::Repeated)));
-    assert_eq!(store.case(EVENT).await.unwrap().unwrap().events.len(), 2);
+    assert_eq!(store.incident(EVENT).await.unwrap().unwrap().events.len(), 2);
 }
 
 /// Whoever asked may go away at any point: what was done is answered when it is asked again, and what was not done is done then.
 async fn a_wish_under_a_key_is_carried_out_once_wherever_it_was_cut_off(place: &Place) {
     let store = place.open().await;
     append(&*store, EVENT, &[opened(EVENT, "INC-2026-0001", 0, &[1])]).await;
-    let first = Case::of(&[opened(EVENT, "INC-2026-0001", 0, &[1])]).unwrap().summary();
+    let first = Incident::of(&[opened(EVENT, "INC-2026-0001", 0, &[1])]).unwrap().summary();
     let answer = KeptAnswer { request: [7; 32], status: 200, body: "{}".to_owned() };
     let (mut cut, mut before) = (0, 0);
     for polls in 0..40_u64 {
         let key = format!("k{polls}");
         let events = [noted(1, &key)];
-        let append = |expected| CaseAppend { id: EVENT, expected, events: &events, after: &first, messages: &[] };
+        let append = |expected| IncidentAppend { id: EVENT, expected, events: &events, after: &first, messages: &[] };
         let keep = Some(Keep { who: "佐藤", key: &key, answer: &answer });
         {
             let appends = [append(polls + 1)];
-            let mut wish = std::pin::pin!(store.append_cases_once(&appends, keep, at(1)));
+            let mut wish = std::pin::pin!(store.append_incidents_once(&appends, keep, at(1)));
             let mut left = polls;
             let done = std::future::poll_fn(|context| {
                 left = left.saturating_sub(1);
@@ -435,12 +435,12 @@ async fn a_wish_under_a_key_is_carried_out_once_wherever_it_was_cut_off(place: &
             }
         }
         // The same wish again, as whoever got no answer sends it.
-        match store.append_cases_once(&[append(polls + 1)], keep, at(1)).await {
+        match store.append_incidents_once(&[append(polls + 1)], keep, at(1)).await {
             Ok(()) => {}
             Err(StoreError::Repeated) => before += 1,
             Err(error) => panic!("after {polls} polls: {error}"),
         }
-        let notes = store.case(EVENT).await.unwrap().unwrap().events.len() as u64;
+        let notes = store.incident(EVENT).await.unwrap().unwrap().events.len() as u64;
         assert_eq!(notes, polls + 2, "after {polls} polls");
     }
     println!("{cut} of 40 cut off; {before} had been carried out by then");

@@ -8,48 +8,48 @@ use thiserror::Error;
 use tokio::sync::broadcast;
 
 use super::StoreError;
-use super::case::{KeptAnswer, RecordedCase};
+use super::incident::{IncidentRecord, KeptAnswer};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::closure::Obstacles;
-use crate::engine::incident::{Case, Command, LifeSettings, Refusal, Rota};
+use crate::engine::incident::{Command, Incident, LifeSettings, Refusal, Rota};
 use crate::engine::time::Timestamp;
 
 /// The open incidents as they stand. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct CaseBoard {
+pub struct OpenIncidents {
     /// The earliest declaration first.
-    pub cases: Vec<Arc<Case>>,
+    pub incidents: Vec<Arc<Incident>>,
     pub settings: Arc<LifeSettings>,
     pub rota: Arc<Rota>,
 }
 
-impl CaseBoard {
+impl OpenIncidents {
     /// The open incident of this number, event id or alias.
-    pub fn find(&self, id: &str) -> Option<&Arc<Case>> {
-        self.cases.iter().find(|case| is_called(case, id))
+    pub fn find(&self, id: &str) -> Option<&Arc<Incident>> {
+        self.incidents.iter().find(|incident| is_called(incident, id))
     }
 
     /// The open incidents that the device is part of.
-    pub fn of_device<'a>(&'a self, device: &'a DeviceId) -> impl Iterator<Item = &'a Arc<Case>> {
-        self.cases.iter().filter(move |case| case.ladder.contains(device))
+    pub fn of_device<'a>(&'a self, device: &'a DeviceId) -> impl Iterator<Item = &'a Arc<Incident>> {
+        self.incidents.iter().filter(move |incident| incident.ladder.contains(device))
     }
 }
 
-/// Whether the case answers to this number, event id or alias.
-pub fn is_called(case: &Case, id: &str) -> bool {
-    case.number().eq_ignore_ascii_case(id) || case.event_ids.contains(id) || case.aliases.contains(id)
+/// Whether the incident answers to this number, event id or alias.
+pub fn is_called(incident: &Incident, id: &str) -> bool {
+    incident.number().eq_ignore_ascii_case(id) || incident.event_ids.contains(id) || incident.aliases.contains(id)
 }
 
 /// An incident with its whole record.
 #[derive(Clone, Debug)]
-pub struct CaseFile {
-    pub case: Arc<Case>,
-    pub record: RecordedCase,
+pub struct IncidentFile {
+    pub incident: Arc<Incident>,
+    pub record: IncidentRecord,
 }
 
 /// An incident has changed; whoever shows it shows it anew.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct CaseUpdate {
+pub struct IncidentUpdate {
     pub number: String,
     pub version: u64,
     pub at: Timestamp,
@@ -83,7 +83,7 @@ impl From<StoreError> for DeskError {
 }
 
 /// What is answered for an incident as it stands after a wish, with what then stands between it and its end.
-pub type Answering = Arc<dyn Fn(&Case, Option<Obstacles>) -> KeptAnswer + Send + Sync>;
+pub type Answering = Arc<dyn Fn(&Incident, Option<Obstacles>) -> KeptAnswer + Send + Sync>;
 
 /// A wish under a key: it is carried out once. The answer is written with the wish itself, so that neither is without the other.
 #[derive(Clone)]
@@ -113,12 +113,12 @@ pub enum Reshape {
 
 /// Where people see incidents and work on them.
 #[async_trait]
-pub trait CaseDesk: Send + Sync + std::fmt::Debug {
+pub trait Incidents: Send + Sync + std::fmt::Debug {
     /// The open incidents.
-    fn board(&self) -> Arc<CaseBoard>;
+    fn board(&self) -> Arc<OpenIncidents>;
 
     /// Changes of any incident from here on. Whoever is too slow misses some.
-    fn updates(&self) -> broadcast::Receiver<CaseUpdate>;
+    fn updates(&self) -> broadcast::Receiver<IncidentUpdate>;
 
     /// What stands between an open incident and its end, as of now; `None` for one that is not open.
     fn obstacles(&self, id: &str) -> Option<Obstacles>;
@@ -127,14 +127,14 @@ pub trait CaseDesk: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// When the record cannot be read.
-    async fn file(&self, id: &str) -> Result<Option<CaseFile>, StoreError>;
+    async fn file(&self, id: &str) -> Result<Option<IncidentFile>, StoreError>;
 
     /// Carries out a person's wish: on record first, then in force. `seen` is the version that the person looked at; `None`
     /// means whatever stands now. Answers the incident as it stands afterwards.
     ///
     /// # Errors
     /// Why it was not carried out.
-    async fn wish(&self, id: &str, seen: Option<u64>, command: Command, by: &str) -> Result<Arc<Case>, DeskError> {
+    async fn wish(&self, id: &str, seen: Option<u64>, command: Command, by: &str) -> Result<Arc<Incident>, DeskError> {
         self.wish_once(id, (seen, command), by, None).await
     }
 
@@ -148,14 +148,14 @@ pub trait CaseDesk: Send + Sync + std::fmt::Debug {
         wish: (Option<u64>, Command),
         by: &str,
         once: Option<Once>,
-    ) -> Result<Arc<Case>, DeskError>;
+    ) -> Result<Arc<Incident>, DeskError>;
 
     /// Carries out a wish that concerns more than one incident. Answers the incident that goes on: the one that was merged
     /// into, the new one, the declared one.
     ///
     /// # Errors
     /// Why it was not carried out.
-    async fn reshape(&self, reshape: Reshape, reason: &str, by: &str) -> Result<Arc<Case>, DeskError> {
+    async fn reshape(&self, reshape: Reshape, reason: &str, by: &str) -> Result<Arc<Incident>, DeskError> {
         self.reshape_once(reshape, reason, by, None).await
     }
 
@@ -169,5 +169,5 @@ pub trait CaseDesk: Send + Sync + std::fmt::Debug {
         reason: &str,
         by: &str,
         once: Option<Once>,
-    ) -> Result<Arc<Case>, DeskError>;
+    ) -> Result<Arc<Incident>, DeskError>;
 }

@@ -2,15 +2,15 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `GET /api/v1/cases?open&device&limit&offset` | incidents in short |
-//! | `POST /api/v1/cases` | declare an event that was only warned of |
-//! | `GET /api/v1/cases/{id}` | one incident as it stands |
-//! | `GET /api/v1/cases/{id}/ladder?step&branch&settled&after&limit` | its devices, a page at a time |
-//! | `GET /api/v1/cases/{id}/record?after&limit` | its record, entry by entry |
-//! | `GET /api/v1/cases/{id}/export?format` | everything on record about it, as JSON or CSV |
-//! | `POST /api/v1/cases/{id}/commands` | a person's wish: acknowledge, claim, call, agree, sign off, close, ... |
-//! | `POST /api/v1/cases/{id}/merge`, `/split` | wishes that concern two incidents |
-//! | `GET /api/v1/cases/stream` | what changes, as server-sent events |
+//! | `GET /api/v1/incidents?open&device&limit&offset` | incidents in short |
+//! | `POST /api/v1/incidents` | declare an event that was only warned of |
+//! | `GET /api/v1/incidents/{id}` | one incident as it stands |
+//! | `GET /api/v1/incidents/{id}/ladder?step&branch&settled&after&limit` | its devices, a page at a time |
+//! | `GET /api/v1/incidents/{id}/record?after&limit` | its record, entry by entry |
+//! | `GET /api/v1/incidents/{id}/export?format` | everything on record about it, as JSON or CSV |
+//! | `POST /api/v1/incidents/{id}/commands` | a person's wish: acknowledge, claim, call, agree, sign off, close, ... |
+//! | `POST /api/v1/incidents/{id}/merge`, `/split` | wishes that concern two incidents |
+//! | `GET /api/v1/incidents/stream` | what changes, as server-sent events |
 //! | `GET /api/v1/contacts?q`, `GET`, `PUT /api/v1/contacts` | whom to call |
 //!
 //! `{id}` is the number that people say (`INC-2026-0007`), an alias, or the detector's event id. An answer with one incident has its
@@ -44,40 +44,40 @@ pub(super) use self::stream::Streams;
 
 use super::HttpState;
 use super::problem::Problem;
-use crate::engine::incident::Case;
+use crate::engine::incident::Incident;
 use crate::record::access::{Principal, Role};
-use crate::record::case::CaseStore;
-use crate::record::desk::{CaseDesk, DeskError};
+use crate::record::incident::IncidentStore;
+use crate::record::incidents::{DeskError, Incidents};
 use crate::record::outbox::Outbox;
 
 /// Where people work on incidents, and what is kept beside it.
 #[derive(Clone, Debug)]
-struct CaseAccess {
-    desk: Arc<dyn CaseDesk>,
-    store: Arc<dyn CaseStore>,
+struct IncidentAccess {
+    desk: Arc<dyn Incidents>,
+    store: Arc<dyn IncidentStore>,
     /// For what was told to whom.
     outbox: Arc<dyn Outbox>,
 }
 
-/// What the handlers of cases take: the state's part, or a clear word that there is none.
+/// What the handlers of incidents take: the state's part, or a clear word that there is none.
 #[derive(Clone)]
-pub(super) struct Cases {
-    access: Option<CaseAccess>,
+pub(super) struct IncidentsApi {
+    access: Option<IncidentAccess>,
 }
 
-impl FromRef<HttpState> for Cases {
+impl FromRef<HttpState> for IncidentsApi {
     fn from_ref(state: &HttpState) -> Self {
-        let all = state.desk.clone().zip(state.cases.clone()).zip(state.outbox.clone());
-        Self { access: all.map(|((desk, store), outbox)| CaseAccess { desk, store, outbox }) }
+        let all = state.desk.clone().zip(state.incidents.clone()).zip(state.outbox.clone());
+        Self { access: all.map(|((desk, store), outbox)| IncidentAccess { desk, store, outbox }) }
     }
 }
 
-impl Cases {
-    fn desk(&self) -> Result<&dyn CaseDesk, Problem> {
+impl IncidentsApi {
+    fn desk(&self) -> Result<&dyn Incidents, Problem> {
         self.access.as_ref().map(|access| &*access.desk).ok_or_else(none)
     }
 
-    fn store(&self) -> Result<&dyn CaseStore, Problem> {
+    fn store(&self) -> Result<&dyn IncidentStore, Problem> {
         self.access.as_ref().map(|access| &*access.store).ok_or_else(none)
     }
 
@@ -86,12 +86,12 @@ impl Cases {
     }
 
     /// The incident, open or not, if it is any of the principal's business.
-    async fn seen(&self, id: &str, principal: &Principal) -> Result<Arc<Case>, Problem> {
+    async fn seen(&self, id: &str, principal: &Principal) -> Result<Arc<Incident>, Problem> {
         let found = match self.desk()?.board().find(id) {
-            Some(case) => Some(Arc::clone(case)),
-            None => self.desk()?.file(id).await.map_err(|error| Problem::record(&error))?.map(|file| file.case),
+            Some(incident) => Some(Arc::clone(incident)),
+            None => self.desk()?.file(id).await.map_err(|error| Problem::record(&error))?.map(|file| file.incident),
         };
-        found.filter(|case| sees(principal, case)).ok_or_else(|| unknown(id))
+        found.filter(|incident| sees(principal, incident)).ok_or_else(|| unknown(id))
     }
 }
 
@@ -105,8 +105,8 @@ fn unknown(id: &str) -> Problem {
 }
 
 /// Whether the incident has a device that the principal may see. Who is bound to no branch sees every incident.
-fn sees(principal: &Principal, case: &Case) -> bool {
-    principal.role != Role::Branch || case.ladder.iter().any(|(device, _)| principal.sees(device))
+fn sees(principal: &Principal, incident: &Incident) -> bool {
+    principal.role != Role::Branch || incident.ladder.iter().any(|(device, _)| principal.sees(device))
 }
 
 /// Why a wish was not carried out, as an answer.

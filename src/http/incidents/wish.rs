@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::engine::device::DeviceId;
 use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
-use crate::engine::incident::{Case, Command, ExceptionKind, Fix, Milestone, Script, Seat, WorkaroundPlan};
+use crate::engine::incident::{Command, ExceptionKind, Fix, Incident, Milestone, Script, Seat, WorkaroundPlan};
 use crate::engine::time::Timestamp;
 use crate::record::access::{Action, Principal, Role};
 
@@ -206,14 +206,14 @@ impl From<Wish> for Command {
 }
 
 /// What a command takes.
-pub(in crate::http) fn needed(command: &Command, principal: &Principal, case: &Case) -> Action {
+pub(in crate::http) fn needed(command: &Command, principal: &Principal, incident: &Incident) -> Action {
     match command {
         Command::Acknowledge { .. } | Command::Join | Command::Note { .. } | Command::AcknowledgeScript { .. } => {
             Action::TakePart
         }
         // One's own part may be handed on; another's is for whoever leads.
         Command::HandOver { seat, .. } => {
-            let holder = case.muster.posts.get(seat).and_then(|post| post.holder.as_deref());
+            let holder = incident.muster.posts.get(seat).and_then(|post| post.holder.as_deref());
             if holder == Some(&principal.name) { Action::TakePart } else { Action::Lead }
         }
         Command::RegisterCountermeasure { .. } | Command::AgreeCountermeasure { .. } | Command::ReleaseFix => {
@@ -230,10 +230,10 @@ pub(in crate::http) fn needed(command: &Command, principal: &Principal, case: &C
 }
 
 /// Whether the command stays within the principal's branches: its devices, and for somebody of a branch the seat.
-pub(in crate::http) fn is_own(command: &Command, principal: &Principal, case: &Case) -> bool {
+pub(in crate::http) fn is_own(command: &Command, principal: &Principal, incident: &Incident) -> bool {
     let devices = command.devices().iter().all(|device| {
         // A device that is not part of the incident is refused by the incident itself.
-        !case.ladder.contains(device) || principal.sees(device)
+        !incident.ladder.contains(device) || principal.sees(device)
     });
     let seat = match command {
         Command::Acknowledge { seat } | Command::HandOver { seat, .. } => {
