@@ -1,6 +1,6 @@
 //! Where the record of incidents is kept: SQLite, in one file beside the journal, or PostgreSQL, on a server.
 //!
-//! - The `event` table is the truth and only grows; triggers refuse anything else. `incident` and `incident_device`
+//! - The `record_entry` table is the truth and only grows; triggers refuse anything else. `event`, `incident` and what goes with them
 //!   follow from it and are written in the same transaction, so a reader never sees one without the other.
 //! - Appending is idempotent. A change carries its identity in itself ([`change_key`]), so that a restart which
 //!   replays the tail of the journal may hand in the same changes again, and nothing is doubled.
@@ -26,9 +26,9 @@
 
 mod access;
 mod answers;
-mod incidents;
 mod contacts;
 mod events;
+mod incidents;
 mod lazy;
 mod outbox;
 mod postgres;
@@ -67,7 +67,7 @@ pub struct Probed {
 /// Everything that is kept in one database.
 #[async_trait]
 pub trait Store: EventStore + IncidentStore + Outbox + AccessStore {
-    /// Derives the tables to read from anew, from the event table alone.
+    /// Derives the tables to read from anew, from the entries alone.
     ///
     /// # Errors
     /// When the record cannot be read or written; then the tables are as before.

@@ -36,9 +36,9 @@ const FORMS: &str = "2";
 /// `$1` or later.
 const FORGET: &str = "UPDATE contact SET name = NULL, phone = NULL, mail = NULL, found_name = NULL, found_phone = NULL \
      WHERE (name IS NOT NULL OR phone IS NOT NULL OR mail IS NOT NULL) \
-     AND EXISTS (SELECT 1 FROM case_device d JOIN incident_case c ON c.event_id = d.event_id \
+     AND EXISTS (SELECT 1 FROM incident_device d JOIN incident c ON c.event_id = d.event_id \
      WHERE d.device = contact.device AND c.closed_at_ms >= contact.updated_at_ms) \
-     AND NOT EXISTS (SELECT 1 FROM case_device d JOIN incident_case c ON c.event_id = d.event_id \
+     AND NOT EXISTS (SELECT 1 FROM incident_device d JOIN incident c ON c.event_id = d.event_id \
      WHERE d.device = contact.device AND (c.state <> 'closed' OR c.closed_at_ms IS NULL OR c.closed_at_ms >= $1))";
 
 const LAST_IMPORT: &str = "SELECT digest FROM contact_import WHERE id = 1";

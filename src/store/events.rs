@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::rows::{self, change_of, event_of, gate_of, membership_of};
 use super::statement::{Database, Tx, json, values};
-use super::{Probed, Store, incidents, change_key, gate_key};
+use super::{Probed, Store, change_key, gate_key, incidents};
 use crate::engine::effect::{Change, ChangeKind};
 use crate::engine::gate::Decision;
 use crate::engine::time::Timestamp;
@@ -20,8 +20,9 @@ const DETECTOR: &str = "detector";
 impl<D: Database> Store for D {
     async fn rebuild(&self) -> Result<(), StoreError> {
         let mut tx = self.write_at_leisure().await?;
-        let ids = tx.rows("SELECT DISTINCT event_id FROM event WHERE kind NOT IN ('gate', 'case')", &[]).await?;
-        tx.run("DELETE FROM incident", &[]).await?;
+        let ids =
+            tx.rows("SELECT DISTINCT event_id FROM record_entry WHERE kind NOT IN ('gate', 'incident')", &[]).await?;
+        tx.run("DELETE FROM event", &[]).await?;
         for row in ids {
             derive_again(&mut *tx, &row.text("event_id")?).await?;
         }
@@ -124,7 +125,7 @@ impl<D: Database> EventStore for D {
     async fn highest_number(&self) -> Result<u64, StoreError> {
         let mut tx = self.read().await?;
         // What was split off by a person has a number that no event of the detector has.
-        let sql = "SELECT number FROM incident WHERE number IS NOT NULL UNION SELECT number FROM incident_case";
+        let sql = "SELECT number FROM event WHERE number IS NOT NULL UNION SELECT number FROM incident";
         let rows = tx.rows(sql, &[]).await?;
         tx.commit().await?;
         let numbers = rows.iter().map(|row| row.text("number").map(|number| counted(&number)));
@@ -169,7 +170,7 @@ async fn resolve(tx: &mut Tx, id: &str) -> Result<Option<EventSummary>, StoreErr
         let event = event_of(&row)?;
         let next = tx
             .row(
-                "SELECT alias FROM incident_alias WHERE alias IN ($1, $2) AND event_id <> $1 LIMIT 1",
+                "SELECT alias FROM event_alias WHERE alias IN ($1, $2) AND event_id <> $1 LIMIT 1",
                 values![&event.event_id, &event.number],
             )
             .await?;
@@ -217,7 +218,7 @@ async fn leave(tx: &mut Tx, change: &Change, named: bool) -> Result<(), StoreErr
 
 /// Derives one event's rows from its whole history.
 async fn derive_again(tx: &mut Tx, event_id: &str) -> Result<(), StoreError> {
-    tx.run("DELETE FROM incident WHERE event_id = $1", values![event_id]).await?;
+    tx.run("DELETE FROM event WHERE event_id = $1", values![event_id]).await?;
     for row in tx.rows(rows::HISTORY, values![event_id]).await? {
         let change = change_of(&row)?.change;
         let before = current(tx, event_id).await?;

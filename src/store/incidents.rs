@@ -14,27 +14,27 @@ use crate::engine::incident::{Action, Incident, IncidentEvent, IncidentSummary};
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
 use crate::record::incident::{
-    IncidentAppend, IncidentQuery, IncidentStore, ContactEntry, Keep, KeptAnswer, IncidentRecord, RecordedIncidentEvent,
+    ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, IncidentStore, Keep, KeptAnswer, RecordedIncidentEvent,
 };
 
 /// What a row of the event table is that belongs to an incident.
-pub(super) const CASE: &str = "case";
+pub(super) const CASE: &str = "incident";
 
 /// An incident's events in the order of writing.
 const EVENTS: &str =
-    "SELECT seq, recorded_at_ms, change_json FROM event WHERE event_id = $1 AND kind = 'case' ORDER BY seq";
+    "SELECT seq, recorded_at_ms, change_json FROM record_entry WHERE event_id = $1 AND kind = 'incident' ORDER BY seq";
 
 /// Whose incident it is that goes by a name: whose own name it is; else the one that took its bearer in, an open one first.
-const NAMED: &str = "SELECT c.event_id FROM case_name n JOIN incident_case c ON c.event_id = n.event_id \
+const NAMED: &str = "SELECT c.event_id FROM incident_name n JOIN incident c ON c.event_id = n.event_id \
      WHERE n.name IN ($1, $2) ORDER BY n.own DESC, c.state = 'closed', c.declared_at_ms DESC, c.event_id LIMIT 1";
 
-const OPEN: &str = "SELECT event_id FROM incident_case WHERE state <> 'closed' ORDER BY declared_at_ms, event_id";
+const OPEN: &str = "SELECT event_id FROM incident WHERE state <> 'closed' ORDER BY declared_at_ms, event_id";
 
-const LIST: &str = "SELECT summary_json FROM incident_case c WHERE (NOT $1 OR state <> 'closed') \
-     AND ($2 IS NULL OR EXISTS (SELECT 1 FROM case_device d WHERE d.event_id = c.event_id AND d.device = $2)) \
+const LIST: &str = "SELECT summary_json FROM incident c WHERE (NOT $1 OR state <> 'closed') \
+     AND ($2 IS NULL OR EXISTS (SELECT 1 FROM incident_device d WHERE d.event_id = c.event_id AND d.device = $2)) \
      ORDER BY declared_at_ms DESC, event_id LIMIT $3 OFFSET $4";
 
-const PUT: &str = "INSERT INTO incident_case (event_id, number, state, declared_at_ms, closed_at_ms, summary_json) \
+const PUT: &str = "INSERT INTO incident (event_id, number, state, declared_at_ms, closed_at_ms, summary_json) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (event_id) DO UPDATE SET number = $2, state = $3, \
      declared_at_ms = $4, closed_at_ms = $5, summary_json = $6";
 
@@ -172,13 +172,13 @@ impl<D: Database> IncidentStore for D {
 /// The identity of an incident's event: which one of which incident. Two writers that both take it for the next one cannot both be
 /// right, and the database knows it.
 fn key(id: &str, number: u64) -> String {
-    format!("case/{id}/{number}")
+    format!("incident/{id}/{number}")
 }
 
 /// Adds events to one incident, with what follows from them.
 async fn write(tx: &mut Tx, append: &IncidentAppend<'_>, recorded_at: Timestamp) -> Result<(), StoreError> {
     let IncidentAppend { id, expected, events, after, messages } = append;
-    let sql = "SELECT count(*) AS version FROM event WHERE event_id = $1 AND kind = 'case'";
+    let sql = "SELECT count(*) AS version FROM record_entry WHERE event_id = $1 AND kind = 'incident'";
     let version = tx.row(sql, values![*id]).await?.map_or(Ok(0), |row| row.count("version"))?;
     if version != *expected {
         // Whoever could not hear that it was written writes it again: the same events at the same place are no conflict.
@@ -196,7 +196,7 @@ async fn write(tx: &mut Tx, append: &IncidentAppend<'_>, recorded_at: Timestamp)
 /// Whether exactly these events stand where they are to be written.
 async fn is_written(tx: &mut Tx, append: &IncidentAppend<'_>) -> Result<bool, StoreError> {
     for (number, event) in (append.expected + 1..).zip(append.events) {
-        let sql = "SELECT seq FROM event WHERE change_key = $1 AND change_json = $2";
+        let sql = "SELECT seq FROM record_entry WHERE change_key = $1 AND change_json = $2";
         if tx.row(sql, values![&key(append.id, number), &json(event)?]).await?.is_none() {
             return Ok(false);
         }
@@ -212,13 +212,12 @@ async fn derive(tx: &mut Tx, id: &str, events: &[IncidentEvent], after: &Inciden
     let own = [id.to_owned(), number.clone(), number.to_ascii_uppercase()];
     let others = after.event_ids.iter().chain(&after.aliases).filter(|name| !own.contains(name));
     for (name, is_own) in own.iter().map(|name| (name, 1_i64)).chain(others.map(|name| (name, 0))) {
-        let sql =
-            "INSERT INTO case_name (name, event_id, own) VALUES ($1, $2, $3) ON CONFLICT (name, event_id) DO NOTHING";
+        let sql = "INSERT INTO incident_name (name, event_id, own) VALUES ($1, $2, $3) ON CONFLICT (name, event_id) DO NOTHING";
         tx.run(sql, values![name, id, is_own]).await?;
     }
     for device in events.iter().flat_map(|event| joined(&event.action)) {
         let sql =
-            "INSERT INTO case_device (device, event_id) VALUES ($1, $2) ON CONFLICT (device, event_id) DO NOTHING";
+            "INSERT INTO incident_device (device, event_id) VALUES ($1, $2) ON CONFLICT (device, event_id) DO NOTHING";
         tx.run(sql, values![device.as_str(), id]).await?;
     }
     Ok(())
@@ -236,8 +235,8 @@ fn joined(action: &Action) -> BTreeSet<&DeviceId> {
 
 /// Derives what lists and searches read from every incident's events.
 pub(super) async fn rebuild(tx: &mut Tx) -> Result<(), StoreError> {
-    tx.run("DELETE FROM incident_case", &[]).await?;
-    for row in tx.rows("SELECT DISTINCT event_id FROM event WHERE kind = 'case'", &[]).await? {
+    tx.run("DELETE FROM incident", &[]).await?;
+    for row in tx.rows("SELECT DISTINCT event_id FROM record_entry WHERE kind = 'incident'", &[]).await? {
         let incident = recorded(tx, row.text("event_id")?).await?;
         let events: Vec<IncidentEvent> = incident.events.into_iter().map(|recorded| recorded.event).collect();
         // An incident that does not begin with its opening was not written by this program, and nothing can be said of it.

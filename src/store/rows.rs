@@ -6,34 +6,34 @@ use crate::engine::effect::{Change, Scope, Severity};
 use crate::record::{EventSummary, Membership, RecordedChange, RecordedGate, RecordedState, StoreError};
 
 /// An event's changes in the order in which they were decided.
-pub(super) const HISTORY: &str = "SELECT seq, actor, recorded_at_ms, change_json FROM event \
-     WHERE event_id = $1 AND kind NOT IN ('gate', 'case') ORDER BY at_ms, seq";
+pub(super) const HISTORY: &str = "SELECT seq, actor, recorded_at_ms, change_json FROM record_entry \
+     WHERE event_id = $1 AND kind NOT IN ('gate', 'incident') ORDER BY at_ms, seq";
 
 /// What a row of the event table is that holds a decision about an update.
 pub(super) const GATE: &str = "gate";
 
 /// An event's decisions about updates. Of one instant, a person's comes last: that is the one that stands.
-pub(super) const GATES_OF: &str = "SELECT seq, recorded_at_ms, change_json FROM event \
+pub(super) const GATES_OF: &str = "SELECT seq, recorded_at_ms, change_json FROM record_entry \
      WHERE event_id = $1 AND kind = 'gate' ORDER BY at_ms, actor <> 'detector', seq";
 
 /// All of them.
-pub(super) const ALL_GATES: &str = "SELECT seq, recorded_at_ms, change_json FROM event \
+pub(super) const ALL_GATES: &str = "SELECT seq, recorded_at_ms, change_json FROM record_entry \
      WHERE kind = 'gate' ORDER BY at_ms, actor <> 'detector', seq";
 
 /// An event's devices.
 pub(super) const DEVICES: &str =
-    "SELECT device, joined_at_ms, left_at_ms FROM incident_device WHERE event_id = $1 ORDER BY device";
+    "SELECT device, joined_at_ms, left_at_ms FROM event_device WHERE event_id = $1 ORDER BY device";
 
 /// Writes a row unless there is one with its key.
-pub(super) const INSERT: &str = "INSERT INTO event (change_key, event_id, kind, at_ms, recorded_at_ms, actor, change_json) \
-     SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM event WHERE change_key = $1)";
+pub(super) const INSERT: &str = "INSERT INTO record_entry (change_key, event_id, kind, at_ms, recorded_at_ms, actor, change_json) \
+     SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM record_entry WHERE change_key = $1)";
 
 /// Inserts or replaces an incident's row, keeping its devices.
 pub(super) async fn put(tx: &mut Tx, event: &EventSummary) -> Result<(), StoreError> {
     let cause = event.cause.as_ref().map(json).transpose()?;
     let near_miss = event.near_miss.as_ref().map(json).transpose()?;
     tx.run(
-        "INSERT INTO incident (event_id, number, state, severity, scope, impact_started_at_ms, declared_at_ms, \
+        "INSERT INTO event (event_id, number, state, severity, scope, impact_started_at_ms, declared_at_ms, \
          recovered_at_ms, resolved_at_ms, streak_s, cause_json, updated_at_ms, near_miss_json) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
          ON CONFLICT (event_id) DO UPDATE SET number = $2, state = $3, severity = $4, scope = $5, \
@@ -63,7 +63,7 @@ pub(super) async fn put(tx: &mut Tx, event: &EventSummary) -> Result<(), StoreEr
 pub(super) async fn put_aliases(tx: &mut Tx, change: &Change) -> Result<(), StoreError> {
     for alias in &change.aliases {
         tx.run(
-            "INSERT INTO incident_alias (alias, event_id) VALUES ($1, $2) \
+            "INSERT INTO event_alias (alias, event_id) VALUES ($1, $2) \
              ON CONFLICT (alias) DO UPDATE SET event_id = $2",
             values![alias, &change.event_id],
         )

@@ -147,7 +147,7 @@ impl Files {
             .await
             .map_err(|error| errors::opening(path, error))?;
         let tables: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name IN ('incident_alias', 'incident_case')")
+            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name IN ('record_entry', 'incident_name')")
                 .fetch_one(&readers)
                 .await
                 .map_err(|error| errors::opening(path, error))?;

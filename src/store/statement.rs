@@ -237,8 +237,8 @@ pub struct Dialect {
 }
 
 /// Whether the event proved to be another one, under its own id or its number.
-const MERGED: &str = "EXISTS (SELECT 1 FROM incident_alias a WHERE a.alias IN (i.event_id, i.number) \
-     AND a.event_id <> i.event_id)";
+const MERGED: &str = "EXISTS (SELECT 1 FROM event_alias a WHERE a.alias IN (e.event_id, e.number) \
+     AND a.event_id <> e.event_id)";
 
 impl Dialect {
     /// `aliases`: a function over rows that answers a sorted JSON array of `alias`. `elements`: a table with a column
@@ -247,16 +247,16 @@ impl Dialect {
         let columns = format!(
             "SELECT event_id, number, state, severity, scope, impact_started_at_ms, declared_at_ms, recovered_at_ms, \
              resolved_at_ms, streak_s, cause_json, updated_at_ms, near_miss_json, \
-             (SELECT {aliases} FROM incident_alias a WHERE a.event_id = i.event_id) AS aliases, \
-             (SELECT count(*) FROM incident_device d WHERE d.event_id = i.event_id) AS affected, \
-             (SELECT count(*) FROM incident_device d WHERE d.event_id = i.event_id AND d.left_at_ms IS NULL) \
-             AS members FROM incident i "
+             (SELECT {aliases} FROM event_alias a WHERE a.event_id = e.event_id) AS aliases, \
+             (SELECT count(*) FROM event_device d WHERE d.event_id = e.event_id) AS affected, \
+             (SELECT count(*) FROM event_device d WHERE d.event_id = e.event_id AND d.left_at_ms IS NULL) \
+             AS members FROM event e "
         );
         Self {
             current: format!("{columns} WHERE event_id = $1"),
             resolve: format!(
-                "{columns} WHERE event_id = (SELECT a.event_id FROM incident_alias a WHERE a.alias = $1) \
-                 OR (NOT EXISTS (SELECT 1 FROM incident_alias a WHERE a.alias = $1) \
+                "{columns} WHERE event_id = (SELECT a.event_id FROM event_alias a WHERE a.alias = $1) \
+                 OR (NOT EXISTS (SELECT 1 FROM event_alias a WHERE a.alias = $1) \
                  AND (number = $1 OR event_id = $1)) \
                  ORDER BY {MERGED}, declared_at_ms IS NULL, declared_at_ms DESC LIMIT 1"
             ),
@@ -268,12 +268,12 @@ impl Dialect {
                  ORDER BY impact_started_at_ms DESC, event_id LIMIT $3 OFFSET $4"
             ),
             enter: format!(
-                "INSERT INTO incident_device (event_id, device, joined_at_ms) \
+                "INSERT INTO event_device (event_id, device, joined_at_ms) \
                  SELECT $1, value, $2 FROM {elements} WHERE true \
                  ON CONFLICT (event_id, device) DO UPDATE SET left_at_ms = NULL"
             ),
             leave: format!(
-                "UPDATE incident_device SET left_at_ms = $2 WHERE event_id = $1 AND left_at_ms IS NULL \
+                "UPDATE event_device SET left_at_ms = $2 WHERE event_id = $1 AND left_at_ms IS NULL \
                  AND (device IN (SELECT value FROM {elements})) = $4"
             ),
         }

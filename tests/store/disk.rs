@@ -8,8 +8,8 @@ use fleetwatch::record::incident::{IncidentAppend, IncidentStore, Keep, KeptAnsw
 use fleetwatch::record::{EventStore, StoreError};
 use fleetwatch::store::{Sqlite, Store};
 
-use crate::incidents::{noted, opened};
 use crate::common::disk::{Disk, Fault};
+use crate::incidents::{noted, opened};
 use crate::sample::{EVENT, NOW, change};
 
 /// The n-th change: each is another one, and each makes the event a few devices larger.

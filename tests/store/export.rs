@@ -3,8 +3,8 @@
 use fleetwatch::engine::gate::{DETECTOR, Gate};
 use fleetwatch::engine::incident::{Action, Incident, IncidentEvent};
 use fleetwatch::record::EventStore;
-use fleetwatch::record::incident::{IncidentAppend, IncidentStore};
 use fleetwatch::record::export::{COLUMNS, Export};
+use fleetwatch::record::incident::{IncidentAppend, IncidentStore};
 use fleetwatch::record::outbox::{Outbox, Outcome};
 use fleetwatch::store::Store;
 

@@ -7,7 +7,9 @@ use fleetwatch::engine::incident::event::{Joining, Opening};
 use fleetwatch::engine::incident::{Action, Incident, IncidentEvent, Milestone, State};
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::record::StoreError;
-use fleetwatch::record::incident::{IncidentAppend, IncidentQuery, Contact, ContactEntry, Keep, KeptAnswer, IncidentRecord};
+use fleetwatch::record::incident::{
+    Contact, ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, Keep, KeptAnswer,
+};
 use fleetwatch::store::Store;
 
 use crate::outbox::{at, message};
@@ -75,7 +77,10 @@ async fn append(store: &dyn Store, id: &str, events: &[IncidentEvent]) {
     let before: Vec<IncidentEvent> = before.into_iter().map(|recorded| recorded.event).collect();
     let after = Incident::of(before.iter().chain(events)).unwrap().summary();
     let expected = before.len() as u64;
-    store.append_incidents(&[IncidentAppend { id, expected, events, after: &after, messages: &[] }], at(99)).await.unwrap();
+    store
+        .append_incidents(&[IncidentAppend { id, expected, events, after: &after, messages: &[] }], at(99))
+        .await
+        .unwrap();
 }
 
 fn events(incident: &IncidentRecord) -> Vec<&IncidentEvent> {
@@ -92,7 +97,8 @@ async fn a_case_is_read_as_it_was_written(place: &Place) {
     let first = [opened(EVENT, "INC-0001", 0, &[3, 6, 9]), noted(0, "an escaped \0, \"quotes\" and 🚨")];
     let incident = Incident::of(&first).unwrap();
     let messages = [message("m-1", Some("INC-0001"), 0), message("m-2", Some("INC-0001"), 0)];
-    let one = IncidentAppend { id: EVENT, expected: 0, events: &first, after: &incident.summary(), messages: &messages };
+    let one =
+        IncidentAppend { id: EVENT, expected: 0, events: &first, after: &incident.summary(), messages: &messages };
     store.append_incidents(&[one], at(1)).await.unwrap();
     // Later written, earlier happened: the order of writing is the order of an incident.
     append(&*store, EVENT, &[noted(-5, "reported late")]).await;
@@ -171,7 +177,7 @@ async fn a_case_stands_beside_the_changes_and_changes_none_of_them(place: &Place
     assert_eq!(record(&*store).await, before);
     store.rebuild().await.unwrap();
     assert_eq!(record(&*store).await, before);
-    let error = place.client().await.run("DELETE FROM event WHERE kind = 'case'").await.unwrap_err();
+    let error = place.client().await.run("DELETE FROM record_entry WHERE kind = 'incident'").await.unwrap_err();
     assert!(error.to_string().contains("append-only"), "{error}");
     // A number that a person gave by splitting is not given again.
     append(&*store, "split/1", &[opened("split/1", "INC-0017", 1, &[9])]).await;
@@ -237,9 +243,9 @@ async fn what_lists_read_follows_from_the_events(place: &Place) {
     let mut client = place.client().await;
     let mut derived = async || {
         let mut lines =
-            client.texts("SELECT event_id || number || state || summary_json FROM incident_case ORDER BY 1").await;
-        lines.extend(client.texts("SELECT name || event_id || own FROM case_name ORDER BY 1").await);
-        lines.extend(client.texts("SELECT device || event_id FROM case_device ORDER BY 1").await);
+            client.texts("SELECT event_id || number || state || summary_json FROM incident ORDER BY 1").await;
+        lines.extend(client.texts("SELECT name || event_id || own FROM incident_name ORDER BY 1").await);
+        lines.extend(client.texts("SELECT device || event_id FROM incident_device ORDER BY 1").await);
         lines
     };
     let before = derived().await;

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod access;
-mod cases;
 #[allow(dead_code, reason = "the story judges more of what is told")]
 #[path = "../story/channels.rs"]
 mod channels;
@@ -13,6 +12,8 @@ mod common;
 mod disk;
 mod export;
 mod file;
+mod incidents;
+mod migration;
 mod outbox;
 mod place;
 mod pooler;

@@ -53,7 +53,9 @@ impl Place {
 
     pub async fn client(&self) -> Client {
         match self {
-            Self::File(dir) => Client::File(SqliteConnectOptions::new().filename(path(dir)).connect().await.unwrap()),
+            Self::File(dir) => Client::File(
+                SqliteConnectOptions::new().filename(path(dir)).create_if_missing(true).connect().await.unwrap(),
+            ),
             Self::Database { server, name } => Client::Database(client(server, USER, name).await),
         }
     }

@@ -88,16 +88,17 @@ async fn the_event_table_refuses_to_be_rewritten(place: &Place) {
     let store = place.open().await;
     store.append(&history(), NOW).await.unwrap();
     let mut other = place.client().await;
-    let everywhere = ["UPDATE event SET at_ms = 0", "DELETE FROM event", "DELETE FROM event WHERE seq = 1"];
+    let everywhere =
+        ["UPDATE record_entry SET at_ms = 0", "DELETE FROM record_entry", "DELETE FROM record_entry WHERE seq = 1"];
     let own = place.pick(
         &[
-            "REPLACE INTO event SELECT * FROM event WHERE seq = 1",
-            "INSERT OR REPLACE INTO event SELECT NULL, change_key, 'x', 'x', 0, 0, 'x', '{}' FROM event WHERE seq = 1",
+            "REPLACE INTO record_entry SELECT * FROM record_entry WHERE seq = 1",
+            "INSERT OR REPLACE INTO record_entry SELECT NULL, change_key, 'x', 'x', 0, 0, 'x', '{}' FROM record_entry WHERE seq = 1",
         ],
         &[
-            "TRUNCATE event",
-            "INSERT INTO event (change_key, event_id, kind, at_ms, recorded_at_ms, actor, change_json) \
-             SELECT change_key, 'x', 'x', 0, 0, 'x', '{}' FROM event WHERE seq = 1 \
+            "TRUNCATE record_entry",
+            "INSERT INTO record_entry (change_key, event_id, kind, at_ms, recorded_at_ms, actor, change_json) \
+             SELECT change_key, 'x', 'x', 0, 0, 'x', '{}' FROM record_entry WHERE seq = 1 \
              ON CONFLICT (change_key) DO UPDATE SET event_id = 'x'",
         ],
     );
@@ -114,10 +115,10 @@ async fn a_batch_is_written_whole_or_not_at_all(place: &Place) {
     let mut other = place.client().await;
     other
         .run(place.pick(
-            "CREATE TRIGGER fail BEFORE INSERT ON incident_device WHEN NEW.device = 'B-0009' \
+            "CREATE TRIGGER fail BEFORE INSERT ON event_device WHEN NEW.device = 'B-0009' \
              BEGIN SELECT RAISE(ABORT, 'disk trouble'); END",
             "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'disk trouble'; END $$; \
-             CREATE TRIGGER fail BEFORE INSERT ON incident_device FOR EACH ROW WHEN (NEW.device = 'B-0009') \
+             CREATE TRIGGER fail BEFORE INSERT ON event_device FOR EACH ROW WHEN (NEW.device = 'B-0009') \
              EXECUTE FUNCTION fail()",
         ))
         .await
@@ -125,7 +126,7 @@ async fn a_batch_is_written_whole_or_not_at_all(place: &Place) {
     let error = store.append(&history(), NOW).await.unwrap_err();
     assert_eq!(error.reason(), "refused", "{error}");
     assert_eq!(store.event(EVENT).await.unwrap(), None);
-    other.run(place.pick("DROP TRIGGER fail", "DROP TRIGGER fail ON incident_device")).await.unwrap();
+    other.run(place.pick("DROP TRIGGER fail", "DROP TRIGGER fail ON event_device")).await.unwrap();
     assert_eq!(store.append(&history(), NOW).await.unwrap().written, history().len());
 }
 
@@ -133,7 +134,7 @@ async fn a_locked_database_is_busy_and_pages_still_read_it(place: &Place) {
     let store = place.open().await;
     store.append(&history()[..8], NOW).await.unwrap();
     let mut other = place.client().await;
-    other.run(place.pick("BEGIN IMMEDIATE", "BEGIN; LOCK TABLE event IN EXCLUSIVE MODE")).await.unwrap();
+    other.run(place.pick("BEGIN IMMEDIATE", "BEGIN; LOCK TABLE record_entry IN EXCLUSIVE MODE")).await.unwrap();
     let late = history();
     let (refused, read) = tokio::join!(store.append(&late[8..], NOW), store.event("INC-0001"));
     assert_eq!(refused.unwrap_err().reason(), "busy");
@@ -279,7 +280,7 @@ async fn decisions_about_updates_stand_beside_the_changes_and_change_none_of_the
     store.rebuild().await.unwrap();
     assert_eq!(record(&*store).await, found, "derived anew");
 
-    let actors = place.client().await.texts("SELECT actor FROM event WHERE kind = 'gate' ORDER BY seq").await;
+    let actors = place.client().await.texts("SELECT actor FROM record_entry WHERE kind = 'gate' ORDER BY seq").await;
     assert_eq!(actors, ["Sato", "Sato", "detector", "detector"]);
 }
 

@@ -14,8 +14,8 @@ use fleetwatch::store::{Location, Postgres, Server, Store, Submitted, Writer};
 use sqlx::AssertSqlSafe;
 use tokio::net::TcpListener;
 
-use crate::incidents::{noted, opened};
 use crate::common::postgres::{PASSWORD, Postgres as Installed, SOON};
+use crate::incidents::{noted, opened};
 use crate::outbox::message;
 use crate::place::{Place, USER, client, make, reach};
 use crate::record::record;

@@ -16,7 +16,7 @@ use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::{Engine, TICK_MS};
 use fleetwatch::engine::effect::ChangeKind;
 use fleetwatch::engine::fleet::Fleet;
-use fleetwatch::engine::incident::{Action, IncidentEvent, Command};
+use fleetwatch::engine::incident::{Action, Command, IncidentEvent};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::record::EventQuery;

@@ -41,7 +41,7 @@ pub(super) async fn usable(connection: &mut PgConnection, place: &str) -> Result
 /// Whether a record of this version is here.
 pub(super) async fn readable(connection: &mut PgConnection, place: &str) -> Result<(), StoreError> {
     let there: bool = sqlx::query_scalar(
-        "SELECT to_regclass('incident_alias') IS NOT NULL AND to_regclass('incident_case') IS NOT NULL",
+        "SELECT to_regclass('record_entry') IS NOT NULL AND to_regclass('incident_name') IS NOT NULL",
     )
     .fetch_one(connection)
     .await
