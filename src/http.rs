@@ -3,6 +3,7 @@
 //! | path | what |
 //! |---|---|
 //! | `/` | is anything wrong now? state of the fleet, the one-hour clock, open events |
+//! | `/wall` | what is open, to be read from three metres: no menu, its own age |
 //! | `/incidents` | incidents on record |
 //! | `/incidents/{id}` | one event by number or event id: suspect, devices, timeline, continuity proof |
 //! | `/incidents/{id}/record`, `/incidents/{id}/review` | the whole record of an incident; its review, also as `review.md` |
@@ -39,12 +40,12 @@
 pub mod access;
 mod api;
 mod assets;
-mod incidents;
 mod filter;
 mod fleet;
 mod gate;
 mod guard;
 pub mod health;
+mod incidents;
 mod lang;
 mod listener;
 pub mod openapi;
@@ -73,18 +74,18 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 pub use self::access::{Access, AccessSettings};
 use self::access::{Door, Needed, login};
-use self::incidents::idempotency::InFlight;
-use self::incidents::{Streams, act, contacts, look};
 pub use self::guard::HostPolicy;
 pub use self::health::Health;
+use self::incidents::idempotency::InFlight;
+use self::incidents::{Streams, act, contacts, look};
 use self::room::Rooms;
 pub use self::zone::{MomentError, Zone, ZoneError};
 use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
 use crate::record::access::Action;
+use crate::record::fleet::FleetDesk;
 use crate::record::incident::IncidentStore;
 use crate::record::incidents::Incidents;
-use crate::record::fleet::FleetDesk;
 use crate::record::outbox::Outbox;
 use crate::record::standing::Board;
 use crate::record::{EventStore, GateDesk};
@@ -247,6 +248,7 @@ fn metrics_routes(access: &Arc<Access>) -> Router<HttpState> {
 /// What shows the whole fleet.
 fn fleet_routes() -> Router<HttpState> {
     Router::new()
+        .route("/wall", get(page::wall))
         .route("/incidents", get(page::incidents))
         .route("/incidents/{id}", get(page::work::incident))
         .route("/incidents/{id}/record", get(page::work::record))

@@ -19,13 +19,13 @@
 //! | `now` | is anything wrong? |
 //! | `review` | the review of an incident |
 //! | `support` | the support desk |
+//! | `wall` | what is open, for a screen on the wall |
 //! | `work` | what those pages read before they are drawn |
 
 pub(super) mod access;
 pub(super) mod act;
 mod branch;
 mod burndown;
-pub(super) mod incident;
 mod channels;
 mod chart;
 mod device;
@@ -36,6 +36,7 @@ mod form;
 mod frame;
 mod fresh;
 mod gate;
+pub(super) mod incident;
 mod ladder;
 mod now;
 mod owed;
@@ -48,6 +49,7 @@ mod settings;
 mod story;
 mod strip;
 pub(super) mod support;
+mod wall;
 pub(super) mod work;
 
 use std::net::IpAddr;
@@ -126,10 +128,20 @@ pub(super) async fn now(State(state): State<HttpState>, visit: Visit) -> Respons
     frame::respond(StatusCode::OK, view.lang, &page)
 }
 
+/// What a screen on the wall shows.
+pub(super) async fn wall(State(state): State<HttpState>, visit: Visit) -> Response {
+    let snapshot = state.snapshot.load();
+    let view = view(&state, &visit);
+    let page = wall::page(&view, &snapshot, &state.health.latches(), &work::board(&state));
+    frame::respond(StatusCode::OK, view.lang, &page)
+}
+
 /// Incidents as people work on them, in short: where they have one, their state is what a list shows.
 pub(super) async fn lives(state: &HttpState) -> Vec<IncidentSummary> {
     match &state.incidents {
-        Some(incidents) => incidents.incidents(&IncidentQuery { limit: LISTED, ..IncidentQuery::default() }).await.unwrap_or_default(),
+        Some(incidents) => {
+            incidents.incidents(&IncidentQuery { limit: LISTED, ..IncidentQuery::default() }).await.unwrap_or_default()
+        }
         None => Vec::new(),
     }
 }

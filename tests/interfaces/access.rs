@@ -338,6 +338,7 @@ async fn whoever_loses_a_role_loses_it_at_once() {
 
 /// Every route, and the roles that it lets through.
 const ROUTES: &[(&str, &str, &str)] = &[
+    ("GET", "/wall", "viewer noc support commander admin"),
     ("GET", "/incidents", "viewer noc support commander admin"),
     ("GET", "/incidents/INC-0001", "viewer noc support commander admin"),
     ("GET", "/gates", "viewer noc support commander admin"),

@@ -105,14 +105,20 @@ async fn a_warning_counts_down_to_its_deadline() {
 
 #[tokio::test]
 async fn all_is_well_is_said_only_by_a_detector_that_sees() {
+    for path in ["/", "/wall"] {
+        all_is_well_is_said_by_who_sees(path).await;
+    }
+}
+
+async fn all_is_well_is_said_by_who_sees(path: &str) {
     let healthy = Snapshot { events: Vec::new(), ..sample::snapshot(100, Stage::Quiet) };
     let server = Server::start(healthy.clone(), &[]).await;
     let seen = |page: Answer| words(&page.body);
-    let page = seen(browse(server.address, "/", "en").await);
+    let page = seen(browse(server.address, path, "en").await);
     assert!(page.contains("Nothing is wrong") && !page.contains("cannot be seen"), "{page}");
 
     server.health.close("journal", "no space left on device");
-    let page = seen(browse(server.address, "/", "en").await);
+    let page = seen(browse(server.address, path, "en").await);
     assert!(page.contains("The fleet cannot be seen") && page.contains("journal : no space left"), "{page}");
     assert!(!page.contains("Nothing is wrong"), "{page}");
     server.health.open("journal");
@@ -120,18 +126,41 @@ async fn all_is_well_is_said_only_by_a_detector_that_sees() {
     let mut silent = healthy.clone();
     silent.totals.reporting = 49;
     server.snapshot.store(Arc::new(silent));
-    let page = seen(browse(server.address, "/", "en").await);
+    let page = seen(browse(server.address, path, "en").await);
     assert!(page.contains("Only 49 of 100 devices are reporting. The rest are unknown, not healthy."), "{page}");
     assert!(!page.contains("Nothing is wrong"), "{page}");
 
     server.snapshot.store(Arc::new(Snapshot { at: NOW.plus_ms(-600_000), ..healthy }));
-    let page = seen(browse(server.address, "/", "en").await);
+    let page = seen(browse(server.address, path, "en").await);
     assert!(page.contains("are 10 min old"), "{page}");
     assert!(!page.contains("Nothing is wrong"), "{page}");
 
     server.snapshot.store(Arc::default());
-    let page = seen(browse(server.address, "/", "en").await);
+    let page = seen(browse(server.address, path, "en").await);
     assert!(page.contains("Starting") && !page.contains("Nothing is wrong"), "{page}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_wall_says_the_worst_first_and_has_no_menu() {
+    let server = declared().await;
+    let page = browse(server.address, "/wall", "en").await;
+    assert_well_formed(&page.body);
+    let seen = words(&page.body);
+    for expected in
+        ["Major incident INC-0001", "Degraded now 330", "Reporting 990 / 1000", "update 2026.11.21", "As of 03:30:00"]
+    {
+        assert!(seen.contains(expected), "{expected:?} is not in {seen}");
+    }
+    assert!(
+        !page.body.contains("<nav") && !page.body.contains("<form") && !seen.contains("Nothing is wrong"),
+        "{seen}"
+    );
+    server.stop().await;
+
+    let server = Server::start(sample::snapshot(1_000, Stage::Minute(42)), &[]).await;
+    let seen = words(&browse(server.address, "/wall", "en").await.body);
+    assert!(seen.contains("Early warning") && seen.contains("Becomes a major incident at 03:48 (in 17 min)"), "{seen}");
     server.stop().await;
 }
 

@@ -29,6 +29,8 @@ impl Window {
     pub const DESK: Self = Self { width: 1_280, height: 900, javascript: true };
     /// What nearly every phone has at least.
     pub const PHONE: Self = Self { width: 390, height: 844, javascript: true };
+    /// A screen on the wall.
+    pub const WALL: Self = Self { width: 1_920, height: 1_080, javascript: true };
     pub const PLAIN: Self = Self { width: 1_280, height: 900, javascript: false };
 }
 
@@ -244,6 +246,12 @@ impl Page {
     /// By how many pixels the page is wider than its window.
     pub async fn overflow(&self) -> i64 {
         let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        self.driver.execute(script, Vec::new()).await.unwrap().convert().unwrap()
+    }
+
+    /// By how many pixels the page is higher than its window.
+    pub async fn overhang(&self) -> i64 {
+        let script = "return document.documentElement.scrollHeight - document.documentElement.clientHeight";
         self.driver.execute(script, Vec::new()).await.unwrap().convert().unwrap()
     }
 

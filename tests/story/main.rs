@@ -22,7 +22,7 @@ use std::time::Duration;
 use fleetwatch::clock;
 use fleetwatch::engine::device::{DeviceId, Label};
 use fleetwatch::engine::incident::ladder::{Claim, Proof};
-use fleetwatch::engine::incident::{Incident, Command, Refusal, Role, Seat, State, Step};
+use fleetwatch::engine::incident::{Command, Incident, Refusal, Role, Seat, State, Step};
 use fleetwatch::record::incidents::DeskError;
 use fleetwatch::simulation::Remedy;
 
@@ -157,8 +157,9 @@ impl Night {
         assert!(page.has("#state .setting.off").await, "{}", page.body().await);
         self.flips(page, (&cast.called, on()), "on").await;
         page.picture("2-the-setting-has-flipped").await;
-        let verified =
-            |incident: &Incident| incident.ladder.get(&cast.called).is_some_and(|rung| rung.step() == Step::WorkaroundVerified);
+        let verified = |incident: &Incident| {
+            incident.ladder.get(&cast.called).is_some_and(|rung| rung.step() == Step::WorkaroundVerified)
+        };
         self.site.incident("the workaround is verified", ON_THE_PHONE, verified).await;
     }
 
@@ -198,7 +199,8 @@ impl Night {
             }
         }
         page.shows("#head h1", &self.number).await;
-        let excepted = |incident: &Incident| incident.ladder.get(&cast.silent).is_some_and(|rung| rung.exception.is_some());
+        let excepted =
+            |incident: &Incident| incident.ladder.get(&cast.silent).is_some_and(|rung| rung.exception.is_some());
         self.site.incident("signed off", ON_THE_PHONE, excepted).await;
     }
 
@@ -253,7 +255,8 @@ impl Night {
         assert!(self.page.has("#state .setting.on").await);
         self.call(&self.page, "reached").await;
         self.flips(&self.page, (&cast.stubborn, Remedy::WorkaroundOff), "off").await;
-        let reverted = |incident: &Incident| incident.ladder.get(&cast.stubborn).is_some_and(|rung| rung.proves(Proof::Revert));
+        let reverted =
+            |incident: &Incident| incident.ladder.get(&cast.stubborn).is_some_and(|rung| rung.proves(Proof::Revert));
         self.site.incident("the revert is proved", ON_THE_PHONE, reverted).await;
         self.look_up(&self.page, &cast.called).await;
         self.call(&self.page, "reached").await;
@@ -276,6 +279,20 @@ impl Night {
         let file = self.site.core.desk().file(&self.number).await.unwrap().unwrap();
         let closed_by = file.record.events.iter().rev().find(|entry| entry.event.action.as_str() == "closed").unwrap();
         assert_eq!((file.incident.state, closed_by.event.by.as_str()), (State::Closed, "Sato"));
+    }
+
+    /// What hangs on the wall is seen whole, says the worst first, and offers nothing to press but the way back.
+    async fn on_the_wall(&self, driver: &Driver) {
+        let page = driver.open(&self.site.address, Window::WALL).await;
+        for (lang, promised) in [("en", "Promised"), ("ja", "期限")] {
+            page.go(&format!("/wall?lang={lang}")).await;
+            page.shows(".wall-panel h1", &self.number).await;
+            assert!(page.body().await.contains(promised), "{}", page.body().await);
+            assert!(page.overflow().await <= 0 && page.overhang().await <= 0, "{lang}: {} px", page.overhang().await);
+            assert!(!page.has("nav").await && !page.has("form").await, "no menu, nothing to press");
+            page.picture(&format!("wall-{lang}")).await;
+        }
+        page.close().await;
     }
 
     /// What is read on a phone fits on one, in both languages.
@@ -318,6 +335,7 @@ async fn the_night_is_worked_through_on_the_pages_until_telemetry_lets_it_be_clo
     night.give_up(&cast).await;
     told("the calls were made");
     night.on_a_phone(&driver, &cast).await;
+    night.on_the_wall(&driver).await;
     night.everybody_else(&cast).await;
     told("pending permanent fix");
     night.cannot_close("device").await;

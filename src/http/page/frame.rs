@@ -150,6 +150,22 @@ pub(super) fn framed(view: &View<'_>, title: &str, place: Place, fresh: Fresh<'_
     }
 }
 
+/// A whole page without a menu, for a screen that nobody touches; its one link leads back.
+pub(super) fn bare(view: &View<'_>, title: &str, fresh: Fresh<'_>, body: &Markup) -> Markup {
+    let fresh = fresh.of(view);
+    html! {
+        (DOCTYPE)
+        html.bare lang=(view.lang.code()) {
+            (head(view, title, fresh))
+            body {
+                (fresh::content(view, fresh, false, body))
+                footer { a.brand href=(view.link("/", "")) { "fleetwatch" } " " span id="live" role="status"
+                    data-on=(view.lang.incident().live_on) data-off=(view.lang.incident().live_off) {} }
+            }
+        }
+    }
+}
+
 fn top(view: &View<'_>, place: Place) -> Markup {
     let text = view.text();
     let other = view.lang.other();

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::frame::{Place, View, framed};
 use super::fresh::{self, Fresh};
 use super::parts::{self, Tone, banner, encode, event_name, event_table};
-use super::{incident, channels, gate, people};
+use super::{channels, gate, incident, people};
 use crate::engine::incident::IncidentSummary;
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::http::health::Latch;
@@ -44,6 +44,7 @@ pub(super) fn page(
             (banners(view, (snapshot, latches), &matters)) (channels::trouble(view, channels)) (gate::held(view, board))
         }
         (figures(view, snapshot))
+        p.screen { a href=(view.link("/wall", "")) { (text.wall) } }
         (open_incidents(view, incidents))
         section id="open" data-live="" aria-labelledby="events" {
             h2 id="events" { (text.open_events) }
@@ -77,12 +78,12 @@ fn name_of(event: &EventView) -> &str {
 }
 
 /// The title of the browser's tab: the worst comes first, so that it can be read there.
-fn title(view: &View<'_>, matters: &[Matter]) -> String {
+pub(super) fn title(view: &View<'_>, matters: &[Matter]) -> String {
     matters.first().map_or_else(|| view.text().nav_now.to_owned(), |worst| headline(view, worst))
 }
 
 /// `Major incident INC-2026-0001: pending permanent fix`.
-fn headline(view: &View<'_>, matter: &Matter) -> String {
+pub(super) fn headline(view: &View<'_>, matter: &Matter) -> String {
     let text = view.text();
     let word = view.lang.pick(matter.standing.words());
     match matter.standing {
@@ -93,7 +94,7 @@ fn headline(view: &View<'_>, matter: &Matter) -> String {
 }
 
 /// Since when, how many, and how far the clock is.
-fn scale(view: &View<'_>, matter: &Matter) -> String {
+pub(super) fn scale(view: &View<'_>, matter: &Matter) -> String {
     let text = view.text();
     let lasting = u64::try_from(view.now.since_ms(matter.since)).unwrap_or(0) / 1_000;
     let since = (text.since)(&view.zone.date_time(matter.since, view.lang), &view.duration(lasting));
@@ -140,12 +141,12 @@ fn banners(view: &View<'_>, (snapshot, latches): (&Snapshot, &[Latch]), matters:
 }
 
 /// The page has one `h1`.
-const fn heading(matters: &[Matter]) -> &'static str {
+pub(super) const fn heading(matters: &[Matter]) -> &'static str {
     if matters.is_empty() { "h1" } else { "h2" }
 }
 
 /// What keeps the detector from seeing the fleet; `None` when it sees.
-fn blindness(view: &View<'_>, snapshot: &Snapshot, latches: &[Latch]) -> Option<Markup> {
+pub(super) fn blindness(view: &View<'_>, snapshot: &Snapshot, latches: &[Latch]) -> Option<Markup> {
     let text = view.text();
     let stale = fresh::stale_s(view);
     let totals = &snapshot.totals;
