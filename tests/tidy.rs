@@ -5,6 +5,8 @@
 #![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "tidy/arms.rs"]
+mod arms;
 #[path = "tidy/keys.rs"]
 mod keys;
 #[path = "tidy/layers.rs"]

@@ -296,7 +296,7 @@ impl Inner {
         for event in events {
             log(incident, event);
         }
-        let mut devices: Vec<DeviceId> = events.iter().flat_map(|event| touched(&event.action)).cloned().collect();
+        let mut devices: Vec<DeviceId> = events.iter().flat_map(|event| event.action.devices()).cloned().collect();
         devices.truncate(NAMED);
         let actions = events.iter().map(|event| event.action.as_str()).collect();
         let (number, version, at) = (incident.number().to_owned(), incident.version, incident.updated_at);
@@ -308,32 +308,17 @@ impl Inner {
     }
 }
 
-/// Devices that the action concerns.
-fn touched(action: &Action) -> &[DeviceId] {
-    match action {
-        Action::Claimed { devices, .. }
-        | Action::Proved { devices, .. }
-        | Action::Disproved { devices, .. }
-        | Action::WorkaroundSeen { devices, .. }
-        | Action::Relapsed { devices } => devices,
-        Action::Called { device, .. } | Action::Excepted { device, .. } | Action::ExceptionLifted { device, .. } => {
-            std::slice::from_ref(device)
-        }
-        _ => &[],
-    }
-}
-
 /// One line for each event.
 fn log(incident: &Incident, event: &IncidentEvent) {
     let (action, by) = (event.action.as_str(), event.by.escape_debug());
     let (incident, state) = (incident.number(), incident.state.as_str());
-    match &event.action {
-        Action::Opened(_) | Action::Moved { .. } | Action::Reopened { .. } | Action::Closed { .. } => {
-            tracing::warn!(incident, action, state, %by, "the incident has moved");
-        }
-        _ => {
-            tracing::info!(incident, action, state, %by, devices = touched(&event.action).len(), "the incident has changed")
-        }
+    let moves = |action: &Action| {
+        matches!(action, Action::Opened(_) | Action::Moved { .. } | Action::Reopened { .. } | Action::Closed { .. })
+    };
+    if moves(&event.action) {
+        tracing::warn!(incident, action, state, %by, "the incident has moved");
+    } else {
+        tracing::info!(incident, action, state, %by, devices = event.action.devices().len(), "the incident has changed");
     }
 }
 

@@ -225,12 +225,8 @@ async fn derive(tx: &mut Tx, id: &str, events: &[IncidentEvent], after: &Inciden
 
 /// Devices that an action makes part of the incident.
 fn joined(action: &Action) -> BTreeSet<&DeviceId> {
-    match action {
-        Action::Opened(opening) => opening.devices.iter().map(|joining| &joining.device).collect(),
-        Action::Joined { devices } => devices.iter().map(|joining| &joining.device).collect(),
-        Action::Absorbed { devices, .. } => devices.iter().map(|(device, _)| device).collect(),
-        _ => BTreeSet::new(),
-    }
+    let joins = matches!(action, Action::Opened(_) | Action::Joined { .. } | Action::Absorbed { .. });
+    if joins { action.devices().into_iter().collect() } else { BTreeSet::new() }
 }
 
 /// Derives what lists and searches read from every incident's events.

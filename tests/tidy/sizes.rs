@@ -5,6 +5,10 @@ use super::{assert_none, files, is_test, without_tests};
 const MAX_FILE_LINES: usize = 500;
 const MAX_FUNCTION_LINES: usize = 70;
 
+/// Functions that are one flat match with an arm for each event: to cut them would hide which events are left out.
+const FLAT: &[(&str, &str)] =
+    &[("src/engine/incident/notice.rs", "audiences"), ("src/record/review/words.rs", "action")];
+
 /// Functions of `text` that are too long, as (line, name, length). Relies on rustfmt: a body ends at the indentation at
 /// which its function began. Empty lines and comments do not count.
 fn long_functions(text: &str) -> Vec<(usize, String, usize)> {
@@ -55,7 +59,8 @@ fn files_and_functions_stay_readable() {
             findings
                 .push(format!("{}: {lines} lines, at most {MAX_FILE_LINES}: give a part its own file", source.path));
         }
-        for (line, name, length) in long_functions(text) {
+        let flat = |name: &str| FLAT.contains(&(source.path.as_str(), name));
+        for (line, name, length) in long_functions(text).into_iter().filter(|(_, name, _)| !flat(name)) {
             findings
                 .push(format!("{}:{line}: fn {name} has {length} lines, at most {MAX_FUNCTION_LINES}", source.path));
         }

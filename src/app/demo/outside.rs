@@ -219,17 +219,16 @@ impl Outside {
 impl File {
     fn hear(&mut self, entry: &RecordedIncidentEvent) {
         let at = entry.event.at;
-        match &entry.event.action {
-            Action::Called { device, call } if call.outcome == CallOutcome::Reached => {
-                self.ask(device, at, Asked::ByPhone);
-            }
-            Action::Claimed { devices, claim } => {
-                let asked = if *claim == Claim::Revert { Asked::Revert } else { Asked::ByPhone };
-                if *claim != Claim::Fix {
-                    devices.iter().for_each(|device| self.ask(device, at, asked));
-                }
-            }
-            _ => {}
+        if let Action::Called { device, call } = &entry.event.action
+            && call.outcome == CallOutcome::Reached
+        {
+            self.ask(device, at, Asked::ByPhone);
+        }
+        if let Action::Claimed { devices, claim } = &entry.event.action
+            && *claim != Claim::Fix
+        {
+            let asked = if *claim == Claim::Revert { Asked::Revert } else { Asked::ByPhone };
+            devices.iter().for_each(|device| self.ask(device, at, asked));
         }
     }
 

@@ -218,7 +218,13 @@ impl Incident {
                     self.ladder.remove(device);
                 }
             }
-            _ => self.climb(event),
+            Action::Called { .. }
+            | Action::Claimed { .. }
+            | Action::Proved { .. }
+            | Action::Disproved { .. }
+            | Action::WorkaroundSeen { .. }
+            | Action::Excepted { .. }
+            | Action::ExceptionLifted { .. } => self.climb(event),
         }
     }
 
@@ -240,7 +246,34 @@ impl Incident {
                 self.each(from_ref(device), *at, |rung| rung.exception = Some(exception.clone()));
             }
             Action::ExceptionLifted { device, .. } => self.each(from_ref(device), *at, |rung| rung.exception = None),
-            _ => {}
+            Action::Opened(_)
+            | Action::Attached { .. }
+            | Action::Joined { .. }
+            | Action::Relapsed { .. }
+            | Action::CauseChanged { .. }
+            | Action::Moved { .. }
+            | Action::Timed { .. }
+            | Action::Paged { .. }
+            | Action::Acknowledged { .. }
+            | Action::Present { .. }
+            | Action::HandedOver { .. }
+            | Action::Noted { .. }
+            | Action::Nagged { .. }
+            | Action::CountermeasureRegistered(_)
+            | Action::CountermeasureAgreed { .. }
+            | Action::ScriptAcknowledged { .. }
+            | Action::FixReleased { .. }
+            | Action::PromiseForecast { .. }
+            | Action::Demoted { .. }
+            | Action::Promoted { .. }
+            | Action::Merged { .. }
+            | Action::Absorbed { .. }
+            | Action::SplitOff { .. }
+            | Action::ReviewFiled { .. }
+            | Action::ReviewNagged { .. }
+            | Action::Closed { .. }
+            | Action::Reopened { .. }
+            | Action::Followed { .. } => {}
         }
     }
 

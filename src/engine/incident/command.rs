@@ -123,6 +123,28 @@ impl Command {
         }
     }
 
+    /// The seat that it is about.
+    pub const fn seat(&self) -> Option<&Seat> {
+        match self {
+            Self::Acknowledge { seat } | Self::HandOver { seat, .. } => Some(seat),
+            Self::Join
+            | Self::Note { .. }
+            | Self::CorrectTime { .. }
+            | Self::RegisterCountermeasure { .. }
+            | Self::AgreeCountermeasure { .. }
+            | Self::AcknowledgeScript { .. }
+            | Self::ReleaseFix
+            | Self::RecordCall { .. }
+            | Self::Claim { .. }
+            | Self::SignOff { .. }
+            | Self::LiftException { .. }
+            | Self::Promote { .. }
+            | Self::Demote { .. }
+            | Self::FileReview { .. }
+            | Self::Close => None,
+        }
+    }
+
     /// Whether it changes a device of the ladder, and which.
     pub fn devices(&self) -> &[DeviceId] {
         match self {
@@ -130,7 +152,19 @@ impl Command {
                 std::slice::from_ref(device)
             }
             Self::Claim { devices, .. } => devices,
-            _ => &[],
+            Self::Acknowledge { .. }
+            | Self::Join
+            | Self::HandOver { .. }
+            | Self::Note { .. }
+            | Self::CorrectTime { .. }
+            | Self::RegisterCountermeasure { .. }
+            | Self::AgreeCountermeasure { .. }
+            | Self::AcknowledgeScript { .. }
+            | Self::ReleaseFix
+            | Self::Promote { .. }
+            | Self::Demote { .. }
+            | Self::FileReview { .. }
+            | Self::Close => &[],
         }
     }
 }
@@ -143,6 +177,47 @@ pub(super) fn text(text: &str, refusal: Refusal) -> Result<(), Refusal> {
 
 fn name(name: &str) -> Result<(), Refusal> {
     if (1..=MAX_NAME).contains(&name.chars().count()) { Ok(()) } else { Err(Refusal::Name) }
+}
+
+/// Whether a version of the countermeasure can be worked by.
+fn check_countermeasure(
+    workaround: Option<&WorkaroundPlan>,
+    fix: Option<&Fix>,
+    fix_due_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if workaround.is_none() && fix.is_none() {
+        return Err(Refusal::Empty);
+    }
+    let fits = |plan: &WorkaroundPlan| {
+        let texts = [&plan.script.ja, &plan.script.en];
+        let lengths = || texts.iter().map(|text| text.trim().chars().count());
+        (1..=label::MAX_CHARS).contains(&plan.id.chars().count())
+            && lengths().any(|length| length > 0)
+            && lengths().all(|length| length <= MAX_TEXT)
+    };
+    if !workaround.is_none_or(fits) {
+        return Err(Refusal::Script);
+    }
+    match fix {
+        Some(Fix::Package { name: package, version }) => name(package).and_then(|()| name(version))?,
+        Some(Fix::Update(text) | Fix::Elsewhere(text)) => name(text)?,
+        None => {}
+    }
+    if fix_due_at.is_some_and(|due| due < now) {
+        return Err(Refusal::Due);
+    }
+    Ok(())
+}
+
+fn check_call(call: &Call) -> Result<(), Refusal> {
+    if call.note.chars().count() > MAX_TEXT {
+        return Err(Refusal::Text);
+    }
+    if call.direction == Direction::Incoming && call.outcome == CallOutcome::NoAnswer {
+        return Err(Refusal::NobodyCalled);
+    }
+    Ok(())
 }
 
 impl Incident {
@@ -162,109 +237,118 @@ impl Incident {
         if !self.is_open() {
             return Err(Refusal::Closed);
         }
-        for device in command.devices() {
-            if !self.ladder.contains(device) {
-                return Err(Refusal::NotADevice(device.clone()));
-            }
+        if let Some(device) = command.devices().iter().find(|device| !self.ladder.contains(device)) {
+            return Err(Refusal::NotADevice(device.clone()));
         }
         let mut log = Log::new(self, by, now);
-        match command {
-            Command::Acknowledge { .. } | Command::Join | Command::HandOver { .. } => {
-                self.people(command, by, &mut log)?
-            }
-            Command::RegisterCountermeasure { .. }
-            | Command::AgreeCountermeasure { .. }
-            | Command::AcknowledgeScript { .. }
-            | Command::ReleaseFix => self.remedy(command, by, now, &mut log)?,
-            Command::RecordCall { .. }
-            | Command::Claim { .. }
-            | Command::SignOff { .. }
-            | Command::LiftException { .. } => {
-                self.step(command, by, (settings, now), &mut log)?;
-            }
-            _ => self.course(command, seen, now, &mut log)?,
-        }
-        log.follow(None);
-        Ok(log.events)
-    }
-
-    fn people(&self, command: &Command, by: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
         match command {
             Command::Acknowledge { seat } => {
                 log.push(Action::Acknowledged { seat: seat.clone(), person: by.to_owned() });
             }
             Command::Join => log.push(Action::Present { person: by.to_owned() }),
-            Command::HandOver { seat, to, reason } => {
-                name(to)?;
-                text(reason, Refusal::Reason)?;
-                let from = self.muster.posts.get(seat).and_then(|post| post.holder.clone());
-                if from.as_deref() == Some(to) {
-                    return Err(Refusal::Held { seat: seat.clone(), holder: to.clone() });
-                }
-                log.push(Action::HandedOver { seat: seat.clone(), from, to: to.clone(), reason: reason.clone() });
+            Command::HandOver { seat, to, reason } => self.hand_over(seat, to, reason, &mut log)?,
+            Command::Note { text: note, tell } => {
+                text(note, Refusal::Text)?;
+                log.push(Action::Noted { text: note.clone(), told: *tell });
             }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn remedy(&self, command: &Command, by: &str, now: Timestamp, log: &mut Log<'_>) -> Result<(), Refusal> {
-        match command {
+            Command::CorrectTime { milestone, instant, reason } => {
+                self.correct_time(*milestone, *instant, reason, now, &mut log)?;
+            }
             Command::RegisterCountermeasure { workaround, fix, fix_due_at } => {
-                if workaround.is_none() && fix.is_none() {
-                    return Err(Refusal::Empty);
-                }
-                let fits = |plan: &WorkaroundPlan| {
-                    let texts = [&plan.script.ja, &plan.script.en];
-                    let lengths = || texts.iter().map(|text| text.trim().chars().count());
-                    (1..=label::MAX_CHARS).contains(&plan.id.chars().count())
-                        && lengths().any(|length| length > 0)
-                        && lengths().all(|length| length <= MAX_TEXT)
-                };
-                if !workaround.as_ref().is_none_or(fits) {
-                    return Err(Refusal::Script);
-                }
-                match fix {
-                    Some(Fix::Package { name: package, version }) => name(package).and_then(|()| name(version))?,
-                    Some(Fix::Update(text) | Fix::Elsewhere(text)) => name(text)?,
-                    None => {}
-                }
-                if fix_due_at.is_some_and(|due| due < now) {
-                    return Err(Refusal::Due);
-                }
+                check_countermeasure(workaround.as_ref(), fix.as_ref(), *fix_due_at, now)?;
                 let version = 1 + self.countermeasures.newest().map_or(0, |newest| newest.countermeasure.version);
                 let (workaround, fix, fix_due_at) = (workaround.clone(), fix.clone(), *fix_due_at);
                 let new = Countermeasure { version, workaround, fix, fix_due_at };
                 log.push(Action::CountermeasureRegistered(Box::new(new)));
             }
-            Command::AgreeCountermeasure { version } => {
-                let standing = self.version_of(*version)?;
-                if standing.agreed.is_some() {
-                    return Err(Refusal::Agreed(*version));
-                }
-                if standing.registered_by == by {
-                    return Err(Refusal::OwnWord);
-                }
-                let has_workaround = standing.countermeasure.workaround.is_some();
-                log.push(Action::CountermeasureAgreed { version: *version });
-                if has_workaround {
-                    log.trigger(Trigger::WorkaroundAvailable);
-                }
-            }
+            Command::AgreeCountermeasure { version } => self.agree(*version, by, &mut log)?,
             Command::AcknowledgeScript { version } => {
                 self.current_version(*version)?;
                 log.push(Action::ScriptAcknowledged { version: *version, person: by.to_owned() });
             }
-            Command::ReleaseFix => {
-                let fix = self.countermeasures.fix().ok_or(Refusal::NoFix)?;
-                if self.released_fix().is_some() {
-                    return Err(Refusal::Released(fix.name()));
-                }
-                log.push(Action::FixReleased { name: fix.name() });
-                log.trigger(Trigger::FixAvailable);
+            Command::ReleaseFix => self.release_fix(&mut log)?,
+            Command::RecordCall { device, call } => {
+                check_call(call)?;
+                log.push(Action::Called { device: device.clone(), call: call.clone() });
             }
-            _ => {}
+            Command::Claim { devices, claim } => {
+                self.check_claim(devices, *claim)?;
+                log.push(Action::Claimed { devices: devices.clone(), claim: *claim });
+            }
+            Command::SignOff { device, kind, evidence } => {
+                self.check_sign_off(device, *kind, evidence, settings)?;
+                let (kind, evidence, signed_by) = (*kind, evidence.clone(), by.to_owned());
+                let exception = Exception { kind, evidence, signed_by, at: now };
+                log.push(Action::Excepted { device: device.clone(), exception });
+            }
+            Command::LiftException { device, reason } => self.lift(device, reason, &mut log)?,
+            Command::Promote { reason } => self.promote(reason, &mut log)?,
+            Command::Demote { reason } => {
+                text(reason, Refusal::Reason)?;
+                log.push(Action::Demoted { reason: reason.clone() });
+                log.trigger(Trigger::Ended);
+            }
+            Command::FileReview { text: review } => self.file_review(review, &mut log)?,
+            Command::Close => self.close(seen, &mut log)?,
         }
+        log.follow(None);
+        Ok(log.events)
+    }
+
+    fn hand_over(&self, seat: &Seat, to: &str, reason: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
+        name(to)?;
+        text(reason, Refusal::Reason)?;
+        let from = self.muster.posts.get(seat).and_then(|post| post.holder.clone());
+        if from.as_deref() == Some(to) {
+            return Err(Refusal::Held { seat: seat.clone(), holder: to.to_owned() });
+        }
+        log.push(Action::HandedOver { seat: seat.clone(), from, to: to.to_owned(), reason: reason.to_owned() });
+        Ok(())
+    }
+
+    fn correct_time(
+        &self,
+        milestone: Milestone,
+        instant: Timestamp,
+        reason: &str,
+        now: Timestamp,
+        log: &mut Log<'_>,
+    ) -> Result<(), Refusal> {
+        text(reason, Refusal::Reason)?;
+        if milestone <= Milestone::Declared {
+            return Err(Refusal::Measured);
+        }
+        if self.milestones.get(milestone).is_none() {
+            return Err(Refusal::State { state: self.state, what: "that milestone has not been reached" });
+        }
+        self.milestones.check(milestone, instant, now)?;
+        log.push(Action::Timed { milestone, instant, reason: Some(reason.to_owned()) });
+        Ok(())
+    }
+
+    fn agree(&self, version: u32, by: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
+        let standing = self.version_of(version)?;
+        if standing.agreed.is_some() {
+            return Err(Refusal::Agreed(version));
+        }
+        if standing.registered_by == by {
+            return Err(Refusal::OwnWord);
+        }
+        let has_workaround = standing.countermeasure.workaround.is_some();
+        log.push(Action::CountermeasureAgreed { version });
+        if has_workaround {
+            log.trigger(Trigger::WorkaroundAvailable);
+        }
+        Ok(())
+    }
+
+    fn release_fix(&self, log: &mut Log<'_>) -> Result<(), Refusal> {
+        let fix = self.countermeasures.fix().ok_or(Refusal::NoFix)?;
+        if self.released_fix().is_some() {
+            return Err(Refusal::Released(fix.name()));
+        }
+        log.push(Action::FixReleased { name: fix.name() });
+        log.trigger(Trigger::FixAvailable);
         Ok(())
     }
 
@@ -292,104 +376,58 @@ impl Incident {
         }
     }
 
-    fn step(
+    fn check_claim(&self, devices: &[DeviceId], claim: Claim) -> Result<(), Refusal> {
+        if devices.is_empty() {
+            return Err(Refusal::NoDevice);
+        }
+        match claim {
+            Claim::Workaround if self.countermeasures.workaround().is_none() => Err(Refusal::NoWorkaround),
+            Claim::Fix if self.released_fix().is_none() => Err(Refusal::NotReleased),
+            Claim::Workaround | Claim::Fix | Claim::Revert => Ok(()),
+        }
+    }
+
+    fn check_sign_off(
         &self,
-        command: &Command,
-        by: &str,
-        (settings, now): (&LifeSettings, Timestamp),
-        log: &mut Log<'_>,
+        device: &DeviceId,
+        kind: ExceptionKind,
+        evidence: &str,
+        settings: &LifeSettings,
     ) -> Result<(), Refusal> {
-        match command {
-            Command::RecordCall { device, call } => {
-                if call.note.chars().count() > MAX_TEXT {
-                    return Err(Refusal::Text);
-                }
-                if call.direction == Direction::Incoming && call.outcome == CallOutcome::NoAnswer {
-                    return Err(Refusal::NobodyCalled);
-                }
-                log.push(Action::Called { device: device.clone(), call: call.clone() });
-            }
-            Command::Claim { devices, claim } => {
-                match claim {
-                    _ if devices.is_empty() => return Err(Refusal::NoDevice),
-                    Claim::Workaround if self.countermeasures.workaround().is_none() => {
-                        return Err(Refusal::NoWorkaround);
-                    }
-                    Claim::Fix if self.released_fix().is_none() => return Err(Refusal::NotReleased),
-                    _ => {}
-                }
-                log.push(Action::Claimed { devices: devices.clone(), claim: *claim });
-            }
-            Command::SignOff { device, kind, evidence } => {
-                text(evidence, Refusal::Reason)?;
-                let made = self.ladder.get(device).map_or(0, |rung| rung.unanswered);
-                if *kind == ExceptionKind::Unreachable && made < settings.unreachable_calls {
-                    let (device, needed) = (device.clone(), settings.unreachable_calls);
-                    return Err(Refusal::Calls { device, needed, made });
-                }
-                let exception =
-                    Exception { kind: *kind, evidence: evidence.clone(), signed_by: by.to_owned(), at: now };
-                log.push(Action::Excepted { device: device.clone(), exception });
-            }
-            Command::LiftException { device, reason } => {
-                text(reason, Refusal::Reason)?;
-                if self.ladder.get(device).is_none_or(|rung| rung.exception.is_none()) {
-                    return Err(Refusal::NoException(device.clone()));
-                }
-                log.push(Action::ExceptionLifted { device: device.clone(), reason: reason.clone() });
-            }
-            _ => {}
+        text(evidence, Refusal::Reason)?;
+        let made = self.ladder.get(device).map_or(0, |rung| rung.unanswered);
+        if kind == ExceptionKind::Unreachable && made < settings.unreachable_calls {
+            let (device, needed) = (device.clone(), settings.unreachable_calls);
+            return Err(Refusal::Calls { device, needed, made });
         }
         Ok(())
     }
 
-    fn course(
-        &self,
-        command: &Command,
-        seen: Option<&Observation<'_>>,
-        now: Timestamp,
-        log: &mut Log<'_>,
-    ) -> Result<(), Refusal> {
-        match command {
-            Command::Note { text: note, tell } => {
-                text(note, Refusal::Text)?;
-                log.push(Action::Noted { text: note.clone(), told: *tell });
-            }
-            Command::CorrectTime { milestone, instant, reason } => {
-                text(reason, Refusal::Reason)?;
-                if *milestone <= Milestone::Declared {
-                    return Err(Refusal::Measured);
-                }
-                if self.milestones.get(*milestone).is_none() {
-                    return Err(Refusal::State { state: self.state, what: "that milestone has not been reached" });
-                }
-                self.milestones.check(*milestone, *instant, now)?;
-                let (milestone, instant, reason) = (*milestone, *instant, Some(reason.clone()));
-                log.push(Action::Timed { milestone, instant, reason });
-            }
-            Command::Promote { reason } => {
-                text(reason, Refusal::Reason)?;
-                if self.scope == Scope::Fleet {
-                    return Err(Refusal::Promoted);
-                }
-                log.push(Action::Promoted { reason: reason.clone() });
-            }
-            Command::Demote { reason } => {
-                text(reason, Refusal::Reason)?;
-                log.push(Action::Demoted { reason: reason.clone() });
-                log.trigger(Trigger::Ended);
-            }
-            Command::FileReview { text: review } => {
-                text(review, Refusal::Text)?;
-                if self.state.is_active() {
-                    return Err(Refusal::State { state: self.state, what: "the review comes after the resolution" });
-                }
-                log.push(Action::ReviewFiled { text: review.clone() });
-                log.trigger(Trigger::Reviewed);
-            }
-            Command::Close => self.close(seen, log)?,
-            _ => {}
+    fn lift(&self, device: &DeviceId, reason: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
+        text(reason, Refusal::Reason)?;
+        if self.ladder.get(device).is_none_or(|rung| rung.exception.is_none()) {
+            return Err(Refusal::NoException(device.clone()));
         }
+        log.push(Action::ExceptionLifted { device: device.clone(), reason: reason.to_owned() });
+        Ok(())
+    }
+
+    fn promote(&self, reason: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
+        text(reason, Refusal::Reason)?;
+        if self.scope == Scope::Fleet {
+            return Err(Refusal::Promoted);
+        }
+        log.push(Action::Promoted { reason: reason.to_owned() });
+        Ok(())
+    }
+
+    fn file_review(&self, review: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
+        text(review, Refusal::Text)?;
+        if self.state.is_active() {
+            return Err(Refusal::State { state: self.state, what: "the review comes after the resolution" });
+        }
+        log.push(Action::ReviewFiled { text: review.to_owned() });
+        log.trigger(Trigger::Reviewed);
         Ok(())
     }
 

@@ -207,6 +207,47 @@ pub enum Action {
 }
 
 impl Action {
+    /// The devices that it is about.
+    pub fn devices(&self) -> Vec<&DeviceId> {
+        match self {
+            Self::Opened(opening) => opening.devices.iter().map(|joining| &joining.device).collect(),
+            Self::Joined { devices } => devices.iter().map(|joining| &joining.device).collect(),
+            Self::Absorbed { devices, .. } => devices.iter().map(|(device, _)| device).collect(),
+            Self::Relapsed { devices }
+            | Self::Claimed { devices, .. }
+            | Self::Proved { devices, .. }
+            | Self::Disproved { devices, .. }
+            | Self::WorkaroundSeen { devices, .. }
+            | Self::SplitOff { devices, .. }
+            | Self::Reopened { devices } => devices.iter().collect(),
+            Self::Called { device, .. } | Self::Excepted { device, .. } | Self::ExceptionLifted { device, .. } => {
+                vec![device]
+            }
+            Self::Attached { .. }
+            | Self::CauseChanged { .. }
+            | Self::Moved { .. }
+            | Self::Timed { .. }
+            | Self::Paged { .. }
+            | Self::Acknowledged { .. }
+            | Self::Present { .. }
+            | Self::HandedOver { .. }
+            | Self::Noted { .. }
+            | Self::Nagged { .. }
+            | Self::CountermeasureRegistered(_)
+            | Self::CountermeasureAgreed { .. }
+            | Self::ScriptAcknowledged { .. }
+            | Self::FixReleased { .. }
+            | Self::PromiseForecast { .. }
+            | Self::Demoted { .. }
+            | Self::Promoted { .. }
+            | Self::Merged { .. }
+            | Self::ReviewFiled { .. }
+            | Self::ReviewNagged { .. }
+            | Self::Closed { .. }
+            | Self::Followed { .. } => Vec::new(),
+        }
+    }
+
     /// The name of what happened, as stored.
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -228,7 +228,37 @@ impl Muster {
             Action::HandedOver { seat, to, .. } => {
                 self.posts.entry(seat.clone()).or_default().holder = Some(to.clone());
             }
-            _ => {}
+            Action::Opened(_)
+            | Action::Attached { .. }
+            | Action::Joined { .. }
+            | Action::Relapsed { .. }
+            | Action::CauseChanged { .. }
+            | Action::Moved { .. }
+            | Action::Timed { .. }
+            | Action::Noted { .. }
+            | Action::Nagged { .. }
+            | Action::CountermeasureRegistered(_)
+            | Action::CountermeasureAgreed { .. }
+            | Action::ScriptAcknowledged { .. }
+            | Action::FixReleased { .. }
+            | Action::Called { .. }
+            | Action::Claimed { .. }
+            | Action::Proved { .. }
+            | Action::Disproved { .. }
+            | Action::WorkaroundSeen { .. }
+            | Action::Excepted { .. }
+            | Action::ExceptionLifted { .. }
+            | Action::PromiseForecast { .. }
+            | Action::Demoted { .. }
+            | Action::Promoted { .. }
+            | Action::Merged { .. }
+            | Action::Absorbed { .. }
+            | Action::SplitOff { .. }
+            | Action::ReviewFiled { .. }
+            | Action::ReviewNagged { .. }
+            | Action::Closed { .. }
+            | Action::Reopened { .. }
+            | Action::Followed { .. } => {}
         }
     }
 }

@@ -134,6 +134,7 @@ impl Incident {
         told.into_iter().enumerate().map(notice).collect()
     }
 
+    #[expect(clippy::too_many_lines, reason = "a flat match: one arm for each event")]
     fn audiences(&self, action: &Action) -> Vec<(NoticeKind, Audience)> {
         use NoticeKind as Kind;
         let lone = self.scope == Scope::Isolated;
@@ -193,7 +194,23 @@ impl Incident {
             Action::ReviewNagged { .. } => lead(Kind::ReviewDue, Role::Commander),
             Action::Closed { .. } => staff(Kind::Closed),
             Action::Followed { .. } => staff(Kind::Followed),
-            _ => Vec::new(),
+            Action::Attached { .. }
+            | Action::Relapsed { .. }
+            | Action::Moved { .. }
+            | Action::Timed { .. }
+            | Action::Acknowledged { .. }
+            | Action::Present { .. }
+            | Action::Noted { .. }
+            | Action::ScriptAcknowledged { .. }
+            | Action::Called { .. }
+            | Action::Claimed { .. }
+            | Action::Proved { .. }
+            | Action::Disproved { .. }
+            | Action::WorkaroundSeen { .. }
+            | Action::Excepted { .. }
+            | Action::ExceptionLifted { .. }
+            | Action::Absorbed { .. }
+            | Action::ReviewFiled { .. } => Vec::new(),
         }
     }
 

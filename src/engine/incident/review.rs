@@ -202,8 +202,9 @@ impl Draft<'_> {
             Action::Opened(opening) => self.begin(names(&opening.devices), opening.impact_started_at),
             Action::Joined { devices } => self.begin(names(devices), at),
             Action::Relapsed { devices } => self.begin(devices, at),
-            Action::Proved { devices, proof: Proof::Quality } => self.end(devices, at),
-            Action::SplitOff { devices, .. } => self.end(devices, at),
+            Action::Proved { devices, proof: Proof::Quality } | Action::SplitOff { devices, .. } => {
+                self.end(devices, at);
+            }
             Action::Absorbed { devices, .. } => {
                 for (device, rung) in devices {
                     let from = rung.relapsed_at.unwrap_or(rung.joined_at);
@@ -213,7 +214,36 @@ impl Draft<'_> {
                     }
                 }
             }
-            _ => {}
+            Action::Attached { .. }
+            | Action::CauseChanged { .. }
+            | Action::Moved { .. }
+            | Action::Timed { .. }
+            | Action::Paged { .. }
+            | Action::Acknowledged { .. }
+            | Action::Present { .. }
+            | Action::HandedOver { .. }
+            | Action::Noted { .. }
+            | Action::Nagged { .. }
+            | Action::CountermeasureRegistered(_)
+            | Action::CountermeasureAgreed { .. }
+            | Action::ScriptAcknowledged { .. }
+            | Action::FixReleased { .. }
+            | Action::Called { .. }
+            | Action::Claimed { .. }
+            | Action::Proved { .. }
+            | Action::Disproved { .. }
+            | Action::WorkaroundSeen { .. }
+            | Action::Excepted { .. }
+            | Action::ExceptionLifted { .. }
+            | Action::PromiseForecast { .. }
+            | Action::Demoted { .. }
+            | Action::Promoted { .. }
+            | Action::Merged { .. }
+            | Action::ReviewFiled { .. }
+            | Action::ReviewNagged { .. }
+            | Action::Closed { .. }
+            | Action::Reopened { .. }
+            | Action::Followed { .. } => {}
         }
     }
 
@@ -236,10 +266,7 @@ impl Draft<'_> {
 
     /// What is said, and to whom.
     fn listen(&mut self, incident: &Incident, event: &IncidentEvent) {
-        let text = match &event.action {
-            Action::Noted { text, .. } => Some(text.clone()),
-            _ => None,
-        };
+        let text = if let Action::Noted { text, .. } = &event.action { Some(text.clone()) } else { None };
         for notice in incident.notices(event).into_iter().filter(|notice| notice.kind != NoticeKind::Page) {
             let (at, by, text) = (event.at, event.by.clone(), text.clone());
             self.said.push(Said { at, by, kind: notice.kind, audience: notice.audience, text });
@@ -272,7 +299,36 @@ impl Draft<'_> {
                     }
                 }
             }
-            _ => {}
+            Action::Opened(_)
+            | Action::Attached { .. }
+            | Action::Joined { .. }
+            | Action::Relapsed { .. }
+            | Action::CauseChanged { .. }
+            | Action::Moved { .. }
+            | Action::Timed { .. }
+            | Action::Paged { .. }
+            | Action::Acknowledged { .. }
+            | Action::Present { .. }
+            | Action::HandedOver { .. }
+            | Action::Noted { .. }
+            | Action::CountermeasureRegistered(_)
+            | Action::CountermeasureAgreed { .. }
+            | Action::ScriptAcknowledged { .. }
+            | Action::FixReleased { .. }
+            | Action::Disproved { .. }
+            | Action::Excepted { .. }
+            | Action::ExceptionLifted { .. }
+            | Action::PromiseForecast { .. }
+            | Action::Demoted { .. }
+            | Action::Promoted { .. }
+            | Action::Merged { .. }
+            | Action::Absorbed { .. }
+            | Action::SplitOff { .. }
+            | Action::ReviewFiled { .. }
+            | Action::ReviewNagged { .. }
+            | Action::Closed { .. }
+            | Action::Reopened { .. }
+            | Action::Followed { .. } => {}
         }
     }
 
@@ -290,13 +346,12 @@ impl Draft<'_> {
 
     /// The timeline. Calls and acknowledged scripts are too many for it, and an instant is told by what it is the instant of.
     fn tell(&mut self, event: &IncidentEvent) {
-        match &event.action {
-            Action::Called { .. }
-            | Action::ScriptAcknowledged { .. }
-            | Action::WorkaroundSeen { .. }
-            | Action::Timed { reason: None, .. } => {}
-            action if self.is_gathered(action, event.at) => {}
-            _ => self.timeline.push(Entry { event: event.clone(), until: event.at }),
+        use Action::{Called, ScriptAcknowledged, Timed, WorkaroundSeen};
+        let action = &event.action;
+        let is_timed = matches!(action, Timed { reason: None, .. });
+        let too_many = matches!(action, Called { .. } | ScriptAcknowledged { .. } | WorkaroundSeen { .. });
+        if !is_timed && !too_many && !self.is_gathered(&event.action, event.at) {
+            self.timeline.push(Entry { event: event.clone(), until: event.at });
         }
     }
 

@@ -40,7 +40,28 @@ pub(in crate::http) fn words(action: &Action) -> Option<&str> {
         Action::Timed { reason, .. } | Action::Closed { reason } => reason.as_deref(),
         Action::Called { call, .. } => Some(call.note.as_str()),
         Action::Excepted { exception, .. } => Some(exception.evidence.as_str()),
-        _ => None,
+        Action::Opened(_)
+        | Action::Attached { .. }
+        | Action::Joined { .. }
+        | Action::Relapsed { .. }
+        | Action::CauseChanged { .. }
+        | Action::Moved { .. }
+        | Action::Paged { .. }
+        | Action::Acknowledged { .. }
+        | Action::Present { .. }
+        | Action::Nagged { .. }
+        | Action::CountermeasureRegistered(_)
+        | Action::CountermeasureAgreed { .. }
+        | Action::ScriptAcknowledged { .. }
+        | Action::FixReleased { .. }
+        | Action::Claimed { .. }
+        | Action::Proved { .. }
+        | Action::Disproved { .. }
+        | Action::WorkaroundSeen { .. }
+        | Action::PromiseForecast { .. }
+        | Action::ReviewNagged { .. }
+        | Action::Reopened { .. }
+        | Action::Followed { .. } => None,
     }
     .filter(|text| !text.trim().is_empty())
 }

@@ -109,16 +109,7 @@ pub(super) fn refusals(view: &View<'_>, refused: &Refused) -> String {
 /// The device's way in one incident, and the calls about it.
 fn part(view: &View<'_>, file: &IncidentFile, device: &DeviceId, rung: &Rung) -> Markup {
     let incident: &Incident = &file.incident;
-    let own = |entry: &&RecordedIncidentEvent| match &entry.event.action {
-        Action::Called { device: called, .. } => called == device,
-        Action::Excepted { device: of, .. } | Action::ExceptionLifted { device: of, .. } => of == device,
-        Action::Claimed { devices, .. }
-        | Action::Proved { devices, .. }
-        | Action::Disproved { devices, .. }
-        | Action::Relapsed { devices }
-        | Action::WorkaroundSeen { devices, .. } => devices.contains(device),
-        _ => false,
-    };
+    let own = |entry: &&RecordedIncidentEvent| entry.event.action.devices().contains(&device);
     let at = |instant| view.zone.date_time(instant, view.lang);
     html! {
         article.event {

@@ -100,17 +100,15 @@ fn who(view: &View<'_>, entry: &RecordedIncidentEvent) -> String {
 
 /// The devices that an entry is about, where its sentence tells only how many.
 fn named(action: &Action) -> Vec<&DeviceId> {
-    match action {
-        Action::Joined { devices } => devices.iter().map(|joining| &joining.device).collect(),
-        Action::Relapsed { devices }
-        | Action::Claimed { devices, .. }
-        | Action::Proved { devices, .. }
-        | Action::Disproved { devices, .. }
-        | Action::WorkaroundSeen { devices, .. }
-        | Action::SplitOff { devices, .. }
-        | Action::Reopened { devices } => devices.iter().collect(),
-        _ => Vec::new(),
-    }
+    let says_which = matches!(
+        action,
+        Action::Opened(_)
+            | Action::Absorbed { .. }
+            | Action::Called { .. }
+            | Action::Excepted { .. }
+            | Action::ExceptionLifted { .. }
+    );
+    if says_which { Vec::new() } else { action.devices() }
 }
 
 fn devices(view: &View<'_>, devices: Vec<&DeviceId>) -> Markup {

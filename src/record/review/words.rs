@@ -195,12 +195,48 @@ pub fn notice(kind: NoticeKind) -> Pair {
 }
 
 /// What happened.
+#[expect(clippy::too_many_lines, reason = "a flat match: one arm for each event")]
 pub fn action(action: &Action) -> Pair {
-    people(action).or_else(|| remedy(action)).or_else(|| devices(action)).unwrap_or_else(|| course(action))
-}
-
-fn people(action: &Action) -> Option<Pair> {
-    Some(match action {
+    let count =
+        |devices: usize, (ja, en): Pair| pair(format!("{devices} 台: {ja}"), format!("{devices} devices: {en}"));
+    match action {
+        Action::Opened(opening) => {
+            let devices = opening.devices.len();
+            pair(format!("重大障害を宣言 ({devices} 台)"), format!("major incident declared, {devices} devices"))
+        }
+        Action::Attached { event_id, .. } => {
+            pair(format!("{event_id} も同じ障害と判明"), format!("{event_id} joined: same incident"))
+        }
+        Action::CauseChanged { cause } => match cause {
+            Some(cause) => {
+                let suspect = format!("{} {}", cause.suspect.kind, cell(&cause.suspect.value));
+                pair(format!("原因の候補: {suspect}"), format!("suspect: {suspect}"))
+            }
+            None => pair("原因の候補なし", "no suspect"),
+        },
+        Action::Moved { to, .. } => {
+            let (ja, en) = state(*to);
+            pair(format!("状態: {ja}"), format!("state: {en}"))
+        }
+        Action::Timed { milestone: which, reason, .. } => {
+            let (ja, en) = milestone(*which);
+            let reason = reason.as_deref().map(cell).unwrap_or_default();
+            pair(format!("{ja}の時刻を訂正: {reason}"), format!("instant corrected of {en}: {reason}"))
+        }
+        Action::PromiseForecast { missed: true, .. } => notice(NoticeKind::PromiseMissed),
+        Action::PromiseForecast { .. } => notice(NoticeKind::PromiseMet),
+        Action::Demoted { reason } => {
+            pair(format!("重大障害ではない: {}", cell(reason)), format!("no major incident: {}", cell(reason)))
+        }
+        Action::Promoted { reason } => pair(format!("格上げ: {}", cell(reason)), format!("promoted: {}", cell(reason))),
+        Action::Merged { into, reason } => {
+            let reason = cell(reason);
+            pair(format!("{into} に統合: {reason}"), format!("merged into {into}: {reason}"))
+        }
+        Action::ReviewFiled { .. } => pair("振り返りを提出", "review filed"),
+        Action::ReviewNagged { .. } => notice(NoticeKind::ReviewDue),
+        Action::Closed { .. } => pair("終結", "closed"),
+        Action::Followed { number } => pair(format!("終結後の再発: {number}"), format!("followed by {number}")),
         Action::Paged { seat, people, exhausted, .. } => {
             let (people, again) = (cell(&people.join(", ")), if *exhausted { " (2)" } else { "" });
             pair(format!("{seat} を呼び出し: {people}{again}"), format!("called {people} as {seat}{again}"))
@@ -219,12 +255,6 @@ fn people(action: &Action) -> Option<Pair> {
             let minutes = silent_s / 60;
             pair(format!("{minutes} 分間続報なし"), format!("no update for {minutes} min"))
         }
-        _ => return None,
-    })
-}
-
-fn remedy(action: &Action) -> Option<Pair> {
-    Some(match action {
         Action::CountermeasureRegistered(new) => {
             let workaround = new.workaround.as_ref().map_or_else(|| "-".to_owned(), |plan| cell(&plan.id));
             let fix = new.fix.as_ref().map_or_else(|| "-".to_owned(), |fix| cell(&fix.name()));
@@ -244,14 +274,6 @@ fn remedy(action: &Action) -> Option<Pair> {
         Action::FixReleased { name } => {
             pair(format!("恒久対策 {} の提供開始", cell(name)), format!("fix {} released", cell(name)))
         }
-        _ => return None,
-    })
-}
-
-fn devices(action: &Action) -> Option<Pair> {
-    let count =
-        |devices: usize, (ja, en): Pair| pair(format!("{devices} 台: {ja}"), format!("{devices} devices: {en}"));
-    Some(match action {
         Action::Joined { devices } => count(devices.len(), pair("追加", "joined")),
         Action::Relapsed { devices } => count(devices.len(), pair("再発", "affected again")),
         Action::Claimed { devices, claim: what } => {
@@ -295,49 +317,5 @@ fn devices(action: &Action) -> Option<Pair> {
             )
         }
         Action::Reopened { devices } => count(devices.len(), pair("再開", "reopened")),
-        _ => return None,
-    })
-}
-
-fn course(action: &Action) -> Pair {
-    match action {
-        Action::Opened(opening) => {
-            let devices = opening.devices.len();
-            pair(format!("重大障害を宣言 ({devices} 台)"), format!("major incident declared, {devices} devices"))
-        }
-        Action::Attached { event_id, .. } => {
-            pair(format!("{event_id} も同じ障害と判明"), format!("{event_id} joined: same incident"))
-        }
-        Action::CauseChanged { cause } => match cause {
-            Some(cause) => {
-                let suspect = format!("{} {}", cause.suspect.kind, cell(&cause.suspect.value));
-                pair(format!("原因の候補: {suspect}"), format!("suspect: {suspect}"))
-            }
-            None => pair("原因の候補なし", "no suspect"),
-        },
-        Action::Moved { to, .. } => {
-            let (ja, en) = state(*to);
-            pair(format!("状態: {ja}"), format!("state: {en}"))
-        }
-        Action::Timed { milestone: which, reason, .. } => {
-            let (ja, en) = milestone(*which);
-            let reason = reason.as_deref().map(cell).unwrap_or_default();
-            pair(format!("{ja}の時刻を訂正: {reason}"), format!("instant corrected of {en}: {reason}"))
-        }
-        Action::PromiseForecast { missed: true, .. } => notice(NoticeKind::PromiseMissed),
-        Action::PromiseForecast { .. } => notice(NoticeKind::PromiseMet),
-        Action::Demoted { reason } => {
-            pair(format!("重大障害ではない: {}", cell(reason)), format!("no major incident: {}", cell(reason)))
-        }
-        Action::Promoted { reason } => pair(format!("格上げ: {}", cell(reason)), format!("promoted: {}", cell(reason))),
-        Action::Merged { into, reason } => {
-            let reason = cell(reason);
-            pair(format!("{into} に統合: {reason}"), format!("merged into {into}: {reason}"))
-        }
-        Action::ReviewFiled { .. } => pair("振り返りを提出", "review filed"),
-        Action::ReviewNagged { .. } => notice(NoticeKind::ReviewDue),
-        Action::Closed { .. } => pair("終結", "closed"),
-        Action::Followed { number } => pair(format!("終結後の再発: {number}"), format!("followed by {number}")),
-        other => pair(other.as_str(), other.as_str()),
     }
 }
