@@ -45,7 +45,8 @@ pub(super) use self::stream::Streams;
 use super::HttpState;
 use super::problem::Problem;
 use crate::engine::incident::Incident;
-use crate::record::access::{Principal, Role};
+use crate::record::access::Principal;
+use crate::record::access::policy::sees;
 use crate::record::incident::IncidentStore;
 use crate::record::incidents::{DeskError, Incidents};
 use crate::record::outbox::Outbox;
@@ -102,11 +103,6 @@ fn none() -> Problem {
 /// The same for one that is not there and one that is not the principal's to see.
 fn unknown(id: &str) -> Problem {
     Problem::missing(format!("there is no incident {id:?}"))
-}
-
-/// Whether the incident has a device that the principal may see. Who is bound to no branch sees every incident.
-fn sees(principal: &Principal, incident: &Incident) -> bool {
-    principal.role != Role::Branch || incident.ladder.iter().any(|(device, _)| principal.sees(device))
 }
 
 /// Why a wish was not carried out, as an answer.

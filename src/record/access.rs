@@ -8,9 +8,11 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`role`] | roles, actions, scopes, and the one table that joins them |
+//! | [`policy`] | what each command on an incident takes, and from whom |
 //! | [`principal`] | whoever a request comes from |
 //! | [`separator`] | what stands between the groups that somebody else says |
 
+pub mod policy;
 pub mod principal;
 pub mod role;
 pub mod separator;

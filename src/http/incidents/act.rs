@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use super::idempotency::{Answer, Done, Key, Request, Written, once};
 use super::look::shown;
 use super::view::IncidentView;
-use super::wish::{Wish, is_own, needed};
-use super::{IncidentsApi, problem, sees};
+use super::wish::Wish;
+use super::{IncidentsApi, problem};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::closure::Obstacles;
 use crate::engine::incident::{Command, Incident};
@@ -22,7 +22,8 @@ use crate::http::HttpState;
 use crate::http::access::forbidden;
 use crate::http::openapi::ProblemBody;
 use crate::http::problem::Problem;
-use crate::record::access::{Action, Principal};
+use crate::record::access::Principal;
+use crate::record::access::policy::{self, Denied};
 use crate::record::incidents::{DeskError, Reshape};
 
 /// A write as it came.
@@ -109,18 +110,16 @@ fn done(outcome: Result<Option<Answer>, Problem>) -> Done {
     }
 }
 
-/// Refuses what the principal may not do with this incident.
-pub(in crate::http) fn allow(command: &Command, principal: &Principal, incident: &Incident) -> Result<(), Problem> {
-    let action = needed(command, principal, incident);
-    if !principal.may(action) {
-        return Err(forbidden(principal, action));
+/// Why the principal may not, as an answer.
+pub(in crate::http) fn denied(why: Denied, principal: &Principal) -> Problem {
+    match why {
+        Denied::Role(action) => forbidden(principal, action),
+        Denied::Branch => {
+            let Principal { name, branches, .. } = principal;
+            let detail = format!("{name} may do this for the own branches only: {}", branches.join(", "));
+            Problem::new(StatusCode::FORBIDDEN, detail)
+        }
     }
-    if !sees(principal, incident) || !is_own(command, principal, incident) {
-        let why =
-            format!("{} may do this for the own branches only: {}", principal.name, principal.branches.join(", "));
-        return Err(Problem::new(StatusCode::FORBIDDEN, why));
-    }
-    Ok(())
 }
 
 /// Does to one incident what is wished: acknowledge, join, claim, call, agree, sign off, close, ...
@@ -161,7 +160,7 @@ async fn grant(
     let command = Command::from(sent.json::<Wish>()?);
     let seen = sent.seen()?;
     let incident = incidents.seen(id, principal).await?;
-    allow(&command, principal, &incident)?;
+    policy::allows(principal, &command, &incident).map_err(|why| denied(why, principal))?;
     let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
     let key = key.map(|key| key.once(StatusCode::OK, &written, view));
     let incident = match incidents.desk()?.wish_once(incident.number(), (seen, command), &principal.name, key).await {
@@ -280,9 +279,7 @@ async fn reshaped(
     (wish, status, key): (Result<(Reshape, String), Problem>, StatusCode, Option<Key>),
 ) -> Result<Option<Answer>, Problem> {
     let (wish, reason) = wish?;
-    if !principal.may(Action::Lead) {
-        return Err(forbidden(principal, Action::Lead));
-    }
+    policy::allows_reshape(principal, &wish).map_err(|why| denied(why, principal))?;
     let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
     let key = key.map(|key| key.once(status, &written, view));
     let incident = match incidents.desk()?.reshape_once(wish, &reason, &principal.name, key).await {

@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::view::{IncidentLine, IncidentView, RungView};
-use super::{IncidentsApi, sees, unknown};
+use super::{IncidentsApi, unknown};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::{Incident, Step};
 use crate::http::HttpState;
 use crate::http::openapi::{AnyObject, ProblemBody};
 use crate::http::problem::{Params, Problem, params};
+use crate::record::access::policy::sees;
 use crate::record::access::{Principal, Role};
 use crate::record::export::Export;
 use crate::record::incident::{IncidentQuery, RecordedIncidentEvent};

@@ -5,9 +5,8 @@ use utoipa::ToSchema;
 
 use crate::engine::device::DeviceId;
 use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
-use crate::engine::incident::{Command, ExceptionKind, Fix, Incident, Milestone, Script, Seat, WorkaroundPlan};
+use crate::engine::incident::{Command, ExceptionKind, Fix, Milestone, Script, Seat, WorkaroundPlan};
 use crate::engine::time::Timestamp;
-use crate::record::access::{Action, Principal, Role};
 
 /// What is wished of one incident.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -203,45 +202,6 @@ impl From<Wish> for Command {
             Wish::Close => Self::Close,
         }
     }
-}
-
-/// What a command takes.
-pub(in crate::http) fn needed(command: &Command, principal: &Principal, incident: &Incident) -> Action {
-    match command {
-        Command::Acknowledge { .. } | Command::Join | Command::Note { .. } | Command::AcknowledgeScript { .. } => {
-            Action::TakePart
-        }
-        // One's own part may be handed on; another's is for whoever leads.
-        Command::HandOver { seat, .. } => {
-            let holder = incident.muster.posts.get(seat).and_then(|post| post.holder.as_deref());
-            if holder == Some(&principal.name) { Action::TakePart } else { Action::Lead }
-        }
-        Command::RegisterCountermeasure { .. } | Command::AgreeCountermeasure { .. } | Command::ReleaseFix => {
-            Action::Countermeasure
-        }
-        Command::RecordCall { .. } | Command::Claim { .. } => Action::Work,
-        Command::SignOff { .. } | Command::LiftException { .. } => Action::SignOff,
-        Command::CorrectTime { .. }
-        | Command::Promote { .. }
-        | Command::Demote { .. }
-        | Command::FileReview { .. }
-        | Command::Close => Action::Lead,
-    }
-}
-
-/// Whether the command stays within the principal's branches: its devices, and for somebody of a branch the seat.
-pub(in crate::http) fn is_own(command: &Command, principal: &Principal, incident: &Incident) -> bool {
-    let devices = command.devices().iter().all(|device| {
-        // A device that is not part of the incident is refused by the incident itself.
-        !incident.ladder.contains(device) || principal.sees(device)
-    });
-    let seat = match command {
-        Command::Acknowledge { seat } | Command::HandOver { seat, .. } => {
-            principal.role != Role::Branch || principal.sees_branch(seat.branch.as_deref())
-        }
-        _ => true,
-    };
-    devices && seat
 }
 
 #[cfg(test)]

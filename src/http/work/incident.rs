@@ -12,10 +12,9 @@ use super::{Act, ActPath, Fault, Fields, Filled, status_of};
 use crate::engine::incident::Incident;
 use crate::http::HttpState;
 use crate::http::access::{Visit, login};
-use crate::http::incidents::act::allow;
 use crate::http::page::act::Subject;
 use crate::http::page::work as page;
-use crate::record::access::{Action, Principal};
+use crate::record::access::{Action, Principal, policy};
 use crate::record::incidents::{DeskError, Incidents, OpenIncidents};
 
 /// The incident of an address, and all that its forms need.
@@ -132,11 +131,11 @@ async fn carry_out(place: &Place<'_>, wish: Wish, by: &str) -> Result<Arc<Incide
 
 /// Whether the person may do this, with this incident.
 fn may(place: &Place<'_>, principal: Option<&Principal>, wish: &Wish) -> bool {
-    let Some(who) = principal else { return false };
-    match (wish, &place.incident) {
-        (Wish::Command(command), Some(incident)) => allow(command, who, incident).is_ok(),
-        _ => who.may(Action::Lead),
-    }
+    principal.is_some_and(|who| match (wish, &place.incident) {
+        (Wish::Command(command), Some(incident)) => policy::allows(who, command, incident).is_ok(),
+        (Wish::Command(_), None) => false,
+        (Wish::Reshape { reshape, .. }, _) => policy::allows_reshape(who, reshape).is_ok(),
+    })
 }
 
 /// What the reader is told in short stands in full in the log.

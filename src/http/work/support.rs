@@ -1,5 +1,7 @@
 //! The support desk: look-ups, calls, claims.
 
+use std::sync::Arc;
+
 use axum::Form;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -12,7 +14,7 @@ use super::wish::named;
 use super::{Fault, Fields, Filled, status_of};
 use crate::engine::device::DeviceId;
 use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
-use crate::engine::incident::{Action as Happened, Command};
+use crate::engine::incident::{Action as Happened, Command, Incident};
 use crate::engine::snapshot::Snapshot;
 use crate::http::HttpState;
 use crate::http::access::Visit;
@@ -20,7 +22,7 @@ use crate::http::filter::{searched, seen};
 use crate::http::lang::Lang;
 use crate::http::page::support::{Candidate, Desk, Found, Looked, Past};
 use crate::http::page::work as page;
-use crate::record::access::{Action, Principal};
+use crate::record::access::{Action, Principal, policy};
 use crate::record::incident::ContactEntry;
 use crate::record::incidents::OpenIncidents;
 
@@ -168,13 +170,13 @@ async fn past(state: &HttpState, device: &DeviceId) -> Vec<Past> {
 /// A device and an incident that it is part of, as a form names them.
 struct Target {
     device: DeviceId,
-    incident: String,
+    incident: Arc<Incident>,
     /// Calls about the device so far, and who made the last of them is in the record.
     calls: u32,
 }
 
-/// Reads the target of a form, and checks that the person may work on it.
-fn target((state, visit): (&HttpState, &Visit), lang: Lang, fields: &Fields) -> Result<Target, (StatusCode, Fault)> {
+/// Reads the target of a form.
+fn target(state: &HttpState, lang: Lang, fields: &Fields) -> Result<Target, (StatusCode, Fault)> {
     let text = lang.act();
     let unreadable = |why: String| (StatusCode::UNPROCESSABLE_ENTITY, Fault::new("", why));
     let typed = fields.get("device");
@@ -182,12 +184,7 @@ fn target((state, visit): (&HttpState, &Visit), lang: Lang, fields: &Fields) -> 
     let board = page::board(state);
     let incident = board.find(fields.get("incident")).ok_or_else(|| unreadable(text.no_incident.to_owned()))?;
     let rung = incident.ladder.get(&device).ok_or_else(|| unreadable(text.no_incident.to_owned()))?;
-    let who = visit.principal.as_ref();
-    if !who.is_some_and(|who| who.may_on(Action::Work, &device)) {
-        let role = who.map_or("-", |who| who.role.as_str());
-        return Err((StatusCode::FORBIDDEN, Fault::new("", (text.may_not)(role))));
-    }
-    Ok(Target { device, incident: incident.number().to_owned(), calls: rung.calls })
+    Ok(Target { device, calls: rung.calls, incident: Arc::clone(incident) })
 }
 
 /// Records a call.
@@ -252,7 +249,7 @@ async fn act(
         let (params, fields) = (&params, &fields);
         async move { show((state, visit), params, fields, (status, &[fault])).await }
     };
-    let target = match target((state, visit), lang, &fields) {
+    let target = match target(state, lang, &fields) {
         Ok(target) => target,
         Err((status, fault)) => return refuse(status, fault).await,
     };
@@ -260,9 +257,14 @@ async fn act(
         Ok(command) => command,
         Err(fault) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, fault).await,
     };
-    let by = fields.by(visit.principal.as_ref());
+    let who = visit.principal.as_ref();
+    if !who.is_some_and(|who| policy::allows(who, &command, &target.incident).is_ok()) {
+        let role = who.map_or("-", |who| who.role.as_str());
+        return refuse(StatusCode::FORBIDDEN, Fault::new("", (lang.act().may_not)(role))).await;
+    }
+    let by = fields.by(who);
     let Some(desk) = &state.desk else { return page::missing(state, visit) };
-    match desk.wish(&target.incident, None, command, &by).await {
+    match desk.wish(target.incident.number(), None, command, &by).await {
         Ok(_) => {
             let query = format!("q={}&done={done}", target.device);
             see_other(&page::address(state, visit, "/support", &query))
