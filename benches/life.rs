@@ -8,11 +8,11 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::Scope;
-use fleetwatch::engine::incident::event::{Joining, Opening};
-use fleetwatch::engine::incident::{
+use fleetwatch::engine::time::Timestamp;
+use fleetwatch::incident::event::{Joining, Opening};
+use fleetwatch::incident::{
     Action, Command, DETECTOR, Fix, Incident, IncidentEvent, LifeSettings, Observation, Rota, Sighting, Step,
 };
-use fleetwatch::engine::time::Timestamp;
 
 const T0: Timestamp = Timestamp::from_ms(1_795_305_600_000);
 const MINUTE: i64 = 60_000;

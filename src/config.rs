@@ -34,8 +34,8 @@ use figment::providers::Serialized;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::gate::{Policy, ReleaseOn};
-use crate::engine::incident::LifeSettings;
 use crate::engine::settings::Settings;
+use crate::incident::LifeSettings;
 
 pub mod access;
 pub mod credentials;

@@ -25,7 +25,6 @@
 //! | [`streak`] | the one-hour clock, as a pure function of verdicts |
 //! | [`suspect`] | which shared attribute best explains who is affected |
 //! | [`gate`] | which updates the updater may go on with; the control ring |
-//! | [`incident`] | a major incident's life: people, remedies that telemetry proves, a close that cannot come early |
 //! | [`detector`] | devices, fleet events with their pooled clock, ticks, and the state as bytes |
 
 pub mod baseline;
@@ -38,7 +37,6 @@ pub mod fleet;
 pub mod gate;
 pub mod histogram;
 pub mod history;
-pub mod incident;
 pub mod label;
 pub mod report;
 pub mod settings;

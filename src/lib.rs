@@ -4,14 +4,15 @@
 //! into the open minute of its device without a lock, each closed minute becomes a verdict, verdicts become streaks and fleet
 //! events, and an event whose streak fills the hour becomes one major incident.
 //!
-//! Three rules hold the whole together. The [`engine`] is pure: time is an argument, what it decides is returned as data, and the build
-//! without the `shell` feature proves it. Shell modules do not import each other; [`app`] and [`driver`] wire them.
+//! Three rules hold the whole together. The [`engine`] and [`incident`] are pure: time is an argument, what they decide is returned as data,
+//! and the build without the `shell` feature proves it. Shell modules do not import each other; [`app`] and [`driver`] wire them.
 //! Nothing is acknowledged to a broker that is not in the [`journal`], and a restart, a replay and a test all go through
 //! the same code as live operation.
 //!
 //! | module | what it owns |
 //! |---|---|
 //! | [`engine`] | the pure detector: wire format, histograms, fleet, baseline, verdicts, the one-hour rule |
+//! | [`incident`] | a major incident's life, as pure as the engine: people, remedies that telemetry proves, a close that cannot come early |
 //! | [`clock`] | the one place that reads a clock; engine time at any speed |
 //! | [`delivery`] | a message: how it is handed over, when it may be acknowledged, what is kept of it |
 //! | [`text`] | text as people's programs write it into files, and the reader of secrets |
@@ -32,6 +33,7 @@
 //! | [`cli`] | the command line, exit codes, logging |
 
 pub mod engine;
+pub mod incident;
 
 #[cfg(feature = "shell")]
 pub mod app;

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use fleetwatch::engine::incident::{Incident, IncidentEvent};
+use fleetwatch::incident::{Incident, IncidentEvent};
 
 use crate::{edit, life};
 

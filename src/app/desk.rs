@@ -41,9 +41,9 @@ pub use work::DeskTask;
 
 use crate::clock::Clock;
 use crate::engine::device::DeviceId;
-use crate::engine::incident::closure::Obstacles;
-use crate::engine::incident::{Action, Command, Incident, IncidentEvent, LifeSettings, Refusal, Rota};
 use crate::engine::snapshot::Snapshot;
+use crate::incident::closure::Obstacles;
+use crate::incident::{Action, Command, Incident, IncidentEvent, LifeSettings, Refusal, Rota};
 use crate::metrics::incidents::{IncidentSample, IncidentSource};
 use crate::record::incident::{IncidentAppend, IncidentQuery, IncidentStore, Keep};
 use crate::record::incidents::{

@@ -39,10 +39,10 @@ use crate::engine::detector::{Engine, Kept};
 use crate::engine::device::{DeviceId, Status};
 use crate::engine::fleet::budget::{self, Budgets};
 use crate::engine::fleet::{Device, Fleet, Refusal};
-use crate::engine::incident::DETECTOR;
 use crate::engine::report::Report;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{self, Decoder, Forgetting, Limits, TopicKind};
+use crate::incident::DETECTOR;
 use crate::journal::{AppendError, Entry, Journal};
 use crate::metrics::{Counters, Encoding, MessageKind, Why};
 

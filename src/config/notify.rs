@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
-use crate::engine::incident::{Role, Rota, RotaStep, Seat};
 use crate::engine::label;
+use crate::incident::{Role, Rota, RotaStep, Seat};
 use crate::record::directory::{Language, Person, Purpose, Reach};
 
 /// Section `notify`.

@@ -491,7 +491,7 @@ fn tables_stand_in_the_file_only() {
 
 #[test]
 fn the_rota_becomes_what_the_engine_knows_and_people_have_addresses() {
-    use crate::engine::incident::{Role, Seat};
+    use crate::incident::{Role, Seat};
     let text = format!(
         "{PEOPLE}[[muster.rota]]\nrole = \"support_lead\"\nbranch = \"sapporo-03\"\n\
          steps = [{{ people = [\"sato\"], wait_min = 7 }}]"

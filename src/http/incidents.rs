@@ -44,7 +44,7 @@ pub(super) use self::stream::Streams;
 
 use super::HttpState;
 use super::problem::Problem;
-use crate::engine::incident::Incident;
+use crate::incident::Incident;
 use crate::record::access::Principal;
 use crate::record::access::policy::sees;
 use crate::record::incident::IncidentStore;

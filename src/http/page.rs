@@ -68,7 +68,7 @@ use super::filter::DeviceParams;
 use super::lang::Lang;
 use super::problem::{self, Params, Problem};
 use super::report::{ReportError, ReportParams};
-use crate::engine::incident::IncidentSummary;
+use crate::incident::IncidentSummary;
 use crate::record::EventQuery;
 use crate::record::access::{Principal, Role, Session};
 use crate::record::incident::IncidentQuery;

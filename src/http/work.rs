@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use axum::{Form, extract::Path};
 
 use super::lang::{Lang, refusal};
-use crate::engine::incident::Refusal;
+use crate::incident::Refusal;
 use crate::record::access::{Action, Principal};
 use crate::record::incidents::DeskError;
 

@@ -8,8 +8,8 @@ use super::names::{self, Metric};
 use super::text::{Escaped, Millis, Text};
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Scope, Severity, Suspect};
-use crate::engine::incident::{Milestone, Step};
 use crate::engine::time::Timestamp;
+use crate::incident::{Milestone, Step};
 
 /// The step under which a device is counted that was signed off.
 pub const EXCEPTED: &str = "excepted";

@@ -11,8 +11,8 @@ use super::outbox::{Attempt, Outbox, Outcome};
 use super::sheet::defused;
 use super::{EventRecord, EventStore, StoreError};
 use crate::engine::gate::Gate;
-use crate::engine::incident::IncidentSummary;
 use crate::engine::time::Timestamp;
+use crate::incident::IncidentSummary;
 
 /// Most attempts of delivery in an export, the latest ones.
 const MOST_ATTEMPTS: u32 = 100_000;

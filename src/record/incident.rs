@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::outbox::NewDispatch;
 use crate::engine::device::DeviceId;
-use crate::engine::incident::{Incident, IncidentEvent, IncidentSummary};
 use crate::engine::time::Timestamp;
+use crate::incident::{Incident, IncidentEvent, IncidentSummary};
 
 /// An event of an incident as it was written down.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub struct RecordedIncidentEvent {
 pub struct IncidentAppend<'a> {
     /// Id of the detector's event that the incident was opened for.
     pub id: &'a str,
-    /// How many events the incident has on record: [`crate::engine::incident::Incident::version`] before `events`, 0 for a new one.
+    /// How many events the incident has on record: [`crate::incident::Incident::version`] before `events`, 0 for a new one.
     pub expected: u64,
     pub events: &'a [IncidentEvent],
     /// The incident after them.

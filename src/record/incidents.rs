@@ -10,9 +10,9 @@ use tokio::sync::broadcast;
 use super::StoreError;
 use super::incident::{IncidentRecord, KeptAnswer};
 use crate::engine::device::DeviceId;
-use crate::engine::incident::closure::Obstacles;
-use crate::engine::incident::{Command, Incident, LifeSettings, Refusal, Rota};
 use crate::engine::time::Timestamp;
+use crate::incident::closure::Obstacles;
+use crate::incident::{Command, Incident, LifeSettings, Refusal, Rota};
 
 /// The open incidents as they stand. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +53,7 @@ pub struct IncidentUpdate {
     pub number: String,
     pub version: u64,
     pub at: Timestamp,
-    /// What happened, by [`crate::engine::incident::Action::as_str`].
+    /// What happened, by [`crate::incident::Action::as_str`].
     pub actions: Vec<&'static str>,
     /// Devices whose rung changed; the first few hundred.
     pub devices: Vec<DeviceId>,

@@ -11,9 +11,9 @@ use super::review::words;
 use super::{EventSummary, RecordedState};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Scope};
-use crate::engine::incident::{Incident, IncidentSummary, State};
 use crate::engine::snapshot::{EventState, EventView, Snapshot};
 use crate::engine::time::Timestamp;
+use crate::incident::{Incident, IncidentSummary, State};
 
 /// How far something has come. The order of the variants is that of a life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

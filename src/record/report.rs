@@ -8,9 +8,9 @@ use super::matter::Standing;
 use super::{EventQuery, EventStore, EventSummary, RecordedState, StoreError};
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Scope, Suspect};
-use crate::engine::incident::IncidentSummary;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
+use crate::incident::IncidentSummary;
 
 /// Most events that a report looks at, the latest impact first.
 const MOST: u32 = 2_000;

@@ -12,9 +12,9 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::outbox::Bilingual;
 use crate::engine::effect::{Cause, Certainty};
-use crate::engine::incident::Review;
-use crate::engine::incident::review::Late;
 use crate::engine::time::Timestamp;
+use crate::incident::Review;
+use crate::incident::review::Late;
 use words::Tongue;
 
 /// Most devices that are listed; the others are in the data.

@@ -10,8 +10,8 @@ use super::rows::{self, unreadable};
 use super::statement::{Database, Row, Tx, json, values};
 use super::{answers, contacts, outbox};
 use crate::engine::device::DeviceId;
-use crate::engine::incident::{Action, Incident, IncidentEvent, IncidentSummary};
 use crate::engine::time::Timestamp;
+use crate::incident::{Action, Incident, IncidentEvent, IncidentSummary};
 use crate::record::StoreError;
 use crate::record::incident::{
     ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, IncidentStore, Keep, KeptAnswer, RecordedIncidentEvent,

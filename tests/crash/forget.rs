@@ -10,12 +10,12 @@ use fleetwatch::delivery::{Delivery, Outcome};
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::{DeviceId, Status, TrafficClass};
 use fleetwatch::engine::fleet::Fleet;
-use fleetwatch::engine::incident::DETECTOR;
 use fleetwatch::engine::report::{Bucket, ClassReport, Report};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::engine::wire::encode::{LatencyForm, report_binary, status_binary};
 use fleetwatch::engine::wire::{Forgetting, Limits, is_forget_topic};
+use fleetwatch::incident::DETECTOR;
 use fleetwatch::journal::{CheckpointStore, read_from};
 
 use super::life::{Cut, Life, Random, Record, crash_image};

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use fleetwatch::engine::device::DeviceId;
-use fleetwatch::engine::incident::closure::Obstacles;
-use fleetwatch::engine::incident::{
+use fleetwatch::engine::time::Timestamp;
+use fleetwatch::incident::closure::Obstacles;
+use fleetwatch::incident::{
     Action, Command, Incident, IncidentEvent, IncidentSummary, LifeSettings, Observation, Refusal, Rota,
 };
-use fleetwatch::engine::time::Timestamp;
 use fleetwatch::record::StoreError;
 use fleetwatch::record::incident::{
     ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, IncidentStore, Keep, KeptAnswer, RecordedIncidentEvent,
@@ -121,7 +121,7 @@ impl Desk {
     }
 
     fn observe<T>(&self, incident: &Incident, look: impl FnOnce(Option<&Observation<'_>>) -> T) -> T {
-        use fleetwatch::engine::incident::Sighting;
+        use fleetwatch::incident::Sighting;
         if *self.sight.lock().unwrap() == Sight::Nothing {
             return look(None);
         }

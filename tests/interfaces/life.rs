@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::Scope;
-use fleetwatch::engine::incident::event::{Joining, Opening};
-use fleetwatch::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Proof};
-use fleetwatch::engine::incident::{
-    Action, Command, ExceptionKind, Fix, IncidentEvent, LifeSettings, Role, Rota, RotaStep, Script, Seat, TELEMETRY,
-    WorkaroundPlan,
-};
 use fleetwatch::engine::snapshot::Snapshot;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::http::HttpState;
+use fleetwatch::incident::event::{Joining, Opening};
+use fleetwatch::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Proof};
+use fleetwatch::incident::{
+    Action, Command, ExceptionKind, Fix, IncidentEvent, LifeSettings, Role, Rota, RotaStep, Script, Seat, TELEMETRY,
+    WorkaroundPlan,
+};
 use fleetwatch::record::incident::{Contact, ContactEntry};
 use fleetwatch::record::outbox::{Attempt, Bilingual, Dispatch, DispatchState, Message, Outcome, Untold};
 

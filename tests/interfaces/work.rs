@@ -476,11 +476,11 @@ async fn an_incident_that_is_over_offers_nothing() {
 
 #[tokio::test]
 async fn hostile_words_stay_text() {
-    use fleetwatch::engine::incident::Command;
+    use fleetwatch::incident::Command;
     let evil = "</textarea></td><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>";
     let mut told = life::with_workaround(NUMBER, &[3, 6, 9]);
     let mut event = told.events[0].event.clone();
-    if let fleetwatch::engine::incident::Action::Opened(opening) = &mut event.action {
+    if let fleetwatch::incident::Action::Opened(opening) = &mut event.action {
         for joining in &mut opening.devices {
             (joining.branch, joining.customer) = (Some(evil.to_owned()), Some(evil.to_owned()));
         }
@@ -493,9 +493,9 @@ async fn hostile_words_stay_text() {
         life::at(LATER),
         "Kimura",
         Command::RegisterCountermeasure {
-            workaround: Some(fleetwatch::engine::incident::WorkaroundPlan {
+            workaround: Some(fleetwatch::incident::WorkaroundPlan {
                 id: evil.get(..60).unwrap().to_owned(),
-                script: fleetwatch::engine::incident::Script { ja: evil.to_owned(), en: evil.to_owned() },
+                script: fleetwatch::incident::Script { ja: evil.to_owned(), en: evil.to_owned() },
             }),
             fix: None,
             fix_due_at: None,

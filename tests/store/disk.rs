@@ -178,7 +178,7 @@ async fn a_conflict_hinders_no_later_write() {
     let path = dir.path().join("incidents.db");
     let store = Sqlite::open(&path).await.unwrap();
     let event = opened(EVENT, "INC-2026-0001", 60, &[1]);
-    let after = fleetwatch::engine::incident::Incident::open(&event).unwrap().summary();
+    let after = fleetwatch::incident::Incident::open(&event).unwrap().summary();
     let append = IncidentAppend { id: EVENT, expected: 7, events: &[event], after: &after, messages: &[] };
     for _ in 0..3 {
         assert!(matches!(store.append_incidents(std::slice::from_ref(&append), NOW).await, Err(StoreError::Conflict)));
@@ -195,7 +195,7 @@ async fn a_wish_and_its_answer_are_both_on_the_disk_or_neither() {
     let (path, text) = (dir.path().join("incidents.db"), dir.path().display().to_string());
     let store = Sqlite::open(&path).await.unwrap();
     let opening = opened(EVENT, "INC-2026-0001", 60, &[1]);
-    let after = fleetwatch::engine::incident::Incident::open(&opening).unwrap().summary();
+    let after = fleetwatch::incident::Incident::open(&opening).unwrap().summary();
     let first = IncidentAppend { id: EVENT, expected: 0, events: &[opening], after: &after, messages: &[] };
     store.append_incidents(&[first], NOW).await.unwrap();
     let answer = KeptAnswer { request: [1; 32], status: 200, body: "{}".to_owned() };

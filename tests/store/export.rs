@@ -1,7 +1,7 @@
 //! One incident, handed on whole.
 
 use fleetwatch::engine::gate::{DETECTOR, Gate};
-use fleetwatch::engine::incident::{Action, Incident, IncidentEvent};
+use fleetwatch::incident::{Action, Incident, IncidentEvent};
 use fleetwatch::record::EventStore;
 use fleetwatch::record::export::{COLUMNS, Export};
 use fleetwatch::record::incident::{IncidentAppend, IncidentStore};

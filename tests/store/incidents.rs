@@ -3,9 +3,9 @@
 
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::Scope;
-use fleetwatch::engine::incident::event::{Joining, Opening};
-use fleetwatch::engine::incident::{Action, Incident, IncidentEvent, Milestone, State};
 use fleetwatch::engine::time::Timestamp;
+use fleetwatch::incident::event::{Joining, Opening};
+use fleetwatch::incident::{Action, Incident, IncidentEvent, Milestone, State};
 use fleetwatch::record::StoreError;
 use fleetwatch::record::incident::{
     Contact, ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, Keep, KeptAnswer,

@@ -1,6 +1,6 @@
 //! Records that an earlier version wrote.
 
-use fleetwatch::engine::incident::State;
+use fleetwatch::incident::State;
 use fleetwatch::record::RecordedState;
 use fleetwatch::record::incident::IncidentQuery;
 use sqlx::migrate::Migrator;

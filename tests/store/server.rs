@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fleetwatch::clock::Clock;
 use fleetwatch::engine::effect::Change;
-use fleetwatch::engine::incident::Incident;
+use fleetwatch::incident::Incident;
 use fleetwatch::record::incident::{IncidentAppend, IncidentStore};
 use fleetwatch::record::outbox::Outbox;
 use fleetwatch::record::{EventStore, StoreError};

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use fleetwatch::clock;
 use fleetwatch::engine::device::{DeviceId, Label};
-use fleetwatch::engine::incident::ladder::{Claim, Proof};
-use fleetwatch::engine::incident::{Command, Incident, Refusal, Role, Seat, State, Step};
+use fleetwatch::incident::ladder::{Claim, Proof};
+use fleetwatch::incident::{Command, Incident, Refusal, Role, Seat, State, Step};
 use fleetwatch::record::incidents::DeskError;
 use fleetwatch::simulation::Remedy;
 

@@ -40,8 +40,8 @@ fn wildcards(text: &str, names: &[String]) -> Vec<usize> {
 
 #[test]
 fn a_match_over_events_or_commands_lists_all_of_them() {
-    let mut names = variants("src/engine/incident/event.rs");
-    names.extend(variants("src/engine/incident/command.rs"));
+    let mut names = variants("src/incident/event.rs");
+    names.extend(variants("src/incident/command.rs"));
     let mut findings = Vec::new();
     for source in files("src", "rs").into_iter().filter(|source| !is_test(&source.path)) {
         for line in wildcards(without_tests(&source.text), &names) {

@@ -21,10 +21,10 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::device::{DeviceId, Label};
-use crate::engine::incident::countermeasure::{Fix, WorkaroundPlan};
-use crate::engine::incident::ladder::Proof;
-use crate::engine::incident::{Command, Incident, Milestone, State};
 use crate::engine::time::{MINUTE_MS, Timestamp};
+use crate::incident::countermeasure::{Fix, WorkaroundPlan};
+use crate::incident::ladder::Proof;
+use crate::incident::{Command, Incident, Milestone, State};
 use crate::simulation::Remedy;
 
 use calls::Phones;
@@ -157,7 +157,7 @@ impl Crew {
         }
     }
 
-    fn register(&self, incident: &Incident, script: crate::engine::incident::Script) -> Act {
+    fn register(&self, incident: &Incident, script: crate::incident::Script) -> Act {
         let command = Command::RegisterCountermeasure {
             workaround: Some(WorkaroundPlan { id: WORKAROUND.to_owned(), script }),
             fix: Some(Fix::Update(self.fix.clone())),
@@ -211,7 +211,7 @@ impl Crew {
 
     /// The commander tells the staff how it stands, before anybody has to ask.
     fn speak(&self, incident: &Incident, now: Timestamp, acts: &mut Vec<Act>) {
-        let Some(commander) = incident.muster.holder(crate::engine::incident::Role::Commander) else { return };
+        let Some(commander) = incident.muster.holder(crate::incident::Role::Commander) else { return };
         if !incident.state.is_active() || minutes(incident.told_at, now) < WORD_MIN {
             return;
         }
@@ -228,7 +228,7 @@ impl Crew {
 
     /// One who wants to go home too early; then the review, and the end.
     fn finish(&mut self, incident: &Incident, now: Timestamp, acts: &mut Vec<Act>) {
-        let Some(commander) = incident.muster.holder(crate::engine::incident::Role::Commander) else { return };
+        let Some(commander) = incident.muster.holder(crate::incident::Role::Commander) else { return };
         if self.is_rolled_out() && !self.tried_to_close && incident.state.is_active() {
             self.tried_to_close = true;
             acts.push(tell("close", format!("{commander} would like to close: every device has had the fix")));

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::incident::ladder::Proof;
-use crate::engine::incident::{Incident, Milestone, State};
 use crate::engine::time::{MINUTE_MS, Timestamp};
+use crate::incident::ladder::Proof;
+use crate::incident::{Incident, Milestone, State};
 use crate::record::incidents::Incidents;
 
 use super::crew::Told;

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::gate::Gate;
-use crate::engine::incident::ladder::{CallOutcome, Claim, Proof};
-use crate::engine::incident::{Action, Command, Fix, Incident};
 use crate::engine::time::{MINUTE_MS, Timestamp};
+use crate::incident::ladder::{CallOutcome, Claim, Proof};
+use crate::incident::{Action, Command, Fix, Incident};
 use crate::record::GateDesk;
 use crate::record::incident::RecordedIncidentEvent;
 use crate::record::incidents::Incidents;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::incident::Audience;
+use crate::incident::Audience;
 use crate::record::directory::Address;
 
 /// The addresses of everybody who may have to be told something.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Severity};
-use crate::engine::incident::event::{Joining, Opening};
-use crate::engine::incident::{Action, DETECTOR, Incident, IncidentEvent};
 use crate::engine::snapshot::{EventState, EventView};
 use crate::engine::time::Timestamp;
+use crate::incident::event::{Joining, Opening};
+use crate::incident::{Action, DETECTOR, Incident, IncidentEvent};
 use crate::record::incidents::DeskError;
 use crate::record::{EventQuery, EventSummary, StoreError};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::engine::effect::Severity;
-use crate::engine::incident::{Incident, LifeSettings, Milestone, Step};
 use crate::engine::time::Timestamp;
+use crate::incident::{Incident, LifeSettings, Milestone, Step};
 use crate::metrics::incidents::{EXCEPTED, IncidentSample, LadderCount};
 
 /// The incident as of `now`.

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use crate::engine::device::{DeviceId, Label, Status};
-use crate::engine::incident::{Incident, Observation, Sighting};
 use crate::engine::snapshot::{DeviceView, EventState, EventView, Snapshot};
 use crate::engine::time::Timestamp;
+use crate::incident::{Incident, Observation, Sighting};
 
 use super::lock;
 

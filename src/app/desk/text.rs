@@ -2,8 +2,8 @@
 //! now.
 
 use crate::engine::effect::{Certainty, Scope};
-use crate::engine::incident::countermeasure::Standing;
-use crate::engine::incident::{Action, Incident, IncidentEvent, Milestone, Notice, NoticeKind, Role, State};
+use crate::incident::countermeasure::Standing;
+use crate::incident::{Action, Incident, IncidentEvent, Milestone, Notice, NoticeKind, Role, State};
 use crate::record::outbox::{Bilingual, Message, NewDispatch};
 use crate::record::review::words;
 

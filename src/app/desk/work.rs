@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::engine::effect::Change;
-use crate::engine::incident::Incident;
 use crate::engine::time::Timestamp;
+use crate::incident::Incident;
 use crate::record::StoreError;
 
 use super::intake::Declared;

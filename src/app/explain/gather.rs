@@ -10,7 +10,7 @@ use crate::app::replay::source::{Listener, Run, Surroundings};
 use crate::cli::{Failure, fetch};
 use crate::config::Config;
 use crate::engine::effect::Change;
-use crate::engine::incident::Incident;
+use crate::incident::Incident;
 use crate::record::EventRecord;
 use crate::record::derive::Records;
 use crate::record::matter::Standing;

@@ -20,9 +20,9 @@ use ring::digest::{Context, SHA256};
 
 use super::IncidentsApi;
 use super::view::IncidentView;
-use crate::engine::incident::Incident;
-use crate::engine::incident::closure::Obstacles;
 use crate::http::problem::Problem;
+use crate::incident::Incident;
+use crate::incident::closure::Obstacles;
 use crate::record::access::Principal;
 use crate::record::incident::{IncidentStore, KeptAnswer};
 use crate::record::incidents::Once;

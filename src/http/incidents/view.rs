@@ -7,14 +7,14 @@ use utoipa::ToSchema;
 
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Scope};
-use crate::engine::incident::aggregate::{Ended, IncidentSummary};
-use crate::engine::incident::closure::Obstacles;
-use crate::engine::incident::countermeasure::Standing;
-use crate::engine::incident::ladder::Progress;
-use crate::engine::incident::muster::PostStatus;
-use crate::engine::incident::way::Lapse;
-use crate::engine::incident::{Burndown, Exception, Fix, Incident, LifeSettings, Rung, State, Step};
 use crate::engine::time::Timestamp;
+use crate::incident::aggregate::{Ended, IncidentSummary};
+use crate::incident::closure::Obstacles;
+use crate::incident::countermeasure::Standing;
+use crate::incident::ladder::Progress;
+use crate::incident::muster::PostStatus;
+use crate::incident::way::Lapse;
+use crate::incident::{Burndown, Exception, Fix, Incident, LifeSettings, Rung, State, Step};
 use crate::record::access::Principal;
 
 /// An incident in short.
@@ -250,7 +250,7 @@ impl IncidentView {
 }
 
 fn seats(incident: &Incident) -> Vec<SeatView> {
-    let view = |(seat, post): (&crate::engine::incident::Seat, &crate::engine::incident::muster::Post)| SeatView {
+    let view = |(seat, post): (&crate::incident::Seat, &crate::incident::muster::Post)| SeatView {
         seat: seat.to_string(),
         status: incident.muster.status(seat),
         holder: post.holder.clone(),

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::engine::device::DeviceId;
-use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
-use crate::engine::incident::{Command, ExceptionKind, Fix, Milestone, Script, Seat, WorkaroundPlan};
 use crate::engine::time::Timestamp;
+use crate::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
+use crate::incident::{Command, ExceptionKind, Fix, Milestone, Script, Seat, WorkaroundPlan};
 
 /// What is wished of one incident.
 #[derive(Debug, Deserialize, ToSchema)]

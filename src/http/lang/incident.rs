@@ -6,9 +6,9 @@ mod ja;
 pub(super) use self::en::EN;
 pub(super) use self::ja::JA;
 
-use crate::engine::incident::ladder::{CallOutcome, Claim, Progress, Proof};
-use crate::engine::incident::muster::PostStatus;
-use crate::engine::incident::{ExceptionKind, Milestone, Role, State, Step};
+use crate::incident::ladder::{CallOutcome, Claim, Progress, Proof};
+use crate::incident::muster::PostStatus;
+use crate::incident::{ExceptionKind, Milestone, Role, State, Step};
 use crate::record::outbox::DispatchState;
 
 /// The words of one language.

@@ -1,8 +1,8 @@
 //! Why a wish was not granted, in the reader's language.
 
 use super::Lang;
-use crate::engine::incident::milestone::OrderError;
-use crate::engine::incident::{MAX_NAME, MAX_TEXT, Refusal, State};
+use crate::incident::milestone::OrderError;
+use crate::incident::{MAX_NAME, MAX_TEXT, Refusal, State};
 use crate::record::incidents::DeskError;
 
 /// The refusal as a sentence that says what to do.

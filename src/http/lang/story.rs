@@ -2,8 +2,8 @@
 
 use super::Lang;
 use crate::engine::effect::Cause;
-use crate::engine::incident::{Action, Seat};
 use crate::engine::time::Timestamp;
+use crate::incident::{Action, Seat};
 
 /// Shows an instant to the reader.
 pub(in crate::http) type Instants<'a> = &'a dyn Fn(Timestamp) -> String;

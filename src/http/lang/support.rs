@@ -1,6 +1,6 @@
 //! The words of the support desk, the branches, a device's page and the settings.
 
-use crate::engine::incident::ladder::Direction;
+use crate::incident::ladder::Direction;
 
 /// The words of one language.
 #[derive(Debug)]

@@ -7,11 +7,11 @@ use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
 use super::incident::state_badge;
 use super::owed;
-use crate::engine::incident::closure::Obstacles;
-use crate::engine::incident::ladder::Claim;
-use crate::engine::incident::{ExceptionKind, Incident, Milestone, Role, Seat, State};
 use crate::http::lang::story;
 use crate::http::work::{Act, Fault, Fields};
+use crate::incident::closure::Obstacles;
+use crate::incident::ladder::Claim;
+use crate::incident::{ExceptionKind, Incident, Milestone, Role, Seat, State};
 use crate::record::incidents::OpenIncidents;
 
 /// What the form is about.
@@ -197,7 +197,7 @@ pub(in crate::http) fn beginning(act: Act, incident: Option<&Incident>, view: &V
             fields.with("workaround", &plan.id).with("script_ja", &plan.script.ja).with("script_en", &plan.script.en);
     }
     if let Some(fix) = &newest.fix {
-        use crate::engine::incident::Fix;
+        use crate::incident::Fix;
         let kind = match fix {
             Fix::Update(_) => "update",
             Fix::Package { .. } => "package",

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::chart::{Scale, count_ticks, time_ticks};
 use super::frame::View;
 use super::parts::{Tone, badge};
-use crate::engine::incident::{Burndown, Incident, LifeSettings};
 use crate::engine::time::Timestamp;
+use crate::incident::{Burndown, Incident, LifeSettings};
 
 /// The drawing, and the room around it for labels.
 const WIDTH: f64 = 640.0;
@@ -184,7 +184,7 @@ fn mark((x, class): (Scale, &str), at: Timestamp, word: &str) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::incident::Forecast;
+    use crate::incident::Forecast;
 
     const HOUR: i64 = 3_600_000;
 

@@ -13,9 +13,9 @@ use super::parts::{self, event_name, event_table};
 use super::strip;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Change, ChangeKind};
-use crate::engine::incident::IncidentSummary;
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::http::work::Act;
+use crate::incident::IncidentSummary;
 use crate::record::matter::Standing;
 use crate::record::{EventRecord, EventSummary, Membership, RecordedChange, StoreError};
 

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::frame::View;
 use super::parts::{Tone, badge, encode};
 use crate::engine::device::DeviceId;
-use crate::engine::incident::{Incident, Rung, Step};
 use crate::http::filter::searched;
+use crate::incident::{Incident, Rung, Step};
 
 /// Devices on one page.
 const PAGE: usize = 50;

@@ -5,10 +5,10 @@ use maud::{Markup, html};
 use super::frame::View;
 use super::parts::{Tone, badge};
 use crate::engine::device::DeviceId;
-use crate::engine::incident::closure::Obstacles;
-use crate::engine::incident::ladder::{Claim, Stamp};
-use crate::engine::incident::{Incident, LifeSettings, Rung, State, Step};
 use crate::http::work::Act;
+use crate::incident::closure::Obstacles;
+use crate::incident::ladder::{Claim, Stamp};
+use crate::incident::{Incident, LifeSettings, Rung, State, Step};
 use crate::record::access::Action;
 
 /// Most devices that are listed of one kind; their counts are whole.

@@ -8,10 +8,10 @@ use super::form::tap;
 use super::frame::View;
 use super::parts::{Tone, badge};
 use crate::engine::effect::Scope;
-use crate::engine::incident::muster::{Post, PostStatus};
-use crate::engine::incident::{Incident, Role, Rota, Seat};
 use crate::http::lang::story;
 use crate::http::work::Act;
+use crate::incident::muster::{Post, PostStatus};
+use crate::incident::{Incident, Role, Rota, Seat};
 use crate::record::access::Action;
 
 /// The board of people, with what one may do about it.

@@ -5,10 +5,10 @@ use maud::{Markup, PreEscaped, html};
 use super::form::tap;
 use super::frame::View;
 use super::parts::{Tone, badge};
-use crate::engine::incident::countermeasure::Standing;
-use crate::engine::incident::{Incident, Script};
 use crate::http::lang::Lang;
 use crate::http::work::Act;
+use crate::incident::countermeasure::Standing;
+use crate::incident::{Incident, Script};
 use crate::record::access::Action;
 
 /// Every version, the newest first.

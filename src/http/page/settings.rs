@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::channels;
 use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
-use crate::engine::incident::{LifeSettings, Rota};
 use crate::http::lang::story;
+use crate::incident::{LifeSettings, Rota};
 use crate::record::standing::Board;
 
 /// Seconds after which the page reloads where it cannot be kept live.

@@ -7,10 +7,10 @@ use super::fresh::Fresh;
 use super::now::{blindness, heading, headline, scale, title};
 use super::parts::{self, Tone};
 use super::people;
-use crate::engine::incident::Incident;
 use crate::engine::snapshot::Snapshot;
 use crate::http::health::Latch;
 use crate::http::lang::story;
+use crate::incident::Incident;
 use crate::record::incidents::OpenIncidents;
 use crate::record::matter::{self, Matter, Standing};
 

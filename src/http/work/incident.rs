@@ -9,11 +9,11 @@ use axum::response::{IntoResponse, Response};
 
 use super::wish::{Reader, Wish};
 use super::{Act, ActPath, Fault, Fields, Filled, status_of};
-use crate::engine::incident::Incident;
 use crate::http::HttpState;
 use crate::http::access::{Visit, login};
 use crate::http::page::act::Subject;
 use crate::http::page::work as page;
+use crate::incident::Incident;
 use crate::record::access::{Action, Principal, policy};
 use crate::record::incidents::{DeskError, Incidents, OpenIncidents};
 

@@ -2,12 +2,12 @@
 
 use super::{Act, Fault, Fields};
 use crate::engine::device::DeviceId;
-use crate::engine::incident::countermeasure::{Fix, Script, WorkaroundPlan};
-use crate::engine::incident::ladder::Claim;
-use crate::engine::incident::{Command, ExceptionKind, Incident, Milestone, Seat};
 use crate::engine::time::Timestamp;
 use crate::http::Zone;
 use crate::http::lang::{ActText, Lang};
+use crate::incident::countermeasure::{Fix, Script, WorkaroundPlan};
+use crate::incident::ladder::Claim;
+use crate::incident::{Command, ExceptionKind, Incident, Milestone, Seat};
 use crate::record::incidents::Reshape;
 
 /// What a form asks of the desk.

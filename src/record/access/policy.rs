@@ -1,7 +1,7 @@
 //! Who may do what to an incident: the one lock, for pages, the support desk and the API alike.
 
 use super::{Action, Principal, Role};
-use crate::engine::incident::{Command, Incident};
+use crate::incident::{Command, Incident};
 use crate::record::incidents::Reshape;
 
 /// Why somebody may not.

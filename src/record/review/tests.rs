@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{CauseEvidence, RunnerUp, Scope, Suspect};
-use crate::engine::incident::event::{Joining, Opening};
-use crate::engine::incident::ladder::{Exception, ExceptionKind, Proof};
-use crate::engine::incident::{Action, IncidentEvent, LifeSettings, Milestone, Role, Seat};
+use crate::incident::event::{Joining, Opening};
+use crate::incident::ladder::{Exception, ExceptionKind, Proof};
+use crate::incident::{Action, IncidentEvent, LifeSettings, Milestone, Role, Seat};
 
 /// 2026-11-22 09:00 in Tokyo.
 const T0: i64 = 1_795_305_600_000;

@@ -1,8 +1,8 @@
 //! The names of things in the two languages, as (Japanese, English).
 
 use crate::engine::effect::Scope;
-use crate::engine::incident::ladder::{Claim, ExceptionKind, Proof};
-use crate::engine::incident::{Action, Audience, Milestone, NoticeKind, Role, State, Step};
+use crate::incident::ladder::{Claim, ExceptionKind, Proof};
+use crate::incident::{Action, Audience, Milestone, NoticeKind, Role, State, Step};
 
 use super::cell;
 

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::Scope;
-use fleetwatch::engine::incident::aggregate::IncidentSummary;
-use fleetwatch::engine::incident::closure::Obstacles;
-use fleetwatch::engine::incident::event::{Joining, Opening};
-use fleetwatch::engine::incident::{Action, Command, Incident, IncidentEvent, LifeSettings, Refusal};
 use fleetwatch::engine::time::Timestamp;
+use fleetwatch::incident::aggregate::IncidentSummary;
+use fleetwatch::incident::closure::Obstacles;
+use fleetwatch::incident::event::{Joining, Opening};
+use fleetwatch::incident::{Action, Command, Incident, IncidentEvent, LifeSettings, Refusal};
 use fleetwatch::record::StoreError;
 use fleetwatch::record::incident::{
     Contact, ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, IncidentStore, Keep, KeptAnswer,

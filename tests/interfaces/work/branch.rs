@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use fleetwatch::engine::device::DeviceId;
-use fleetwatch::engine::incident::Action;
-use fleetwatch::engine::incident::event::Joining;
 use fleetwatch::engine::snapshot::Snapshot;
+use fleetwatch::incident::Action;
+use fleetwatch::incident::event::Joining;
 
 use super::{ABE, ENDO, SATO, path, site, site_of};
 use crate::client::send;

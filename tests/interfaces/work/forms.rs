@@ -1,6 +1,6 @@
 //! Every form of an incident: its happy path, its refusals, and who may not.
 
-use fleetwatch::engine::incident::State;
+use fleetwatch::incident::State;
 
 use super::{ENDO, NODA, Person, SATO, Site, YAGI, path, site, site_of};
 use crate::desk::Sight;
@@ -82,7 +82,7 @@ async fn what_is_typed_is_done_in_the_name_of_who_typed_it() {
         assert!(page.contains(told), "{told:?} is not in {}", &page[..page.len().min(1_500)]);
     }
     let incident = site.desk.incident(NUMBER);
-    assert_eq!(incident.muster.holder(fleetwatch::engine::incident::Role::Commander), Some("Takahashi"));
+    assert_eq!(incident.muster.holder(fleetwatch::incident::Role::Commander), Some("Takahashi"));
     let split = SATO
         .send(&site, &path("/do/split"), &[("devices", ""), ("branch", "branch-03"), ("reason", "another line")])
         .await;
@@ -276,7 +276,7 @@ async fn the_close_shows_what_is_in_the_way_until_nothing_is() {
         let fields = [("device", device), ("kind", "replaced"), ("reason", "new box")];
         assert_eq!(SATO.send(&site, &path("/do/sign_off"), &fields).await.status, 303);
     }
-    use fleetwatch::engine::incident::{Action, Milestone, TELEMETRY};
+    use fleetwatch::incident::{Action, Milestone, TELEMETRY};
     let now = life::at(LATER);
     site.desk.happen(NUMBER, TELEMETRY, Action::Timed { milestone: Milestone::Resolved, instant: now, reason: None });
     site.desk.happen(NUMBER, TELEMETRY, Action::Moved { from: State::WorkaroundAvailable, to: State::Resolved });

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use fleetwatch::engine::incident::ladder::Proof;
-use fleetwatch::engine::incident::{Action, TELEMETRY};
+use fleetwatch::incident::ladder::Proof;
+use fleetwatch::incident::{Action, TELEMETRY};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

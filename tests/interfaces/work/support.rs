@@ -1,7 +1,7 @@
 //! The support desk on the phone.
 
-use fleetwatch::engine::incident::ladder::Proof;
-use fleetwatch::engine::incident::{Action, TELEMETRY};
+use fleetwatch::incident::ladder::Proof;
+use fleetwatch::incident::{Action, TELEMETRY};
 
 use super::{ENDO, NODA, Person, SATO, Site, site, site_of};
 use crate::life::{self, LATER, NUMBER};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::engine::device::{DeviceId, Label};
-use crate::engine::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Proof};
-use crate::engine::incident::{Command, ExceptionKind, Incident, Rung};
 use crate::engine::time::Timestamp;
+use crate::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Proof};
+use crate::incident::{Command, ExceptionKind, Incident, Rung};
 use crate::simulation::Remedy;
 
 use super::{Act, Fates, WORKAROUND, cast, minutes, tell, wish};

@@ -1,7 +1,7 @@
 //! Names, rota, contacts and scripts. Everybody and every number is made up.
 
-use crate::engine::incident::{Incident, Milestone, Role, Rota, RotaStep, Script, Seat};
 use crate::engine::time::MINUTE_MS;
+use crate::incident::{Incident, Milestone, Role, Rota, RotaStep, Script, Seat};
 use crate::record::incident::{Contact, ContactEntry};
 use crate::simulation::Simulation;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::Scope;
-use crate::engine::incident::Command;
 use crate::engine::time::Timestamp;
+use crate::incident::Command;
 use crate::record::incidents::{DeskError, Incidents};
 use crate::simulation::Simulation;
 

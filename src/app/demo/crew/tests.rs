@@ -1,8 +1,8 @@
 use super::*;
 use crate::engine::effect::Scope;
-use crate::engine::incident::event::{Joining, Opening};
-use crate::engine::incident::{Action, DETECTOR, IncidentEvent, LifeSettings, Observation, Refusal, Rota, Sighting};
 use crate::engine::time::MINUTE_MS;
+use crate::incident::event::{Joining, Opening};
+use crate::incident::{Action, DETECTOR, IncidentEvent, LifeSettings, Observation, Refusal, Rota, Sighting};
 
 const START: Timestamp = Timestamp::from_ms(1_795_025_400_000);
 const STEP_MS: i64 = 15_000;
@@ -191,7 +191,7 @@ fn who_wanted_to_hear_of_it_has_heard_and_who_talks_has_read_the_newest_script()
         .incident
         .ladder
         .iter()
-        .filter(|(_, rung)| rung.progress == Some(crate::engine::incident::ladder::Progress::Phone))
+        .filter(|(_, rung)| rung.progress == Some(crate::incident::ladder::Progress::Phone))
         .collect();
     assert!(wanted.len() > 5 && wanted.iter().all(|(_, rung)| !rung.owes_word()), "{}", wanted.len());
     let [first, second] = world.incident.countermeasures.versions() else { panic!("two versions of the script") };

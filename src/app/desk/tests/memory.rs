@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Change;
 use crate::engine::gate::Decision;
-use crate::engine::incident::{Incident, IncidentSummary, State};
 use crate::engine::time::Timestamp;
+use crate::incident::{Incident, IncidentSummary, State};
 use crate::record::incident::{
     ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, IncidentStore, Keep, KeptAnswer, RecordedIncidentEvent,
 };

@@ -1,9 +1,9 @@
 //! The words of an incident's life in Japanese.
 
 use super::IncidentText;
-use crate::engine::incident::State;
-use crate::engine::incident::ladder::{CallOutcome, Claim, Progress, Proof};
-use crate::engine::incident::muster::PostStatus;
+use crate::incident::State;
+use crate::incident::ladder::{CallOutcome, Claim, Progress, Proof};
+use crate::incident::muster::PostStatus;
 use crate::record::outbox::DispatchState;
 use crate::record::review::words;
 

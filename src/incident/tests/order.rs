@@ -1,8 +1,8 @@
 //! States and triggers, milestones and their order: every pair, with the expected answer written out.
 
 use super::*;
-use crate::engine::incident::milestone::OrderError;
-use crate::engine::incident::state::{State, Trigger};
+use crate::incident::milestone::OrderError;
+use crate::incident::state::{State, Trigger};
 
 /// One letter a state, in the order of an incident's life; `-` where the trigger cannot happen.
 const STATES: &str = "DMWPFRVC";

@@ -1,8 +1,8 @@
 //! Countermeasures: versions, agreement, acknowledgement, release, and what a changed fix does to what was proved.
 
 use super::*;
-use crate::engine::incident::countermeasure::includes;
-use crate::engine::incident::ladder::{Claim, Proof};
+use crate::incident::countermeasure::includes;
+use crate::incident::ladder::{Claim, Proof};
 
 #[test]
 fn an_update_includes_the_fix_from_its_version_on_where_versions_are_numbers() {

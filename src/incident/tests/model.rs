@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
-use crate::engine::incident::ladder::{Claim, ExceptionKind, Proof};
+use crate::incident::ladder::{Claim, ExceptionKind, Proof};
 
 const DEVICES: usize = 3;
 /// Clear period of the tests, so that histories stay short.

@@ -1,7 +1,7 @@
 //! The three days: burn-down, forecast, and when people are told that the promise will not hold.
 
 use super::*;
-use crate::engine::incident::ladder::ExceptionKind;
+use crate::incident::ladder::ExceptionKind;
 
 const HOUR: i64 = 60;
 

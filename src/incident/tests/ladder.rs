@@ -1,7 +1,7 @@
 //! One device's way: every pair of step and event, and what telemetry makes of it.
 
 use super::*;
-use crate::engine::incident::ladder::{Claim, Exception, ExceptionKind, Proof};
+use crate::incident::ladder::{Claim, Exception, ExceptionKind, Proof};
 
 /// One letter a step: affected, contacted, workaround claimed, verified, fix installed, reverted, quality verified, done.
 const STEPS: &str = "ACcVFRQD";

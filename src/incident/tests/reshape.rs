@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::incident::ladder::{Claim, ExceptionKind, Proof};
+use crate::incident::ladder::{Claim, ExceptionKind, Proof};
 
 /// Another incident, of these devices.
 fn other(devices: &[usize]) -> Story {

@@ -1,7 +1,7 @@
 //! Who is called, and who is called next.
 
 use super::*;
-use crate::engine::incident::muster::PostStatus;
+use crate::incident::muster::PostStatus;
 
 fn step(people: &[&str], timeout_min: u32) -> RotaStep {
     RotaStep { people: people.iter().map(|person| (*person).to_owned()).collect(), timeout_min }

@@ -1,8 +1,8 @@
 //! From the declaration to the close, and the ways back.
 
 use super::*;
-use crate::engine::incident::ladder::ExceptionKind;
-use crate::engine::incident::way::Lapse;
+use crate::incident::ladder::ExceptionKind;
+use crate::incident::way::Lapse;
 
 fn sign_off(device: usize, kind: ExceptionKind) -> Command {
     Command::SignOff { device: id(device), kind, evidence: "see ticket 7".into() }
@@ -251,7 +251,7 @@ fn words_and_names_are_bounded() {
     }
     let stranger = story.wish(called(9, CallOutcome::Reached, None), "abe").unwrap_err();
     assert_eq!(stranger.to_string(), "B-0009 is not part of this incident");
-    let nobody = Command::Claim { devices: vec![], claim: crate::engine::incident::ladder::Claim::Revert };
+    let nobody = Command::Claim { devices: vec![], claim: crate::incident::ladder::Claim::Revert };
     assert_eq!(story.wish(nobody, "abe").unwrap_err(), Refusal::NoDevice);
 }
 

@@ -1,8 +1,8 @@
 //! The review's draft says what the record says.
 
 use super::*;
-use crate::engine::incident::ladder::{Claim, ExceptionKind, Proof};
-use crate::engine::incident::review::{Calls, Late};
+use crate::incident::ladder::{Claim, ExceptionKind, Proof};
+use crate::incident::review::{Calls, Late};
 
 /// Three devices, of which the second relapses once and the third is replaced; support is slow, and so is the fix.
 fn told() -> Story {

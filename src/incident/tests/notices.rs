@@ -1,9 +1,9 @@
 //! Who is told what: every action, for an incident of the fleet and for an isolated one.
 
 use super::*;
-use crate::engine::incident::countermeasure::Countermeasure;
-use crate::engine::incident::ladder::{Claim, ExceptionKind, Proof};
-use crate::engine::incident::muster::Seat;
+use crate::incident::countermeasure::Countermeasure;
+use crate::incident::ladder::{Claim, ExceptionKind, Proof};
+use crate::incident::muster::Seat;
 
 /// `staff`, `support`, or names.
 fn who(audience: &Audience) -> String {

@@ -36,6 +36,7 @@
 //! | [`review`] | what the record says about it afterwards |
 //! | `rung` | how what is known of a device changes |
 //! | [`state`] | the states, and every pair of state and trigger |
+//! | [`way`] | when each state was reached, and for how long the quality was back |
 
 pub mod aggregate;
 mod clock;
@@ -82,7 +83,7 @@ pub const TELEMETRY: &str = "telemetry";
 pub const CLOCK: &str = "clock";
 
 /// Longest name of a person, and longest free text, in characters.
-pub const MAX_NAME: usize = super::label::MAX_CHARS;
+pub const MAX_NAME: usize = crate::engine::label::MAX_CHARS;
 /// See [`MAX_NAME`].
 pub const MAX_TEXT: usize = 4_000;
 
