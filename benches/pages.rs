@@ -26,10 +26,10 @@ use arc_swap::ArcSwap;
 use fleetwatch::app::desk::{Desk, DeskConfig, Statuses};
 use fleetwatch::app::told::Told;
 use fleetwatch::clock::Clock;
-use fleetwatch::http::{HttpConfig, HttpState};
 use fleetwatch::record::EventStore;
 use fleetwatch::record::incident::{IncidentAppend, IncidentStore};
 use fleetwatch::store::Sqlite;
+use fleetwatch::web::{HttpConfig, HttpState};
 use life::LATER;
 
 const INCIDENTS: usize = 10;

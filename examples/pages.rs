@@ -13,7 +13,7 @@ mod sample;
 #[path = "../tests/interfaces/server.rs"]
 mod server;
 
-use fleetwatch::http::HttpConfig;
+use fleetwatch::web::HttpConfig;
 use sample::Stage;
 
 #[tokio::main]
@@ -38,7 +38,7 @@ async fn main() {
         told.push(life::mustered("INC-2026-0009", &[700]));
         let desk = life::desk(told, life::LATER);
         let snapshot = life::snapshot(1_000, life::LATER);
-        let behind = |state: &mut fleetwatch::http::HttpState| life::behind(&desk, state);
+        let behind = |state: &mut fleetwatch::web::HttpState| life::behind(&desk, state);
         server::Server::start_with(&address, snapshot, &changes, HttpConfig::default(), behind).await
     } else {
         server::Server::start_on(&address, sample::snapshot(1_000, stage), &changes, HttpConfig::default()).await

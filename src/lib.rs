@@ -23,7 +23,7 @@
 //! | [`store`] | the record of incidents in SQLite or PostgreSQL, append-only |
 //! | [`notify`] | what the outbox holds, delivered: Alertmanager, webhook, chat, mail |
 //! | [`metrics`] | names, counters, and the text of `/metrics` |
-//! | [`http`] | the operators' pages, API and health |
+//! | [`web`] | the operators' pages, API and health |
 //! | [`recording`] | JSON lines in and out |
 //! | [`simulation`] | a fleet with a believable life and a known truth; load |
 //! | [`config`] | settings from file and environment, every fault at once |
@@ -50,8 +50,6 @@ pub mod delivery;
 #[cfg(feature = "shell")]
 pub mod driver;
 #[cfg(feature = "shell")]
-pub mod http;
-#[cfg(feature = "shell")]
 pub mod ingest;
 #[cfg(feature = "shell")]
 pub mod inventory;
@@ -71,3 +69,5 @@ pub mod simulation;
 pub mod store;
 #[cfg(feature = "shell")]
 pub mod text;
+#[cfg(feature = "shell")]
+pub mod web;

@@ -1,7 +1,7 @@
 //! The record of incidents as data, and the repository that keeps it.
 //!
 //! This is the meeting point of two shell modules that do not know each other: `store` implements
-//! [`EventStore`], `http` reads from it. The truth is the append-only list of [`RecordedChange`]s; an [`EventSummary`]
+//! [`EventStore`], `web` reads from it. The truth is the append-only list of [`RecordedChange`]s; an [`EventSummary`]
 //! is what follows from it, and can be derived from it again at any time.
 //!
 //! | module | what it owns |

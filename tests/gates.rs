@@ -31,10 +31,10 @@ use fleetwatch::engine::effect::{Change, ChangeKind, Scope};
 use fleetwatch::engine::gate::{Gate, Gates, Policy};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
-use fleetwatch::http;
 use fleetwatch::ingest::IngestConfig;
 use fleetwatch::simulation::mqtt::{self, FleetConfig, Progress, Target};
 use fleetwatch::simulation::{Scenario, Simulation, SimulationConfig};
+use fleetwatch::web;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -177,7 +177,7 @@ impl Stage {
         tokio::spawn(publish_embedded(broker.publisher(), core.retained().unwrap(), core.counters()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = listener.local_addr().unwrap();
-        let pages = http::serve(listener, core.http_state(), http::HttpConfig::default(), std::future::pending());
+        let pages = web::serve(listener, core.http_state(), web::HttpConfig::default(), std::future::pending());
         tokio::spawn(pages);
         Self { core, broker, http }
     }

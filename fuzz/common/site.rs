@@ -15,7 +15,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fleetwatch::http::HttpConfig;
+use fleetwatch::web::HttpConfig;
 
 /// Requests after which the site is made anew: every note and call is kept, and what is kept is shown.
 const REQUESTS: u32 = 1_000;
@@ -50,7 +50,7 @@ fn start() -> Site {
         let server = runtime.block_on(async {
             let desk = life::desk(vec![life::later(life::NUMBER, &life::hit(60))], life::LATER);
             let snapshot = life::snapshot(60, life::LATER);
-            let behind = |state: &mut fleetwatch::http::HttpState| life::behind(&desk, state);
+            let behind = |state: &mut fleetwatch::web::HttpState| life::behind(&desk, state);
             server::Server::start_with("127.0.0.1:0", snapshot, &[], HttpConfig::default(), behind).await
         });
         tell.send(server.address).unwrap();

@@ -7,10 +7,10 @@ use anyhow::{Context as _, bail};
 use axum::http::HeaderName;
 
 use crate::config::{AccessMode, Config, keys};
-use crate::http::AccessSettings;
-use crate::http::access::{Mode, OidcSettings, ProxySettings, RoleMap};
 use crate::record::access::{Role, exact};
 use crate::text::secret_word;
+use crate::web::AccessSettings;
+use crate::web::access::{Mode, OidcSettings, ProxySettings, RoleMap};
 
 /// How the operators' listener is guarded by this configuration.
 ///

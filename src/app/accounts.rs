@@ -10,8 +10,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::label;
 use crate::engine::time::Timestamp;
-use crate::http::access::{password, secret};
 use crate::record::access::{AccessStore, ApiToken, Deed, MAX_BRANCHES, Principal, Role, User, check_name};
+use crate::web::access::{password, secret};
 
 use super::location;
 use super::password::Prompt;

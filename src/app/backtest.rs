@@ -28,7 +28,7 @@ use crate::config::overrides::{self, Point};
 use crate::engine::effect::Change;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
-use crate::http::Zone;
+use crate::web::Zone;
 
 use super::replay::source::{self, Listener, Run, Surroundings};
 

@@ -2,8 +2,8 @@
 
 use crate::config::{AllowanceConfig, BrokerMode, Config};
 use crate::engine::fleet::budget::{Allowance, Budgets};
-use crate::http::HttpConfig;
 use crate::simulation::descriptors;
+use crate::web::HttpConfig;
 
 /// What senders may cost. However large a burst is set, one device's is no more than a quarter of the journal, and that of all
 /// newcomers no more than half: what others have sent stays.

@@ -23,7 +23,6 @@ use crate::engine::settings::Settings;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::Limits;
-use crate::http::{Access, AccessSettings, Health, HttpState, Zone};
 use crate::journal::{CheckpointStore, Journal, JournalConfig};
 use crate::metrics::{Counters, DeviceSeries};
 use crate::record::EventStore;
@@ -32,6 +31,7 @@ use crate::record::incident::{ContactEntry, IncidentStore};
 use crate::record::incidents::Incidents;
 use crate::record::outbox::Outbox;
 use crate::store::{Location, Store, Writer};
+use crate::web::{Access, AccessSettings, Health, HttpState, Zone};
 
 use super::checkpoint::{self, Route};
 use super::decision::Capture;

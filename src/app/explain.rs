@@ -6,7 +6,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`gather`] | where an explanation comes from |
-//! | [`incident`] | an incident or a near miss in words and drawings |
+//! | [`mod@event`] | an incident or a near miss in words and drawings |
 //! | [`device`] | a device's last hours, minute by minute |
 //! | [`damage`] | what carries the damage, with the distributions before and during it |
 //! | [`chart`] | strips and bars of characters that read without colour |
@@ -20,7 +20,7 @@ use crate::cli::Failure;
 use crate::cli::args::ExplainArgs;
 use crate::config::Config;
 use crate::engine::device::DeviceId;
-use crate::http::Zone;
+use crate::web::Zone;
 
 pub mod chart;
 pub mod damage;

@@ -14,10 +14,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::effect::Certainty;
 use crate::engine::time::Timestamp;
-use crate::http::Zone;
 use crate::record::EventSummary;
 use crate::record::incident::IncidentQuery;
 use crate::record::report::{MorningReport, Silent};
+use crate::web::Zone;
 
 /// Most incidents whose life is looked up, the latest first.
 const LIVES: u32 = 2_000;
@@ -31,7 +31,7 @@ const SILENT: usize = 40;
 /// When a time cannot be read, the record or the instance does not answer, or an output fails.
 pub fn run(config: &Config, args: &ReportArgs) -> anyhow::Result<()> {
     let zone = Zone::named(&config.http.time_zone)?;
-    let usage = |error: crate::http::MomentError| Failure::Usage(error.to_string());
+    let usage = |error: crate::web::MomentError| Failure::Usage(error.to_string());
     let now = Clock::system().now();
     let until = args.until.as_deref().map_or(Ok(now), |text| zone.moment(text, now)).map_err(usage)?;
     let since = zone.moment(&args.since, until).map_err(usage)?;

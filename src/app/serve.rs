@@ -23,13 +23,13 @@ use crate::config::{AccessMode, BrokerMode, Config, Credentials, DeviceMetrics};
 use crate::engine::device::DeviceId;
 use crate::engine::gate::Policy;
 use crate::engine::wire::Limits;
-use crate::http::{self, Health, HttpConfig, HttpState, Zone};
 use crate::ingest::{self, IngestConfig, IngestCounters, IngestError, SessionState, TlsConfig, TlsIdentity};
 use crate::inventory;
 use crate::journal::JournalConfig;
 use crate::metrics::{Counters, DeviceSeries};
 use crate::notify::alertmanager::Listed;
 use crate::record::incident::{Contact, ContactEntry};
+use crate::web::{self, Health, HttpConfig, HttpState, Zone};
 
 use super::bounds::{Room, budgets};
 use super::core::{Core, CoreConfig};
@@ -130,7 +130,7 @@ impl Service {
         let state = http_state(&config, &core, &delivery)?;
         let allowed_hosts = config.http.allowed_hosts.clone();
         let http_config = HttpConfig { allowed_hosts, max_connections: room.pages, ..HttpConfig::default() };
-        let http = tokio::spawn(http::serve(listener, state, http_config, shutdown));
+        let http = tokio::spawn(web::serve(listener, state, http_config, shutdown));
         warn_without_users(&config, &core).await;
         let broker = transport.address().map_or_else(|| "external".to_owned(), |address| address.to_string());
         tracing::info!(pages = %format!("http://{http_address}/"), broker, "watching");

@@ -10,10 +10,10 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::engine::time::Timestamp;
-use crate::http::Health;
 use crate::journal::{Commit, CommitObserver, Journal, JournalState};
 use crate::metrics::Counters;
 use crate::store::WriterState;
+use crate::web::Health;
 
 use super::doubt::Standing;
 use super::keeper::{Keeper, lock};

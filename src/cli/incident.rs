@@ -152,7 +152,7 @@ fn path_of(id: &str) -> String {
 }
 
 fn key() -> Result<HeaderValue, Failure> {
-    let (_, id) = crate::http::access::secret::new_token().context("no idempotency key can be made")?;
+    let (_, id) = crate::web::access::secret::new_token().context("no idempotency key can be made")?;
     HeaderValue::from_str(&format!("cli-{id}")).context("no idempotency key can be made").map_err(Failure::Runtime)
 }
 

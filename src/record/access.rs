@@ -1,6 +1,6 @@
 //! Who may do what, as data: people, sessions, API tokens, and the repository that keeps them.
 //!
-//! `http` asks at every request, `store` keeps, the command line makes the first administrator. What is secret never gets here:
+//! `web` asks at every request, `store` keeps, the command line makes the first administrator. What is secret never gets here:
 //! a session's or a token's secret is known by its [`Fingerprint`], a password by its argon2id hash.
 //!
 //! Every change is written with the [`Deed`] that says who made it, in one transaction; deeds are never changed.

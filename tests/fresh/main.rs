@@ -24,9 +24,9 @@ use std::time::Duration;
 
 use fleetwatch::clock::Clock;
 use fleetwatch::engine::snapshot::Snapshot;
-use fleetwatch::http::access::{Mode, password};
-use fleetwatch::http::{Access, AccessSettings, HttpConfig};
 use fleetwatch::record::access::{AccessStore, Deed, Role, User};
+use fleetwatch::web::access::{Mode, password};
+use fleetwatch::web::{Access, AccessSettings, HttpConfig};
 use rustix::process::{Pid, Signal, kill_process};
 
 use browser::{Driver, Page, Window};

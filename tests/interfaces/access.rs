@@ -5,10 +5,10 @@ mod provider;
 use std::sync::Arc;
 
 use fleetwatch::engine::time::Timestamp;
-use fleetwatch::http::access::{Mode, ProxySettings, RoleMap, password, secret};
-use fleetwatch::http::{Access, AccessSettings, HttpConfig};
 use fleetwatch::record::access::{AccessStore, ApiToken, Deed, Role, Scope, Separator, Session, User};
 use fleetwatch::store::Store;
+use fleetwatch::web::access::{Mode, ProxySettings, RoleMap, password, secret};
+use fleetwatch::web::{Access, AccessSettings, HttpConfig};
 
 use crate::client::{Answer, ask, form_token, send};
 use crate::life;

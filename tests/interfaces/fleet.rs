@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use fleetwatch::engine::device::DeviceId;
-use fleetwatch::http::HttpConfig;
 use fleetwatch::record::fleet::{FleetDesk, ForgetError};
+use fleetwatch::web::HttpConfig;
 
 use crate::client::{Answer, get, send};
 use crate::sample::{self, Stage};

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use fleetwatch::engine::gate::{Decision, Gate, Gates, Policy};
-use fleetwatch::http::HttpConfig;
 use fleetwatch::record::{GateBoard, GateDesk, GateError};
+use fleetwatch::web::HttpConfig;
 
 use crate::client::{Answer, form_token, get, send};
 use crate::pages::without_own_script;

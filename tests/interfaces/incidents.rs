@@ -5,11 +5,11 @@ mod memory;
 use std::sync::Arc;
 
 use fleetwatch::engine::time::Timestamp;
-use fleetwatch::http::access::{Mode, secret};
-use fleetwatch::http::{Access, AccessSettings, HttpConfig};
 use fleetwatch::record::access::{AccessStore, ApiToken, Deed, Role, Scope};
 use fleetwatch::record::incidents::Incidents;
 use fleetwatch::store::Sqlite;
+use fleetwatch::web::access::{Mode, secret};
+use fleetwatch::web::{Access, AccessSettings, HttpConfig};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -410,7 +410,7 @@ async fn without_a_desk_there_is_nothing_to_work_on() {
 #[tokio::test]
 async fn the_description_is_served_and_its_copy_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/openapi.json");
-    let made = fleetwatch::http::openapi::description();
+    let made = fleetwatch::web::openapi::description();
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
         std::fs::write(path, &made).unwrap();
     }

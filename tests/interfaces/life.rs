@@ -7,7 +7,6 @@ use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::Scope;
 use fleetwatch::engine::snapshot::Snapshot;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
-use fleetwatch::http::HttpState;
 use fleetwatch::incident::event::{Joining, Opening};
 use fleetwatch::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Proof};
 use fleetwatch::incident::{
@@ -16,6 +15,7 @@ use fleetwatch::incident::{
 };
 use fleetwatch::record::incident::{Contact, ContactEntry};
 use fleetwatch::record::outbox::{Attempt, Bilingual, Dispatch, DispatchState, Message, Outcome, Untold};
+use fleetwatch::web::HttpState;
 
 use crate::desk::{Desk, Told};
 use crate::sample::{self, NOW, Stage};

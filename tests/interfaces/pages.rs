@@ -7,8 +7,8 @@ use std::time::Duration;
 use fleetwatch::engine::device::Label;
 use fleetwatch::engine::effect::ChangeKind;
 use fleetwatch::engine::snapshot::Snapshot;
-use fleetwatch::http::HttpConfig;
 use fleetwatch::store::Store;
+use fleetwatch::web::HttpConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -9,11 +9,11 @@ use arc_swap::ArcSwap;
 use fleetwatch::clock::Clock;
 use fleetwatch::engine::effect::Change;
 use fleetwatch::engine::snapshot::Snapshot;
-use fleetwatch::http::{self, Access, AccessSettings, Health, HttpConfig, HttpState, Shared, Zone};
 use fleetwatch::metrics::{self, Counters, DeviceSeries, Exporter};
 use fleetwatch::record::EventStore;
 use fleetwatch::record::access::AccessStore;
 use fleetwatch::store::Sqlite;
+use fleetwatch::web::{self, Access, AccessSettings, Health, HttpConfig, HttpState, Shared, Zone};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -87,7 +87,7 @@ impl Server {
             let stopped = async move {
                 let _ = stopped.await;
             };
-            http::serve(listener, state, config, stopped).await.unwrap();
+            web::serve(listener, state, config, stopped).await.unwrap();
         });
         Self { address, health, snapshot, store, record, stop: Some(stop), task, _dir: dir }
     }

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleetwatch::http::access::Mode;
-use fleetwatch::http::{Access, AccessSettings, HttpConfig};
 use fleetwatch::record::access::{Role, Scope};
+use fleetwatch::web::access::Mode;
+use fleetwatch::web::{Access, AccessSettings, HttpConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

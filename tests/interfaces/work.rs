@@ -8,10 +8,10 @@ mod support;
 use std::sync::Arc;
 
 use fleetwatch::clock::Clock;
-use fleetwatch::http::access::{Mode, ProxySettings, RoleMap};
-use fleetwatch::http::{Access, AccessSettings, HttpConfig};
 use fleetwatch::record::access::{AccessStore, Role, Separator};
 use fleetwatch::record::standing::Board;
+use fleetwatch::web::access::{Mode, ProxySettings, RoleMap};
+use fleetwatch::web::{Access, AccessSettings, HttpConfig};
 
 use crate::client::{Answer, ask, form_token_in, send};
 use crate::desk::{Desk, Told};
@@ -400,7 +400,7 @@ async fn a_quiet_fleet_with_devices_that_are_not_done_is_not_called_well() {
     let desk = life::desk(vec![life::later(NUMBER, &life::hit(1_000))], LATER);
     let mut quiet = life::snapshot(1_000, LATER);
     quiet.events.clear();
-    let behind = |state: &mut fleetwatch::http::HttpState| life::behind(&desk, state);
+    let behind = |state: &mut fleetwatch::web::HttpState| life::behind(&desk, state);
     let server = Server::start_with("127.0.0.1:0", quiet, &[], HttpConfig::default(), behind).await;
     let look = async |language| {
         let headers = [("Host", "localhost"), ("Accept", "text/html"), ("Accept-Language", language)];

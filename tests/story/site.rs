@@ -18,12 +18,12 @@ use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
-use fleetwatch::http::{self, HttpConfig};
 use fleetwatch::incident::{Command, Incident, LifeSettings, Role, Rota, RotaStep, Seat};
 use fleetwatch::record::incident::{Contact, ContactEntry};
 use fleetwatch::record::incidents::DeskError;
 use fleetwatch::simulation::mqtt::{self, FleetConfig, Progress, Target};
 use fleetwatch::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
+use fleetwatch::web::{self, HttpConfig};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -128,7 +128,7 @@ impl Site {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let mut ending = stopped.clone();
         let ended = async move { drop(ending.wait_for(|stop| *stop).await) };
-        let pages = tokio::spawn(http::serve(listener, core.http_state(), HttpConfig::default(), ended));
+        let pages = tokio::spawn(web::serve(listener, core.http_state(), HttpConfig::default(), ended));
         let mqtt = broker.local_addr();
         let target = Target { host: mqtt.ip().to_string(), port: mqtt.port(), root: "utm".into(), credentials: None };
         let settings = FleetConfig { connects_per_s: 1_000, from: Some(at), ..FleetConfig::new(target) };

@@ -22,12 +22,12 @@ use crate::clock::Clock;
 use crate::engine::detector::Engine;
 use crate::engine::effect::Change;
 use crate::engine::snapshot::Snapshot;
-use crate::http::{Access, Health, HttpState};
 use crate::journal::{CheckpointStore, Journal};
 use crate::metrics::Counters;
 use crate::record::EventStore;
 use crate::record::outbox::Outbox;
 use crate::store::{Probed, Store, Writer, WriterConfig};
+use crate::web::{Access, Health, HttpState};
 
 /// Changes that a listener may be behind before it misses some.
 const LISTENER_ROOM: usize = 4_096;

@@ -10,13 +10,13 @@ use crate::clock::Clock;
 use crate::delivery::Topics;
 use crate::engine::detector::Engine;
 use crate::engine::snapshot::Snapshot;
-use crate::http::{Access, Health, HttpState, Shared};
 use crate::journal::{CheckpointStore, Journal};
 use crate::metrics::{self, Counters, Exporter};
 use crate::record::GateDesk;
 use crate::record::incident::IncidentStore;
 use crate::record::outbox::Outbox;
 use crate::store::{Store, Writer, WriterState};
+use crate::web::{Access, Health, HttpState, Shared};
 
 use super::super::checkpoint::{Checkpointer, Route};
 use super::super::decision::{Decision, DecisionTask};

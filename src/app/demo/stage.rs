@@ -17,11 +17,11 @@ use crate::clock::{self, Clock};
 use crate::engine::detector::Engine;
 use crate::engine::effect::Change;
 use crate::engine::snapshot::Snapshot;
-use crate::http;
 use crate::incident::LifeSettings;
 use crate::record::incidents::Incidents;
 use crate::simulation::descriptors::DescriptorError;
 use crate::simulation::mqtt::{self, FleetConfig, Lockstep, Progress, Target};
+use crate::web;
 
 use super::super::core::{Core, CoreConfig};
 use super::super::desk::DeskConfig;
@@ -91,7 +91,7 @@ impl Stage {
             let listener = tokio::net::TcpListener::from_std(demo.pages.try_clone()?)?;
             let mut stopped = stopped.clone();
             let ended = async move { drop(stopped.wait_for(|&stop| stop).await) };
-            tokio::spawn(http::serve(listener, core.http_state(), http::HttpConfig::default(), ended))
+            tokio::spawn(web::serve(listener, core.http_state(), web::HttpConfig::default(), ended))
         };
         let mqtt = broker.local_addr();
         let target = Target { host: mqtt.ip().to_string(), port: mqtt.port(), root: "utm".into(), credentials: None };

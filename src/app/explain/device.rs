@@ -21,10 +21,10 @@ use crate::engine::device::DeviceId;
 use crate::engine::effect::{Change, Verdict};
 use crate::engine::snapshot::DeviceView;
 use crate::engine::time::{Minute, Timestamp};
-use crate::http::Zone;
 use crate::record::EventRecord;
 use crate::record::derive::Records;
 use crate::record::matter::Standing;
+use crate::web::Zone;
 
 const HOUR_MS: i64 = 3_600_000;
 

@@ -6,9 +6,9 @@ use super::chart::Pen;
 use super::damage;
 use super::words::{self, counted, share};
 use crate::engine::effect::{Cause, Certainty, Change, ChangeKind, ProofMinute, Verdict};
-use crate::http::Zone;
 use crate::record::matter::Standing;
 use crate::record::{EventRecord, EventSummary};
+use crate::web::Zone;
 
 /// Minutes in a row of the strip.
 const ROW: usize = 60;

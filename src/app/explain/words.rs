@@ -1,9 +1,9 @@
 //! Phrases that explanation and report share.
 
 use crate::engine::effect::{Certainty, Forecast, NearMiss, Scope, StreakEnd, Suspect};
-use crate::http::Zone;
 use crate::record::EventSummary;
 use crate::record::matter::Standing;
+use crate::web::Zone;
 
 /// `1 device`, `2 devices`.
 pub fn counted(count: u64, one: &str) -> String {
