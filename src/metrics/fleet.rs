@@ -39,6 +39,12 @@ fn totals(text: &mut Text, snapshot: &Snapshot) {
     ] {
         text.line(names::FLEET_DEVICES, &format!("verdict=\"{}\"", verdict.as_str()), devices);
     }
+    let classes = || snapshot.devices.iter().flat_map(|device| &device.classes);
+    let known = classes().filter(|view| view.p95_limit_us.is_some()).count();
+    text.head(names::BASELINE_KNOWN);
+    if let carried @ 1.. = classes().count() {
+        text.line(names::BASELINE_KNOWN, "", known as f64 / carried as f64);
+    }
     text.single(names::REPORTS, totals.reports);
     text.single(names::DUPLICATES, totals.duplicates);
     text.single(names::LATE, totals.late);

@@ -120,6 +120,10 @@ pub const FLEET_BY_BRANCH: Metric = gauge(
 );
 pub const FLEET_BY_MODEL: Metric =
     gauge("fleetwatch_model_devices", "Devices by model and verdict; rare models are counted as other.");
+pub const BASELINE_KNOWN: Metric = gauge(
+    "fleetwatch_baseline_known_ratio",
+    "Devices' traffic classes whose limit is known, of those carried; below 1 the baseline is still being learned.",
+);
 pub const REPORTS: Metric = counter("fleetwatch_reports_total", "Reports recorded.");
 pub const DUPLICATES: Metric =
     counter("fleetwatch_reports_duplicate_total", "Reports dropped because they had been recorded already.");
@@ -302,6 +306,7 @@ pub const FROM_SNAPSHOT: &[Metric] = &[
     UPDATE_HELD,
     FLEET_BY_BRANCH,
     FLEET_BY_MODEL,
+    BASELINE_KNOWN,
     REPORTS,
     DUPLICATES,
     LATE,

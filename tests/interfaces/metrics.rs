@@ -252,6 +252,20 @@ fn a_rollout_begins_with_the_third_device() {
 }
 
 #[test]
+fn the_baseline_is_known_as_far_as_classes_have_limits() {
+    let known = |snapshot: Snapshot| {
+        let text = exporter(snapshot, DeviceSeries::Off).0.render();
+        series(&text).get("fleetwatch_baseline_known_ratio").copied()
+    };
+    let mut snapshot = sample::snapshot(10, Stage::Quiet);
+    assert_eq!(known(snapshot.clone()), Some(1.0));
+    snapshot.devices[3].classes.iter_mut().for_each(|view| view.p95_limit_us = None);
+    assert_eq!(known(snapshot.clone()), Some(0.9));
+    snapshot.devices.iter_mut().for_each(|device| device.classes.clear());
+    assert_eq!(known(snapshot), None, "nothing is carried, so nothing can be known of it");
+}
+
+#[test]
 fn the_figures_are_the_snapshots() {
     let text = exporter(sample::snapshot(1_000, Stage::Minute(42)), DeviceSeries::Full).0.render();
     let series = series(&text);
