@@ -7,7 +7,8 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`build`] | dashboards, variables, marks: their JSON |
+//! | [`build`] | dashboards and variables: their JSON |
+//! | [`marks`] | what happened, as lines in the graphs |
 //! | [`panel`] | panels: their JSON |
 //! | [`query`] | what a panel asks, and the values that say "nothing"
 //! | [`palette`] | the colours, which the colour-blind can tell apart |
@@ -20,6 +21,7 @@ mod device;
 mod fleet;
 mod incident;
 mod itself;
+mod marks;
 mod palette;
 mod panel;
 mod query;

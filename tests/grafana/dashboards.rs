@@ -224,7 +224,8 @@ fn links_lead_somewhere_and_carry_the_time() {
             seen += 1;
         }
         let links = list(dashboard, "/links");
-        assert!(links.iter().all(|link| link["keepTime"] == true && link["includeVars"] == true) && !links.is_empty());
+        assert!(links.iter().all(|link| link["keepTime"] == true && link["includeVars"] == true));
+        assert!(links.len() == 1 && links[0]["asDropdown"] == true, "{path}: links in more than one place");
     }
     assert!(seen >= 10, "{seen} links");
 }
@@ -266,19 +267,30 @@ fn both_languages_show_the_same_in_other_words() {
     }
 }
 
-/// A mark's value is an instant in milliseconds; each of what may happen to a fleet has one.
+/// What may happen to a fleet, as a mark says it in each language.
+const HAPPENINGS: [(&str, &str); 6] = [
+    ("update rollout", "更新版の配信"),
+    ("early warning", "早期警告"),
+    ("declared", "重大障害の宣言"),
+    ("workaround available", "回避策の提供"),
+    ("fix available", "恒久対策の提供"),
+    ("closed", "終結"),
+];
+
+/// A mark's value is an instant in milliseconds; one switch shows or hides all, and each says what it is in its language.
 #[test]
 fn every_dashboard_marks_what_happened() {
-    every(|dashboard, found| {
-        let marks = list(dashboard, "/annotations/list");
-        if marks.len() != 6 {
-            found.push(format!("{} marks", marks.len()));
+    for (path, dashboard) in all_dashboards() {
+        let marks = list(&dashboard, "/annotations/list");
+        assert_eq!(marks.len(), 1, "{path}: more than one switch");
+        let (mark, expr) = (&marks[0], text(&marks[0], "/expr"));
+        assert!(mark["useValueForTime"] == true && expr.ends_with(" * 1000"), "{path}: {expr}");
+        assert_eq!(expr.matches("_timestamp_seconds").count(), HAPPENINGS.len(), "{path}: {expr}");
+        for (en, ja) in HAPPENINGS {
+            let said = format!("\"en\", \"{en}\", \"\", \"\"), \"ja\", \"{ja}\"");
+            assert!(expr.contains(&said), "{path}: no mark for {en}");
         }
-        for mark in marks {
-            let expr = text(mark, "/expr");
-            if mark["useValueForTime"] != true || !expr.ends_with(" * 1000") || !expr.contains("_timestamp_seconds") {
-                found.push(format!("mark {expr}"));
-            }
-        }
-    });
+        let language = path.split('/').next().unwrap();
+        assert!(text(mark, "/titleFormat").starts_with(&format!("{{{{{language}}}}}: ")), "{path}");
+    }
 }

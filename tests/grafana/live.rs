@@ -1,7 +1,7 @@
 //! Debian's Prometheus and Alertmanager, with the sample configurations, on a running demo: every query of every panel,
 //! variable and mark runs and returns data at some time of the story, from the quiet before the rollout to the closed incident.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -219,6 +219,9 @@ fn every_query_runs_and_returns_data_where_it_should() {
         }
         for mark in list(&dashboard, "/annotations/list") {
             ask(text(mark, "/name"), "", text(mark, "/expr"));
+            let marked = night.series(text(mark, "/expr")).unwrap_or_default();
+            let kinds: BTreeSet<_> = marked.iter().map(|one| text(one, "/metric/en").to_owned()).collect();
+            assert_eq!(kinds.len(), 6, "{name}: marks of {kinds:?}");
         }
     }
     assert!(findings.is_empty(), "of {asked} queries:\n{}", findings.join("\n"));

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::palette::{BAD, BLUE, GREEN, ORANGE, PURPLE, SKY};
+use super::marks::mark;
 use super::panel::Panel;
 use super::words::{Lang, Say, say};
-use crate::metrics::names::{self, EVENT_CHANGE, INCIDENT_MILESTONE, UPDATE_ROLLOUT};
+use crate::metrics::names;
 
 /// The data source that the provisioning makes. Panels refer to it by a variable, so that another one can be chosen.
 const DATA_SOURCE: &str = "fleetwatch-prometheus";
@@ -23,7 +23,6 @@ pub(super) struct Dashboard {
     pub(super) from: &'static str,
     pub(super) refresh: &'static str,
     pub(super) variables: Vec<Variable>,
-    pub(super) marks: Vec<Mark>,
     /// Placed from left to right, and below when a line of 24 columns is full.
     pub(super) panels: Vec<Panel>,
 }
@@ -41,7 +40,7 @@ impl Dashboard {
         let mut variables = vec![data_source(lang)];
         variables.extend(self.variables.iter().map(|variable| variable.json(lang)));
         json!({
-            "annotations": { "list": self.marks.iter().map(|mark| mark.json(lang)).collect::<Vec<_>>() },
+            "annotations": { "list": [mark(lang)] },
             "description": self.question.in_lang(lang),
             "editable": false,
             "graphTooltip": 1,
@@ -67,13 +66,14 @@ fn tag(lang: Lang) -> String {
 /// The way to the other dashboards of the language, with the time range and the variables.
 fn links(lang: Lang) -> Value {
     json!([{
-        "asDropdown": false,
+        // Five links beside the variables would take a line of their own, four on a telephone.
+        "asDropdown": true,
         "icon": "external link",
         "includeVars": true,
         "keepTime": true,
         "tags": [tag(lang)],
         "targetBlank": false,
-        "title": "fleetwatch",
+        "title": say("Dashboards", "ダッシュボード").in_lang(lang),
         "tooltip": say("The other dashboards", "ほかのダッシュボード").in_lang(lang),
         "type": "dashboards",
         "url": "",
@@ -173,65 +173,4 @@ pub(super) fn models() -> Variable {
 
 pub(super) fn updates() -> Variable {
     Variable::many("update", say("Update", "更新版"), format!("label_values({}, update)", names::FLEET_BY_UPDATE))
-}
-
-/// An instant that is drawn as a vertical line in every graph.
-pub(super) struct Mark {
-    name: Say,
-    /// Values are seconds since the epoch.
-    instants: String,
-    title: &'static str,
-    text: &'static str,
-    color: &'static str,
-}
-
-impl Mark {
-    fn json(&self, lang: Lang) -> Value {
-        json!({
-            "datasource": source(),
-            "enable": true,
-            // Grafana takes the values as milliseconds.
-            "expr": format!("({}) * 1000", self.instants),
-            "hide": false,
-            "iconColor": self.color,
-            "name": self.name.in_lang(lang),
-            "step": "60s",
-            "tagKeys": "scope,cause",
-            "textFormat": self.text,
-            "titleFormat": format!("{}: {}", self.name.in_lang(lang), self.title),
-            "useValueForTime": true,
-        })
-    }
-}
-
-/// Everything that happens to a fleet, as marks: rollout, warning, declared, workaround, fix, closed.
-pub(super) fn marks() -> Vec<Mark> {
-    let change = |name, kind: &str, color| Mark {
-        name,
-        instants: format!("{EVENT_CHANGE}{{kind=\"{kind}\"}}"),
-        title: "{{event}} {{incident}}",
-        text: "{{cause_kind}} {{cause}}",
-        color,
-    };
-    let milestone = |name, milestone: &str, color| Mark {
-        name,
-        instants: format!("{INCIDENT_MILESTONE}{{milestone=\"{milestone}\"}}"),
-        title: "{{incident}}",
-        text: "",
-        color,
-    };
-    vec![
-        Mark {
-            name: say("Update rollout", "更新版の配信"),
-            instants: UPDATE_ROLLOUT.to_string(),
-            title: "{{update}}",
-            text: "",
-            color: PURPLE,
-        },
-        change(say("Warning", "早期警告"), "early_warning", ORANGE),
-        change(say("Declared", "重大障害の宣言"), "declared", BAD),
-        milestone(say("Workaround available", "回避策の提供"), "workaround_available", SKY),
-        milestone(say("Fix available", "恒久対策の提供"), "fix_available", BLUE),
-        milestone(say("Closed", "クローズ"), "closed", GREEN),
-    ]
 }

@@ -1,6 +1,6 @@
 //! What is it with this device?
 
-use super::build::{Dashboard, Variable, marks};
+use super::build::{Dashboard, Variable};
 use super::palette::{BAD, GOOD, GREEN, ORANGE, PURPLE, SKY, YELLOW};
 use super::panel::Panel;
 use super::recorded::FLEET_FALSE_POSITIVES;
@@ -19,7 +19,6 @@ pub(super) fn dashboard() -> Dashboard {
         from: "now-6h",
         refresh: "30s",
         variables: vec![Variable::one("device", say("Device", "装置"), format!("label_values({DEVICE}, device)"))],
-        marks: marks(),
         panels: vec![
             identity(),
             verdict(),

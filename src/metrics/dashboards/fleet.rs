@@ -1,6 +1,6 @@
 //! Where is it?
 
-use super::build::{Dashboard, branches, marks, models, updates};
+use super::build::{Dashboard, branches, models, updates};
 use super::palette::{BAD, GOOD, WARNING};
 use super::panel::Panel;
 use super::recorded::{BRANCH_FALSE_POSITIVES, BRANCH_P95, FLEET_BUCKETS, MODEL_P95};
@@ -18,7 +18,6 @@ pub(super) fn dashboard() -> Dashboard {
         from: "now-6h",
         refresh: "30s",
         variables: vec![branches(), models(), updates()],
-        marks: marks(),
         panels: vec![
             degraded("branch", say("Degraded by branch", "支店別の品質低下"), &FLEET_BY_BRANCH),
             degraded("model", say("Degraded by model", "機種別の品質低下"), &FLEET_BY_MODEL),

@@ -1,6 +1,6 @@
 //! How far is this incident?
 
-use super::build::{Dashboard, Variable, marks};
+use super::build::{Dashboard, Variable};
 use super::palette::{BAD, GOOD, WARNING};
 use super::panel::Panel;
 use super::query::NOTHING;
@@ -24,7 +24,6 @@ pub(super) fn dashboard() -> Dashboard {
             say("Incident", "障害番号"),
             format!("label_values({INCIDENT}, incident)"),
         )],
-        marks: marks(),
         panels: vec![
             identity(),
             lasting(),

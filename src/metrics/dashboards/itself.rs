@@ -1,6 +1,6 @@
 //! fleetwatch itself: is the detector blind?
 
-use super::build::{Dashboard, marks};
+use super::build::Dashboard;
 use super::palette::{BAD, GOOD};
 use super::panel::Panel;
 use super::words::{Say, say};
@@ -21,7 +21,6 @@ pub(super) fn dashboard() -> Dashboard {
         from: "now-6h",
         refresh: "30s",
         variables: Vec::new(),
-        marks: marks(),
         panels: [signals(), paths(), decisions(), resources(), vec![notifications()]].into_iter().flatten().collect(),
     }
 }

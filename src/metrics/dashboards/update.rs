@@ -1,6 +1,6 @@
 //! What changed? An update against the one before, against those that do not have it.
 
-use super::build::{Dashboard, Variable, marks};
+use super::build::{Dashboard, Variable};
 use super::palette::{BAD, GOOD, WARNING};
 use super::panel::Panel;
 use super::recorded::{
@@ -23,7 +23,6 @@ pub(super) fn dashboard() -> Dashboard {
             Variable::one("against", say("Against", "比較する版"), values()),
             Variable::one("class", say("Traffic class", "通信の種類"), format!("label_values({COHORT_FLOWS}, class)")),
         ],
-        marks: marks(),
         panels: vec![
             gate(),
             rollout(),

@@ -1,6 +1,6 @@
 //! Is anything wrong? Legible from three metres.
 
-use super::build::{Dashboard, marks};
+use super::build::Dashboard;
 use super::palette::{BAD, GOOD, GREY, WARNING};
 use super::panel::Panel;
 use super::query::{NOTHING, NOTHING_ELSE};
@@ -18,7 +18,6 @@ pub(super) fn dashboard() -> Dashboard {
         from: "now-6h",
         refresh: "10s",
         variables: Vec::new(),
-        marks: marks(),
         panels: vec![
             open_incidents(),
             clock(),
