@@ -7,13 +7,15 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`build`] | dashboards and variables: their JSON |
+//! | [`build`] | dashboards: their JSON |
+//! | [`variable`] | what is chosen at the top, and what at first |
 //! | [`marks`] | what happened, as lines in the graphs |
 //! | [`panel`] | panels: their JSON |
 //! | [`query`] | what a panel asks, and the values that say "nothing"
 //! | [`palette`] | the colours, which the colour-blind can tell apart |
 //! | [`recorded`] | the names of the recording rules that panels read |
 //! | [`words`] | one text in both languages |
+//! | [`vocabulary`] | what the values of labels are called |
 //! | [`wall`] ... [`itself`] | one dashboard each, and the one question that it answers |
 
 mod build;
@@ -27,6 +29,8 @@ mod panel;
 mod query;
 mod recorded;
 mod update;
+mod variable;
+mod vocabulary;
 mod wall;
 mod words;
 

@@ -123,17 +123,29 @@ fn everything_asks_the_data_source_that_is_chosen() {
     }
 }
 
+/// Of many all are chosen at first. Of one Grafana chooses the first, so the list is ordered by what matters now and not by name.
 #[test]
-fn variables_follow_the_time_range() {
+fn variables_follow_the_time_range_and_begin_with_what_matters() {
     every(|dashboard, found| {
         for variable in list(dashboard, "/templating/list").iter().skip(1) {
-            let query = text(variable, "/query/query");
-            let is_labels = query.starts_with("label_values(") && query.ends_with(')') && query.contains(", ");
-            if variable["refresh"] != 2 || !is_labels || text(variable, "/label").is_empty() {
-                found.push(format!("variable {}", text(variable, "/name")));
+            let (name, query) = (text(variable, "/name"), text(variable, "/query/query"));
+            let is_good = if variable["multi"] == true {
+                query.starts_with("label_values(") && query.ends_with(')') && query.contains(", ")
+            } else {
+                let takes_a_label = text(variable, "/regex").contains("=\"(?<value>[^\"]+)\"");
+                let begins_anywhere = variable.get("current").is_none();
+                query.starts_with("query_result(sort_desc(")
+                    && query.ends_with("))")
+                    && variable["sort"] == 0
+                    && takes_a_label
+                    && begins_anywhere
+            };
+            let is_said = !text(variable, "/label").is_empty() && !text(variable, "/description").is_empty();
+            if variable["refresh"] != 2 || !is_good || !is_said {
+                found.push(format!("variable {name}: {query}"));
             }
             if variable["multi"] == true && text(variable, "/allValue") != ".*" {
-                found.push(format!("variable {}: all is not everything", text(variable, "/name")));
+                found.push(format!("variable {name}: all is not everything"));
             }
         }
     });

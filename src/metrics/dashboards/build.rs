@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::marks::mark;
 use super::panel::Panel;
+use super::variable::Variable;
 use super::words::{Lang, Say, say};
-use crate::metrics::names;
 
 /// The data source that the provisioning makes. Panels refer to it by a variable, so that another one can be chosen.
 const DATA_SOURCE: &str = "fleetwatch-prometheus";
@@ -117,60 +117,4 @@ fn data_source(lang: Lang) -> Value {
         "regex": "",
         "type": "datasource",
     })
-}
-
-/// A choice at the top of a dashboard: the values of a label.
-pub(super) struct Variable {
-    name: &'static str,
-    label: Say,
-    query: String,
-    /// Whether several, or all, can be chosen.
-    many: bool,
-}
-
-impl Variable {
-    /// One value.
-    pub(super) fn one(name: &'static str, label: Say, query: impl Into<String>) -> Self {
-        Self { name, label, query: query.into(), many: false }
-    }
-
-    /// Any number of values; all at first.
-    pub(super) fn many(name: &'static str, label: Say, query: impl Into<String>) -> Self {
-        Self { many: true, ..Self::one(name, label, query) }
-    }
-
-    fn json(&self, lang: Lang) -> Value {
-        let mut value = json!({
-            "datasource": source(),
-            "hide": 0,
-            "includeAll": self.many,
-            "label": self.label.in_lang(lang),
-            "multi": self.many,
-            "name": self.name,
-            "options": [],
-            "query": { "query": self.query, "refId": "Variable" },
-            // At each change of the range: what a night's rollout brings has to be there.
-            "refresh": 2,
-            "regex": "",
-            "sort": 8,
-            "type": "query",
-        });
-        if self.many {
-            value["allValue"] = json!(".*");
-            value["current"] = json!({ "selected": true, "text": ["All"], "value": ["$__all"] });
-        }
-        value
-    }
-}
-
-pub(super) fn branches() -> Variable {
-    Variable::many("branch", say("Branch", "支店"), format!("label_values({}, branch)", names::FLEET_BY_BRANCH))
-}
-
-pub(super) fn models() -> Variable {
-    Variable::many("model", say("Model", "機種"), format!("label_values({}, model)", names::FLEET_BY_MODEL))
-}
-
-pub(super) fn updates() -> Variable {
-    Variable::many("update", say("Update", "更新版"), format!("label_values({}, update)", names::FLEET_BY_UPDATE))
 }

@@ -1,9 +1,10 @@
 //! What is it with this device?
 
-use super::build::{Dashboard, Variable};
+use super::build::Dashboard;
 use super::palette::{BAD, GOOD, GREEN, ORANGE, PURPLE, SKY, YELLOW};
 use super::panel::Panel;
 use super::recorded::FLEET_FALSE_POSITIVES;
+use super::variable::device;
 use super::words::say;
 use crate::metrics::names::{
     CLOCK, DEVICE, DEVICE_BOOTS, DEVICE_CLASS_LIMIT, DEVICE_CLASS_OVER, DEVICE_CLASS_VERDICT, DEVICE_CLOCK_OFFSET,
@@ -18,7 +19,7 @@ pub(super) fn dashboard() -> Dashboard {
         question: say("What is it with this device?", "この装置に何が起きているか。"),
         from: "now-6h",
         refresh: "30s",
-        variables: vec![Variable::one("device", say("Device", "装置"), format!("label_values({DEVICE}, device)"))],
+        variables: vec![device()],
         panels: vec![
             identity(),
             verdict(),

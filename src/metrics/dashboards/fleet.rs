@@ -1,9 +1,10 @@
 //! Where is it?
 
-use super::build::{Dashboard, branches, models, updates};
+use super::build::Dashboard;
 use super::palette::{BAD, GOOD, WARNING};
 use super::panel::Panel;
 use super::recorded::{BRANCH_FALSE_POSITIVES, BRANCH_P95, FLEET_BUCKETS, MODEL_P95};
+use super::variable::{branches, models, updates};
 use super::words::{Say, say};
 use crate::metrics::names::{
     DEVICE, DEVICE_FALSE_POSITIVES, DEVICE_LATENCY, DEVICE_STREAK, DEVICE_VERDICT, FLEET_BY_BRANCH, FLEET_BY_MODEL,

@@ -1,10 +1,11 @@
 //! How far is this incident?
 
-use super::build::{Dashboard, Variable};
+use super::build::Dashboard;
 use super::palette::{BAD, GOOD, WARNING};
 use super::panel::Panel;
 use super::query::NOTHING;
 use super::recorded::LADDER;
+use super::variable;
 use super::words::{Say, say};
 use crate::metrics::names::{
     CLOCK, EVENT_CONFIDENCE, EVENT_DAMAGE, EVENT_DAMAGE_DEVICES, EVENT_MEMBERS, EVENT_RULE, EVENT_STARTED, INCIDENT,
@@ -19,11 +20,7 @@ pub(super) fn dashboard() -> Dashboard {
         question: say("How far is this incident?", "この障害はどこまで進んだか。"),
         from: "now-3d",
         refresh: "1m",
-        variables: vec![Variable::one(
-            "incident",
-            say("Incident", "障害番号"),
-            format!("label_values({INCIDENT}, incident)"),
-        )],
+        variables: vec![variable::incident()],
         panels: vec![
             identity(),
             lasting(),

@@ -1,28 +1,24 @@
 //! What changed? An update against the one before, against those that do not have it.
 
-use super::build::{Dashboard, Variable};
+use super::build::Dashboard;
 use super::palette::{BAD, GOOD, WARNING};
 use super::panel::Panel;
 use super::recorded::{
     CLASS_P95, SECOND_OPINION, UPDATE_BUCKETS, UPDATE_FALSE_POSITIVES, UPDATE_FLAGGED, UPDATE_P50, UPDATE_P95,
     UPDATE_P99,
 };
+use super::variable::{against, class, update};
 use super::words::{Say, say};
-use crate::metrics::names::{COHORT_FLOWS, FLEET_BY_UPDATE, GATE_DECISIONS, UPDATE_HELD, UPDATE_ROLLOUT};
+use crate::metrics::names::{FLEET_BY_UPDATE, GATE_DECISIONS, UPDATE_HELD, UPDATE_ROLLOUT};
 
 pub(super) fn dashboard() -> Dashboard {
-    let values = || format!("label_values({FLEET_BY_UPDATE}, update)");
     Dashboard {
         name: "update",
         title: say("fleetwatch: update", "fleetwatch: 更新版"),
         question: say("What changed?", "何が変わったか。"),
         from: "now-24h",
         refresh: "1m",
-        variables: vec![
-            Variable::one("update", say("Update", "更新版"), values()),
-            Variable::one("against", say("Against", "比較する版"), values()),
-            Variable::one("class", say("Traffic class", "通信の種類"), format!("label_values({COHORT_FLOWS}, class)")),
-        ],
+        variables: vec![update(), against(), class()],
         panels: vec![
             gate(),
             rollout(),
