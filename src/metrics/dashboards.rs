@@ -10,8 +10,9 @@
 //! | [`build`] | dashboards: their JSON |
 //! | [`variable`] | what is chosen at the top, and what at first |
 //! | [`marks`] | what happened, as lines in the graphs |
-//! | [`panel`] | panels: their JSON |
-//! | [`query`] | what a panel asks, and the values that say "nothing"
+//! | [`panel`] | panels as they are described |
+//! | [`draw`] | panels: their JSON |
+//! | [`query`] | what a panel asks, and the values that say "nothing" |
 //! | [`palette`] | the colours, which the colour-blind can tell apart |
 //! | [`recorded`] | the names of the recording rules that panels read |
 //! | [`words`] | one text in both languages |
@@ -20,6 +21,7 @@
 
 mod build;
 mod device;
+mod draw;
 mod fleet;
 mod incident;
 mod itself;

@@ -98,7 +98,7 @@ fn a_timeline_shows_its_states_in_their_own_colours() {
     for (_, dashboard) in all_dashboards() {
         timelines += list(&dashboard, "/panels").iter().filter(|panel| is(panel, &["state-timeline"])).count();
     }
-    assert_eq!(timelines, 4, "two, in two languages");
+    assert_eq!(timelines, 8, "four, in two languages");
 }
 
 const NOTHING: f64 = -1e9;
@@ -122,6 +122,7 @@ const TILES: &[(&str, &str, &str, f64, f64, &str)] = &[
     ("device", "Now", "A", 2.0, 3.0, BAD),
     ("device", "Declaration clock", "A", 0.0, 3_600.0, BAD),
     ("device", "Last heard", "A", 5.0, 3_600.0, BAD),
+    ("device", "Baseline", "A", 1.0, 0.5, UNKNOWN),
     ("incident", "Time left to the promise", "A", NOTHING, -60.0, BAD),
     ("incident", "Forecast against the promise", "A", NOTHING, 60.0, BAD),
     ("update", "Gate", "A", 0.0, 1.0, BAD),
@@ -132,6 +133,7 @@ const TILES: &[(&str, &str, &str, f64, f64, &str)] = &[
     ("itself", "Decision lag", "A", 1.0, 60.0, BAD),
     ("itself", "Last report", "A", 1.0, 600.0, BAD),
     ("itself", "Checkpoint", "A", 1.0, 6_000.0, BAD),
+    ("itself", "Baseline learned", "A", 1.0, 0.5, UNKNOWN),
 ];
 
 #[test]

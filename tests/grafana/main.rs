@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`colours`] | the colour of each value, and of none, as Grafana computes it |
 //! | [`dashboards`] | the files: as generated, keys that Grafana knows, rules of good dashboards |
+//! | [`series`] | what is drawn: colours that can be told apart, one unit a graph, nothing cut, the few chosen over the range |
 //! | [`names`] | every metric that is used exists, every one that is exported is described |
 //! | [`live`] | Debian's Prometheus and Alertmanager on a running demo: every query runs and returns data |
 //! | [`stack`] | `deploy/stack/run` |
@@ -21,6 +22,7 @@ mod names;
 mod process;
 #[path = "../interfaces/sample.rs"]
 mod sample;
+mod series;
 mod stack;
 
 use std::path::PathBuf;

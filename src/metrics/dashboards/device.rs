@@ -1,11 +1,13 @@
 //! What is it with this device?
 
 use super::build::Dashboard;
-use super::palette::{BAD, GOOD, GREEN, ORANGE, PURPLE, SKY, YELLOW};
-use super::panel::Panel;
+use super::palette::{BAD, GOOD, GREEN, GREY, ORANGE, PURPLE, SKY, UNKNOWN, YELLOW};
+use super::panel::{Panel, otherwise};
+use super::query::{NOTHING, NOTHING_ELSE};
 use super::recorded::FLEET_FALSE_POSITIVES;
 use super::variable::device;
-use super::words::say;
+use super::vocabulary::{CLASSES, DASH, steps};
+use super::words::{Say, say};
 use crate::metrics::names::{
     CLOCK, DEVICE, DEVICE_BOOTS, DEVICE_CLASS_LIMIT, DEVICE_CLASS_OVER, DEVICE_CLASS_VERDICT, DEVICE_CLOCK_OFFSET,
     DEVICE_EVENT, DEVICE_FALSE_POSITIVES, DEVICE_IN_EVENT, DEVICE_LADDER, DEVICE_LAST_REPORT, DEVICE_LATENCY,
@@ -25,17 +27,23 @@ pub(super) fn dashboard() -> Dashboard {
             verdict(),
             clock(),
             heard(),
+            learnt(),
             timeline(),
             ladder(),
+            signals(),
             quantiles(),
             over(),
             limits(),
             false_positives(),
             rules(),
-            state(),
+            boots(),
+            clock_offset(),
         ],
     }
 }
+
+/// Where Prometheus has nothing of the device: it never reported, or the series of devices are switched off.
+const UNHEARD: Say = say("nothing is known of this device", "この装置の情報なし");
 
 /// A metric of the device.
 fn own(metric: impl std::fmt::Display) -> String {
@@ -43,18 +51,25 @@ fn own(metric: impl std::fmt::Display) -> String {
 }
 
 fn identity() -> Panel {
-    Panel::stat(
+    Panel::facts(
         say("What it is", "装置の情報"),
         say("Model, branch, firmware, update.", "機種、支店、ファームウェア、版。"),
     )
-    .query(own(DEVICE), "{{model}}, {{branch}}, {{firmware}}, {{update}}")
-    .names_only()
+    .query(own(DEVICE), "")
+    .column("model", say("Model", "機種"), "none")
+    .column("branch", say("Branch", "支店"), "none")
+    .column("firmware", say("Firmware", "ファームウェア"), "none")
+    .column("update", say("Update", "更新版"), "none")
+    .none(UNHEARD)
+    .sized(10, 5)
 }
 
 fn verdict() -> Panel {
     Panel::stat(say("Now", "現在"), say("Verdict of the newest minute.", "最新の1分の判定。"))
         .query(own(DEVICE_VERDICT), "")
         .verdicts()
+        .none(UNHEARD)
+        .sized(3, 5)
 }
 
 fn clock() -> Panel {
@@ -65,6 +80,8 @@ fn clock() -> Panel {
     .query(own(DEVICE_STREAK), "")
     .unit("dthms")
     .limits(900.0, 3_600.0)
+    .none(UNHEARD)
+    .sized(4, 5)
 }
 
 fn heard() -> Panel {
@@ -73,6 +90,27 @@ fn heard() -> Panel {
         .unit("s")
         .decimals(0)
         .limits(120.0, 600.0)
+        .none(say("never heard", "受信なし"))
+        .sized(3, 5)
+}
+
+/// A class has a limit once half an hour of it is known.
+fn learnt() -> Panel {
+    let limits = format!("count({})", own(DEVICE_CLASS_LIMIT));
+    Panel::stat(
+        say("Baseline", "ベースライン"),
+        say(
+            "Traffic classes with a limit, of those that the device carries. Below 100 % the baseline is still being learned: it takes \
+             half an hour of a class at least.",
+            "装置が扱う通信の種類のうち、上限が決まったものの割合。100 %未満は学習中。種類ごとに30分以上かかる。",
+        ),
+    )
+    .query(format!("({limits} or vector(0)) / count({})", own(DEVICE_CLASS_VERDICT)), "")
+    .unit("percentunit")
+    .decimals(0)
+    .steps(vec![(None, UNKNOWN), (Some(1.0), GOOD)])
+    .none(say("nothing carried lately", "最近の通信なし"))
+    .sized(4, 5)
 }
 
 fn timeline() -> Panel {
@@ -80,29 +118,56 @@ fn timeline() -> Panel {
         say("States", "状態の推移"),
         say("Verdicts of the device and of each traffic class.", "装置全体と通信の種類ごとの判定。"),
     )
-    .query(own(DEVICE_VERDICT), "device")
+    .named(otherwise(&own(DEVICE_VERDICT), NOTHING_ELSE), say("device", "装置"))
     .query(own(DEVICE_CLASS_VERDICT), "{{class}}")
+    .known(&CLASSES)
     .verdicts()
+    .word(NOTHING_ELSE, UNHEARD, UNKNOWN)
+    .none(UNHEARD)
     .sized(24, 7)
 }
 
+/// In the order of the steps.
+const STEP_COLORS: [&str; 9] = [BAD, ORANGE, YELLOW, SKY, PURPLE, PURPLE, GREEN, GOOD, GREY];
+
 fn ladder() -> Panel {
-    Panel::timeline(
+    let not_in_any = format!("label_replace({CLOCK} * 0 + ({NOTHING}), \"incident\", \"{DASH}\", \"\", \"\")");
+    let panel = Panel::timeline(
         say("Ladder", "対応の段階"),
-        say("Where the device stands in each open incident.", "未クローズの障害で、この装置がどの段階にあるか。"),
+        say("Where the device stands in each open incident.", "未終結の障害で、この装置がどの段階にあるか。"),
     )
-    .query(own(DEVICE_LADDER), "{{incident}}")
-    .word(0.0, say("affected", "影響あり"), BAD)
-    .word(1.0, say("contacted", "連絡済み"), ORANGE)
-    .word(2.0, say("workaround claimed", "回避策（申告）"), YELLOW)
-    .word(3.0, say("workaround verified", "回避策（確認済み）"), SKY)
-    .word(4.0, say("fix installed", "恒久対策を適用"), PURPLE)
-    .word(5.0, say("workaround reverted", "回避策の解除"), PURPLE)
-    .word(6.0, say("quality verified", "品質確認済み"), GREEN)
-    .word(7.0, say("done", "完了"), GOOD)
-    .word(8.0, say("excepted", "除外"), super::palette::GREY)
-    .none(say("in no open incident", "未クローズの障害なし"))
-    .sized(24, 4)
+    .query(otherwise(&format!("{} or on () {not_in_any}", own(DEVICE_LADDER)), NOTHING_ELSE), "{{incident}}");
+    let steps = steps().into_iter().zip(STEP_COLORS).enumerate();
+    steps
+        .fold(panel, |panel, (place, ((_, word), color))| panel.word(place as f64, word, color))
+        .word(NOTHING, say("in no incident", "対象の障害なし"), GOOD)
+        .word(NOTHING_ELSE, say("no answer from fleetwatch", "fleetwatchの応答なし"), UNKNOWN)
+        .sized(24, 4)
+}
+
+/// A yes is good of one signal and bad of another, so each has values of its own.
+fn signals() -> Panel {
+    let apart = |metric, by: u32| format!("{} + {by}", own(metric));
+    Panel::timeline(
+        say("Signals", "装置の信号"),
+        say(
+            "Whether it reports, is online, is a member of an event, runs with a workaround's settings.",
+            "報告中、オンライン、事象の対象、回避策の適用。",
+        ),
+    )
+    .named(otherwise(&own(DEVICE_REPORTING), NOTHING_ELSE), say("reports", "報告中"))
+    .named(own(DEVICE_ONLINE), say("online", "オンライン"))
+    .named(apart(DEVICE_IN_EVENT, 10), say("in an event", "事象の対象"))
+    .named(apart(DEVICE_WORKAROUND, 20), say("workaround", "回避策"))
+    .word(0.0, say("no", "いいえ"), BAD)
+    .word(1.0, say("yes", "はい"), GOOD)
+    .word(10.0, say("no", "いいえ"), GOOD)
+    .word(11.0, say("yes", "はい"), BAD)
+    .word(20.0, say("no", "いいえ"), GOOD)
+    .word(21.0, say("yes", "はい"), SKY)
+    .word(NOTHING_ELSE, UNHEARD, UNKNOWN)
+    .none(UNHEARD)
+    .sized(24, 5)
 }
 
 fn quantiles() -> Panel {
@@ -117,10 +182,19 @@ fn quantiles() -> Panel {
     .query(of("0.5"), "p50")
     .query(of("0.95"), "p95")
     .query(of("0.99"), "p99")
-    .query(format!("avg_over_time({}[1h] offset 1d)", of("0.95")), "p95, day before")
+    .named(format!("avg_over_time({}[1h] offset 1d)", of("0.95")), say("p95, day before", "p95（前日）"))
+    .coloured(GREY)
+    .dashed()
     .unit("s")
     .range(0.0, None)
+    .none(say("nothing measured in the time range", "期間内の測定なし"))
 }
+
+/// What stands in the place of limits that are not there yet.
+const LEARNING: Say = say(
+    "the baseline is still being learned; the tile Baseline says how far",
+    "ベースラインを学習中（進み具合は「ベースライン」を参照）",
+);
 
 fn over() -> Panel {
     Panel::graph(
@@ -131,8 +205,10 @@ fn over() -> Panel {
         ),
     )
     .query(own(DEVICE_CLASS_OVER), "{{class}}")
+    .classes()
     .unit("percentunit")
     .range(0.0, Some(1.0))
+    .none(LEARNING)
 }
 
 fn limits() -> Panel {
@@ -144,8 +220,10 @@ fn limits() -> Panel {
         ),
     )
     .query(own(DEVICE_CLASS_LIMIT), "{{class}}")
+    .classes()
     .unit("s")
     .range(0.0, None)
+    .none(LEARNING)
 }
 
 fn false_positives() -> Panel {
@@ -153,10 +231,13 @@ fn false_positives() -> Panel {
         say("False positives", "誤検知"),
         say("Known-good probes wrongly flagged in half an hour.", "30分間に誤って検知された試験通信の割合。"),
     )
-    .query(own(DEVICE_FALSE_POSITIVES), "device")
-    .query(FLEET_FALSE_POSITIVES, "fleet")
+    .named(FLEET_FALSE_POSITIVES, say("fleet", "全装置"))
+    .coloured(GREY)
+    .wide()
+    .named(own(DEVICE_FALSE_POSITIVES), say("this device", "この装置"))
     .unit("percentunit")
     .range(0.0, None)
+    .none(say("no known-good probes are sent", "試験通信を送っていません"))
 }
 
 fn rules() -> Panel {
@@ -171,23 +252,28 @@ fn rules() -> Panel {
     .query(format!("max by (rule, class) ({EVENT_RULE}{{when=\"during\"}} and on (event) {event}) * 3600"), "")
     .column("rule", say("Rule", "ルール"), "none")
     .column("class", say("Traffic class", "通信の種類"), "none")
+    .all_called(&CLASSES)
     .column("Value", say("Flags an hour", "1時間あたりの検知"), "short")
-    .none(say("in no event", "事象なし"))
+    .none(say("in no event whose rules have grown", "検知ルールの増えた事象なし"))
     .sized(12, 8)
 }
 
-fn state() -> Panel {
+fn boots() -> Panel {
     Panel::graph(
-        say("Other signals", "その他の状態"),
-        say(
-            "Reporting, online, member of an event, workaround active (1: yes); boots in ten minutes; clock offset in seconds.",
-            "報告中、オンライン、事象の対象、回避策の適用（1: はい）。10分間の再起動数。時計のずれ（秒）。",
-        ),
+        say("Boots", "再起動"),
+        say("In ten minutes, when more than one.", "10分間の再起動の数（2回以上のとき）。"),
     )
-    .query(own(DEVICE_REPORTING), "reporting")
-    .query(own(DEVICE_ONLINE), "online")
-    .query(own(DEVICE_IN_EVENT), "in an event")
-    .query(own(DEVICE_WORKAROUND), "workaround")
-    .query(own(DEVICE_BOOTS), "boots")
-    .query(own(DEVICE_CLOCK_OFFSET), "clock offset")
+    .named(own(DEVICE_BOOTS), say("boots", "再起動"))
+    .range(0.0, None)
+    .none(UNHEARD)
+}
+
+fn clock_offset() -> Panel {
+    Panel::graph(
+        say("Clock offset", "時計のずれ"),
+        say("Wall clock of the device minus event time.", "装置の時計とイベント時刻の差。"),
+    )
+    .named(own(DEVICE_CLOCK_OFFSET), say("clock offset", "時計のずれ"))
+    .unit("s")
+    .none(UNHEARD)
 }

@@ -2,7 +2,8 @@
 
 use super::build::Dashboard;
 use super::palette::{BAD, GOOD, WARNING};
-use super::panel::Panel;
+use super::panel::{Panel, VERDICTS};
+use super::query::greatest;
 use super::recorded::{BRANCH_FALSE_POSITIVES, BRANCH_P95, FLEET_BUCKETS, MODEL_P95};
 use super::variable::{branches, models, updates};
 use super::words::{Say, say};
@@ -33,14 +34,16 @@ pub(super) fn dashboard() -> Dashboard {
 }
 
 fn degraded(label: &'static str, title: Say, metric: &dyn std::fmt::Display) -> Panel {
+    let chosen = format!("{metric}{{{label}!=\"\",{label}=~\"${label}\"}}");
     Panel::bars(
         title,
         say("Share of the devices that are degraded; the worst ten.", "低下している装置の割合。上位10件。"),
+        label,
     )
     .query(
         format!(
-            "topk(10, sum by ({label}) ({metric}{{{label}=~\"${label}\",verdict=\"degraded\"}}) \
-                 / (sum by ({label}) ({metric}{{{label}=~\"${label}\"}}) > 0))"
+            "topk(10, sum by ({label}) ({metric}{{{label}!=\"\",{label}=~\"${label}\",verdict=\"degraded\"}}) \
+                 / (sum by ({label}) ({chosen}) > 0))"
         ),
         format!("{{{{{label}}}}}"),
     )
@@ -48,8 +51,13 @@ fn degraded(label: &'static str, title: Say, metric: &dyn std::fmt::Display) -> 
     .range(0.0, Some(1.0))
     .steps(vec![(None, GOOD), (Some(0.02), WARNING), (Some(0.1), BAD)])
     .link("fleet", label, say("Only this one", "これだけを見る"))
+    .none(say("no device is known", "装置なし"))
 }
 
+/// What stands in the place of delays where there are none.
+const UNREPORTED: Say = say("no reports in the time range", "期間内の報告なし");
+
+/// High enough for the names of sixty branches: Grafana leaves out every other one where a row has less than ten pixels.
 fn delay_by_branch() -> Panel {
     Panel::heatmap(
         say("Delay by branch", "支店別の遅延"),
@@ -60,7 +68,8 @@ fn delay_by_branch() -> Panel {
     )
     .query(format!("{BRANCH_P95}{{branch=~\"$branch\"}}"), "{{branch}}")
     .unit("s")
-    .sized(12, 12)
+    .none(UNREPORTED)
+    .sized(24, 20)
 }
 
 fn delay() -> Panel {
@@ -70,37 +79,47 @@ fn delay() -> Panel {
     )
     .query(format!("sum by (le) ({FLEET_BUCKETS}{{branch=~\"$branch\"}})"), "{{le}}")
     .unit("cps")
-    .sized(12, 12)
+    .none(UNREPORTED)
+    .sized(12, 10)
 }
 
 fn false_positives() -> Panel {
+    let series = format!("{BRANCH_FALSE_POSITIVES}{{branch=~\"$branch\"}}");
     Panel::graph(
         say("False positives by branch", "支店別の誤検知"),
         say(
-            "Known-good probes wrongly flagged in half an hour; the worst five.",
-            "30分間に誤って検知された試験通信の割合。上位5件。",
+            "Known-good probes wrongly flagged in half an hour; the five branches with the highest share in the time range.",
+            "30分間に誤って検知された試験通信の割合。期間内に最も高かった5支店。",
         ),
     )
-    .query(format!("topk(5, {BRANCH_FALSE_POSITIVES}{{branch=~\"$branch\"}})"), "{{branch}}")
+    .greatest(&series, &greatest(&series, "branch"), "branch")
     .unit("percentunit")
     .range(0.0, None)
+    .none(say("no known-good probes are sent in these branches", "これらの支店では試験通信を送っていません"))
+    .sized(12, 10)
 }
 
 fn delay_by_model() -> Panel {
+    let series = format!("{MODEL_P95}{{model=~\"$model\"}}");
     Panel::graph(
         say("Delay by model", "機種別の遅延"),
-        say("Median of the devices' 95th percentiles.", "装置の95パーセンタイルの中央値。"),
+        say(
+            "Median of the devices' 95th percentiles; the five models that were slowest in the time range.",
+            "装置の95パーセンタイルの中央値。期間内に最も遅かった5機種。",
+        ),
     )
-    .query(format!("{MODEL_P95}{{model=~\"$model\"}}"), "{{model}}")
+    .greatest(&series, &greatest(&series, "model"), "model")
     .unit("s")
     .range(0.0, None)
+    .none(say("no device of these models has reported", "これらの機種の報告なし"))
+    .sized(24, 8)
 }
 
 fn worst_devices() -> Panel {
     let chosen = format!("{DEVICE}{{branch=~\"$branch\",model=~\"$model\",update=~\"$update\"}}");
     let worst = format!("topk(20, max by (device) ({DEVICE_STREAK} > 0) and on (device) {chosen})");
     let of = |value: String| format!("max by (device) ({value}) and on (device) ({worst})");
-    Panel::table(
+    let panel = Panel::table(
         say("Worst devices", "最も悪い装置"),
         say("The twenty longest declaration clocks, with where the devices stand.", "宣言までの時計が進んだ順に20台。"),
     )
@@ -114,10 +133,14 @@ fn worst_devices() -> Panel {
     .column("model", say("Model", "機種"), "none")
     .column("update", say("Update", "更新版"), "none")
     .column("Value #A", say("Clock", "時計"), "dthms")
-    .column("Value #B", say("Verdict (3: degraded)", "判定（3: 低下）"), "none")
-    .column("Value #C", say("Delay p95", "遅延 p95"), "s")
-    .column("Value #D", say("False positives", "誤検知"), "percentunit")
-    .link("device", "device", say("The device", "この装置"))
-    .greatest_first(say("Clock", "時計"))
-    .none(say("no device has a clock", "時計が進んでいる装置なし"))
+    .column("Value #B", say("Verdict", "判定"), "none");
+    VERDICTS
+        .iter()
+        .fold(panel, |panel, (value, word, color)| panel.called(&value.to_string(), *word, color))
+        .column("Value #C", say("Delay p95", "遅延 p95"), "s")
+        .column("Value #D", say("False positives", "誤検知"), "percentunit")
+        .link("device", "device", say("The device", "この装置"))
+        .greatest_first(say("Clock", "時計"))
+        .none(say("no device has a clock", "時計が進んでいる装置なし"))
+        .sized(24, 12)
 }

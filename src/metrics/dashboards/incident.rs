@@ -1,14 +1,17 @@
 //! How far is this incident?
 
 use super::build::Dashboard;
-use super::palette::{BAD, GOOD, WARNING};
+use super::palette::{BAD, BLUE, GOOD, GREY, UNKNOWN, VERMILLION, WARNING};
 use super::panel::Panel;
 use super::query::NOTHING;
 use super::recorded::LADDER;
 use super::variable;
+use super::vocabulary::{
+    CAUSE_KINDS, CLASSES, ROLE_STATUS, SCOPES, SEVERITIES, TESTS, milestones as milestone_names, roles, states, steps,
+};
 use super::words::{Say, say};
 use crate::metrics::names::{
-    CLOCK, EVENT_CONFIDENCE, EVENT_DAMAGE, EVENT_DAMAGE_DEVICES, EVENT_MEMBERS, EVENT_RULE, EVENT_STARTED, INCIDENT,
+    CLOCK, EVENT_CONFIDENCE, EVENT_DAMAGE, EVENT_DAMAGE_DEVICES, EVENT_MEMBERS, EVENT_RULE, INCIDENT,
     INCIDENT_DECLARED, INCIDENT_FORECAST, INCIDENT_LADDER, INCIDENT_MILESTONE, INCIDENT_PROMISE, INCIDENT_STARTED,
     MUSTER_ROLES,
 };
@@ -31,11 +34,15 @@ pub(super) fn dashboard() -> Dashboard {
             ladder(),
             muster(),
             members(),
+            confidence(),
             damage(),
             rules(),
         ],
     }
 }
+
+/// Nothing is chosen, because there is nothing to choose.
+const NO_INCIDENT: Say = say("no incident to show", "表示する障害なし");
 
 /// A metric of the incident.
 fn own(metric: impl std::fmt::Display) -> String {
@@ -53,10 +60,19 @@ fn now() -> String {
 }
 
 fn identity() -> Panel {
-    Panel::stat(say("State", "状態"), say("State, severity, scope and suspect.", "状態、重大度、範囲、疑わしい原因。"))
-        .query(own(INCIDENT), "{{state}}, {{severity}}, {{scope}}: {{cause_kind}} {{cause}}")
-        .names_only()
-        .none(say("choose an incident", "障害を選んでください"))
+    Panel::facts(say("State", "状態"), say("State, severity, scope and suspect.", "状態、重大度、範囲、原因の候補。"))
+        .query(own(INCIDENT), "")
+        .column("state", say("State", "状態"), "none")
+        .all_called(&states())
+        .column("severity", say("Severity", "重大度"), "none")
+        .all_called(&SEVERITIES)
+        .column("scope", say("Scope", "範囲"), "none")
+        .all_called(&SCOPES)
+        .column("cause_kind", say("Kind of suspect", "候補の種類"), "none")
+        .all_called(&CAUSE_KINDS)
+        .column("cause", say("Suspect", "原因の候補"), "none")
+        .none(NO_INCIDENT)
+        .sized(10, 5)
 }
 
 fn lasting() -> Panel {
@@ -66,8 +82,10 @@ fn lasting() -> Panel {
     )
     .named(format!("{} - {}", end_or_now(), own(INCIDENT_STARTED)), say("impact", "影響開始"))
     .named(format!("{} - {}", end_or_now(), own(INCIDENT_DECLARED)), say("declared", "宣言"))
-    .none(say("choose an incident", "障害を選んでください"))
+    .with_names()
+    .none(NO_INCIDENT)
     .unit("dthms")
+    .sized(6, 5)
 }
 
 /// When it was closed: its clocks stand from then on.
@@ -95,9 +113,10 @@ fn promise() -> Panel {
     )
     .query(while_open(&format!("{} - {}", own(INCIDENT_PROMISE), now())), "")
     .unit("dthms")
-    .word(NOTHING, say("closed", "クローズ済み"), GOOD)
-    .none(say("choose an incident", "障害を選んでください"))
+    .word(NOTHING, say("closed", "終結済み"), GOOD)
+    .none(NO_INCIDENT)
     .steps(vec![(None, BAD), (Some(43_200.0), WARNING), (Some(86_400.0), GOOD)])
+    .sized(4, 5)
 }
 
 fn forecast() -> Panel {
@@ -109,10 +128,11 @@ fn forecast() -> Panel {
         ),
     )
     .query(while_open(&format!("{} - {}", own(INCIDENT_FORECAST), own(INCIDENT_PROMISE))), "")
-    .word(NOTHING, say("closed", "クローズ済み"), GOOD)
+    .word(NOTHING, say("closed", "終結済み"), GOOD)
     .unit("dthms")
     .none(say("no rate yet", "ペース未定"))
     .steps(vec![(None, GOOD), (Some(-21_600.0), WARNING), (Some(0.0), BAD)])
+    .sized(4, 5)
 }
 
 fn burn_down() -> Panel {
@@ -126,13 +146,18 @@ fn burn_down() -> Panel {
             "完了していない装置と、約束へ向かう直線。",
         ),
     )
-    .query(format!("sum({open})"), "not done")
-    .query(
+    .named(format!("sum({open})"), say("not done", "未完了"))
+    .coloured(VERMILLION)
+    .named(
         format!("clamp_min(scalar({all}) * ({promise} - {}) / ({promise} - {declared}), 0)", now()),
-        "to the promise",
+        say("to the promise", "約束への直線"),
     )
-    .query(format!("sum({LADDER}{{incident=\"$incident\",step=\"excepted\"}})"), "excepted")
+    .coloured(BLUE)
+    .dashed()
+    .named(format!("sum({LADDER}{{incident=\"$incident\",step=\"excepted\"}})"), say("excepted", "除外"))
+    .coloured(GREY)
     .range(0.0, None)
+    .none(NO_INCIDENT)
     .sized(14, 12)
 }
 
@@ -143,67 +168,105 @@ fn milestones() -> Panel {
     )
     .query(format!("sort_desc({} * 1000)", own(INCIDENT_MILESTONE)), "")
     .column("milestone", say("Milestone", "節目"), "none")
+    .all_called(&milestone_names())
     .column("Value", say("At", "時刻"), "dateTimeAsIso")
     .greatest_first(say("At", "時刻"))
+    .none(NO_INCIDENT)
     .sized(10, 12)
 }
 
-const STEPS: [(&str, &str, Say); 9] = [
-    ("affected", "Value #A", say("affected", "影響あり")),
-    ("contacted", "Value #B", say("contacted", "連絡済み")),
-    ("workaround_claimed", "Value #C", say("workaround claimed", "回避策（申告）")),
-    ("workaround_verified", "Value #D", say("workaround verified", "回避策（確認済み）")),
-    ("fix_installed", "Value #E", say("fix installed", "恒久対策を適用")),
-    ("workaround_reverted", "Value #F", say("workaround reverted", "回避策の解除")),
-    ("quality_verified", "Value #G", say("quality verified", "品質確認済み")),
-    ("done", "Value #H", say("done", "完了")),
-    ("excepted", "Value #I", say("excepted", "除外")),
+/// The fields that the ladder's queries give, in their order: not done, all, each step.
+const FIELDS: [&str; 11] = [
+    "Value #A", "Value #B", "Value #C", "Value #D", "Value #E", "Value #F", "Value #G", "Value #H", "Value #I",
+    "Value #J", "Value #K",
 ];
 
+/// The value of a row's first column that stands for all branches.
+const TOTAL: &str = "*";
+
+/// Every branch, and above them all together: a table may be longer than its place.
 fn ladder() -> Panel {
-    let at = |steps: &str| format!("sum by (branch) ({INCIDENT_LADDER}{{incident=\"$incident\",{steps}}})");
-    let worst = format!("topk(20, {})", at("step!~\"done|excepted\""));
+    let at = |selector: &str| {
+        let of = format!("{INCIDENT_LADDER}{{incident=\"$incident\"{selector}}}");
+        format!("sum by (branch) ({of}) or label_replace(sum({of}), \"branch\", \"{TOTAL}\", \"\", \"\")")
+    };
+    let not_done = say("not done", "未完了");
     let panel = Panel::table(
         say("Ladder by branch", "支店別の対応段階"),
-        say("The twenty branches with the most devices that are not done.", "未完了の装置が多い順に20支店。"),
+        say("The branches with the most devices that are not done come first.", "未完了の装置が多い支店から順。"),
     )
-    .column("branch", say("Branch", "支店"), "none");
-    STEPS
-        .iter()
-        .fold(panel, |panel, (step, value, heading)| {
-            let query = format!("{} and on (branch) {worst}", at(&format!("step=\"{step}\"")));
-            panel.query(query, "").column(value, *heading, "none")
+    .query(at(",step!~\"done|excepted\""), "")
+    .query(at(""), "")
+    .column("branch", say("Branch", "支店"), "none")
+    .called(TOTAL, say("all branches", "全支店"), UNKNOWN)
+    .column(FIELDS[0], not_done, "none")
+    .column(FIELDS[1], say("all", "合計"), "none");
+    let steps = steps().into_iter().zip(&FIELDS[2..]);
+    steps
+        .fold(panel, |panel, ((step, heading), field)| {
+            panel.query(at(&format!(",step=\"{step}\"")), "").column(field, heading, "none")
         })
-        .sized(16, 10)
+        .greatest_first(not_done)
+        .none(NO_INCIDENT)
+        .sized(24, 20)
 }
 
 fn muster() -> Panel {
     Panel::table(
         say("Muster", "招集"),
-        say("Who was paged, has acknowledged, has joined.", "呼び出し、応答、参加の状況。"),
+        say("Who was paged, has acknowledged, has joined.", "呼び出し、応答、参集の状況。"),
     )
     .query(own(MUSTER_ROLES), "")
     .column("role", say("Role", "役割"), "none")
+    .seats(roles())
     .column("status", say("Status", "状況"), "none")
-    .sized(8, 10)
+    .all_called(&ROLE_STATUS)
+    .none(say("nobody is called", "呼び出しなし"))
+    .sized(8, 9)
 }
 
+/// The detector's event is over when the quality is back; the incident goes on until every device is done.
 fn members() -> Panel {
+    let closed = closed();
+    let while_open = |devices: String| format!("sum({devices}) unless on () {closed}");
+    let members = format!("{} or on () {} * 0", of_event(EVENT_MEMBERS), own(INCIDENT));
     Panel::graph(
         say("Affected devices", "影響を受けている装置"),
         say(
-            "Members of the event behind the incident, its confidence in the suspect in percent, and hours since it began.",
-            "障害のもとになった事象の対象装置数、原因の確からしさ（%）、開始からの時間。",
+            "Of the incident, until it is closed: all, those that are not done, and those that the detector sees affected now.",
+            "終結までの、障害の対象装置の総数、未完了の数、検知器が現在影響ありと判定した数。",
         ),
     )
-    .query(of_event(EVENT_MEMBERS), "devices")
-    .query(of_event(format!("({EVENT_CONFIDENCE} * 100)")), "confidence, %")
-    .query(of_event(format!("(({} - {EVENT_STARTED}) / 3600)", now())), "hours")
+    .named(while_open(own(LADDER)), say("all of the incident", "対象の総数"))
+    .named(
+        while_open(format!("{LADDER}{{incident=\"$incident\",step!~\"done|excepted\"}}")),
+        say("not done", "未完了"),
+    )
+    .named(while_open(members), say("affected now", "現在影響あり"))
     .range(0.0, None)
+    .none(NO_INCIDENT)
+    .sized(8, 9)
+}
+
+fn confidence() -> Panel {
+    Panel::graph(
+        say("Confidence in the suspect", "原因の候補の確からしさ"),
+        say(
+            "How sure the detector was of the suspect, as long as the event went on.",
+            "事象が続いていた間の、検知器による候補の確からしさ。",
+        ),
+    )
+    .named(of_event(EVENT_CONFIDENCE), say("confidence", "確からしさ"))
+    .unit("percentunit")
+    .range(0.0, Some(1.0))
+    .none(say("no suspect, or the event is over", "原因の候補なし、または事象は終了"))
+    .sized(8, 9)
 }
 
 fn damage() -> Panel {
-    let damage = |share: String| format!("max by (what) ({})", of_event(share));
+    let named = |series: String| format!("label_join({series}, \"what\", \" \", \"class\", \"test\")");
+    let share = of_event(named(format!("{EVENT_DAMAGE}{{when=\"during\"}}")));
+    let devices = of_event(named(EVENT_DAMAGE_DEVICES.to_string()));
     Panel::table(
         say("Damage", "被害"),
         say(
@@ -211,12 +274,18 @@ fn damage() -> Panel {
             "どの通信のどの指標に出ているか（宣言時点）。",
         ),
     )
-    .query(damage(format!("label_join({EVENT_DAMAGE}{{when=\"during\"}}, \"what\", \" \", \"class\", \"test\")")), "")
-    .query(damage(format!("label_join({EVENT_DAMAGE_DEVICES}, \"what\", \" \", \"class\", \"test\")")), "")
-    .column("what", say("Damage", "被害"), "none")
+    .query(format!("max by (what, class, test) ({share})"), "")
+    .query(format!("max by (what) ({devices})"), "")
+    .joined_by("what")
+    .column("class", say("Traffic class", "通信の種類"), "none")
+    .all_called(&CLASSES)
+    .column("test", say("Measure", "指標"), "none")
+    .all_called(&TESTS)
     .column("Value #A", say("Share during", "発生中の割合"), "percentunit")
     .column("Value #B", say("Devices", "装置数"), "none")
-    .sized(12, 8)
+    .greatest_first(say("Devices", "装置数"))
+    .none(say("kept for a day after the event", "事象の終了から1日で消えます"))
+    .sized(12, 9)
 }
 
 fn rules() -> Panel {
@@ -233,6 +302,9 @@ fn rules() -> Panel {
     )
     .column("rule", say("Rule", "ルール"), "none")
     .column("class", say("Traffic class", "通信の種類"), "none")
+    .all_called(&CLASSES)
     .column("Value", say("Flags an hour", "1時間あたりの検知"), "short")
-    .sized(12, 8)
+    .greatest_first(say("Flags an hour", "1時間あたりの検知"))
+    .none(say("no rule has grown, or a day has passed", "増えたルールなし、または1日経過"))
+    .sized(12, 9)
 }

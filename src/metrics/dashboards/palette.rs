@@ -20,11 +20,12 @@ pub(super) const BAD: &str = VERMILLION;
 /// What nobody knows.
 pub(super) const UNKNOWN: &str = GREY;
 
-/// For queries of a panel, in their order.
+/// For series of different things, in their order. Any two of the first seven can be told apart whatever colours one sees;
+/// grey, the last, is drawn dashed beside green or purple.
 pub(super) const SERIES: [&str; 8] = [BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, YELLOW, GREY];
 
-/// From light to dark, for many series of which none is known by name: luminance tells them apart.
-pub(super) const CONTINUOUS: &str = "continuous-YlBl";
+/// For the greatest few of a kind, the greatest first.
+pub(super) const RANKS: [&str; 5] = [VERMILLION, BLUE, GREEN, ORANGE, SKY];
 
 /// Of heatmaps.
 pub(super) const SCHEME: &str = "Cividis";

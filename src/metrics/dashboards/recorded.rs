@@ -25,3 +25,5 @@ pub(super) const UPDATE_FLAGGED: &str = "class_update:fleetwatch_cohort_flows:fl
 pub(super) const LADDER: &str = "incident_step:fleetwatch_incident_ladder_devices:sum";
 /// Devices that a rule apart from the detector finds slower than the day before.
 pub(super) const SECOND_OPINION: &str = "class_update:fleetwatch_second_opinion:slow";
+/// What was usual of a class a day before, in the whole fleet.
+pub(super) const DAY_BEFORE: &str = "class:fleetwatch_cohort_latency_seconds:p95_day_before";

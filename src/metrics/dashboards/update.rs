@@ -1,15 +1,17 @@
 //! What changed? An update against the one before, against those that do not have it.
 
 use super::build::Dashboard;
-use super::palette::{BAD, GOOD, WARNING};
-use super::panel::Panel;
+use super::palette::{BAD, BLUE, GOOD, GREY, UNKNOWN, VERMILLION, WARNING};
+use super::panel::{Panel, otherwise};
+use super::query::{NOTHING, NOTHING_ELSE};
 use super::recorded::{
-    CLASS_P95, SECOND_OPINION, UPDATE_BUCKETS, UPDATE_FALSE_POSITIVES, UPDATE_FLAGGED, UPDATE_P50, UPDATE_P95,
-    UPDATE_P99,
+    CLASS_P95, DAY_BEFORE, SECOND_OPINION, UPDATE_BUCKETS, UPDATE_FALSE_POSITIVES, UPDATE_FLAGGED, UPDATE_P50,
+    UPDATE_P95, UPDATE_P99,
 };
 use super::variable::{against, class, update};
+use super::vocabulary::{CLASSES, DASH};
 use super::words::{Say, say};
-use crate::metrics::names::{FLEET_BY_UPDATE, GATE_DECISIONS, UPDATE_HELD, UPDATE_ROLLOUT};
+use crate::metrics::names::{CLOCK, FLEET_BY_UPDATE, GATE_DECISIONS, UPDATE_HELD, UPDATE_ROLLOUT};
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
@@ -31,12 +33,14 @@ pub(super) fn dashboard() -> Dashboard {
                 say("False positives", "誤検知"),
                 say("Known-good probes wrongly flagged in half an hour.", "30分間に誤って検知された試験通信の割合。"),
                 UPDATE_FALSE_POSITIVES,
-            ),
+            )
+            .none(say("no known-good probes are sent in this class", "この種類の試験通信は送られていません")),
             compared(
                 say("Flagged flows", "検知された通信"),
                 say("Share of all flows that were flagged.", "検知された通信の割合。"),
                 UPDATE_FLAGGED,
-            ),
+            )
+            .none(say("nobody carried this class in the time range", "期間内にこの種類の通信なし")),
             adoption(),
             classes(),
             opinion(),
@@ -44,30 +48,36 @@ pub(super) fn dashboard() -> Dashboard {
     }
 }
 
-/// This update, the one it is compared with, and all that do not have it.
+/// Those without the update lie wide below the one that it is compared with: where all others have that one, both are the same.
+fn three(panel: Panel, recorded: &str, without: String) -> Panel {
+    panel
+        .named(without, say("without $update", "$update 以外"))
+        .coloured(GREY)
+        .wide()
+        .query(format!("{recorded}{{class=\"$class\",update=\"$against\"}}"), "$against")
+        .coloured(BLUE)
+        .query(format!("{recorded}{{class=\"$class\",update=\"$update\"}}"), "$update")
+        .coloured(VERMILLION)
+        .range(0.0, None)
+}
+
 fn quantile(title: Say, quantile: &str, recorded: &str) -> Panel {
     let others = format!("sum by (le) ({UPDATE_BUCKETS}{{class=\"$class\",update!=\"$update\"}})");
-    Panel::graph(
+    let panel = Panel::graph(
         title,
         say(
             "Of the chosen traffic class: with the update, with the one it is compared with, and without it.",
             "選んだ通信の種類について。この版、比較する版、この版でない装置。",
         ),
-    )
-    .query(format!("{recorded}{{class=\"$class\",update=\"$update\"}}"), "$update")
-    .query(format!("{recorded}{{class=\"$class\",update=\"$against\"}}"), "$against")
-    .query(format!("histogram_quantile({quantile}, {others})"), "without $update")
-    .unit("s")
-    .range(0.0, None)
+    );
+    three(panel, recorded, format!("histogram_quantile({quantile}, {others})"))
+        .unit("s")
+        .none(say("nobody carried this class in the time range", "期間内にこの種類の通信なし"))
 }
 
 fn compared(title: Say, help: Say, recorded: &str) -> Panel {
-    Panel::graph(title, help)
-        .query(format!("{recorded}{{class=\"$class\",update=\"$update\"}}"), "$update")
-        .query(format!("{recorded}{{class=\"$class\",update=\"$against\"}}"), "$against")
-        .query(format!("avg({recorded}{{class=\"$class\",update!=\"$update\"}})"), "without $update")
-        .unit("percentunit")
-        .range(0.0, None)
+    let without = format!("avg({recorded}{{class=\"$class\",update!=\"$update\"}})");
+    three(Panel::graph(title, help), recorded, without).unit("percentunit")
 }
 
 fn gate() -> Panel {
@@ -78,6 +88,7 @@ fn gate() -> Panel {
     .query(format!("{UPDATE_HELD}{{update=\"$update\"}}"), "")
     .word(0.0, say("not held", "保留なし"), GOOD)
     .word(1.0, say("ON HOLD", "保留中"), BAD)
+    .none(say("nobody has this update", "この版の装置なし"))
 }
 
 fn rollout() -> Panel {
@@ -103,11 +114,12 @@ fn share() -> Panel {
     )
     .unit("percentunit")
     .decimals(1)
-    .none(say("no device has it", "導入した装置なし"))
+    .none(say("nobody has this update", "この版の装置なし"))
     .steps(vec![(None, GOOD), (Some(0.02), WARNING), (Some(0.1), BAD)])
 }
 
 fn decisions() -> Panel {
+    let by = |by: &str, gate: &str| format!("sum(increase({GATE_DECISIONS}{{by=\"{by}\",gate=\"{gate}\"}}[$__range]))");
     Panel::stat(
         say("Gate decisions", "ゲートの判断"),
         say(
@@ -115,13 +127,22 @@ fn decisions() -> Panel {
             "期間内の判断の数。検知器によるものと人によるもの。",
         ),
     )
-    .query(format!("sum by (by, gate) (increase({GATE_DECISIONS}[$__range]))"), "{{by}}: {{gate}}")
+    .named(by("detector", "hold"), say("held by the detector", "保留（検知器）"))
+    .named(by("person", "hold"), say("held by people", "保留（担当者）"))
+    .named(by("detector", "release"), say("released by the detector", "解除（検知器）"))
+    .named(by("person", "release"), say("released by people", "解除（担当者）"))
     .decimals(0)
 }
 
 fn adoption() -> Panel {
+    let of = |selector: &str| format!("sum({FLEET_BY_UPDATE}{{{selector}}})");
     Panel::graph(say("Adoption", "導入状況"), say("Devices by the update that they have.", "装置が導入している版。"))
-        .query(format!("sum by (update) ({FLEET_BY_UPDATE}) > 0"), "{{update}}")
+        .named(of("update!=\"$update\",update!=\"$against\""), say("other updates", "その他の版"))
+        .coloured(GREY)
+        .query(of("update=\"$against\""), "$against")
+        .coloured(BLUE)
+        .query(of("update=\"$update\""), "$update")
+        .coloured(VERMILLION)
         .range(0.0, None)
         .stacked()
 }
@@ -132,19 +153,36 @@ fn classes() -> Panel {
         say("95th percentile: which traffic carries it?", "95パーセンタイル。どの通信に出ているか。"),
     )
     .query(CLASS_P95, "{{class}}")
+    .classes()
     .unit("s")
     .range(0.0, None)
+    .none(say("no reports in the time range", "期間内の報告なし"))
 }
 
+/// There is no day before to compare with.
+const NO_DAY: f64 = 2.0;
+
 fn opinion() -> Panel {
-    Panel::graph(
+    let of = |recorded: &str| format!("{recorded}{{update=\"$update\"}}");
+    let carried = of(UPDATE_P95);
+    let judged = format!(
+        "{} or ({carried} >= 0) * 0 and on (class) {DAY_BEFORE} or ({carried} >= 0) * 0 + {NO_DAY} \
+         or on () label_replace(max({CLOCK}) * 0 + ({NOTHING}), \"class\", \"{DASH}\", \"\", \"\")",
+        of(SECOND_OPINION)
+    );
+    Panel::timeline(
         say("Second opinion", "別の目による判定"),
         say(
-            "Classes and updates that a rule apart from the detector finds slower than the day before: 1 while it does.",
-            "検知器とは別の規則が、前日より遅いと判定したもの。その間は1。",
+            "Whether a rule apart from the detector finds the update's classes slower than the day before.",
+            "検知器とは別の規則が、この版の通信の種類を前日より遅いと判定したか。",
         ),
     )
-    .query(SECOND_OPINION, "{{class}} {{update}}")
-    .range(0.0, Some(1.0))
-    .none(say("nothing is slower than the day before", "前日より遅いものはない"))
+    .query(otherwise(&judged, NOTHING_ELSE), "{{class}}")
+    .known(&CLASSES)
+    .word(0.0, say("not slower", "遅くない"), GOOD)
+    .word(1.0, say("slower, or false positives", "遅い、または誤検知"), BAD)
+    .word(NO_DAY, say("no day before to compare with", "比較できる前日なし"), UNKNOWN)
+    .word(NOTHING, say("no traffic with this update", "この版の通信なし"), UNKNOWN)
+    .word(NOTHING_ELSE, say("no answer from fleetwatch", "fleetwatchの応答なし"), UNKNOWN)
+    .sized(24, 9)
 }

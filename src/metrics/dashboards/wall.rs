@@ -1,9 +1,10 @@
 //! Is anything wrong? Legible from three metres.
 
 use super::build::Dashboard;
-use super::palette::{BAD, GOOD, GREY, WARNING};
+use super::palette::{BAD, GOOD, GREY, UNKNOWN, WARNING};
 use super::panel::Panel;
 use super::query::{NOTHING, NOTHING_ELSE};
+use super::vocabulary::{EVENT_STATES, SCOPES, states};
 use super::words::say;
 use crate::metrics::names::{
     CLOCK, EVENT, EVENT_MEMBERS, EVENT_STREAK, EVENTS_OPEN, FLEET_DEVICES, FLEET_EXPECTED, FLEET_REPORTING, INCIDENT,
@@ -46,16 +47,15 @@ fn seen(value: f64) -> String {
 
 fn open_incidents() -> Panel {
     let left = format!("sum by (incident) ({INCIDENT_LADDER}{{step!~\"done|excepted\"}})");
-    let open =
-        format!("{left} * on (incident) group_right () max by (incident, state) ({INCIDENT}{{state!=\"closed\"}})");
+    let open = format!("{left} and on (incident) {INCIDENT}{{state!=\"closed\"}}");
     Panel::stat(
-        say("Incidents that are not closed", "未クローズの障害"),
+        say("Incidents that are not closed", "未終結の障害"),
         say(
-            "Each with its state, and how many of its devices are neither done nor signed off.",
-            "障害ごとの状態と、完了も承認もされていない装置の数。",
+            "Each with how many of its devices are neither done nor signed off; its state stands in the table below.",
+            "障害ごとの、完了も承認もされていない装置の数。状態は下の表を参照。",
         ),
     )
-    .query(open.clone(), "{{incident}} {{state}}")
+    .query(open.clone(), "{{incident}}")
     .named(format!("({}) unless on () ({open})", seen(NOTHING)), say("open", "継続中"))
     .with_names()
     .steps(vec![(None, WARNING), (Some(1.0), BAD)])
@@ -143,8 +143,8 @@ fn freshness() -> Panel {
             "最後の報告と、検知器の最後の判定からの経過時間。古いデータからは何も言えない。",
         ),
     )
-    .query(format!("{CLOCK} - {LAST_REPORT}"), "reports")
-    .query(SNAPSHOT_AGE.to_string(), "detector")
+    .named(format!("{CLOCK} - {LAST_REPORT}"), say("reports", "報告"))
+    .named(SNAPSHOT_AGE.to_string(), say("detector", "検知器"))
     .unit("s")
     .decimals(0)
     .limits(60.0, 180.0)
@@ -169,8 +169,10 @@ fn verdicts() -> Panel {
         say("Degraded and unknown devices", "低下・不明の装置"),
         say("Unknown is not healthy: it says that there is no data.", "不明は正常ではない。データがないことを示す。"),
     )
-    .query(format!("{FLEET_DEVICES}{{verdict=\"unknown\"}}"), "unknown")
-    .query(format!("{FLEET_DEVICES}{{verdict=\"degraded\"}}"), "degraded")
+    .named(format!("{FLEET_DEVICES}{{verdict=\"unknown\"}}"), say("unknown", "不明"))
+    .coloured(UNKNOWN)
+    .named(format!("{FLEET_DEVICES}{{verdict=\"degraded\"}}"), say("degraded", "品質低下"))
+    .coloured(BAD)
     .range(0.0, None)
     .sized(24, 7)
 }
@@ -194,11 +196,13 @@ fn open_majors() -> Panel {
     .query(shown.clone(), "")
     .query(format!("max by (event) ({EVENT_MEMBERS}) and on (event) {shown}"), "")
     .column("event", say("Event", "事象"), "none")
-    .called(NONE, say("none", "なし"))
+    .called(NONE, say("none", "なし"), GOOD)
     .column("incident", say("Incident", "障害番号"), "none")
     .column("state", say("State", "状態"), "none")
+    .all_called(&EVENT_STATES)
     .column("scope", say("Scope", "範囲"), "none")
-    .column("cause", say("Suspect", "疑わしい原因"), "none")
+    .all_called(&SCOPES)
+    .column("cause", say("Suspect", "原因の候補"), "none")
     .column("Value #B", say("Degraded for", "低下の継続"), "dthms")
     .column("Value #C", say("Devices", "装置数"), "none")
     .greatest_first(say("Degraded for", "低下の継続"))
@@ -213,16 +217,18 @@ fn incidents() -> Panel {
         say("Incidents and their promise", "障害と約束の期限"),
         say(
             "Not closed: their state, and when the permanent fix is promised.",
-            "未クローズの障害の状態と、恒久対策を約束した期限。",
+            "未終結の障害の状態と、恒久対策を約束した期限。",
         ),
     )
     .query(format!("{open} or on () {}", none_of("incident")), "")
     .query(format!("({shown}) * 1000"), "")
     .column("incident", say("Incident", "障害番号"), "none")
-    .called(NONE, say("none", "なし"))
+    .called(NONE, say("none", "なし"), GOOD)
     .column("state", say("State", "状態"), "none")
+    .all_called(&states())
     .column("scope", say("Scope", "範囲"), "none")
-    .column("cause", say("Suspect", "疑わしい原因"), "none")
+    .all_called(&SCOPES)
+    .column("cause", say("Suspect", "原因の候補"), "none")
     .column("Value #B", say("Promised for", "約束の期限"), "dateTimeAsIso")
     .link("incident", "incident", say("The incident", "この障害"))
     .steps(vec![(None, GREY)])

@@ -31,6 +31,11 @@ pub(super) const fn say(en: &'static str, ja: &'static str) -> Say {
     Say { en, ja }
 }
 
+/// A name as the record has it: Japanese, English. What people read on a wall is what they read on pages.
+pub(super) const fn recorded((ja, en): (&'static str, &'static str)) -> Say {
+    Say { en, ja }
+}
+
 impl Say {
     pub(super) const fn in_lang(self, lang: Lang) -> &'static str {
         match lang {
