@@ -5,6 +5,7 @@
 //! | [`colours`] | the colour of each value, and of none, as Grafana computes it |
 //! | [`dashboards`] | the files: as generated, keys that Grafana knows, rules of good dashboards |
 //! | [`series`] | what is drawn: colours that can be told apart, one unit a graph, nothing cut, the few chosen over the range |
+//! | [`words`] | what people read: their language, and no identifiers |
 //! | [`names`] | every metric that is used exists, every one that is exported is described |
 //! | [`live`] | Debian's Prometheus and Alertmanager on a running demo: every query runs and returns data |
 //! | [`stack`] | `deploy/stack/run` |
@@ -24,6 +25,7 @@ mod process;
 mod sample;
 mod series;
 mod stack;
+mod words;
 
 use std::path::PathBuf;
 
