@@ -118,7 +118,7 @@ fn timeline() -> Panel {
         say("States", "状態の推移"),
         say("Verdicts of the device and of each traffic class.", "装置全体と通信の種類ごとの判定。"),
     )
-    .named(otherwise(&own(DEVICE_VERDICT), NOTHING_ELSE), say("device", "装置"))
+    .named(otherwise(&format!("max({})", own(DEVICE_VERDICT)), NOTHING_ELSE), say("device", "装置"))
     .query(own(DEVICE_CLASS_VERDICT), "{{class}}")
     .known(&CLASSES)
     .verdicts()
@@ -155,7 +155,7 @@ fn signals() -> Panel {
             "報告中、オンライン、事象の対象、回避策の適用。",
         ),
     )
-    .named(otherwise(&own(DEVICE_REPORTING), NOTHING_ELSE), say("reports", "報告中"))
+    .named(otherwise(&format!("max({})", own(DEVICE_REPORTING)), NOTHING_ELSE), say("reports", "報告中"))
     .named(own(DEVICE_ONLINE), say("online", "オンライン"))
     .named(apart(DEVICE_IN_EVENT, 10), say("in an event", "事象の対象"))
     .named(apart(DEVICE_WORKAROUND, 20), say("workaround", "回避策"))

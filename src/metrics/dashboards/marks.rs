@@ -7,12 +7,14 @@ use super::palette::PURPLE;
 use super::words::{Lang, Say, say};
 use crate::metrics::names::{EVENT_CHANGE, INCIDENT_MILESTONE, UPDATE_ROLLOUT};
 
-/// What leaves a mark: its name, and series whose values are seconds since the epoch.
+/// What leaves a mark: its name, and series whose values are seconds since the epoch, with a label that says of what. Grafana writes
+/// the name of a label that a mark does not have, so all have this one.
 fn kinds() -> [(Say, String); 6] {
-    let change = |kind| format!("{EVENT_CHANGE}{{kind=\"{kind}\"}}");
-    let milestone = |milestone| format!("{INCIDENT_MILESTONE}{{milestone=\"{milestone}\"}}");
+    let of = |series: String, labels: &str| format!("label_join({series}, \"of\", \" \", {labels})");
+    let change = |kind| of(format!("{EVENT_CHANGE}{{kind=\"{kind}\"}}"), "\"event\", \"incident\", \"cause\"");
+    let milestone = |milestone| of(format!("{INCIDENT_MILESTONE}{{milestone=\"{milestone}\"}}"), "\"incident\"");
     [
-        (say("update rollout", "更新版の配信"), UPDATE_ROLLOUT.to_string()),
+        (say("update rollout", "更新版の配信"), of(UPDATE_ROLLOUT.to_string(), "\"update\"")),
         (say("early warning", "早期警告"), change("early_warning")),
         (say("declared", "重大障害の宣言"), change("declared")),
         (say("workaround available", "回避策の提供"), milestone("workaround_available")),
@@ -37,8 +39,8 @@ pub(super) fn mark(lang: Lang) -> Value {
         "name": say("What happened", "出来事").in_lang(lang),
         "step": "60s",
         "tagKeys": "",
-        "textFormat": "{{cause}}",
-        "titleFormat": format!("{{{{{}}}}}: {{{{update}}}}{{{{incident}}}} {{{{event}}}}", lang.code()),
+        "textFormat": "",
+        "titleFormat": format!("{{{{{}}}}}: {{{{of}}}}", lang.code()),
         "useValueForTime": true,
     })
 }

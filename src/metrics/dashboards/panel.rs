@@ -334,7 +334,8 @@ pub(super) const VERDICTS: [(f64, Say, &str); 4] = [
     (3.0, say("degraded", "品質低下"), BAD),
 ];
 
-/// What a timeline shows where `expr` says nothing: `value`, for which it has a word. Grafana would complain of the data.
+/// What a timeline shows where `expr` says nothing: `value`, for which it has a word. Grafana would complain of the data. Of one series
+/// without labels it goes on in the same row.
 pub(super) fn otherwise(expr: &str, value: f64) -> String {
     format!("({expr}) or on () vector({value})")
 }
