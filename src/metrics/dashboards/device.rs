@@ -192,8 +192,8 @@ fn quantiles() -> Panel {
 
 /// What stands in the place of limits that are not there yet.
 const LEARNING: Say = say(
-    "the baseline is still being learned; the tile Baseline says how far",
-    "ベースラインを学習中（進み具合は「ベースライン」を参照）",
+    "no limits yet: the baseline is still being learned; the tile Baseline says how far",
+    "上限は未定。ベースラインを学習中（進み具合は「ベースライン」を参照）",
 );
 
 fn over() -> Panel {
@@ -237,7 +237,7 @@ fn false_positives() -> Panel {
     .named(own(DEVICE_FALSE_POSITIVES), say("this device", "この装置"))
     .unit("percentunit")
     .range(0.0, None)
-    .none(say("no known-good probes are sent", "試験通信を送っていません"))
+    .none(say("no known-good probes seen", "試験通信なし"))
 }
 
 fn rules() -> Panel {

@@ -95,7 +95,7 @@ fn false_positives() -> Panel {
     .greatest(&series, &greatest(&series, "branch"), "branch")
     .unit("percentunit")
     .range(0.0, None)
-    .none(say("no known-good probes are sent in these branches", "これらの支店では試験通信を送っていません"))
+    .none(say("no known-good probes seen in these branches", "これらの支店の試験通信なし"))
     .sized(12, 10)
 }
 
@@ -141,6 +141,6 @@ fn worst_devices() -> Panel {
         .column("Value #D", say("False positives", "誤検知"), "percentunit")
         .link("device", "device", say("The device", "この装置"))
         .greatest_first(say("Clock", "時計"))
-        .none(say("no device has a clock", "時計が進んでいる装置なし"))
+        .none(say("no device seen with a clock", "時計が進んでいる装置なし"))
         .sized(24, 12)
 }

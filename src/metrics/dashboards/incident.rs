@@ -221,7 +221,7 @@ fn muster() -> Panel {
     .seats(roles())
     .column("status", say("Status", "状況"), "none")
     .all_called(&ROLE_STATUS)
-    .none(say("nobody is called", "呼び出しなし"))
+    .none(say("no calls to show", "呼び出しなし"))
     .sized(8, 9)
 }
 
@@ -259,7 +259,7 @@ fn confidence() -> Panel {
     .named(of_event(EVENT_CONFIDENCE), say("confidence", "確からしさ"))
     .unit("percentunit")
     .range(0.0, Some(1.0))
-    .none(say("no suspect, or the event is over", "原因の候補なし、または事象は終了"))
+    .none(say("no suspect in the time range", "期間内の原因の候補なし"))
     .sized(8, 9)
 }
 

@@ -157,7 +157,7 @@ fn refusals() -> Panel {
     )
     .greatest(&refused, &in_range, "reason")
     .known(&REASONS[..REASONS.len() - 1])
-    .none(say("nothing is refused", "拒否なし"))
+    .none(say("no refusals seen", "拒否なし"))
 }
 
 fn session() -> Vec<Panel> {
@@ -188,7 +188,7 @@ fn decisions() -> Vec<Panel> {
         )
         .query(format!("sum by (kind) (increase({CHANGES}[$__rate_interval])) > 0"), "{{kind}}")
         .each(&CHANGE_NAMES)
-        .none(say("nothing was decided", "変化なし")),
+        .none(say("no decisions seen", "変化なし")),
         graph(
             say("Durations, 95th percentile", "所要時間 95パーセンタイル"),
             say(
@@ -259,11 +259,11 @@ fn resources() -> Vec<Panel> {
         Panel::stat(say("Running since", "稼働開始"), say("When the process was started.", "プロセスの開始時刻。"))
             .query(format!("{} * 1000", process(PROCESS_START.name)), "")
             .unit("dateTimeAsIso")
-            .sized(12, 4),
+            .sized(8, 4),
         Panel::facts(say("Version", "版"), say("Of the program.", "プログラムの版。"))
             .query(BUILD.to_string(), "")
             .column("version", say("fleetwatch", "fleetwatch"), "none")
-            .sized(12, 4),
+            .sized(8, 4),
     ]);
     panels
 }
@@ -314,6 +314,6 @@ fn notifications() -> Vec<Panel> {
             "cps",
         )
         .greatest(&refused, &in_range, "channel")
-        .none(say("everything was taken", "すべて受け取られました")),
+        .none(say("none seen that was not taken", "受け取られなかった通知なし")),
     ]
 }

@@ -34,13 +34,13 @@ pub(super) fn dashboard() -> Dashboard {
                 say("Known-good probes wrongly flagged in half an hour.", "30分間に誤って検知された試験通信の割合。"),
                 UPDATE_FALSE_POSITIVES,
             )
-            .none(say("no known-good probes are sent in this class", "この種類の試験通信は送られていません")),
+            .none(say("no known-good probes seen in this class", "この種類の試験通信なし")),
             compared(
                 say("Flagged flows", "検知された通信"),
                 say("Share of all flows that were flagged.", "検知された通信の割合。"),
                 UPDATE_FLAGGED,
             )
-            .none(say("nobody carried this class in the time range", "期間内にこの種類の通信なし")),
+            .none(say("no traffic of this class in the time range", "期間内にこの種類の通信なし")),
             adoption(),
             classes(),
             opinion(),
@@ -72,7 +72,7 @@ fn quantile(title: Say, quantile: &str, recorded: &str) -> Panel {
     );
     three(panel, recorded, format!("histogram_quantile({quantile}, {others})"))
         .unit("s")
-        .none(say("nobody carried this class in the time range", "期間内にこの種類の通信なし"))
+        .none(say("no traffic of this class in the time range", "期間内にこの種類の通信なし"))
 }
 
 fn compared(title: Say, help: Say, recorded: &str) -> Panel {
@@ -88,7 +88,7 @@ fn gate() -> Panel {
     .query(format!("{UPDATE_HELD}{{update=\"$update\"}}"), "")
     .word(0.0, say("not held", "保留なし"), GOOD)
     .word(1.0, say("ON HOLD", "保留中"), BAD)
-    .none(say("nobody has this update", "この版の装置なし"))
+    .none(say("no device seen with it", "この版の装置なし"))
 }
 
 fn rollout() -> Panel {
@@ -114,7 +114,7 @@ fn share() -> Panel {
     )
     .unit("percentunit")
     .decimals(1)
-    .none(say("nobody has this update", "この版の装置なし"))
+    .none(say("no device seen with it", "この版の装置なし"))
     .steps(vec![(None, GOOD), (Some(0.02), WARNING), (Some(0.1), BAD)])
 }
 
