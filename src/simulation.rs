@@ -70,8 +70,10 @@ pub struct SimulationConfig {
     /// Number of branches that look after them.
     pub branches: u32,
     pub seed: u64,
-    /// Where the live part begins. The scenario's rollout starts at the first 02:00 (local) at or after it.
+    /// Where the live part begins.
     pub epoch: Timestamp,
+    /// When the scenario's rollout starts, on a whole minute; `None`: at the first 02:00 (local) at or after the epoch.
+    pub rollout: Option<Timestamp>,
     /// Period of live reports, 1..=60000 ms.
     pub report_period_ms: u32,
     /// The fleet's local time minus UTC: the daily cycle and the nightly update follow it.
@@ -81,7 +83,16 @@ pub struct SimulationConfig {
 impl SimulationConfig {
     /// A fleet of 1,000 in 50 branches that reports every ten seconds and lives by UTC.
     pub fn new(scenario: Scenario, epoch: Timestamp) -> Self {
-        Self { scenario, devices: 1_000, branches: 50, seed: 1, epoch, report_period_ms: 10_000, utc_offset_min: 0 }
+        Self {
+            scenario,
+            devices: 1_000,
+            branches: 50,
+            seed: 1,
+            epoch,
+            rollout: None,
+            report_period_ms: 10_000,
+            utc_offset_min: 0,
+        }
     }
 }
 
@@ -106,7 +117,7 @@ impl Simulation {
         let profiles: Vec<_> =
             (0..config.devices).map(|index| DeviceProfile::new(seed, index, config.branches)).collect();
         let utc_offset_ms = i64::from(config.utc_offset_min) * 60_000;
-        let rollout = next_rollout(config.epoch, utc_offset_ms);
+        let rollout = config.rollout.unwrap_or_else(|| next_rollout(config.epoch, utc_offset_ms));
         let author = Author { scenario: config.scenario, seed, profiles: &profiles, rollout, utc_offset_ms };
         let story = author.story();
         let remedies = Remedies::new(config.devices);

@@ -30,7 +30,7 @@ use anyhow::Context as _;
 use tokio::time::MissedTickBehavior;
 
 use crate::cli::Failure;
-use crate::cli::args::DemoArgs;
+use crate::cli::args::{DemoArgs, Epoch};
 use crate::clock;
 use crate::engine::detector::Engine;
 use crate::engine::device::Label;
@@ -47,8 +47,10 @@ use stage::Stage;
 use telling::Telling;
 use transcript::Transcript;
 
-/// When the story begins: 2026-11-19 01:50 in Japan.
+/// When the story begins unless it is said: 2026-11-19 01:50 in Japan.
 const EPOCH: Timestamp = Timestamp::from_ms(1_795_020_600_000);
+/// From the begin of a story whose begin is said to the rollout, as from 01:50 to 02:00.
+const LEAD_MS: i64 = 10 * 60_000;
 /// Devices in a branch: 1,000 devices are looked after by 50.
 const DEVICES_PER_BRANCH: u32 = 20;
 /// Reports a second that the fleet keeps below, if its devices may still report once a minute then.
@@ -101,13 +103,18 @@ impl<'a> Demo<'a> {
         });
         let transcript = transcript.transpose()?;
         let place = Place::new(args.data_dir.as_deref())?;
+        let epoch = args.epoch.map(|epoch| match epoch {
+            Epoch::Now => clock::Clock::system().now().minute().start(),
+            Epoch::At(ms) => Timestamp::from_ms(ms).minute().start(),
+        });
         let config = SimulationConfig {
+            rollout: epoch.map(|epoch| epoch.plus_ms(LEAD_MS)),
             devices: args.devices,
             branches: args.devices.div_ceil(DEVICES_PER_BRANCH).max(3),
             seed: args.seed,
             report_period_ms: period_s(args.devices, args.speed) * 1_000,
             utc_offset_min: Settings::default().utc_offset_min,
-            ..SimulationConfig::new(args.scenario, EPOCH)
+            ..SimulationConfig::new(args.scenario, epoch.unwrap_or(EPOCH))
         };
         let simulation = Arc::new(Simulation::new(config));
         let address = pages.local_addr().context("the pages' listener has no address")?;
@@ -249,7 +256,7 @@ impl<'a> Demo<'a> {
             }
         }
         outcome.ran = clock::monotonic().duration_since(began);
-        outcome.fleet_ms = stage.core.clock().now().since_ms(EPOCH);
+        outcome.fleet_ms = stage.core.clock().now().since_ms(self.simulation.config().epoch);
         Ok(outcome)
     }
 }

@@ -18,8 +18,9 @@ use crate::engine::time::Timestamp;
 use crate::engine::wire::encode;
 use crate::simulation::load::{self, LoadConfig};
 use crate::simulation::mqtt::{self, FleetConfig, PayloadForm, Progress, Target};
-use crate::simulation::{Simulation, SimulationConfig};
+use crate::simulation::{Scenario, Simulation, SimulationConfig};
 
+use super::live::local_time;
 use super::stop::Stop;
 
 /// Devices in a branch.
@@ -50,13 +51,16 @@ async fn fleet(args: &SimulateFleetArgs, stop: &mut Stop) -> anyhow::Result<()> 
         None => Clock::scaled(Clock::system().now(), args.speed),
         Some(epoch) => Clock::scaled(epoch, args.speed),
     };
+    let start = epoch.unwrap_or(clock.now());
     let simulation = Arc::new(Simulation::new(SimulationConfig {
         devices: args.devices,
         branches: args.devices.div_ceil(DEVICES_PER_BRANCH).max(3),
         seed: args.seed,
         utc_offset_min: Settings::default().utc_offset_min,
-        ..SimulationConfig::new(args.scenario, epoch.unwrap_or(clock.now()))
+        rollout: args.rollout_in.map(|wait| next_minute(start, wait)),
+        ..SimulationConfig::new(args.scenario, start)
     }));
+    writeln!(io::stderr().lock(), "{}", announcement(&simulation))?;
     let config = FleetConfig {
         form: form(args.encoding),
         latency: latency(args.latency),
@@ -68,6 +72,39 @@ async fn fleet(args: &SimulateFleetArgs, stop: &mut Stop) -> anyhow::Result<()> 
     guard(running, &quit, &progress, args.run_for, stop).await?.context("cannot run the fleet")?;
     tell(&progress, "ended")?;
     Ok(())
+}
+
+/// The first minute that begins so long after an instant; what is years away is as good as ten.
+fn next_minute(start: Timestamp, wait: Duration) -> Timestamp {
+    const TEN_YEARS_MS: i64 = 3_652 * 86_400_000;
+    let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(TEN_YEARS_MS).min(TEN_YEARS_MS);
+    start.plus_ms(wait_ms + 59_999).minute().start()
+}
+
+/// Fleet time from the rollout's begin to the first early warnings, and to the declaration, in minutes: about.
+const WARNED_MIN: i64 = 25;
+const DECLARED_MIN: i64 = 70;
+
+/// When there will be something to see.
+fn announcement(simulation: &Simulation) -> String {
+    let config = simulation.config();
+    let minutes = |count: i64| count * 60_000;
+    let left = simulation.rollout().since_ms(config.epoch) / minutes(1);
+    let rollout = format!(
+        "update {} rolls out in {left} min of the fleet's time, at {} there (UTC+{} min)",
+        simulation.version_built_after(0),
+        local_time(simulation.rollout(), config.utc_offset_min),
+        config.utc_offset_min
+    );
+    match config.scenario {
+        Scenario::Quiet => "nothing will happen".to_owned(),
+        Scenario::Nightly => format!(
+            "{rollout}; look in about {} min for early warnings, in about {} min for the major incident",
+            left + WARNED_MIN,
+            left + DECLARED_MIN
+        ),
+        _ => format!("{rollout}; the story begins then"),
+    }
 }
 
 async fn load(args: &SimulateLoadArgs, stop: &mut Stop) -> anyhow::Result<()> {
@@ -164,5 +201,32 @@ fn latency(form: LatencyForm) -> encode::LatencyForm {
         LatencyForm::Counts => encode::LatencyForm::Counts,
         LatencyForm::Hdr => encode::LatencyForm::Hdr,
         LatencyForm::HdrDeflate => encode::LatencyForm::HdrDeflate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_look_at_when_is_said() {
+        let epoch = Timestamp::from_ms(1_795_020_600_000);
+        let said = |scenario, rollout| {
+            let config = SimulationConfig {
+                devices: 10,
+                utc_offset_min: 540,
+                rollout,
+                ..SimulationConfig::new(scenario, epoch)
+            };
+            announcement(&Simulation::new(config))
+        };
+        let nightly = said(Scenario::Nightly, None);
+        assert!(nightly.contains("rolls out in 10 min") && nightly.contains("02:00:00"), "{nightly}");
+        assert!(nightly.contains("in about 35 min") && nightly.contains("in about 80 min"), "{nightly}");
+        let soon = said(Scenario::Nightly, Some(epoch.plus_ms(45 * 60_000)));
+        assert!(soon.contains("rolls out in 45 min") && soon.contains("02:35:00"), "{soon}");
+        assert_eq!(said(Scenario::Quiet, None), "nothing will happen");
+        assert_eq!(next_minute(epoch, Duration::from_secs(61)), epoch.plus_ms(120_000));
+        assert!(next_minute(epoch, Duration::MAX) > epoch);
     }
 }

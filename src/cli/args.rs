@@ -35,7 +35,7 @@ pub use incident::IncidentCommand;
 pub use notify::{NotifyCommand, NotifyTestArgs};
 pub use replay::ReplayArgs;
 pub use report::ReportArgs;
-pub use run::{DemoArgs, ServeArgs};
+pub use run::{DemoArgs, Epoch, ServeArgs};
 pub use score::{BackgroundArg, ScoreArgs, ScoreSet, Seeds};
 pub use tools::{CheckConfigArgs, CompletionsArgs, DashboardsArgs};
 

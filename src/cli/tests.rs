@@ -2,7 +2,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use super::args::{BrokerArgs, CheckConfigArgs, ExportArgs, HostPort, ImportArgs, SimulateArgs};
+use super::args::{BrokerArgs, CheckConfigArgs, Epoch, ExportArgs, HostPort, ImportArgs, SimulateArgs};
 use super::*;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
@@ -83,6 +83,15 @@ fn lengths_of_time_speeds_and_addresses_are_read() {
     assert!((args.speed - 120.0).abs() < f64::EPSILON);
     for bad in ["--for 0s", "--for -5s", "--for soon", "--speed 0", "--speed nan", "--devices 0", "--http-port 65536"] {
         assert!(parse(&format!("fleetwatch demo {bad}")).is_err(), "{bad}");
+    }
+    assert_eq!(args.epoch, None);
+    for (text, epoch) in [("now", Epoch::Now), ("1795020600000", Epoch::At(1_795_020_600_000))] {
+        let line = format!("fleetwatch demo --epoch {text}");
+        let Command::Demo(args) = parse(&line).unwrap().command else { panic!() };
+        assert_eq!(args.epoch, Some(epoch), "{text}");
+    }
+    for bad in ["demo --epoch tonight", "demo --epoch -1", "simulate fleet --rollout-in 0s"] {
+        assert!(parse(&format!("fleetwatch {bad}")).is_err(), "{bad}");
     }
     for (text, host, port) in
         [("b.example", "b.example", 1883), ("b:1", "b", 1), ("[::1]:8883", "::1", 8883), ("::1", "::1", 1883)]

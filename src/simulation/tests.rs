@@ -194,6 +194,20 @@ fn the_nightly_rollout_reaches_sixty_percent_within_25_minutes_in_rings() {
 }
 
 #[test]
+fn a_rollout_can_begin_at_any_minute() {
+    let at = EPOCH.plus_ms(737 * MINUTE);
+    let config =
+        SimulationConfig { devices: 100, rollout: Some(at), ..SimulationConfig::new(Scenario::Nightly, EPOCH) };
+    let fleet = Simulation::new(config);
+    assert_eq!(fleet.rollout(), at);
+    let version = fleet.version_built_after(0);
+    let installs = fleet.plans().iter().filter_map(|plan| plan.installs.last());
+    let installs: Vec<_> = installs.filter(|install| *install.version == *version).collect();
+    assert_eq!(installs.len(), 60);
+    assert!(installs.iter().all(|install| (0..=25 * MINUTE).contains(&install.at.since_ms(at))));
+}
+
+#[test]
 fn each_scenarios_truth_is_what_its_name_says() {
     let truth = |scenario| simulation(scenario, 200).truth().to_vec();
     let length = |scenario| {

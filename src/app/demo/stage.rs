@@ -33,7 +33,7 @@ use super::outcome::Done;
 use super::outside::Outside;
 use super::pace::Pace;
 use super::steps::{Steps, Who};
-use super::{CLEAR_MIN, Demo, EPOCH};
+use super::{CLEAR_MIN, Demo};
 
 /// The rate that is shown is the mean of this long.
 const RATE_OVER: Duration = Duration::from_secs(3);
@@ -63,8 +63,9 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn open(demo: &Demo<'_>, engine: Engine) -> anyhow::Result<Self> {
-        let (clock, engine_hand) = Clock::stepped(EPOCH, demo.args.speed);
-        let (fleet_clock, fleet_hand) = Clock::stepped(EPOCH, demo.args.speed);
+        let epoch = demo.simulation.config().epoch;
+        let (clock, engine_hand) = Clock::stepped(epoch, demo.args.speed);
+        let (fleet_clock, fleet_hand) = Clock::stepped(epoch, demo.args.speed);
         let mut config = CoreConfig::in_directory(demo.place.path(), clock);
         config.settings = engine.settings().clone();
         config.journal.max_bytes = JOURNAL_BYTES;
@@ -107,8 +108,8 @@ impl Stage {
             tokio::spawn(mqtt::run(simulation, settings, fleet_clock, progress, stopped))
         };
         let steps = Steps {
-            now: EPOCH,
-            pace: Pace::new(demo.args.speed, EPOCH),
+            now: epoch,
+            pace: Pace::new(demo.args.speed, epoch),
             engine: engine_hand,
             fleet: fleet_hand,
             stepping: core.stepping(),

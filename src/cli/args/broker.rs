@@ -84,10 +84,12 @@ Each device is a TCP connection, so 1,000 devices need a little over 1,000 file 
 as far as the hard one allows (see `ulimit -Hn`).
 
 A speed-up only makes sense for a receiver that runs at the same speed from the same epoch, such as the demo. Against
-`serve` use --speed 1.
+`serve` use --speed 1. There the update rolls out at 02:00, local time, and until then nothing happens; for a look at the
+dashboards bring it forward with --rollout-in. What to look at when is said at the start.
 
 Examples:
   fleetwatch simulate fleet --broker 127.0.0.1:1883 --devices 100
+  fleetwatch simulate fleet --rollout-in 45m
   fleetwatch simulate fleet --scenario quiet --encoding binary --for 10m")]
 pub struct SimulateFleetArgs {
     /// Where to publish.
@@ -113,6 +115,11 @@ pub struct SimulateFleetArgs {
     /// Fleet time at the start, in ms since 1970; the current time by default.
     #[arg(long, value_name = "MS")]
     pub epoch: Option<i64>,
+
+    /// Roll the update out after this fleet time instead of at the next 02:00. A `serve` that has just begun needs half an hour
+    /// to learn what is normal.
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub rollout_in: Option<Duration>,
 
     /// Encoding of the messages.
     #[arg(long, value_enum, default_value = "json")]

@@ -9,6 +9,22 @@ use crate::simulation::Scenario;
 
 use super::{duration, speed};
 
+/// When a simulated story begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Epoch {
+    Now,
+    /// ms since 1970.
+    At(i64),
+}
+
+fn epoch(text: &str) -> Result<Epoch, String> {
+    match (text, text.parse()) {
+        ("now", _) => Ok(Epoch::Now),
+        (_, Ok(ms)) if (0..=4_102_444_800_000).contains(&ms) => Ok(Epoch::At(ms)),
+        _ => Err("must be `now`, or ms since 1970".into()),
+    }
+}
+
 /// Options of `serve`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -54,6 +70,8 @@ The same options tell the same story on every machine: where it is too slow for 
 says so.
 
 The story begins at 01:50, Japanese time, ten minutes before the nightly rollout; nightly is declared after some 75 s.
+--epoch now begins it now, and rolls out ten minutes later, so that a Prometheus that scrapes it has graphs and instants of one
+date: with --speed 1 side by side; faster, the instants run ahead of the graphs.
 First the two days before are worked through: the hours of the story whole, eleven minutes of each other hour.
 
 Each device reports every 10 s of its time. Where that would make more than 6,500 reports a second (1,000 devices at
@@ -75,6 +93,10 @@ pub struct DemoArgs {
     /// Seconds of fleet time in one real second; 60: an hour a minute.
     #[arg(long, default_value_t = 60.0, value_parser = speed, value_name = "FACTOR")]
     pub speed: f64,
+
+    /// When the story begins: `now`, or ms since 1970. A night of November 2026 unless given.
+    #[arg(long, value_parser = epoch, value_name = "now|MS")]
+    pub epoch: Option<Epoch>,
 
     /// Size of the fleet; 20 devices in a branch.
     #[arg(long, short, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]
