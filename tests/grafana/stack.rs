@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::Duration;
 
-use super::process::{are_installed, free_port, json, line_of, start, until};
+use super::process::{are_installed, free_port, get, json, line_of, start, until};
 use super::{list, read, root};
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -32,7 +32,9 @@ fn the_stack_starts_from_files_and_ends_as_one() {
     line_of(&lines, PATIENCE, |line| line.starts_with("Everything runs").then_some(()));
     let [_, http, prometheus, _] = ports;
     until("all three targets to be scraped", PATIENCE, || {
-        let up = json(&format!("http://127.0.0.1:{prometheus}/api/v1/query"), &[("query", "up == 1")]);
+        // Until it has opened its storage, Prometheus answers that it is not available.
+        let answer = get(&format!("http://127.0.0.1:{prometheus}/api/v1/query"), &[("query", "up == 1")])?;
+        let up: serde_json::Value = serde_json::from_str(&answer).ok()?;
         (list(&up, "/data/result").len() == 3).then_some(())
     });
     let ready = json(&format!("http://127.0.0.1:{http}/readyz"), &[]);
