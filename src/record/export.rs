@@ -79,12 +79,13 @@ impl Export {
         Ok(Some(Self { exported_at: now, detected, incident, deliveries }))
     }
 
-    /// Writes the story as CSV, one line for each thing that happened, by the instant at which it did: UTF-8 without a byte order
-    /// mark, CRLF line ends as RFC 4180 has them, formulas defused.
+    /// Writes the story as CSV, one line for each thing that happened, by the instant at which it did: UTF-8 with a byte order
+    /// mark, without which spreadsheets in Japan take it for Shift_JIS, CRLF line ends as RFC 4180 has them, formulas defused.
     ///
     /// # Errors
     /// When the sink refuses.
-    pub fn write_csv(&self, sink: impl Write) -> Result<(), ExportError> {
+    pub fn write_csv(&self, mut sink: impl Write) -> Result<(), ExportError> {
+        sink.write_all("\u{feff}".as_bytes()).map_err(csv::Error::from)?;
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(sink);
         writer.write_record(COLUMNS)?;
         for line in self.lines() {

@@ -370,7 +370,7 @@ async fn the_command_line_works_on_incidents() {
     let ladder = run("fleetwatch incident ladder NR --open --branch sapporo").await.unwrap();
     assert!(ladder.lines().count() == 3 && ladder.starts_with("B-0001  contacted  sapporo  -  1 calls\n"), "{ladder}");
     let csv = run("fleetwatch incident export NR --csv").await.unwrap();
-    assert!(csv.starts_with("at,recorded_at,who,what,detail\r\n") && csv.contains(",Sato,noted,"), "{csv}");
+    assert!(csv.starts_with("\u{feff}at,recorded_at,who,what,detail\r\n") && csv.contains(",Sato,noted,"), "{csv}");
     let export: Value = serde_json::from_str(&run("fleetwatch incident export NR").await.unwrap()).unwrap();
     assert_eq!(export["incident"]["summary"]["number"], NUMBER);
     let json = run("fleetwatch incident ladder NR --json").await.unwrap();

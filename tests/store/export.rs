@@ -25,6 +25,7 @@ async fn export(store: &dyn Store, id: &str) -> Option<Export> {
 fn story(export: &Export) -> Vec<Vec<String>> {
     let mut bytes = Vec::new();
     export.write_csv(&mut bytes).unwrap();
+    assert!(bytes.starts_with("\u{feff}".as_bytes()), "so that a spreadsheet in Japan takes it for UTF-8");
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
     assert_eq!(reader.headers().unwrap(), &COLUMNS[..]);
     reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
