@@ -70,6 +70,8 @@ use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post, put};
 use tokio::net::TcpListener;
+use tower_http::CompressionLevel;
+use tower_http::compression::{CompressionLayer, DefaultPredicate};
 use tower_http::limit::RequestBodyLimitLayer;
 
 pub use self::access::{Access, AccessSettings};
@@ -199,7 +201,6 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router 
     };
     // The outermost of the limits on a request is the one that counts, so each stands beside the others.
     let small = open_routes()
-        .merge(metrics_routes(&access))
         .merge(group(Some(Action::See), fleet_routes()))
         .merge(group(Some(Action::SeeOwn), own_routes()))
         .merge(group(Some(Action::SeeContacts), contact_routes()))
@@ -216,6 +217,11 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router 
         .merge(small)
         .merge(texts)
         .merge(lists)
+        // A page is a tenth of its size then. Events are left as they come, and so is what a scrape fetches over the local network. That
+        // a form's token stands in what is compressed tells nobody its length: a foreign page's request brings no session
+        // (`SameSite`).
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(DefaultPredicate::new()))
+        .merge(metrics_routes(&access).layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES)))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(state)

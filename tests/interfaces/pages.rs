@@ -487,7 +487,7 @@ async fn a_large_body_is_refused_and_a_long_answer_cut() {
 
 /// The paths of pages, as the router has them.
 fn routes() -> Vec<String> {
-    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http.rs")).unwrap();
+    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/web.rs")).unwrap();
     let found = source.split(".route(\"").skip(1).filter_map(|rest| {
         let (path, handler) = rest.split_once('"')?;
         handler.starts_with(", get(").then(|| path.to_owned())
@@ -544,4 +544,47 @@ async fn a_page_of_a_detector_that_stands_still_says_so_wherever_it_is() {
         assert!(!seen.contains("Nothing is wrong"), "{path}");
     }
     site.server.stop().await;
+}
+
+/// The head of an answer and its body, as bytes.
+async fn raw(address: SocketAddr, path: &str, more: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nConnection: close\r\n{more}\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    let cut = |bytes: &[u8], end: &[u8]| bytes.windows(end.len()).position(|window| window == end).unwrap();
+    let end = cut(&bytes, b"\r\n\r\n");
+    let (head, mut rest) = (String::from_utf8_lossy(&bytes[..end]).to_lowercase(), &bytes[end + 4..]);
+    if !head.contains("transfer-encoding: chunked") {
+        return (head, rest.to_vec());
+    }
+    let mut body = Vec::new();
+    loop {
+        let line = cut(rest, b"\r\n");
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
+        if length == 0 {
+            return (head, body);
+        }
+        body.extend_from_slice(&rest[line + 2..][..length]);
+        rest = &rest[line + 2 + length + 2..];
+    }
+}
+
+#[tokio::test]
+async fn answers_are_compressed_for_who_takes_that() {
+    let server = declared().await;
+    for path in ["/incidents/INC-0001", "/api/v1/devices", "/assets/style.css"] {
+        let (head, plain) = raw(server.address, path, "").await;
+        assert!(head.contains("200 ok") && !head.contains("content-encoding"), "{path}: {head}");
+        let (head, packed) = raw(server.address, path, "Accept-Encoding: gzip\r\n").await;
+        assert!(head.contains("content-encoding: gzip") && head.contains("vary: accept-encoding"), "{path}: {head}");
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*packed), &mut text).unwrap();
+        assert_eq!(text.len(), plain.len(), "{path}");
+        assert!(packed.len() * 2 < plain.len(), "{path}: {} of {}", packed.len(), plain.len());
+        println!("{path}: {} bytes, {} of gzip", plain.len(), packed.len());
+    }
+    server.stop().await;
 }
