@@ -16,6 +16,7 @@
 //! | `gate`, `report`, `settings` | updates, the night, what is in force |
 //! | `incident` | an event that nobody works on (yet), and the list of incidents |
 //! | `ladder`, `owed`, `people`, `remedy`, `story` | the parts of an incident's page |
+//! | `next` | the one next thing to do about an incident, for whoever looks |
 //! | `now` | is anything wrong? |
 //! | `review` | the review of an incident |
 //! | `support` | the support desk |
@@ -38,6 +39,7 @@ mod fresh;
 mod gate;
 pub(super) mod incident;
 mod ladder;
+mod next;
 mod now;
 mod owed;
 mod parts;

@@ -527,3 +527,36 @@ async fn hostile_words_stay_text() {
     assert_well_formed(&body);
     site.server.stop().await;
 }
+
+#[tokio::test]
+async fn each_reader_is_told_the_next_thing_that_is_theirs() {
+    let site = site().await;
+    let next = async |who: Person, path: &str| {
+        let body = who.look(&site, path).await.body;
+        body.split("<p class=\"next screen\">").nth(1).map(|rest| words(rest.split("</p>").next().unwrap()))
+    };
+    // On its second day, with a role that nobody has taken and claims that nothing verifies; and one that has just been declared.
+    let (old, new) = ("/incidents/INC-2026-0007", "/incidents/INC-2026-0008");
+    let vacant = "Next: Nobody is communications lead yet: take the role";
+    for (path, who, expected) in [
+        (old, SATO, Some(vacant)),
+        (old, ENDO, Some("Next: Call again about 20 devices: claimed, not verified")),
+        (new, NODA, Some("Next: Register a countermeasure")),
+        (new, ENDO, Some(vacant)),
+        (old, SATO.japanese(), Some("次の対応: 広報責任者が決まっていません。担当してください")),
+        (old, YAGI, None),
+        (old, ABE, None),
+    ] {
+        assert_eq!(next(who, path).await.as_deref(), expected, "{path} {}", who.name);
+    }
+    let head = SATO.read(&site, old).await;
+    let impact = "Since 22 Nov 2026 02:25 (31 h 00 min). 230 of 330 devices are neither done nor signed off. 50 branches, most in branch-01 (7),";
+    assert!(head.contains(impact), "{head}");
+    let body = SATO.look(&site, old).await.body;
+    let grave = body.split("<details class=\"grave screen\">").nth(1).unwrap().split("</details>").next().unwrap();
+    for act in ["merge", "split", "demote", "correct_time"] {
+        assert_eq!(body.matches(&format!("/do/{act}\"")).count(), 1 + usize::from(act == "correct_time"), "{act}");
+        assert!(grave.contains(&format!("/do/{act}\"")), "{act} stands apart from the common acts");
+    }
+    site.server.stop().await;
+}

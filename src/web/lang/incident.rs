@@ -26,6 +26,13 @@ pub(in crate::web) struct IncidentText {
     pub(in crate::web) proof: fn(Proof) -> &'static str,
     pub(in crate::web) exception: fn(ExceptionKind) -> &'static str,
 
+    pub(in crate::web) next: &'static str,
+    /// Above the acts that cannot be taken back.
+    pub(in crate::web) grave: &'static str,
+    /// From when to when, and how long.
+    pub(in crate::web) impact_lasted: fn(&str, &str, &str) -> String,
+    /// In how many branches, and the worst of them.
+    pub(in crate::web) in_branches: fn(usize, &str) -> String,
     pub(in crate::web) states: &'static str,
     pub(in crate::web) state_done: &'static str,
     pub(in crate::web) state_now: &'static str,

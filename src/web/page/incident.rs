@@ -1,13 +1,17 @@
 //! An incident as people work on it: where it stands, who does what, what is left.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
 use super::frame::{Place, View, framed};
 use super::fresh::Fresh;
 use super::ladder::{self, LadderParams};
 use super::parts::{self, Tone, badge, encode};
-use super::{burndown, event, evidence, gate, owed, people, remedy, story, strip};
+use super::{burndown, event, evidence, gate, next, owed, people, remedy, story, strip};
 use crate::engine::snapshot::Snapshot;
+use crate::engine::time::Timestamp;
 use crate::incident::aggregate::Ended;
 use crate::incident::closure::Obstacles;
 use crate::incident::{Incident, Milestone, State};
@@ -46,7 +50,7 @@ pub(in crate::web) fn page(view: &View<'_>, shown: &Shown<'_>) -> Markup {
     let path = path_of(incident);
     let live = snapshot.events.iter().find(|event| incident.event_ids.contains(&event.event_id));
     let body = html! {
-        (head(view, incident))
+        (head(view, incident, board))
         div id="clock" data-live="" { @if let Some(event) = live.filter(|_| incident.is_open()) { (parts::clock(view, event)) } }
         (standing(view, shown, &path))
         (people::section(view, incident, Some(&board.rota), &path))
@@ -66,13 +70,15 @@ pub(in crate::web) fn page(view: &View<'_>, shown: &Shown<'_>) -> Markup {
     framed(view, &title, Place::Incidents, Fresh::Parts { watch: incident.number(), reload_s: refresh }, &body)
 }
 
-fn head(view: &View<'_>, incident: &Incident) -> Markup {
+fn head(view: &View<'_>, incident: &Incident, board: &OpenIncidents) -> Markup {
     let text = view.lang.incident();
     let link = |number: &str| html! { a href=(view.link(&format!("/incidents/{}", encode(number)), "")) { (number) } };
     html! {
         div id="head" data-live="" {
             h1 { (incident.number()) " " (state_badge(view, incident.state)) }
             p { (parts::scope_word(view.text(), incident.scope)) ", " (parts::cause(view, incident.cause.as_ref())) }
+            p.impact { b { (impact(view, incident)) } }
+            (next::line(view, incident, &board.settings))
             @match &incident.ended {
                 Some(Ended::Demoted { reason }) => p { (badge(Tone::Unknown, &(text.demoted)(reason))) },
                 Some(Ended::Merged { into }) => p { (badge(Tone::Unknown, text.merged_into)) " " (link(into)) },
@@ -86,6 +92,27 @@ fn head(view: &View<'_>, incident: &Incident) -> Markup {
             (states(view, incident))
         }
     }
+}
+
+/// How long, how many, and where: what everybody asks first.
+fn impact(view: &View<'_>, incident: &Incident) -> String {
+    let text = view.lang.incident();
+    let at = |instant| view.zone.date_time(instant, view.lang);
+    let start = incident.opening.impact_started_at;
+    let lasting = |end: Timestamp| view.duration(u64::try_from(end.since_ms(start)).unwrap_or(0) / 1_000);
+    let when = match incident.milestones.get(Milestone::Mitigated).filter(|_| incident.way.is_back()) {
+        Some(end) => (text.impact_lasted)(&at(start), &at(end), &lasting(end)),
+        None => (view.text().since)(&at(start), &lasting(view.now)),
+    };
+    let mut branches: BTreeMap<&str, u32> = BTreeMap::new();
+    for (_, rung) in incident.ladder.iter() {
+        *branches.entry(rung.branch.as_deref().unwrap_or("-")).or_default() += 1;
+    }
+    let mut worst: Vec<_> = branches.iter().collect();
+    worst.sort_by_key(|(name, count)| (Reverse(**count), **name));
+    let named: Vec<String> = worst.iter().take(3).map(|(name, count)| format!("{name} ({count})")).collect();
+    let devices = (view.text().not_done)(incident.open_devices().count() as u64, incident.ladder.len() as u64);
+    format!("{when} {devices} {}", (text.in_branches)(branches.len(), &named.join(", ")))
 }
 
 /// The state of an incident as a badge.
@@ -145,25 +172,29 @@ fn actions(view: &View<'_>, incident: &Incident, path: &str) -> Markup {
         Act::Close => !incident.state.is_active(),
         _ => true,
     };
-    let acts = [
-        Act::Note,
-        Act::Claim,
-        Act::SignOff,
-        Act::CorrectTime,
-        Act::Promote,
-        Act::Merge,
-        Act::Split,
-        Act::Demote,
-        Act::Close,
-    ];
+    const COMMON: [Act; 4] = [Act::Note, Act::Claim, Act::SignOff, Act::Close];
+    // What changes what the incident is, and cannot be taken back.
+    const GRAVE: [Act; 5] = [Act::CorrectTime, Act::Promote, Act::Merge, Act::Split, Act::Demote];
+    let button = |act: Act| {
+        html! {
+            a.button href=(view.link(&format!("{path}/do/{}", act.as_str()), "")) { ((text.act)(act)) }
+        }
+    };
+    let offered = |acts: &[Act]| -> Vec<Act> {
+        let may = |act: &Act| incident.is_open() && possible(act) && view.may(act.needs());
+        acts.iter().copied().filter(may).collect()
+    };
+    let grave = offered(&GRAVE);
     html! {
         nav.taps.screen aria-label=(text.actions) {
-            @if incident.is_open() {
-                @for act in acts.into_iter().filter(possible).filter(|act| view.may(act.needs())) {
-                    a.button href=(view.link(&format!("{path}/do/{}", act.as_str()), "")) { ((text.act)(act)) }
-                }
-            }
+            @for act in offered(&COMMON) { (button(act)) }
             a.button href=(view.link(&format!("{path}/review"), "")) { (view.lang.incident().review) }
+        }
+        @if !grave.is_empty() {
+            details.grave.screen {
+                summary { (view.lang.incident().grave) }
+                div.taps { @for act in grave { (button(act)) } }
+            }
         }
     }
 }

@@ -53,6 +53,13 @@ pub(in crate::web::lang) static EN: IncidentText = IncidentText {
         Proof::Quality => "the quality is back",
     },
     exception: |kind| words::exception(kind).1,
+    next: "Next",
+    grave: "Changes to the incident itself",
+    impact_lasted: |from, to, lasting| format!("Impact from {from} to {to} ({lasting})."),
+    in_branches: |count, worst| match count {
+        1 => format!("1 branch: {worst}."),
+        _ => format!("{count} branches, most in {worst}."),
+    },
     states: "State of the incident",
     state_done: "done",
     state_now: "now",

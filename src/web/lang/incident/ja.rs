@@ -51,6 +51,13 @@ pub(in crate::web::lang) static JA: IncidentText = IncidentText {
         Proof::Quality => "品質が回復",
     },
     exception: |kind| words::exception(kind).0,
+    next: "次の対応",
+    grave: "障害そのものの変更",
+    impact_lasted: |from, to, lasting| format!("影響は {from} から {to} まで({lasting})。"),
+    in_branches: |count, worst| match count {
+        1 => format!("{worst} の1支店。"),
+        _ => format!("{count}支店。多い順に {worst}。"),
+    },
     states: "障害の状態",
     state_done: "済み",
     state_now: "現在",
