@@ -64,7 +64,7 @@ fn detail(view: &View<'_>, worst: &Matter, board: &OpenIncidents) -> Markup {
     let incident = board.find(&worst.name);
     html! {
         p.wall-scale { (scale(view, worst)) }
-        p { (parts::scope_word(text, worst.scope)) ", " (text.suspect) ": " (parts::cause(view, worst.cause.as_ref())) }
+        p { (parts::scope_word(text, worst.scope)) " / " (text.suspect) ": " (parts::cause(view, worst.cause.as_ref())) }
         @if worst.standing == Standing::Warned { (clock(view, worst)) }
         @if let Some(incident) = incident { (promise(view, incident, board)) }
         @let wanted = incident.map(|incident| people::wanted(incident)).unwrap_or_default();
