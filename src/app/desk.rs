@@ -312,10 +312,11 @@ impl Inner {
 fn log(incident: &Incident, event: &IncidentEvent) {
     let (action, by) = (event.action.as_str(), event.by.escape_debug());
     let (incident, state) = (incident.number(), incident.state.as_str());
-    let moves = |action: &Action| {
-        matches!(action, Action::Opened(_) | Action::Moved { .. } | Action::Reopened { .. } | Action::Closed { .. })
-    };
-    if moves(&event.action) {
+    let moves = matches!(
+        event.action,
+        Action::Opened(_) | Action::Moved { .. } | Action::Reopened { .. } | Action::Closed { .. }
+    );
+    if moves {
         tracing::warn!(incident, action, state, %by, "the incident has moved");
     } else {
         tracing::info!(incident, action, state, %by, devices = event.action.devices().len(), "the incident has changed");

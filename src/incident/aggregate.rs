@@ -163,12 +163,14 @@ impl Incident {
     /// Takes in what happened. Events have to come in the order of the record.
     pub fn apply(&mut self, event: &IncidentEvent) {
         let IncidentEvent { at, by, action } = event;
-        self.version += 1;
-        self.updated_at = *at;
-        self.muster.apply(action, *at);
+        (self.version, self.updated_at) = (self.version + 1, *at);
+        let stamp = || Stamp { at: *at, by: by.clone() };
         match action {
-            Action::Opened(_) | Action::Paged { .. } | Action::Acknowledged { .. } | Action::Present { .. } => {}
-            Action::HandedOver { .. } => {}
+            Action::Opened(_) | Action::Closed { .. } | Action::Noted { told: false, .. } => {}
+            Action::Paged { seat, step, people, exhausted } => self.muster.page(seat, (*step, *exhausted), people, *at),
+            Action::Acknowledged { seat, person } => self.muster.acknowledge(seat, person, *at),
+            Action::Present { person } => self.muster.join(person, *at),
+            Action::HandedOver { seat, to, .. } => self.muster.hand_over(seat, to),
             Action::Attached { event_id, number } => {
                 self.event_ids.insert(event_id.clone());
                 self.aliases.extend(number.clone());
@@ -189,16 +191,14 @@ impl Incident {
             }
             Action::Timed { milestone, instant, .. } => self.milestones.set(*milestone, *instant),
             Action::Noted { told: true, .. } => self.told_at = *at,
-            Action::Noted { .. } => {}
             Action::Nagged { .. } => self.nagged_at = Some(*at),
             Action::CountermeasureRegistered(new) => self.countermeasures.register((**new).clone(), by, *at),
             Action::CountermeasureAgreed { version } => self.countermeasures.agree(*version, by, *at),
             Action::ScriptAcknowledged { version, person } => self.countermeasures.acknowledge(*version, person, *at),
             Action::FixReleased { name } => self.released = Some(name.clone()),
             Action::PromiseForecast { missed, .. } => self.promise_missed = *missed,
-            Action::ReviewFiled { text } => self.review = Some((text.clone(), Stamp { at: *at, by: by.clone() })),
+            Action::ReviewFiled { text } => self.review = Some((text.clone(), stamp())),
             Action::ReviewNagged { .. } => self.review_nagged_at = Some(*at),
-            Action::Closed { .. } => {}
             // Whoever hears that hears of the incident: silence counts from here.
             Action::Reopened { .. } => self.told_at = *at,
             Action::Followed { number } => self.followed_by.push(number.clone()),
@@ -218,24 +218,9 @@ impl Incident {
                     self.ladder.remove(device);
                 }
             }
-            Action::Called { .. }
-            | Action::Claimed { .. }
-            | Action::Proved { .. }
-            | Action::Disproved { .. }
-            | Action::WorkaroundSeen { .. }
-            | Action::Excepted { .. }
-            | Action::ExceptionLifted { .. } => self.climb(event),
-        }
-    }
-
-    /// What an event says of single devices.
-    fn climb(&mut self, event: &IncidentEvent) {
-        let IncidentEvent { at, by, action } = event;
-        let stamp = Stamp { at: *at, by: by.clone() };
-        match action {
-            Action::Called { device, call } => self.each(from_ref(device), *at, |rung| rung.call(call, &stamp)),
+            Action::Called { device, call } => self.each(from_ref(device), *at, |rung| rung.call(call, &stamp())),
             Action::Claimed { devices, claim } => {
-                self.each(devices, *at, |rung| drop(rung.claims.insert(*claim, stamp.clone())));
+                self.each(devices, *at, |rung| drop(rung.claims.insert(*claim, stamp())));
             }
             Action::Proved { devices, proof } => self.each(devices, *at, |rung| rung.prove(*proof, *at)),
             Action::Disproved { devices, proof } => self.each(devices, *at, |rung| rung.disprove(*proof, *at)),
@@ -246,34 +231,6 @@ impl Incident {
                 self.each(from_ref(device), *at, |rung| rung.exception = Some(exception.clone()));
             }
             Action::ExceptionLifted { device, .. } => self.each(from_ref(device), *at, |rung| rung.exception = None),
-            Action::Opened(_)
-            | Action::Attached { .. }
-            | Action::Joined { .. }
-            | Action::Relapsed { .. }
-            | Action::CauseChanged { .. }
-            | Action::Moved { .. }
-            | Action::Timed { .. }
-            | Action::Paged { .. }
-            | Action::Acknowledged { .. }
-            | Action::Present { .. }
-            | Action::HandedOver { .. }
-            | Action::Noted { .. }
-            | Action::Nagged { .. }
-            | Action::CountermeasureRegistered(_)
-            | Action::CountermeasureAgreed { .. }
-            | Action::ScriptAcknowledged { .. }
-            | Action::FixReleased { .. }
-            | Action::PromiseForecast { .. }
-            | Action::Demoted { .. }
-            | Action::Promoted { .. }
-            | Action::Merged { .. }
-            | Action::Absorbed { .. }
-            | Action::SplitOff { .. }
-            | Action::ReviewFiled { .. }
-            | Action::ReviewNagged { .. }
-            | Action::Closed { .. }
-            | Action::Reopened { .. }
-            | Action::Followed { .. } => {}
         }
     }
 

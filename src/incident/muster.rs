@@ -207,58 +207,26 @@ impl Muster {
         Some(Action::Paged { seat: seat.clone(), step: step as u32, people: steps[step].people.clone(), exhausted })
     }
 
-    pub(super) fn apply(&mut self, action: &Action, at: Timestamp) {
-        match action {
-            Action::Paged { seat, step, people, exhausted } => {
-                let post = self.posts.entry(seat.clone()).or_default();
-                (post.step, post.paged_at) = (Some(*step), Some(at));
-                post.exhausted += u32::from(*exhausted);
-                post.paged.extend(people.iter().cloned());
-                post.paged.sort_unstable();
-                post.paged.dedup();
-            }
-            Action::Acknowledged { seat, person } => {
-                let post = self.posts.entry(seat.clone()).or_default();
-                post.acknowledged.entry(person.clone()).or_insert(at);
-                post.holder.get_or_insert_with(|| person.clone());
-            }
-            Action::Present { person } => {
-                self.present.entry(person.clone()).or_insert(at);
-            }
-            Action::HandedOver { seat, to, .. } => {
-                self.posts.entry(seat.clone()).or_default().holder = Some(to.clone());
-            }
-            Action::Opened(_)
-            | Action::Attached { .. }
-            | Action::Joined { .. }
-            | Action::Relapsed { .. }
-            | Action::CauseChanged { .. }
-            | Action::Moved { .. }
-            | Action::Timed { .. }
-            | Action::Noted { .. }
-            | Action::Nagged { .. }
-            | Action::CountermeasureRegistered(_)
-            | Action::CountermeasureAgreed { .. }
-            | Action::ScriptAcknowledged { .. }
-            | Action::FixReleased { .. }
-            | Action::Called { .. }
-            | Action::Claimed { .. }
-            | Action::Proved { .. }
-            | Action::Disproved { .. }
-            | Action::WorkaroundSeen { .. }
-            | Action::Excepted { .. }
-            | Action::ExceptionLifted { .. }
-            | Action::PromiseForecast { .. }
-            | Action::Demoted { .. }
-            | Action::Promoted { .. }
-            | Action::Merged { .. }
-            | Action::Absorbed { .. }
-            | Action::SplitOff { .. }
-            | Action::ReviewFiled { .. }
-            | Action::ReviewNagged { .. }
-            | Action::Closed { .. }
-            | Action::Reopened { .. }
-            | Action::Followed { .. } => {}
-        }
+    pub(super) fn page(&mut self, seat: &Seat, (step, exhausted): (u32, bool), people: &[String], at: Timestamp) {
+        let post = self.posts.entry(seat.clone()).or_default();
+        (post.step, post.paged_at) = (Some(step), Some(at));
+        post.exhausted += u32::from(exhausted);
+        post.paged.extend(people.iter().cloned());
+        post.paged.sort_unstable();
+        post.paged.dedup();
+    }
+
+    pub(super) fn acknowledge(&mut self, seat: &Seat, person: &str, at: Timestamp) {
+        let post = self.posts.entry(seat.clone()).or_default();
+        post.acknowledged.entry(person.to_owned()).or_insert(at);
+        post.holder.get_or_insert_with(|| person.to_owned());
+    }
+
+    pub(super) fn join(&mut self, person: &str, at: Timestamp) {
+        self.present.entry(person.to_owned()).or_insert(at);
+    }
+
+    pub(super) fn hand_over(&mut self, seat: &Seat, to: &str) {
+        self.posts.entry(seat.clone()).or_default().holder = Some(to.to_owned());
     }
 }

@@ -191,20 +191,17 @@ impl Draft<'_> {
     fn follow(&mut self, incident: &Incident, event: &IncidentEvent) {
         self.measure(incident, event);
         self.listen(incident, event);
-        self.watch(incident, event);
         self.tell(event);
     }
 
-    /// How long devices are affected.
+    /// How long devices are affected, and what takes longer than it should.
     fn measure(&mut self, incident: &Incident, event: &IncidentEvent) {
         let at = event.at;
         match &event.action {
             Action::Opened(opening) => self.begin(names(&opening.devices), opening.impact_started_at),
             Action::Joined { devices } => self.begin(names(devices), at),
             Action::Relapsed { devices } => self.begin(devices, at),
-            Action::Proved { devices, proof: Proof::Quality } | Action::SplitOff { devices, .. } => {
-                self.end(devices, at);
-            }
+            Action::SplitOff { devices, .. } => self.end(devices, at),
             Action::Absorbed { devices, .. } => {
                 for (device, rung) in devices {
                     let from = rung.relapsed_at.unwrap_or(rung.joined_at);
@@ -214,25 +211,43 @@ impl Draft<'_> {
                     }
                 }
             }
+            Action::Proved { devices, proof } => {
+                if *proof == Proof::Quality {
+                    self.end(devices, at);
+                }
+                self.verify(incident, devices, at);
+            }
+            Action::WorkaroundSeen { devices, .. } => self.verify(incident, devices, at),
+            Action::Paged { seat, step, exhausted, .. } => {
+                if *step > 0 || *exhausted {
+                    self.late.push(Late::Unanswered { seat: seat.clone(), at, exhausted: *exhausted });
+                }
+            }
+            Action::Nagged { silent_s } => self.late.push(Late::Silence { at, silent_s: *silent_s }),
+            Action::Called { call, .. } => {
+                self.calls.made += 1;
+                self.calls.reached += u32::from(matches!(call.outcome, CallOutcome::Reached | CallOutcome::Refused));
+            }
+            Action::Claimed { devices, claim } => {
+                for device in devices {
+                    if incident.ladder.get(device).is_some_and(|rung| rung.only_claims(*claim).is_some()) {
+                        self.claimed.entry((device.clone(), *claim)).or_insert(at);
+                    }
+                }
+            }
             Action::Attached { .. }
             | Action::CauseChanged { .. }
             | Action::Moved { .. }
             | Action::Timed { .. }
-            | Action::Paged { .. }
             | Action::Acknowledged { .. }
             | Action::Present { .. }
             | Action::HandedOver { .. }
             | Action::Noted { .. }
-            | Action::Nagged { .. }
             | Action::CountermeasureRegistered(_)
             | Action::CountermeasureAgreed { .. }
             | Action::ScriptAcknowledged { .. }
             | Action::FixReleased { .. }
-            | Action::Called { .. }
-            | Action::Claimed { .. }
-            | Action::Proved { .. }
             | Action::Disproved { .. }
-            | Action::WorkaroundSeen { .. }
             | Action::Excepted { .. }
             | Action::ExceptionLifted { .. }
             | Action::PromiseForecast { .. }
@@ -273,73 +288,16 @@ impl Draft<'_> {
         }
     }
 
-    /// What takes longer than it should.
-    fn watch(&mut self, incident: &Incident, event: &IncidentEvent) {
-        let at = event.at;
-        match &event.action {
-            Action::Paged { seat, step, exhausted, .. } if *step > 0 || *exhausted => {
-                self.late.push(Late::Unanswered { seat: seat.clone(), at, exhausted: *exhausted });
-            }
-            Action::Nagged { silent_s } => self.late.push(Late::Silence { at, silent_s: *silent_s }),
-            Action::Called { call, .. } => {
-                self.calls.made += 1;
-                self.calls.reached += u32::from(matches!(call.outcome, CallOutcome::Reached | CallOutcome::Refused));
-            }
-            Action::Claimed { devices, claim } => {
-                for device in devices {
-                    if incident.ladder.get(device).is_some_and(|rung| rung.only_claims(*claim).is_some()) {
-                        self.claimed.entry((device.clone(), *claim)).or_insert(at);
-                    }
+    /// Claims of the devices that are verified by now.
+    fn verify(&mut self, incident: &Incident, devices: &[DeviceId], at: Timestamp) {
+        for (device, rung) in devices.iter().filter_map(|device| Some((device, incident.ladder.get(device)?))) {
+            for claim in Claim::ALL {
+                if rung.only_claims(claim).is_none()
+                    && let Some(claimed_at) = self.claimed.remove(&(device.clone(), claim))
+                    && at.since_ms(claimed_at) >= i64::from(self.settings.claim_min) * MINUTE_MS
+                {
+                    self.late.push(Late::Claim { device: device.clone(), claim, claimed_at, verified_at: Some(at) });
                 }
-            }
-            Action::Proved { devices, .. } | Action::WorkaroundSeen { devices, .. } => {
-                for device in devices {
-                    if let Some(rung) = incident.ladder.get(device) {
-                        self.verify(device, rung, at);
-                    }
-                }
-            }
-            Action::Opened(_)
-            | Action::Attached { .. }
-            | Action::Joined { .. }
-            | Action::Relapsed { .. }
-            | Action::CauseChanged { .. }
-            | Action::Moved { .. }
-            | Action::Timed { .. }
-            | Action::Paged { .. }
-            | Action::Acknowledged { .. }
-            | Action::Present { .. }
-            | Action::HandedOver { .. }
-            | Action::Noted { .. }
-            | Action::CountermeasureRegistered(_)
-            | Action::CountermeasureAgreed { .. }
-            | Action::ScriptAcknowledged { .. }
-            | Action::FixReleased { .. }
-            | Action::Disproved { .. }
-            | Action::Excepted { .. }
-            | Action::ExceptionLifted { .. }
-            | Action::PromiseForecast { .. }
-            | Action::Demoted { .. }
-            | Action::Promoted { .. }
-            | Action::Merged { .. }
-            | Action::Absorbed { .. }
-            | Action::SplitOff { .. }
-            | Action::ReviewFiled { .. }
-            | Action::ReviewNagged { .. }
-            | Action::Closed { .. }
-            | Action::Reopened { .. }
-            | Action::Followed { .. } => {}
-        }
-    }
-
-    /// Claims of the device that are verified by now.
-    fn verify(&mut self, device: &DeviceId, rung: &Rung, at: Timestamp) {
-        for claim in Claim::ALL {
-            if rung.only_claims(claim).is_none()
-                && let Some(claimed_at) = self.claimed.remove(&(device.clone(), claim))
-                && at.since_ms(claimed_at) >= i64::from(self.settings.claim_min) * MINUTE_MS
-            {
-                self.late.push(Late::Claim { device: device.clone(), claim, claimed_at, verified_at: Some(at) });
             }
         }
     }
