@@ -18,6 +18,15 @@ const BOTTOM: f64 = 26.0;
 /// Most labels of the time axis: a phone shows the drawing at half its size.
 const TIMES: usize = 5;
 
+/// By when the last device is to be done, and whether that will be missed.
+pub(super) fn promise(view: &View<'_>, burndown: &Burndown) -> Markup {
+    let text = view.lang.incident();
+    html! {
+        (text.promised) " " (view.date_time(burndown.promised_at)) " "
+        @if burndown.missed { (badge(Tone::Bad, text.promise_missed)) }
+    }
+}
+
 /// The promise in words and as a drawing.
 pub(super) fn section(view: &View<'_>, incident: &Incident, settings: &LifeSettings) -> Markup {
     let text = view.lang.incident();

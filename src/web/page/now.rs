@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::frame::{Place, View, framed};
 use super::fresh::{self, Fresh};
 use super::parts::{self, Tone, banner, encode, event_name, event_table};
-use super::{channels, gate, incident, people};
+use super::{burndown, channels, gate, incident, people};
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::incident::IncidentSummary;
 use crate::record::incidents::OpenIncidents;
@@ -202,8 +202,7 @@ fn open_incidents(view: &View<'_>, board: &OpenIncidents) -> Markup {
                     h3 { a href=(view.link(&incident::path_of(incident), "")) { (incident.number()) } " " (incident::state_badge(view, incident.state)) }
                     p { (parts::scope_word(view.text(), incident.scope)) ", " (parts::cause(view, incident.cause.as_ref())) }
                     p { ((text.left)(burndown.left, burndown.devices)) ". "
-                        (text.promised) " " (view.date_time(burndown.promised_at)) " "
-                        @if burndown.missed { (parts::badge(Tone::Bad, text.promise_missed)) } }
+                        (burndown::promise(view, &burndown)) }
                     @for (seat, post) in people::wanted(incident) {
                         p { (parts::badge(Tone::Bad, text.wanted)) " " b { (story::seat(view.lang, seat)) }
                             " (" (post.paged.join(", ")) @if let Some(at) = post.paged_at { ", " (view.time_s(at)) } ")" }

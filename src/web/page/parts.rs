@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::frame::View;
 use crate::engine::effect::{Cause, Scope, Suspect, Verdict};
 use crate::engine::snapshot::EventView;
+use crate::engine::time::Timestamp;
 use crate::engine::verdict::Test;
 use crate::record::EventSummary;
 use crate::record::matter::Standing;
@@ -194,13 +195,20 @@ pub(super) fn clock(view: &View<'_>, event: &EventView) -> Markup {
                     x="0" y="0" width=(format!("{:.1}", share * 600.0)) height="26" {}
                 @for quarter in 1..4 { line.mark x1=(quarter * 150) x2=(quarter * 150) y1="0" y2="26" {} }
             }
-            @if event.suspended { p.note { (text.suspended) } }
-            @else if let Some(due) = event.declares_at {
-                @let left = u64::try_from(due.since_ms(view.now)).unwrap_or(0) / 1_000;
-                p.note { ((text.due)(&view.zone.time(due), &view.duration(left))) }
-            }
+            @if let Some(words) = due(view, event.suspended, event.declares_at) { p.note { (words) } }
         }
     }
+}
+
+/// When the clock will be full, or that a gap without data has stopped it; nothing once it is full.
+pub(super) fn due(view: &View<'_>, suspended: bool, declares_at: Option<Timestamp>) -> Option<String> {
+    let text = view.text();
+    if suspended {
+        return Some(text.suspended.to_owned());
+    }
+    let due = declares_at?;
+    let left = u64::try_from(due.since_ms(view.now)).unwrap_or(0) / 1_000;
+    Some((text.due)(&view.zone.time(due), &view.duration(left)))
 }
 
 /// Incidents as a table; on a phone each row becomes a card. `standing`: how far they have come.

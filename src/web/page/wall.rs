@@ -6,9 +6,8 @@ use super::frame::{View, bare};
 use super::fresh::Fresh;
 use super::now::{blindness, heading, headline, scale, title};
 use super::parts::{self, Tone};
-use super::people;
+use super::{burndown, people};
 use crate::engine::snapshot::Snapshot;
-use crate::incident::Incident;
 use crate::record::incidents::OpenIncidents;
 use crate::record::matter::{self, Matter, Standing};
 use crate::web::health::Latch;
@@ -65,33 +64,15 @@ fn detail(view: &View<'_>, worst: &Matter, board: &OpenIncidents) -> Markup {
     html! {
         p.wall-scale { (scale(view, worst)) }
         p { (parts::scope_word(text, worst.scope)) " / " (text.suspect) ": " (parts::cause(view, worst.cause.as_ref())) }
-        @if worst.standing == Standing::Warned { (clock(view, worst)) }
-        @if let Some(incident) = incident { (promise(view, incident, board)) }
+        @if let Some(words) = parts::due(view, worst.suspended, worst.declares_at).filter(|_| worst.standing == Standing::Warned) {
+            p { (words) }
+        }
+        @if let Some(incident) = incident { p { (burndown::promise(view, &incident.burndown(&board.settings, view.now))) } }
         @let wanted = incident.map(|incident| people::wanted(incident)).unwrap_or_default();
         @if !wanted.is_empty() {
             p { (parts::badge(Tone::Bad, words.wanted)) " "
                 (wanted.iter().map(|(seat, _)| story::seat(view.lang, seat)).collect::<Vec<_>>().join(", ")) }
         }
-    }
-}
-
-fn clock(view: &View<'_>, matter: &Matter) -> Markup {
-    let text = view.text();
-    html! {
-        @if matter.suspended { p { (text.suspended) } }
-        @else if let Some(due) = matter.declares_at {
-            @let left = u64::try_from(due.since_ms(view.now)).unwrap_or(0) / 1_000;
-            p { ((text.due)(&view.zone.time(due), &view.duration(left))) }
-        }
-    }
-}
-
-fn promise(view: &View<'_>, incident: &Incident, board: &OpenIncidents) -> Markup {
-    let words = view.lang.incident();
-    let burndown = incident.burndown(&board.settings, view.now);
-    html! {
-        p { (words.promised) " " (view.date_time(burndown.promised_at)) " "
-            @if burndown.missed { (parts::badge(Tone::Bad, words.promise_missed)) } }
     }
 }
 
