@@ -39,23 +39,20 @@
 
 pub mod access;
 mod api;
-mod assets;
-mod filter;
-mod fleet;
+mod branch;
+mod device;
+mod event;
 mod gate;
-mod guard;
-pub mod health;
-mod incidents;
+mod incident;
 mod lang;
-mod listener;
-pub mod openapi;
+mod now;
 mod page;
-mod probe;
-mod problem;
 mod report;
-mod room;
+mod server;
+mod settings;
+mod support;
+mod ui;
 mod work;
-mod zone;
 
 use std::fmt;
 use std::future::Future;
@@ -76,12 +73,21 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 pub use self::access::{Access, AccessSettings};
 use self::access::{Door, Needed, login};
-pub use self::guard::HostPolicy;
-pub use self::health::Health;
-use self::incidents::idempotency::InFlight;
-use self::incidents::{Streams, act, contacts, look};
-use self::room::Rooms;
-pub use self::zone::{MomentError, Zone, ZoneError};
+use self::device::forget;
+use self::gate::api as gates;
+use self::incident::api::idempotency::InFlight;
+use self::incident::api::stream;
+use self::incident::api::{Streams, read as look, write as act};
+use self::incident::submit;
+pub use self::server::guard::HostPolicy;
+pub use self::server::health::{self, Health};
+pub use self::server::openapi;
+use self::server::room::{self, Rooms};
+use self::server::{guard, listener, probe, problem};
+use self::support::api as contacts;
+use self::support::routes as desk;
+use self::ui::assets;
+pub use self::ui::zone::{MomentError, Zone, ZoneError};
 use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
 use crate::record::access::Action;
@@ -268,8 +274,8 @@ fn fleet_routes() -> Router<HttpState> {
         .route("/api/v1/open", get(api::open))
         .route("/api/v1/incidents/{id}/record", get(look::record))
         .route("/api/v1/incidents/{id}/export", get(look::export))
-        .route("/api/v1/gates", get(gate::gates))
-        .route("/api/v1/control-ring", get(gate::control_ring))
+        .route("/api/v1/gates", get(gates::gates))
+        .route("/api/v1/control-ring", get(gates::control_ring))
         .route("/api/v1/report", get(api::report))
 }
 
@@ -283,7 +289,7 @@ fn own_routes() -> Router<HttpState> {
         .route("/branches/{branch}", get(page::work::branch))
         .route("/api/v1/devices", get(api::devices))
         .route("/api/v1/incidents", get(look::list))
-        .route("/api/v1/incidents/stream", get(incidents::stream::stream))
+        .route("/api/v1/incidents/stream", get(stream::stream))
         .route("/api/v1/incidents/{id}", get(look::one))
         .route("/api/v1/incidents/{id}/ladder", get(look::ladder))
         .route("/api/v1/openapi.json", get(openapi::serve))
@@ -301,7 +307,7 @@ fn account_routes() -> Router<HttpState> {
 /// What changes an incident. Each wish takes something else, so each handler asks (`incidents::wish`).
 fn incident_routes() -> Router<HttpState> {
     Router::new()
-        .route("/incidents/{id}/do/{act}", get(work::incident::form).post(work::incident::submit))
+        .route("/incidents/{id}/do/{act}", get(submit::form).post(submit::submit))
         .route("/api/v1/incidents", post(act::declare))
         .route("/api/v1/incidents/{id}/commands", post(act::command))
         .route("/api/v1/incidents/{id}/merge", post(act::merge))
@@ -319,17 +325,17 @@ fn import_routes() -> Router<HttpState> {
 /// Where customers are talked with.
 fn support_routes() -> Router<HttpState> {
     Router::new()
-        .route("/support", get(work::support::page))
-        .route("/support/call", post(work::support::call))
-        .route("/support/claim", post(work::support::claim))
+        .route("/support", get(desk::page))
+        .route("/support/call", post(desk::call))
+        .route("/support/claim", post(desk::claim))
 }
 
 fn gate_routes() -> Router<HttpState> {
-    Router::new().route("/gates", post(gate::submit)).route("/api/v1/gates/{version}", post(gate::decide))
+    Router::new().route("/gates", post(gates::submit)).route("/api/v1/gates/{version}", post(gates::decide))
 }
 
 fn forget_routes() -> Router<HttpState> {
-    Router::new().route("/api/v1/devices/forget", post(fleet::forget))
+    Router::new().route("/api/v1/devices/forget", post(forget::forget))
 }
 
 /// Answers on `listener` until `shutdown` is done; then finishes what it has begun.

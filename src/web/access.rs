@@ -12,6 +12,7 @@
 //! | `roles` | which role the words of a provider or proxy mean |
 //! | `secret` | random secrets, fingerprints, the token of forms |
 //! | `throttle` | how often a login may be tried |
+//! | `view` | the pages of the login, and the own account |
 //!
 //! Every route stands in a group that says what it takes ([`require`]); nothing is reachable because somebody forgot to
 //! ask. Handlers that need to know more (one device, one command) take the [`Principal`] as an argument and ask it.
@@ -26,6 +27,7 @@ pub mod password;
 mod roles;
 pub mod secret;
 mod throttle;
+pub(super) mod view;
 
 use std::fmt;
 use std::sync::Arc;
@@ -50,9 +52,9 @@ use self::oidc::{Oidc, OidcError};
 use self::password::{Checker, PasswordError};
 use self::throttle::Throttle;
 use super::page;
-use super::problem::{Problem, wants_page};
 use crate::clock::Clock;
 use crate::record::access::{AccessStore, Action, Principal, Separator};
+use crate::web::server::problem::{Problem, wants_page};
 
 /// The header with which a page asks for itself again.
 const REFRESH: HeaderName = HeaderName::from_static("x-fleetwatch-refresh");

@@ -9,18 +9,17 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::HttpState;
-use super::filter::DeviceParams;
-use super::openapi::{AnyObject, ProblemBody};
-use super::page;
-use super::problem::{self, Params, Problem};
-use super::report::{ReportError, ReportParams};
+use super::{HttpState, page};
 use crate::engine::snapshot::{DeviceView, EventView};
 use crate::engine::time::Timestamp;
 use crate::record::access::Principal;
 use crate::record::matter::{self, Matter, Standing};
 use crate::record::report::MorningReport;
 use crate::record::{EventQuery, EventRecord, EventSummary};
+use crate::web::device::filter::DeviceParams;
+use crate::web::report::params::{ReportError, ReportParams};
+use crate::web::server::openapi::{AnyObject, ProblemBody};
+use crate::web::server::problem::{self, Params, Problem};
 
 /// Most devices in one answer, and how many without a `limit`.
 const MAX_DEVICES: usize = 1_000;

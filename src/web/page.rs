@@ -1,57 +1,5 @@
 //! The pages. Server-rendered, and whole without JavaScript; a state is always told by a word and a shape, never by colour alone.
-//!
-//! | module | what it owns |
-//! |---|---|
-//! | `access` | logging in, and the own account |
-//! | `act` | the forms of an incident, one page each |
-//! | `branch` | a branch, and the list of them |
-//! | `burndown`, `chart` | the promise as a drawing, and the arithmetic of axes |
-//! | `incident` | an incident as people work on it |
-//! | `channels` | whether messages get through |
-//! | `device`, `devices` | one device, and the list of them |
-//! | `evidence`, `strip` | what a suspect rests on; the continuity proof |
-//! | `form` | pieces of forms |
-//! | `frame`, `parts` | what surrounds every page, and pieces that several use |
-//! | `fresh` | how old a page is, and how it stays fresh |
-//! | `gate`, `report`, `settings` | updates, the night, what is in force |
-//! | `incident` | an event that nobody works on (yet), and the list of incidents |
-//! | `ladder`, `owed`, `people`, `remedy`, `story` | the parts of an incident's page |
-//! | `next` | the one next thing to do about an incident, for whoever looks |
-//! | `now` | is anything wrong? |
-//! | `review` | the review of an incident |
-//! | `support` | the support desk |
-//! | `wall` | what is open, for a screen on the wall |
-//! | `work` | what those pages read before they are drawn |
 
-pub(super) mod access;
-pub(super) mod act;
-mod branch;
-mod burndown;
-mod channels;
-mod chart;
-mod device;
-mod devices;
-mod event;
-mod evidence;
-mod form;
-mod frame;
-mod fresh;
-mod gate;
-pub(super) mod incident;
-mod ladder;
-mod next;
-mod now;
-mod owed;
-mod parts;
-mod people;
-mod remedy;
-mod report;
-pub(super) mod review;
-mod settings;
-mod story;
-mod strip;
-pub(super) mod support;
-mod wall;
 pub(super) mod work;
 
 use std::net::IpAddr;
@@ -61,19 +9,25 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use self::access::{Notice, Way};
-use self::frame::View;
-pub(super) use self::parts::encode;
 use super::HttpState;
+use super::access::view::{self as access, Notice, Way};
 use super::access::{Foreign, Visit};
-use super::filter::DeviceParams;
+use super::device::list as devices;
+use super::event::view as event;
+use super::gate::view as gate;
 use super::lang::Lang;
-use super::problem::{self, Params, Problem};
-use super::report::{ReportError, ReportParams};
+use super::now::{view as now, wall};
+use super::report::view as report;
+use super::ui::frame;
 use crate::incident::IncidentSummary;
 use crate::record::EventQuery;
 use crate::record::access::{Principal, Role, Session};
 use crate::record::incident::IncidentQuery;
+use crate::web::device::filter::DeviceParams;
+use crate::web::report::params::{ReportError, ReportParams};
+use crate::web::server::problem::{self, Params, Problem};
+use crate::web::ui::frame::View;
+pub(super) use crate::web::ui::parts::encode;
 
 /// Incidents on the page of now.
 const RECENT: u32 = 10;

@@ -1,16 +1,6 @@
 //! What people do on the pages: forms read into wishes, and carried out by the desk.
 //!
-//! | module | what it owns |
-//! |---|---|
-//! | `incident` | the forms of an incident: `/incidents/{id}/do/{act}` |
-//! | `support` | the calls of the support desk |
-//! | `wish` | what was typed, read into a command |
-//!
 //! A form that is refused is shown again with everything that was typed, and the fault beside the field; nothing has changed then.
-
-pub(super) mod incident;
-pub(super) mod support;
-mod wish;
 
 use std::collections::BTreeMap;
 
@@ -170,7 +160,7 @@ impl Fault {
     }
 
     /// Why the desk did not do it.
-    fn of(lang: Lang, error: &DeskError) -> Self {
+    pub(super) fn of(lang: Lang, error: &DeskError) -> Self {
         let field = match error {
             DeskError::Refused(why) => field_of(why),
             _ => "",
@@ -196,7 +186,7 @@ const fn field_of(refusal: &Refusal) -> &'static str {
 }
 
 /// The status of an answer that shows the form again.
-const fn status_of(error: &DeskError) -> StatusCode {
+pub(super) const fn status_of(error: &DeskError) -> StatusCode {
     match error {
         DeskError::Unknown(_) => StatusCode::NOT_FOUND,
         DeskError::Stale { .. } | DeskError::Repeated => StatusCode::CONFLICT,

@@ -20,8 +20,9 @@ use crate::engine::label;
 use crate::record::StoreError;
 use crate::record::access::{Listed, Principal, Role, Via, check_name};
 use crate::record::incident::IncidentStore;
-use crate::web::problem::{Problem, wants_page};
-use crate::web::{listener, page};
+use crate::web::page;
+use crate::web::server::listener;
+use crate::web::server::problem::{Problem, wants_page};
 
 /// Sessions and tokens are noted as used at most this often.
 const TOUCH_MS: i64 = 60_000;
@@ -59,7 +60,7 @@ impl IntoResponse for Refusal {
         match self {
             Self::Token(why) => unauthorized(why),
             Self::Foreign(sign) => {
-                Problem::new(StatusCode::FORBIDDEN, page::access::only_here_in_short(&sign)).into_response()
+                Problem::new(StatusCode::FORBIDDEN, super::view::only_here_in_short(&sign)).into_response()
             }
             Self::Other(problem) => problem.into_response(),
         }

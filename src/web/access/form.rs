@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use super::caller::Caller;
 use super::{Access, Mode, refused};
 use crate::record::access::Via;
-use crate::web::guard;
-use crate::web::problem::Problem;
+use crate::web::server::guard;
+use crate::web::server::problem::Problem;
 
 /// Name of the form's field with the token.
 pub(in crate::web) const FIELD: &str = "form_token";

@@ -14,13 +14,14 @@ use serde::Deserialize;
 use super::caller::{Caller, Visit, encode_name};
 use super::cookie::Jar;
 use super::oidc::{OidcError, Returned, TokenError};
+use super::view::{Notice, Way};
 use super::{Access, Mode, secret};
 use crate::engine::label;
 use crate::engine::time::Timestamp;
 use crate::record::access::{Deed, Principal, Role, Session, Via, check_name};
-use crate::web::page::access::{Notice, Way};
-use crate::web::problem::Problem;
-use crate::web::{HttpState, guard, page};
+use crate::web::server::guard;
+use crate::web::server::problem::Problem;
+use crate::web::{HttpState, page};
 
 /// How long a login at a provider may take.
 const FLOW_S: u32 = 600;

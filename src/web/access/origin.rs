@@ -10,7 +10,7 @@ use axum::http::header::{FORWARDED, HOST, ORIGIN, REFERER};
 use axum::http::{HeaderMap, Uri, Version};
 use ipnet::IpNet;
 
-use crate::web::guard;
+use crate::web::server::guard;
 
 /// The other end of the connection.
 #[derive(Clone, Copy, Debug)]

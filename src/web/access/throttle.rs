@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::engine::time::Timestamp;
-use crate::web::listener::subscriber as network;
+use crate::web::server::listener::subscriber as network;
 
 /// Failures that a bucket takes, and the time in which one leaks out.
 #[derive(Clone, Copy, Debug)]

@@ -8,9 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::fresh::Fresh;
-use super::ladder::LadderParams;
-use super::{branch, device, event, frame, incident, review, settings, story, view};
+use super::view;
 use crate::engine::device::DeviceId;
 use crate::record::access::Action;
 use crate::record::incident::{ContactEntry, IncidentQuery};
@@ -18,8 +16,16 @@ use crate::record::incidents::{IncidentFile, OpenIncidents};
 use crate::record::{EventRecord, StoreError};
 use crate::web::HttpState;
 use crate::web::access::Visit;
-use crate::web::filter::{branch_of, seen};
-use crate::web::problem::{self, Params};
+use crate::web::branch::view as branch;
+use crate::web::device::filter::{branch_of, seen};
+use crate::web::device::view as device;
+use crate::web::event::view as event;
+use crate::web::incident::ladder::LadderParams;
+use crate::web::incident::{review, timeline as story, view as incident};
+use crate::web::server::problem::{self, Params};
+use crate::web::settings::view as settings;
+use crate::web::ui::frame;
+use crate::web::ui::fresh::Fresh;
 use crate::web::work::Fields;
 
 /// Seconds after which a page that could not be read is tried again without JavaScript.
@@ -54,7 +60,7 @@ async fn file(state: &HttpState, id: &str) -> Result<Option<IncidentFile>, Store
 fn nothing(view: &frame::View<'_>, error: Option<&StoreError>) -> Response {
     let page = match error {
         None => return frame::respond(StatusCode::NOT_FOUND, view.lang, &frame::not_found(view)),
-        Some(error) => super::now::unreadable(view, error),
+        Some(error) => crate::web::now::view::unreadable(view, error),
     };
     let page = frame::framed(view, view.text().blind, frame::Place::None, Fresh::Whole(Some(RETRY_S)), &page);
     frame::respond(StatusCode::SERVICE_UNAVAILABLE, view.lang, &page)
@@ -219,7 +225,7 @@ pub(in crate::web) async fn branch(
 /// Whom to call about the branch's devices that are not done.
 async fn contacts(
     state: &HttpState,
-    view: &super::View<'_>,
+    view: &frame::View<'_>,
     board: &OpenIncidents,
     branch: &str,
 ) -> HashMap<DeviceId, ContactEntry> {
@@ -314,7 +320,7 @@ pub(in crate::web) async fn settings(State(state): State<HttpState>, visit: Visi
 /// The page of an act, with what was typed and what was wrong with it.
 pub(in crate::web) fn act(
     (state, visit): (&HttpState, &Visit),
-    subject: &super::act::Subject<'_>,
+    subject: &crate::web::incident::forms::Subject<'_>,
     filled: Option<&Fields>,
     (status, faults): (StatusCode, &[crate::web::work::Fault]),
 ) -> Response {
@@ -323,7 +329,7 @@ pub(in crate::web) fn act(
     let fields = match filled {
         Some(fields) => fields,
         None => {
-            beginning = super::act::beginning(subject.act, subject.incident, &view);
+            beginning = crate::web::incident::forms::beginning(subject.act, subject.incident, &view);
             &beginning
         }
     };
@@ -332,7 +338,7 @@ pub(in crate::web) fn act(
         (crate::web::work::Act::Review, Some(incident)) => {
             review::page(&view, (incident, &subject.board.settings), None, (fields, faults))
         }
-        _ => super::act::page(&view, subject, fields, faults),
+        _ => crate::web::incident::forms::page(&view, subject, fields, faults),
     };
     frame::respond(status, view.lang, &page)
 }
@@ -340,12 +346,12 @@ pub(in crate::web) fn act(
 /// The page of the support desk.
 pub(in crate::web) fn support(
     (state, visit): (&HttpState, &Visit),
-    desk: &super::support::Desk<'_>,
+    desk: &crate::web::support::view::Desk<'_>,
     fields: &Fields,
     (status, faults): (StatusCode, &[crate::web::work::Fault]),
 ) -> Response {
     let view = view(state, visit);
-    frame::respond(status, view.lang, &super::support::page(&view, desk, fields, faults))
+    frame::respond(status, view.lang, &crate::web::support::view::page(&view, desk, fields, faults))
 }
 
 /// There is nothing at this address.

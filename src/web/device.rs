@@ -1,0 +1,13 @@
+//! One device, and the list of them.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | `filter` | which devices to show, and a page of them |
+//! | `forget` | devices are taken out of the fleet |
+//! | `list` | the list |
+//! | `view` | the page of one |
+
+pub(super) mod filter;
+pub(super) mod forget;
+pub(super) mod list;
+pub(super) mod view;

@@ -1,0 +1,291 @@
+//! The writes.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use super::command::Wish;
+use super::dto::IncidentView;
+use super::idempotency::{Answer, Done, Key, Request, Written, once};
+use super::read::shown;
+use super::{IncidentsApi, problem};
+use crate::engine::device::DeviceId;
+use crate::incident::closure::Obstacles;
+use crate::incident::{Command, Incident};
+use crate::record::access::Principal;
+use crate::record::access::policy::{self, Denied};
+use crate::record::incidents::{DeskError, Reshape};
+use crate::web::HttpState;
+use crate::web::access::forbidden;
+use crate::web::server::openapi::ProblemBody;
+use crate::web::server::problem::Problem;
+
+/// A write as it came.
+#[derive(Clone)]
+pub(in crate::web) struct Sent {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl axum::extract::FromRequest<HttpState> for Sent {
+    type Rejection = Problem;
+
+    async fn from_request(request: axum::extract::Request, state: &HttpState) -> Result<Self, Problem> {
+        let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
+        let body = Bytes::from_request(request, state).await;
+        let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+        Ok(Self { method, uri, headers, body })
+    }
+}
+
+impl Sent {
+    fn request(&self) -> Request<'_> {
+        Request { method: &self.method, uri: &self.uri, headers: &self.headers, body: &self.body }
+    }
+
+    /// The body as JSON.
+    pub(in crate::web) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if kind.split(';').next().map(str::trim) != Some("application/json") {
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json"));
+        }
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+            Problem::new(status, error.to_string())
+        })
+    }
+
+    /// The version that the sender has looked at, by `If-Match`.
+    fn seen(&self) -> Result<Option<u64>, Problem> {
+        let Some(value) = self.headers.get(header::IF_MATCH) else { return Ok(None) };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(None);
+        }
+        let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+        version.map(Some).ok_or_else(|| Problem::bad_request("If-Match is the ETag that you got, such as \"12\""))
+    }
+}
+
+/// How the caller sees incidents, wherever the answer is made.
+fn viewing(
+    state: &HttpState,
+    incidents: &IncidentsApi,
+    principal: &Principal,
+) -> Result<impl Fn(&Incident, Option<Obstacles>) -> IncidentView + Send + Sync + 'static, Problem> {
+    let (settings, clock) = (Arc::clone(&incidents.desk()?.board().settings), state.clock);
+    let principal = principal.clone();
+    Ok(move |incident: &Incident, obstacles: Option<Obstacles>| {
+        IncidentView::new(incident, obstacles, &principal, (&settings, clock.now()))
+    })
+}
+
+/// The answer as it was kept with the wish; without a key as it stands now.
+fn answer(
+    status: StatusCode,
+    incident: &Incident,
+    (kept, view): (&Written, impl FnOnce() -> Result<IncidentView, Problem>),
+) -> Result<Answer, Problem> {
+    let body = match kept.body() {
+        Some(body) => body,
+        None => serde_json::to_string(&view()?).unwrap_or_default(),
+    };
+    Ok(Answer { status, body, etag: Some(incident.version) })
+}
+
+/// What came of it, for [`once`].
+fn done(outcome: Result<Option<Answer>, Problem>) -> Done {
+    match outcome {
+        Ok(Some(answer)) => Done::Answer(answer),
+        Ok(None) => Done::Before,
+        Err(problem) => Done::Answer(Answer::from(problem)),
+    }
+}
+
+/// Why the principal may not, as an answer.
+pub(in crate::web) fn denied(why: Denied, principal: &Principal) -> Problem {
+    match why {
+        Denied::Role(action) => forbidden(principal, action),
+        Denied::Branch => {
+            let Principal { name, branches, .. } = principal;
+            let detail = format!("{name} may do this for the own branches only: {}", branches.join(", "));
+            Problem::new(StatusCode::FORBIDDEN, detail)
+        }
+    }
+}
+
+/// Does to one incident what is wished: acknowledge, join, claim, call, agree, sign off, close, ...
+///
+/// `If-Match` refuses with 412 when the incident has changed since; `Idempotency-Key` carries the wish out once.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/commands", tag = "incidents", request_body = Wish,
+    params(("id" = String, Path, description = "Number, alias, or event id"),
+           ("If-Match" = Option<String>, Header, description = "The ETag that you looked at"),
+           ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
+            description = "Of your choice, new for each wish")), responses(
+    (status = 200, body = IncidentView, description = "The incident as it stands afterwards"),
+    (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "As it stands, it cannot be"),
+    (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "It has changed since"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::web) async fn command(
+    State(state): State<HttpState>,
+    State(incidents): State<IncidentsApi>,
+    principal: Principal,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Response {
+    let write = |key| {
+        let (state, incidents, principal, sent) = (state.clone(), incidents.clone(), principal.clone(), sent.clone());
+        async move { done(grant(&state, &incidents, (&principal, &id), (&sent, key)).await) }
+    };
+    once(&incidents, &state.shared.in_flight, (&principal, sent.request()), write).await
+}
+
+/// `None`: it was carried out before.
+async fn grant(
+    state: &HttpState,
+    incidents: &IncidentsApi,
+    (principal, id): (&Principal, &str),
+    (sent, key): (&Sent, Option<Key>),
+) -> Result<Option<Answer>, Problem> {
+    let command = Command::from(sent.json::<Wish>()?);
+    let seen = sent.seen()?;
+    let incident = incidents.seen(id, principal).await?;
+    policy::allows(principal, &command, &incident).map_err(|why| denied(why, principal))?;
+    let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
+    let key = key.map(|key| key.once(StatusCode::OK, &written, view));
+    let incident = match incidents.desk()?.wish_once(incident.number(), (seen, command), &principal.name, key).await {
+        Ok(incident) => incident,
+        Err(DeskError::Repeated) => return Ok(None),
+        Err(error) => return Err(problem(&error)),
+    };
+    answer(StatusCode::OK, &incident, (&written, || shown(state, incidents, &incident, principal))).map(Some)
+}
+
+/// Joins an incident into another one.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct MergeWish {
+    /// Number of the incident that goes on.
+    into: String,
+    reason: String,
+}
+
+/// Gives devices an incident of their own.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct SplitWish {
+    #[schema(value_type = Vec<String>, min_items = 1)]
+    devices: Vec<DeviceId>,
+    reason: String,
+}
+
+/// Declares an event that was only warned of.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct DeclareWish {
+    /// The detector's id of the event.
+    event_id: String,
+    reason: String,
+}
+
+/// Merges the incident into another one, which goes on and takes over its devices.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/merge", tag = "incidents", request_body = MergeWish,
+    params(("id" = String, Path, description = "The incident that ends"),
+           ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
+            description = "Of your choice, new for each wish")), responses(
+    (status = 200, body = IncidentView, description = "The incident that goes on"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::web) async fn merge(
+    State(state): State<HttpState>,
+    State(incidents): State<IncidentsApi>,
+    principal: Principal,
+    Path(from): Path<String>,
+    sent: Sent,
+) -> Response {
+    let wish = sent.json::<MergeWish>().map(|MergeWish { into, reason }| (Reshape::Merge { from, into }, reason));
+    reshape(&state, &incidents, &principal, (&sent, wish, StatusCode::OK)).await
+}
+
+/// Splits devices off into an incident of their own.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/split", tag = "incidents", request_body = SplitWish,
+    params(("id" = String, Path, description = "Number, alias, or event id"),
+           ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
+            description = "Of your choice, new for each wish")), responses(
+    (status = 201, body = IncidentView, description = "The new incident"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::web) async fn split(
+    State(state): State<HttpState>,
+    State(incidents): State<IncidentsApi>,
+    principal: Principal,
+    Path(from): Path<String>,
+    sent: Sent,
+) -> Response {
+    let wish = sent.json::<SplitWish>().map(|SplitWish { devices, reason }| (Reshape::Split { from, devices }, reason));
+    reshape(&state, &incidents, &principal, (&sent, wish, StatusCode::CREATED)).await
+}
+
+/// Declares a major incident before the clock does.
+#[utoipa::path(post, path = "/api/v1/incidents", tag = "incidents", request_body = DeclareWish,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
+            description = "Of your choice, new for each wish")), responses(
+    (status = 201, body = IncidentView, description = "The new incident"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(in crate::web) async fn declare(
+    State(state): State<HttpState>,
+    State(incidents): State<IncidentsApi>,
+    principal: Principal,
+    sent: Sent,
+) -> Response {
+    let wish = sent.json::<DeclareWish>();
+    let wish = wish.map(|DeclareWish { event_id, reason }| (Reshape::Declare { event_id }, reason));
+    reshape(&state, &incidents, &principal, (&sent, wish, StatusCode::CREATED)).await
+}
+
+/// Whoever may lead incidents may do it to two of them.
+async fn reshape(
+    state: &HttpState,
+    incidents: &IncidentsApi,
+    principal: &Principal,
+    (sent, wish, status): (&Sent, Result<(Reshape, String), Problem>, StatusCode),
+) -> Response {
+    let write = |key| {
+        let (state, incidents, principal) = (state.clone(), incidents.clone(), principal.clone());
+        async move { done(reshaped(&state, &incidents, &principal, (wish, status, key)).await) }
+    };
+    once(incidents, &state.shared.in_flight, (principal, sent.request()), write).await
+}
+
+/// `None`: it was carried out before.
+async fn reshaped(
+    state: &HttpState,
+    incidents: &IncidentsApi,
+    principal: &Principal,
+    (wish, status, key): (Result<(Reshape, String), Problem>, StatusCode, Option<Key>),
+) -> Result<Option<Answer>, Problem> {
+    let (wish, reason) = wish?;
+    policy::allows_reshape(principal, &wish).map_err(|why| denied(why, principal))?;
+    let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
+    let key = key.map(|key| key.once(status, &written, view));
+    let incident = match incidents.desk()?.reshape_once(wish, &reason, &principal.name, key).await {
+        Ok(incident) => incident,
+        Err(DeskError::Repeated) => return Ok(None),
+        Err(error) => return Err(problem(&error)),
+    };
+    answer(status, &incident, (&written, || shown(state, incidents, &incident, principal))).map(Some)
+}

@@ -1,0 +1,92 @@
+//! The review of an incident: written once it is over, read ever after.
+
+use maud::{Markup, html};
+
+use super::countermeasure::lines;
+use super::view::{path_of, state_badge};
+use crate::engine::time::MINUTE_MS;
+use crate::incident::review::Review;
+use crate::incident::{Incident, LifeSettings};
+use crate::record::incidents::IncidentFile;
+use crate::record::outbox::Bilingual;
+use crate::record::review;
+use crate::web::lang::Lang;
+use crate::web::ui::form::Form;
+use crate::web::ui::frame::{Place, View, framed};
+use crate::web::ui::fresh::Fresh;
+use crate::web::ui::parts::{Tone, badge};
+use crate::web::work::{Act, Fault, Fields};
+
+/// The page. `draft`: what is known from the record, as Markdown, for people to read and to add to.
+pub(in crate::web) fn page(
+    view: &View<'_>,
+    (incident, settings): (&Incident, &LifeSettings),
+    draft: Option<&str>,
+    (fields, faults): (&Fields, &[Fault]),
+) -> Markup {
+    let text = view.lang.act();
+    let words = view.lang.incident();
+    let path = path_of(incident);
+    let form = Form { view, fields, faults };
+    let title = format!("{}: {}", words.review, incident.number());
+    let body = html! {
+        div id="head" data-live="" { h1 { (title) " " (state_badge(view, incident.state)) } }
+        p.screen { a href=(view.link(&path, "")) { (text.cancel) } " | "
+            a href=(view.link(&format!("{path}/review.md"), "")) { (text.review_markdown) } }
+        (form.summary())
+        div id="filed" data-live="" { @if let Some((review, stamp)) = &incident.review {
+            p.note { ((text.review_filed)(&stamp.by, &view.zone.date_time(stamp.at, view.lang))) }
+            div.script { (lines(review)) }
+        } }
+        div id="file" data-live="" { (file(view, (incident, settings), &form)) }
+        (crate::web::incident::burndown::section(view, incident, settings))
+        div id="draft" data-live="" { @if let Some(draft) = draft { pre.draft { (draft) } } }
+    };
+    framed(view, &title, Place::Incidents, Fresh::Parts { watch: incident.number(), reload_s: None }, &body)
+}
+
+/// The form, once the incident is resolved.
+fn file(view: &View<'_>, (incident, settings): (&Incident, &LifeSettings), form: &Form<'_>) -> Markup {
+    let text = view.lang.act();
+    let words = view.lang.incident();
+    let path = path_of(incident);
+    html! {
+        @if incident.state.is_active() { p { (badge(Tone::Unknown, text.review_early)) } }
+        @else if incident.is_open() {
+            @if let Some(due) = incident.review_due_at(settings) {
+                p { ((words.review_due)(&view.zone.date_time(due, view.lang))) }
+            }
+            @if view.may(Act::Review.needs()) {
+                form.act.screen method="post" action=(view.link(&format!("{path}/do/review"), "")) {
+                    (form.identity())
+                    (form.area("text", text.text, "", (20, true)))
+                    p.taps { button type="submit" { ((text.act)(Act::Review)) } }
+                }
+            }
+        }
+    }
+}
+
+/// What the record says, drafted in the language of the page; `None` for a record that cannot be read.
+pub(in crate::web) fn draft(view: &View<'_>, file: &IncidentFile, settings: &LifeSettings) -> Option<String> {
+    let review = Review::draft(file.record.happened(), settings, view.now)?;
+    let ahead_min = i32::try_from(view.zone.ahead_ms(view.now) / MINUTE_MS).unwrap_or_default();
+    let Bilingual { ja, en } = review::markdown(&review, ahead_min);
+    Some(if view.lang == Lang::Ja { ja } else { en })
+}
+
+/// The same as a text that can be mailed and filed: the draft, and what people have filed.
+pub(in crate::web) fn markdown(view: &View<'_>, file: &IncidentFile, settings: &LifeSettings) -> String {
+    let mut out = draft(view, file, settings).unwrap_or_default();
+    if let Some((review, stamp)) = &file.incident.review {
+        let filed = (view.lang.act().review_filed)(&stamp.by, &view.zone.date_time(stamp.at, view.lang));
+        out.push_str(&format!("\n{}\n\n{filed}\n", review.trim()));
+    }
+    out
+}
+
+/// What the form begins with: what was filed before, to be changed.
+pub(in crate::web) fn beginning(incident: &Incident) -> Fields {
+    let filed = incident.review.as_ref().map_or("", |(text, _)| text);
+    Fields::default().with("text", filed)
+}

@@ -1,0 +1,9 @@
+//! Is anything wrong? The first page, and the wall.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | `view` | the first page |
+//! | `wall` | what is open, for a screen on the wall |
+
+pub(super) mod view;
+pub(super) mod wall;
