@@ -16,6 +16,7 @@
 //! | [`clock`] | the one place that reads a clock; engine time at any speed |
 //! | [`delivery`] | a message: how it is handed over, when it may be acknowledged, what is kept of it |
 //! | [`text`] | text as people's programs write it into files, and the reader of secrets |
+//! | [`words`] | words for people: the two languages, texts side by side in both |
 //! | [`record`] | what is kept of an incident, and the interface of who keeps it |
 //! | [`broker`] | the embedded MQTT broker |
 //! | [`ingest`] | the collector from an external broker: persistent session, manual acknowledgements |
@@ -71,3 +72,5 @@ pub mod store;
 pub mod text;
 #[cfg(feature = "shell")]
 pub mod web;
+#[cfg(feature = "shell")]
+pub mod words;

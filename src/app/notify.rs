@@ -29,8 +29,9 @@ use crate::notify::webhook::Webhook;
 use crate::notify::{Backlog, Channel, Deliverer, Observer, Patience, Policy, Receipt, Route, Waker};
 use crate::record::directory::{Address, NOBODY, Person, Purpose, Reach};
 use crate::record::incidents::{IncidentUpdate, Incidents};
-use crate::record::outbox::{Bilingual, Dispatch, DispatchState, Message, Outbox, Outcome};
+use crate::record::outbox::{Dispatch, DispatchState, Message, Outbox, Outcome};
 use crate::record::standing::Board;
+use crate::words::Both;
 
 mod renewed;
 
@@ -294,7 +295,7 @@ fn alert(incident: &Incident) -> Alert {
         incident: number.to_owned(),
         severity: "major".to_owned(),
         scope: if incident.opening.scope == Scope::Fleet { "fleet" } else { "isolated" }.to_owned(),
-        subject: Bilingual { ja: subject("重大障害"), en: subject("major incident") },
+        subject: Both { ja: subject("重大障害"), en: subject("major incident") },
         summary: Some(summary),
         suspect: incident.cause.as_ref().map(|cause| format!("{} {}", cause.suspect.kind, cause.suspect.value)),
         path: format!("/incidents/{number}"),
@@ -357,7 +358,7 @@ async fn deliver_test(config: &Config, args: &NotifyTestArgs) -> anyhow::Result<
 }
 
 fn test_dispatch(channel: &str, target: &str, now: Timestamp) -> Dispatch {
-    let text = |ja: &str, en: &str| Bilingual { ja: ja.to_owned(), en: en.to_owned() };
+    let text = |ja: &str, en: &str| Both { ja: ja.to_owned(), en: en.to_owned() };
     let message = Message {
         kind: "test".to_owned(),
         incident: None,

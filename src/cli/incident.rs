@@ -208,7 +208,7 @@ fn line(incident: &Value) -> String {
         cause => format!("{} {}", text(&cause["kind"]), text(&cause["value"])),
     };
     let [number, state, scope] = ["number", "state", "scope"].map(|field| text(&incident[field]));
-    let state = Standing::from_name(&state).map_or(state, |standing| standing.words().1.to_owned());
+    let state = Standing::from_name(&state).map_or(state, |standing| standing.words().en.to_owned());
     let [settled, devices] = ["settled", "devices"].map(|field| text(&incident[field]));
     let (commander, declared) = (text(&incident["commander"]), stamp(&incident["declared_at"]));
     format!("{number}  {state}  {scope}  {settled}/{devices}  {commander}  {declared}  {cause}")

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::Config;
 use crate::engine::label;
 use crate::incident::{Role, Rota, RotaStep, Seat};
-use crate::record::directory::{Language, Person, Purpose, Reach};
+use crate::record::directory::{Person, Purpose, Reach};
+use crate::words::Languages;
 
 /// Section `notify`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -82,7 +83,7 @@ pub struct ChannelConfig {
     #[serde(rename = "for")]
     pub purposes: Vec<Purpose>,
     /// Language of whoever is not a person with one of their own.
-    pub language: Language,
+    pub language: Languages,
     /// Every Alertmanager of the cluster.
     pub urls: Vec<String>,
     pub url: Option<String>,
@@ -178,7 +179,7 @@ impl Default for ChannelConfig {
             name: String::new(),
             kind: ChannelKind::default(),
             purposes: Vec::new(),
-            language: Language::default(),
+            language: Languages::default(),
             urls: Vec::new(),
             url: None,
             secret_file: None,

@@ -34,11 +34,10 @@ mod update;
 mod variable;
 mod vocabulary;
 mod wall;
-mod words;
 
 use std::path::PathBuf;
 
-use words::Lang;
+use crate::words::Lang;
 
 /// A file below the directory of the dashboards.
 #[derive(Clone, PartialEq, Eq, Debug)]

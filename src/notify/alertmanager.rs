@@ -25,7 +25,8 @@ use super::voice::{Voice, clipped, flat};
 use super::web::{self, Access};
 use crate::clock::Clock;
 use crate::engine::time::Timestamp;
-use crate::record::outbox::{Bilingual, Dispatch, Message, UNTOLD};
+use crate::record::outbox::{Dispatch, Message, UNTOLD};
+use crate::words::Both;
 
 /// `alertname` of a major incident.
 pub const ALERT_NAME: &str = "FleetwatchMajorIncident";
@@ -57,8 +58,8 @@ pub struct Alert {
     pub severity: String,
     /// As of the declaration.
     pub scope: String,
-    pub subject: Bilingual,
-    pub summary: Option<Bilingual>,
+    pub subject: Both,
+    pub summary: Option<Both>,
     /// `update 2026.11.21`, where there is one.
     pub suspect: Option<String>,
     /// Path of its page.

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 
 use crate::engine::time::Timestamp;
 use crate::record::directory::Address;
-use crate::record::outbox::{Bilingual, Dispatch, DispatchState, Message, NewDispatch, UNTOLD, Untold};
+use crate::record::outbox::{Dispatch, DispatchState, Message, NewDispatch, UNTOLD, Untold};
+use crate::words::Both;
 
 /// Time for which one word about a channel that fails is enough, in ms.
 const SAID_FOR_MS: i64 = 6 * 3_600_000;
@@ -83,15 +84,15 @@ fn message(group: &Group<'_>, now: Timestamp) -> Message {
 }
 
 /// Subject and body of the word that a channel fails whose messages others have carried.
-fn of_channel(group: &Group<'_>, now: Timestamp) -> (Bilingual, Bilingual) {
+fn of_channel(group: &Group<'_>, now: Timestamp) -> (Both, Both) {
     let Dispatch { channel, message, .. } = &group.all[0].dispatch;
     let incident = message.incident.as_deref().map(|incident| format!("[{incident}] ")).unwrap_or_default();
     let (minutes, receivers) = (minutes(group, now), receivers(group));
-    let subject = Bilingual {
+    let subject = Both {
         ja: format!("{incident}未達: {channel} の通知が届いていません"),
         en: format!("{incident}Not delivered: messages over {channel}"),
     };
-    let body = Bilingual {
+    let body = Both {
         ja: format!(
             "{channel} の通知が {minutes} 分以上届いていません。内容はほかの経路で届いています。\nほかの手段で連絡してください。\n{}",
             receivers.ja
@@ -106,10 +107,10 @@ fn of_channel(group: &Group<'_>, now: Timestamp) -> (Bilingual, Bilingual) {
 }
 
 /// Subject and body of a message that nobody has got, whole below who was to get it.
-fn of_message(group: &Group<'_>, now: Timestamp) -> (Bilingual, Bilingual) {
+fn of_message(group: &Group<'_>, now: Timestamp) -> (Both, Both) {
     let Dispatch { channel, message: Message { subject, body, .. }, .. } = &group.all[0].dispatch;
     let (minutes, receivers) = (minutes(group, now), receivers(group));
-    let whole = Bilingual {
+    let whole = Both {
         ja: format!(
             "次の通知が {channel} で {minutes} 分以上届いていません。\nほかの手段で連絡してください。\n{}\n\n{}\n\n{}",
             receivers.ja, subject.ja, body.ja
@@ -120,7 +121,7 @@ fn of_message(group: &Group<'_>, now: Timestamp) -> (Bilingual, Bilingual) {
             receivers.en, subject.en, body.en
         ),
     };
-    (Bilingual { ja: format!("未達: {}", subject.ja), en: format!("Not delivered: {}", subject.en) }, whole)
+    (Both { ja: format!("未達: {}", subject.ja), en: format!("Not delivered: {}", subject.en) }, whole)
 }
 
 fn minutes(group: &Group<'_>, now: Timestamp) -> i64 {
@@ -128,7 +129,7 @@ fn minutes(group: &Group<'_>, now: Timestamp) -> i64 {
 }
 
 /// A line for each receiver, with what was said last.
-fn receivers(group: &Group<'_>) -> Bilingual {
+fn receivers(group: &Group<'_>) -> Both {
     let lines = |never: &str, given_up: &str, more: fn(usize) -> String| {
         let mut lines: Vec<String> = Vec::new();
         for Untold { dispatch, error, .. } in group.all.iter().copied() {
@@ -144,7 +145,7 @@ fn receivers(group: &Group<'_>) -> Bilingual {
         lines.extend((unnamed > 0).then(|| more(unnamed)));
         lines.join("\n")
     };
-    Bilingual {
+    Both {
         ja: lines("まだ送信していません", "（送信を断念）", |more| format!("- ほか {more} 件")),
         en: lines("not tried yet", " (given up)", |more| format!("- and {more} more")),
     }
@@ -197,7 +198,7 @@ mod tests {
     fn each_language_says_of_its_own_what_became_of_it() {
         let mut all: Vec<Untold> = (0..25).map(|id| untold(id, "INC-1/5", &format!("noc-{id}@"), false)).collect();
         (all[0].error, all[1].dispatch.state) = (None, DispatchState::Failed);
-        let Bilingual { ja, en } = told(&all, NOW)[0].message.body.clone();
+        let Both { ja, en } = told(&all, NOW)[0].message.body.clone();
         for part in ["not tried yet", "answered 535 (given up)", "- and 5 more"] {
             assert!(en.contains(part) && !ja.contains(part), "{part}: {en} {ja}");
         }

@@ -291,7 +291,7 @@ fn judged(error: &SmtpError) -> Refusal {
 mod tests {
     use super::*;
     use crate::notify::tests::dispatch;
-    use crate::record::outbox::Bilingual;
+    use crate::words::Both;
 
     fn settings(host: &str, security: Security) -> MailSettings {
         MailSettings {
@@ -320,7 +320,7 @@ mod tests {
     async fn nothing_in_a_message_makes_a_header() {
         let mut evil = dispatch(1, "mail");
         let inject = "x\r\nBcc: evil@example.com\r\n\r\nbody\u{2028}\0";
-        evil.message.subject = Bilingual { ja: inject.into(), en: inject.into() };
+        evil.message.subject = Both { ja: inject.into(), en: inject.into() };
         evil.message.kind = inject.into();
         evil.message.incident = Some(inject.into());
         evil.message.path = inject.into();

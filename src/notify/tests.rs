@@ -17,10 +17,9 @@ use super::*;
 use crate::clock::{self, Clock};
 use crate::engine::time::Timestamp;
 use crate::record::directory::Address;
-use crate::record::outbox::{
-    Bilingual, Dispatch, DispatchState, Message, NewDispatch, Outbox, Outcome, first_of_threads,
-};
+use crate::record::outbox::{Dispatch, DispatchState, Message, NewDispatch, Outbox, Outcome, first_of_threads};
 use crate::record::standing::Board;
+use crate::words::Both;
 
 const START: Timestamp = Timestamp::from_ms(1_795_305_600_000);
 
@@ -32,7 +31,7 @@ const MINUTE_MS: i64 = 60_000;
 const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) fn message(incident: Option<&str>) -> Message {
-    let text = |text: &str| Bilingual { ja: format!("{text}（日本語）"), en: text.into() };
+    let text = |text: &str| Both { ja: format!("{text}（日本語）"), en: text.into() };
     Message {
         kind: "declared".into(),
         incident: incident.map(Into::into),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::directory::Language;
-use crate::record::outbox::{Bilingual, Message};
+use crate::record::outbox::Message;
+use crate::words::Languages;
 
 /// Speaks for one channel.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -11,9 +11,9 @@ pub struct Voice {
     /// Where the operators' pages are reached, without a slash at the end; without it a message names the path alone.
     pub pages: Option<String>,
     /// The language of receivers that are not listed.
-    pub language: Language,
+    pub language: Languages,
     /// The language of single receivers, by target.
-    pub languages: BTreeMap<String, Language>,
+    pub languages: BTreeMap<String, Languages>,
 }
 
 /// A message in words.
@@ -34,26 +34,16 @@ impl Voice {
     pub fn speak(&self, message: &Message, target: &str) -> Spoken {
         let language = self.languages.get(target).copied().unwrap_or(self.language);
         Spoken {
-            subject: flat(&chosen(&message.subject, language, " / ")),
-            body: clean(&chosen(&message.body, language, "\n\n----\n\n")),
+            subject: flat(&message.subject.read(language, " / ")),
+            body: clean(&message.body.read(language, "\n\n----\n\n")),
             link: self.link(&message.path),
-            summary: message.summary.as_ref().map(|summary| flat(&chosen(summary, language, " / "))),
+            summary: message.summary.as_ref().map(|summary| flat(&summary.read(language, " / "))),
         }
     }
 
     /// The address of a page.
     pub fn link(&self, path: &str) -> String {
         flat(&format!("{}{path}", self.pages.as_deref().unwrap_or_default()))
-    }
-}
-
-fn chosen(text: &Bilingual, language: Language, between: &str) -> String {
-    match language {
-        Language::Ja => text.ja.clone(),
-        Language::En => text.en.clone(),
-        Language::Both if text.ja == text.en || text.en.is_empty() => text.ja.clone(),
-        Language::Both if text.ja.is_empty() => text.en.clone(),
-        Language::Both => format!("{}{between}{}", text.ja, text.en),
     }
 }
 
@@ -89,6 +79,7 @@ pub fn clipped(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::Both;
 
     fn message() -> Message {
         Message {
@@ -96,8 +87,8 @@ mod tests {
             incident: Some("INC-2026-0007".into()),
             severity: "major".into(),
             scope: "fleet".into(),
-            subject: Bilingual { ja: "重大\nインシデント".into(), en: "Major \u{202e}incident".into() },
-            body: Bilingual { ja: "一行目\r\n二行目".into(), en: "first\nsecond\u{7}".into() },
+            subject: Both { ja: "重大\nインシデント".into(), en: "Major \u{202e}incident".into() },
+            body: Both { ja: "一行目\r\n二行目".into(), en: "first\nsecond\u{7}".into() },
             path: "/incidents/INC-2026-0007".into(),
             summary: None,
             started_at: None,
@@ -107,8 +98,8 @@ mod tests {
 
     #[test]
     fn everybody_reads_their_own_language_and_rooms_read_both() {
-        let languages = [("sato".to_owned(), Language::Ja), ("smith".to_owned(), Language::En)].into();
-        let voice = Voice { pages: Some("https://noc.example".into()), language: Language::Both, languages };
+        let languages = [("sato".to_owned(), Languages::Ja), ("smith".to_owned(), Languages::En)].into();
+        let voice = Voice { pages: Some("https://noc.example".into()), language: Languages::Both, languages };
         let of = |target| voice.speak(&message(), target);
         assert_eq!((of("sato").subject, of("sato").body), ("重大 インシデント".into(), "一行目\n二行目".into()));
         assert_eq!((of("smith").subject, of("smith").body), ("Major incident".into(), "first\nsecond".into()));

@@ -40,7 +40,8 @@ use super::channel::{Channel, Receipt, Refusal, SetupError};
 use super::voice::Voice;
 use super::web::{self, Access};
 use crate::engine::time::Timestamp;
-use crate::record::outbox::{Bilingual, Dispatch};
+use crate::record::outbox::Dispatch;
+use crate::words::Both;
 
 /// The header with time and signature.
 pub const SIGNATURE_HEADER: &str = "X-Fleetwatch-Signature";
@@ -89,9 +90,9 @@ struct Body<'a> {
     incident: Option<&'a str>,
     severity: &'a str,
     scope: &'a str,
-    subject: &'a Bilingual,
-    body: &'a Bilingual,
-    summary: Option<&'a Bilingual>,
+    subject: &'a Both,
+    body: &'a Both,
+    summary: Option<&'a Both>,
     page: String,
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,

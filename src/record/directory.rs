@@ -2,19 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::Languages;
+
 /// The target of what is for a channel itself: [`super::outbox::Dispatch::target`].
 pub const NOBODY: &str = "-";
-
-/// A language in which somebody reads.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    Ja,
-    En,
-    /// One below the other: for rooms with mixed readers.
-    #[default]
-    Both,
-}
 
 /// Somebody who can be called.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -26,7 +17,7 @@ pub struct Person {
     pub mail: Option<String>,
     /// What the chat calls them: a member id at Slack, `@name` at Mattermost.
     pub chat: Option<String>,
-    pub language: Language,
+    pub language: Languages,
 }
 
 /// A place where a message can be left: a channel of the configuration, and who at it.

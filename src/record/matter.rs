@@ -7,13 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::incidents::OpenIncidents;
-use super::review::words;
 use super::{EventSummary, RecordedState};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Scope};
 use crate::engine::snapshot::{EventState, EventView, Snapshot};
 use crate::engine::time::Timestamp;
 use crate::incident::{Incident, IncidentSummary, State};
+use crate::words::{Both, names, say};
 
 /// How far something has come. The order of the variants is that of a life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -70,14 +70,14 @@ impl Standing {
         }
     }
 
-    /// What people read, as (Japanese, English).
-    pub const fn words(self) -> (&'static str, &'static str) {
+    /// What people read.
+    pub const fn words(self) -> Both<&'static str> {
         match self {
-            Self::Warned => ("早期警告", "early warning"),
-            Self::Incident(state) => words::state(state),
-            Self::QualityBack => ("品質回復、監視中", "quality back, watched"),
-            Self::Ended => ("監視終了", "watch ended"),
-            Self::NearMiss => ("重大障害に至らず", "near miss"),
+            Self::Incident(state) => names::state(state),
+            Self::Warned => say("early warning", "早期警告"),
+            Self::QualityBack => say("quality back, watched", "品質回復、監視中"),
+            Self::Ended => say("watch ended", "監視終了"),
+            Self::NearMiss => say("near miss", "重大障害に至らず"),
         }
     }
 
@@ -255,7 +255,7 @@ mod tests {
         for state in State::ALL {
             for event in [EventState::Pending, EventState::Declared, EventState::Recovered] {
                 assert_eq!(Standing::of_event(event, Some(state)).as_str(), state.as_str());
-                assert_eq!(Standing::of_event(event, Some(state)).words(), words::state(state));
+                assert_eq!(Standing::of_event(event, Some(state)).words(), names::state(state));
             }
         }
         let states = State::ALL.into_iter().map(Standing::Incident);
@@ -265,7 +265,7 @@ mod tests {
         // The detector's own words are none of the incident's states.
         for own in [Standing::Warned, Standing::QualityBack, Standing::Ended, Standing::NearMiss] {
             assert!(State::ALL.into_iter().all(|state| state.as_str() != own.as_str()));
-            assert!(State::ALL.into_iter().all(|state| words::state(state) != own.words()));
+            assert!(State::ALL.into_iter().all(|state| names::state(state) != own.words()));
         }
     }
 }

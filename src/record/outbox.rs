@@ -12,13 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::engine::time::Timestamp;
-
-/// A text in the two languages that people read.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Bilingual {
-    pub ja: String,
-    pub en: String,
-}
+use crate::words::Both;
 
 /// What is said, whatever the channel makes of it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -31,13 +25,13 @@ pub struct Message {
     pub severity: String,
     /// `fleet` or `isolated`.
     pub scope: String,
-    pub subject: Bilingual,
+    pub subject: Both,
     /// Plain text, lines separated by `\n`.
-    pub body: Bilingual,
+    pub body: Both,
     /// Path of the page to act on, from the operators' root: `/incidents/INC-2026-0007`.
     pub path: String,
     /// The incident's state in one line, for the summary that is kept pinned; `None` leaves it as it is.
-    pub summary: Option<Bilingual>,
+    pub summary: Option<Both>,
     /// When the impact began, and when it ended; programs that show alerts need both.
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,

@@ -3,31 +3,29 @@
 //! Texts of people are shown as they were written, made harmless for tables and lists; what only people can know is left as a
 //! heading to be filled in.
 
-pub(crate) mod words;
+mod words;
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp as Instant;
 use jiff::tz::{Offset, TimeZone};
 
-use super::outbox::Bilingual;
 use crate::engine::effect::{Cause, Certainty};
 use crate::engine::time::Timestamp;
 use crate::incident::Review;
 use crate::incident::review::Late;
-use words::Tongue;
+use crate::words::{Both, Lang, names};
 
 /// Most devices that are listed; the others are in the data.
 const DEVICES_SHOWN: usize = 30;
 
 /// The review as Markdown, with instants by a clock `utc_offset_min` minutes east of UTC.
-pub fn markdown(review: &Review, utc_offset_min: i32) -> Bilingual {
-    let write = |tongue| {
-        let mut page = Page { tongue, zone: zone(utc_offset_min), text: String::new() };
+pub fn markdown(review: &Review, utc_offset_min: i32) -> Both {
+    Both::of(|lang| {
+        let mut page = Page { lang, zone: zone(utc_offset_min), text: String::new() };
         page.write(review);
         page.text
-    };
-    Bilingual { ja: write(Tongue::Ja), en: write(Tongue::En) }
+    })
 }
 
 fn zone(utc_offset_min: i32) -> TimeZone {
@@ -36,7 +34,7 @@ fn zone(utc_offset_min: i32) -> TimeZone {
 }
 
 struct Page {
-    tongue: Tongue,
+    lang: Lang,
     zone: TimeZone,
     text: String,
 }
@@ -58,7 +56,7 @@ impl Page {
     }
 
     fn say<'a>(&self, ja: &'a str, en: &'a str) -> &'a str {
-        self.tongue.pick(ja, en)
+        Both { ja, en }.pick(self.lang)
     }
 
     fn line(&mut self, line: &str) {
@@ -73,7 +71,7 @@ impl Page {
 
     /// The columns of a table, each in both languages.
     fn columns(&mut self, columns: &[(&str, &str)]) {
-        let names: Vec<&str> = columns.iter().map(|(ja, en)| self.tongue.pick(ja, en)).collect();
+        let names: Vec<&str> = columns.iter().map(|(ja, en)| Both { ja: *ja, en: *en }.pick(self.lang)).collect();
         self.line(&format!("| {} |", names.join(" | ")));
         self.line(&format!("|{}", "---|".repeat(columns.len())));
     }
@@ -84,19 +82,19 @@ impl Page {
     }
 
     fn head(&mut self, review: &Review) {
-        let tongue = self.tongue;
+        let lang = self.lang;
         self.line(&format!("# {}: {}\n", review.number, self.say("振り返り (下書き)", "review (draft)")));
-        let state = tongue.both(words::state(review.state));
+        let state = names::state(review.state).pick(lang);
         let drafted = self.at(review.at);
-        let scope = tongue.both(words::scope(review.scope));
-        self.line(&match tongue {
-            Tongue::Ja => format!("- 状態: {state} ({drafted} 現在)、範囲: {scope}"),
-            Tongue::En => format!("- State: {state}, as of {drafted}; scope: {scope}"),
+        let scope = names::scope(review.scope).pick(lang);
+        self.line(&match lang {
+            Lang::Ja => format!("- 状態: {state} ({drafted} 現在)、範囲: {scope}"),
+            Lang::En => format!("- State: {state}, as of {drafted}; scope: {scope}"),
         });
-        let (rule, measured) = (tongue.lasting(review.criterion_s), tongue.lasting(review.measured_s));
-        self.line(&match tongue {
-            Tongue::Ja => format!("- 基準: 品質への影響が連続 {rule} 以上。宣言時の実測: {measured}"),
-            Tongue::En => {
+        let (rule, measured) = (lasting(lang, review.criterion_s), lasting(lang, review.measured_s));
+        self.line(&match lang {
+            Lang::Ja => format!("- 基準: 品質への影響が連続 {rule} 以上。宣言時の実測: {measured}"),
+            Lang::En => {
                 format!("- Rule: quality affected for {rule} without a break; measured at the declaration: {measured}")
             }
         });
@@ -117,20 +115,19 @@ impl Page {
             ("宣言から", "from the declaration"),
         ]);
         for lasted in &review.milestones {
-            let name = self.tongue.both(words::milestone(lasted.milestone));
-            let after =
-                lasted.from_declaration_s.map_or_else(|| "-".to_owned(), |seconds| self.tongue.lasting(seconds));
-            let (at, from) = (self.at(lasted.at), self.tongue.lasting(lasted.from_impact_s));
+            let name = names::milestone(lasted.milestone).pick(self.lang);
+            let after = lasted.from_declaration_s.map_or_else(|| "-".to_owned(), |seconds| lasting(self.lang, seconds));
+            let (at, from) = (self.at(lasted.at), lasting(self.lang, lasted.from_impact_s));
             self.line(&format!("| {name} | {at} | {from} | {after} |"));
         }
         for lapse in &review.lapses {
             let lost = self.at(lapse.lost_at);
             let back = lapse.back_at.map(|at| self.at(at));
-            self.line(&match (self.tongue, back) {
-                (Tongue::Ja, Some(back)) => format!("\n品質は {lost} に再び低下し、{back} に回復しました。"),
-                (Tongue::Ja, None) => format!("\n品質は {lost} に再び低下し、まだ回復していません。"),
-                (Tongue::En, Some(back)) => format!("\nThe quality was lost again at {lost} and back at {back}."),
-                (Tongue::En, None) => format!("\nThe quality was lost again at {lost} and is not back yet."),
+            self.line(&match (self.lang, back) {
+                (Lang::Ja, Some(back)) => format!("\n品質は {lost} に再び低下し、{back} に回復しました。"),
+                (Lang::Ja, None) => format!("\n品質は {lost} に再び低下し、まだ回復していません。"),
+                (Lang::En, Some(back)) => format!("\nThe quality was lost again at {lost} and back at {back}."),
+                (Lang::En, None) => format!("\nThe quality was lost again at {lost} and is not back yet."),
             });
         }
     }
@@ -138,12 +135,12 @@ impl Page {
     fn impact(&mut self, review: &Review) {
         self.heading("影響", "Impact");
         let (devices, minutes, calls) = (review.devices.len(), review.impact_min, review.calls);
-        self.line(&match self.tongue {
-            Tongue::Ja => format!(
+        self.line(&match self.lang {
+            Lang::Ja => format!(
                 "{devices} 台、延べ {minutes} 分 (品質を確認する静観時間を含む)。電話 {} 件、うち応答 {} 件、連絡のついた装置 {} 台。\n",
                 calls.made, calls.reached, calls.devices_reached
             ),
-            Tongue::En => format!(
+            Lang::En => format!(
                 "{devices} devices, {minutes} device-minutes (the quiet period that verifies the quality included). {} calls, {} \
                  of them answered; the customers of {} devices were reached.\n",
                 calls.made, calls.reached, calls.devices_reached
@@ -164,14 +161,14 @@ impl Page {
         ]);
         for device in review.devices.iter().take(DEVICES_SHOWN) {
             let branch = device.branch.as_deref().map_or_else(|| "-".to_owned(), cell);
-            let step = self.tongue.both(words::step(device.step));
+            let step = names::step(device.step).pick(self.lang);
             let (name, minutes, relapses) = (&device.device, device.impact_min, device.relapses);
             self.line(&format!("| {name} | {branch} | {minutes} | {relapses} | {step} |"));
         }
         if let Some(more) = devices.checked_sub(DEVICES_SHOWN).filter(|more| *more > 0) {
-            self.line(&match self.tongue {
-                Tongue::Ja => format!("\nほか {more} 台"),
-                Tongue::En => format!("\nand {more} more"),
+            self.line(&match self.lang {
+                Lang::Ja => format!("\nほか {more} 台"),
+                Lang::En => format!("\nand {more} more"),
             });
         }
     }
@@ -179,12 +176,12 @@ impl Page {
     fn suspect(&mut self, cause: Option<&Cause>) {
         self.heading("疑わしい原因", "Suspect");
         let Some(cause) = cause else {
-            return self.line(self.tongue.pick("特定されていません。", "None was named."));
+            return self.line(self.say("特定されていません。", "None was named."));
         };
         let named = format!("{} {}", cause.suspect.kind, cell(&cause.suspect.value));
-        let certainty = |confidence| match self.tongue {
-            Tongue::Ja => Certainty(confidence).in_japanese(),
-            Tongue::En => Certainty(confidence).to_string(),
+        let certainty = |confidence| match self.lang {
+            Lang::Ja => Certainty(confidence).in_japanese(),
+            Lang::En => Certainty(confidence).to_string(),
         };
         let line = format!("- {named} ({})", certainty(cause.confidence));
         let next = cause.runner_up.as_ref().map(|next| {
@@ -203,11 +200,11 @@ impl Page {
             let (with, of_with) = (evidence.affected_with, evidence.affected_with + evidence.healthy_with);
             let (without, of_without) =
                 (evidence.affected_without, evidence.affected_without + evidence.healthy_without);
-            self.line(&match self.tongue {
-                Tongue::Ja => {
+            self.line(&match self.lang {
+                Lang::Ja => {
                     format!("- 該当する装置の {with}/{of_with} 台、該当しない装置の {without}/{of_without} 台に影響")
                 }
-                Tongue::En => {
+                Lang::En => {
                     format!("- affected: {with} of {of_with} devices with it, {without} of {of_without} without it")
                 }
             });
@@ -224,45 +221,45 @@ impl Page {
     }
 
     fn late_line(&self, late: &Late) -> String {
-        let tongue = self.tongue;
+        let lang = self.lang;
         let when = |at: Option<Timestamp>| at.map_or_else(|| self.say("未", "not yet").to_owned(), |at| self.at(at));
         match late {
             Late::Unanswered { seat, at, exhausted } => {
                 let (at, again) =
                     (self.at(*at), if *exhausted { self.say(" (当番表を一巡)", " (the whole rota)") } else { "" });
-                match tongue {
-                    Tongue::Ja => format!("{at} {seat}: 呼び出しに応答なし{again}"),
-                    Tongue::En => format!("{at} {seat}: nobody answered in time{again}"),
+                match lang {
+                    Lang::Ja => format!("{at} {seat}: 呼び出しに応答なし{again}"),
+                    Lang::En => format!("{at} {seat}: nobody answered in time{again}"),
                 }
             }
-            Late::Silence { at, silent_s } => match tongue {
-                Tongue::Ja => format!("{} まで {} 続報なし", self.at(*at), tongue.lasting(*silent_s)),
-                Tongue::En => format!("nothing was said for {} until {}", tongue.lasting(*silent_s), self.at(*at)),
+            Late::Silence { at, silent_s } => match lang {
+                Lang::Ja => format!("{} まで {} 続報なし", self.at(*at), lasting(lang, *silent_s)),
+                Lang::En => format!("nothing was said for {} until {}", lasting(lang, *silent_s), self.at(*at)),
             },
             Late::Fix { due_at, released_at } => {
                 let (due, came) = (self.at(*due_at), when(*released_at));
-                self.tongue.due(("恒久対策", "permanent fix"), (&due, &came))
+                due_line(self.lang, ("恒久対策", "permanent fix"), (&due, &came))
             }
             Late::Claim { device, claim, claimed_at, verified_at } => {
                 let (claimed, verified) = (self.at(*claimed_at), when(*verified_at));
-                let claim = tongue.both(words::claim(*claim));
-                match tongue {
-                    Tongue::Ja => format!("{device} {claim}: 申告 {claimed}、確認 {verified}"),
-                    Tongue::En => format!("{device} {claim}: claimed {claimed}, verified {verified}"),
+                let claim = names::claim(*claim).pick(lang);
+                match lang {
+                    Lang::Ja => format!("{device} {claim}: 申告 {claimed}、確認 {verified}"),
+                    Lang::En => format!("{device} {claim}: claimed {claimed}, verified {verified}"),
                 }
             }
             Late::Promise { promised_at, done_at, left } => {
                 let (due, came) = (self.at(*promised_at), when(*done_at));
-                let line = tongue.due(("約束", "promise"), (&due, &came));
-                match (tongue, left) {
+                let line = due_line(lang, ("約束", "promise"), (&due, &came));
+                match (lang, left) {
                     (_, 0) => line,
-                    (Tongue::Ja, left) => format!("{line} (残り {left} 台)"),
-                    (Tongue::En, left) => format!("{line} ({left} devices left)"),
+                    (Lang::Ja, left) => format!("{line} (残り {left} 台)"),
+                    (Lang::En, left) => format!("{line} ({left} devices left)"),
                 }
             }
             Late::Review { due_at, filed_at } => {
                 let (due, came) = (self.at(*due_at), when(*filed_at));
-                tongue.due(("振り返り", "review"), (&due, &came))
+                due_line(lang, ("振り返り", "review"), (&due, &came))
             }
         }
     }
@@ -273,7 +270,7 @@ impl Page {
             let at = self.at(entry.event.at);
             let until =
                 if entry.until > entry.event.at { format!(" - {}", self.at(entry.until)) } else { String::new() };
-            let what = self.tongue.both(words::action(&entry.event.action));
+            let what = words::action(self.lang, &entry.event.action);
             self.line(&format!("- {at}{until} {}: {what}", cell(&entry.event.by)));
         }
     }
@@ -281,8 +278,8 @@ impl Page {
     fn said(&mut self, review: &Review) {
         self.heading("伝えたこと", "What was said");
         for said in &review.said {
-            let (at, to) = (self.at(said.at), self.tongue.both(words::audience(&said.audience)));
-            let what = self.tongue.both(words::notice(said.kind));
+            let (at, to) = (self.at(said.at), words::audience(self.lang, &said.audience));
+            let what = names::notice(said.kind).pick(self.lang);
             let text = said.text.as_deref().map(|text| format!(": {}", cell(text))).unwrap_or_default();
             let mut line = format!("- {at} → {to}: {what}");
             let _ = write!(line, "{text}");
@@ -294,7 +291,7 @@ impl Page {
     fn left(&mut self, review: &Review) {
         self.heading("例外として承認した装置", "Signed off without being done");
         for (device, exception) in &review.exceptions {
-            let (kind, at) = (self.tongue.both(words::exception(exception.kind)), self.at(exception.at));
+            let (kind, at) = (names::exception(exception.kind).pick(self.lang), self.at(exception.at));
             let (by, evidence) = (cell(&exception.signed_by), cell(&exception.evidence));
             self.line(&format!("- {device}: {kind}, {by}, {at}: {evidence}"));
         }
@@ -302,9 +299,9 @@ impl Page {
         self.heading("回避策が残っている装置", "Workarounds still on");
         for (device, since) in &review.debts {
             let since = self.at(*since);
-            self.line(&match self.tongue {
-                Tongue::Ja => format!("- {device}: {since} から"),
-                Tongue::En => format!("- {device}: since {since}"),
+            self.line(&match self.lang {
+                Lang::Ja => format!("- {device}: {since} から"),
+                Lang::En => format!("- {device}: since {since}"),
             });
         }
         self.or_none(review.debts.is_empty());
@@ -312,8 +309,27 @@ impl Page {
 
     fn or_none(&mut self, is_empty: bool) {
         if is_empty {
-            self.line(self.tongue.pick("ありません。", "Nothing."));
+            self.line(self.say("ありません。", "Nothing."));
         }
+    }
+}
+
+/// A length of time to the minute.
+fn lasting(lang: Lang, seconds: u64) -> String {
+    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+    match (lang, hours) {
+        (Lang::Ja, 0) => format!("{minutes} 分"),
+        (Lang::Ja, _) => format!("{hours} 時間 {minutes} 分"),
+        (Lang::En, 0) => format!("{minutes} min"),
+        (Lang::En, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// What was due when, and when it came.
+fn due_line(lang: Lang, (ja, en): (&str, &str), (due, came): (&str, &str)) -> String {
+    match lang {
+        Lang::Ja => format!("{ja}: 期限 {due}、実際 {came}"),
+        Lang::En => format!("{en}: due {due}, came {came}"),
     }
 }
 

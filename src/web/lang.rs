@@ -22,23 +22,9 @@ pub(super) use self::night::NightText;
 pub(super) use self::refused::refused_reason;
 pub(super) use self::support::SupportText;
 pub(super) use self::text::Text;
-
-/// A language of the pages.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Lang {
-    En,
-    Ja,
-}
+pub(super) use crate::words::Lang;
 
 impl Lang {
-    /// The language's code, as in `<html lang>`.
-    pub(super) const fn code(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ja => "ja",
-        }
-    }
-
     /// Every word in this language.
     pub(super) const fn text(self) -> &'static Text {
         match self {
@@ -93,27 +79,6 @@ impl Lang {
             Self::En => &support::EN,
             Self::Ja => &support::JA,
         }
-    }
-
-    /// The one of a Japanese and an English text that is in this language.
-    pub(super) fn pick<T>(self, (ja, en): (T, T)) -> T {
-        match self {
-            Self::En => en,
-            Self::Ja => ja,
-        }
-    }
-
-    /// The other one, to switch to.
-    pub(super) const fn other(self) -> Self {
-        match self {
-            Self::En => Self::Ja,
-            Self::Ja => Self::En,
-        }
-    }
-
-    /// The language of this code, if the pages have it.
-    pub(super) fn from_code(code: &str) -> Option<Self> {
-        [Self::En, Self::Ja].into_iter().find(|lang| lang.code() == code)
     }
 
     /// What the browser prefers by its `Accept-Language`; English where it says nothing that the pages have.

@@ -14,8 +14,9 @@ use fleetwatch::incident::{
     WorkaroundPlan,
 };
 use fleetwatch::record::incident::{Contact, ContactEntry};
-use fleetwatch::record::outbox::{Attempt, Bilingual, Dispatch, DispatchState, Message, Outcome, Untold};
+use fleetwatch::record::outbox::{Attempt, Dispatch, DispatchState, Message, Outcome, Untold};
 use fleetwatch::web::HttpState;
+use fleetwatch::words::Both;
 
 use crate::desk::{Desk, Told};
 use crate::sample::{self, NOW, Stage};
@@ -173,7 +174,7 @@ pub fn contacts(count: usize) -> Vec<ContactEntry> {
 
 /// A message that its receiver has not got for long.
 pub fn untold(channel: &str, target: &str, error: &str) -> Untold {
-    let text = |text: &str| Bilingual { ja: text.to_owned(), en: text.to_owned() };
+    let text = |text: &str| Both { ja: text.to_owned(), en: text.to_owned() };
     let message = Message {
         kind: "declared".to_owned(),
         incident: Some("INC-2026-0007".to_owned()),

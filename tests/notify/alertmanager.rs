@@ -13,7 +13,7 @@ use fleetwatch::notify::alertmanager::{Alert, Alertmanager, Teller};
 use fleetwatch::notify::voice::Voice;
 use fleetwatch::notify::web;
 use fleetwatch::notify::{Channel as _, Refusal};
-use fleetwatch::record::outbox::Bilingual;
+use fleetwatch::words::Both;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -116,8 +116,8 @@ fn alert(started_at: Timestamp) -> Alert {
         incident: "INC-2026-0007".into(),
         severity: "major".into(),
         scope: "fleet".into(),
-        subject: Bilingual { ja: "重大インシデント".into(), en: "Major incident".into() },
-        summary: Some(Bilingual { ja: "330台".into(), en: "330 devices".into() }),
+        subject: Both { ja: "重大インシデント".into(), en: "Major incident".into() },
+        summary: Some(Both { ja: "330台".into(), en: "330 devices".into() }),
         suspect: None,
         path: "/incidents/INC-2026-0007".into(),
         started_at,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fleetwatch::notify::chat::{Chat, Incoming, Mattermost, Slack};
 use fleetwatch::notify::voice::Voice;
 use fleetwatch::notify::{Channel as _, Refusal};
-use fleetwatch::record::directory::Language;
+use fleetwatch::words::Languages;
 use serde_json::json;
 
 use super::receiver::{Answer, Got, Receiver};
@@ -15,8 +15,8 @@ use super::{access, dispatch, now};
 fn voice() -> Voice {
     Voice {
         pages: Some("https://noc.example".into()),
-        language: Language::En,
-        languages: [("@sato".to_owned(), Language::Ja)].into(),
+        language: Languages::En,
+        languages: [("@sato".to_owned(), Languages::Ja)].into(),
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use fleetwatch::notify::mail::{Mail, MailSettings, Security};
 use fleetwatch::notify::voice::Voice;
 use fleetwatch::notify::{Channel as _, Refusal};
-use fleetwatch::record::directory::Language;
-use fleetwatch::record::outbox::Bilingual;
+use fleetwatch::words::Both;
+use fleetwatch::words::Languages;
 
 use super::authority::Authority;
 use super::smtp::Smtp;
@@ -38,8 +38,8 @@ fn settings(port: u16, security: Security, ca_file: Option<PathBuf>, password: &
 
 fn voice() -> Voice {
     let languages =
-        [("sato@example.jp".to_owned(), Language::Ja), ("smith@example.jp".to_owned(), Language::En)].into();
-    Voice { pages: Some("https://noc.example".into()), language: Language::Both, languages }
+        [("sato@example.jp".to_owned(), Languages::Ja), ("smith@example.jp".to_owned(), Languages::En)].into();
+    Voice { pages: Some("https://noc.example".into()), language: Languages::Both, languages }
 }
 
 #[tokio::test]
@@ -89,8 +89,8 @@ async fn what_people_type_adds_no_header_and_no_receiver() {
     server.took();
     let mut evil = dispatch(2);
     let inject = "x\r\nBcc: evil@example.com\r\n\r\n.\r\nMAIL FROM:<evil@example.com>\r\n";
-    evil.message.subject = Bilingual { ja: inject.into(), en: inject.into() };
-    evil.message.body = Bilingual { ja: inject.into(), en: inject.into() };
+    evil.message.subject = Both { ja: inject.into(), en: inject.into() };
+    evil.message.body = Both { ja: inject.into(), en: inject.into() };
     evil.message.kind = inject.into();
     evil.message.incident = Some(inject.into());
     mail.deliver(&evil, None, now()).await.unwrap();

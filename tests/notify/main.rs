@@ -17,7 +17,8 @@ use std::time::Duration;
 use fleetwatch::clock::{self, Clock};
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::notify::web::Access;
-use fleetwatch::record::outbox::{Bilingual, Dispatch, DispatchState, Message};
+use fleetwatch::record::outbox::{Dispatch, DispatchState, Message};
+use fleetwatch::words::Both;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -31,7 +32,7 @@ fn access() -> Access {
 
 /// The first message of an incident, to the channel itself.
 fn dispatch(id: i64) -> Dispatch {
-    let text = |ja: &str, en: &str| Bilingual { ja: ja.into(), en: en.into() };
+    let text = |ja: &str, en: &str| Both { ja: ja.into(), en: en.into() };
     let message = Message {
         kind: "declared".into(),
         incident: Some("INC-2026-0007".into()),

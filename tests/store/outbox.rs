@@ -1,9 +1,8 @@
 //! The outbox: each message once, every attempt on record, in the transaction of what it follows from.
 
 use fleetwatch::engine::time::Timestamp;
-use fleetwatch::record::outbox::{
-    Bilingual, Dispatch, DispatchState, Message, NewDispatch, Outcome, Untold, first_of_threads,
-};
+use fleetwatch::record::outbox::{Dispatch, DispatchState, Message, NewDispatch, Outcome, Untold, first_of_threads};
+use fleetwatch::words::Both;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -26,7 +25,7 @@ pub fn at(minutes: i64) -> Timestamp {
 }
 
 pub fn message(key: &str, incident: Option<&str>, due: i64) -> NewDispatch {
-    let both = |text: &str| Bilingual { ja: format!("{text}：宮城支店 🚨"), en: text.to_owned() };
+    let both = |text: &str| Both { ja: format!("{text}：宮城支店 🚨"), en: text.to_owned() };
     let message = Message {
         kind: "declared".to_owned(),
         incident: incident.map(str::to_owned),

@@ -3,9 +3,9 @@
 
 use crate::engine::effect::{Certainty, Scope};
 use crate::incident::countermeasure::Standing;
-use crate::incident::{Action, Incident, IncidentEvent, Milestone, Notice, NoticeKind, Role, State};
-use crate::record::outbox::{Bilingual, Message, NewDispatch};
-use crate::record::review::words;
+use crate::incident::{Action, Incident, IncidentEvent, Milestone, Notice, NoticeKind, State};
+use crate::record::outbox::{Message, NewDispatch};
+use crate::words::{Both, names};
 
 use super::Inner;
 
@@ -13,8 +13,8 @@ use super::Inner;
 const QUOTED: usize = 600;
 
 /// A sentence in both languages.
-fn both(ja: impl Into<String>, en: impl Into<String>) -> Bilingual {
-    Bilingual { ja: ja.into(), en: en.into() }
+fn both(ja: impl Into<String>, en: impl Into<String>) -> Both {
+    Both { ja: ja.into(), en: en.into() }
 }
 
 impl Inner {
@@ -62,7 +62,7 @@ pub(super) fn message(incident: &Incident, event: &IncidentEvent, notice: &Notic
 }
 
 /// What happened, in a few words.
-fn headline(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Bilingual {
+fn headline(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Both {
     let devices = incident.ladder.len();
     match (kind, &event.action) {
         (NoticeKind::Declared, _) => {
@@ -72,15 +72,15 @@ fn headline(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Bil
             both("単独の重大障害 (サポート対応)", "isolated major incident, for the support queue")
         }
         (NoticeKind::Page, Action::Paged { seat, .. }) => {
-            let role = role(seat.role);
+            let role = names::role(seat.role);
             both(format!("{} として参集してください", role.ja), format!("you are needed as {}", role.en))
         }
         (NoticeKind::PageUnanswered, Action::Paged { seat, .. }) => {
-            let role = role(seat.role);
+            let role = names::role(seat.role);
             both(format!("{} に誰も応答していません", role.ja), format!("no {} has answered", role.en))
         }
         (NoticeKind::Moved, Action::Moved { to, .. }) => {
-            let state = state(*to);
+            let state = names::state(*to);
             both(format!("状態: {}", state.ja), format!("now {}", state.en))
         }
         (NoticeKind::CauseChanged, _) => both("訂正: 原因の候補が変わりました", "correction: the suspect has changed"),
@@ -108,7 +108,7 @@ fn headline(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Bil
         }
         (NoticeKind::Reopened, _) => both("再発: 対応を再開します", "reopened: devices are affected again"),
         (NoticeKind::HandedOver, Action::HandedOver { seat, to, .. }) => {
-            let role = role(seat.role);
+            let role = names::role(seat.role);
             both(format!("{} を {to} に引き継ぎ", role.ja), format!("{to} has taken over as {}", role.en))
         }
         (NoticeKind::Promoted, _) => both("全体の障害に格上げ", "raised to the whole fleet"),
@@ -129,13 +129,13 @@ fn headline(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Bil
 }
 
 /// What to know or do about it.
-fn detail(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Bilingual {
+fn detail(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Both {
     match (kind, &event.action) {
         (NoticeKind::Page, _) => both(
-            format!("ページを開いて「{}」を押してください。応答がなければ次の担当者を呼び出します。", words::ANSWER.0),
+            format!("ページを開いて「{}」を押してください。応答がなければ次の担当者を呼び出します。", names::ANSWER.ja),
             format!(
                 "Open the page and press \"{}\"; without an answer the next person on the rota is called.",
-                words::ANSWER.1
+                names::ANSWER.en
             ),
         ),
         (NoticeKind::Nag, _) => both(
@@ -154,13 +154,13 @@ fn detail(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Bilin
                         format!(
                             "第 {version} 版 ({})。読んだらページで「{}」を押してください。\n{}",
                             plan.id,
-                            words::READ.0,
+                            names::READ.ja,
                             script(ja, en)
                         ),
                         format!(
                             "Version {version} ({}). Once you have read it, press \"{}\" on the page.\n{}",
                             plan.id,
-                            words::READ.1,
+                            names::READ.en,
                             script(en, ja)
                         ),
                     )
@@ -184,12 +184,12 @@ fn detail(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Bilin
             let earlier = opening.follows.clone().unwrap_or_default();
             both(format!("以前の障害 {earlier} に続くものです。"), format!("Follows {earlier}."))
         }
-        _ => Bilingual::default(),
+        _ => Both::default(),
     }
 }
 
 /// What is known, as of now.
-fn facts(incident: &Incident) -> Bilingual {
+fn facts(incident: &Incident) -> Both {
     let devices = incident.ladder.len();
     let settled = incident.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
     let minutes = incident.opening.measured_s / 60;
@@ -211,9 +211,9 @@ fn facts(incident: &Incident) -> Bilingual {
 }
 
 /// The incident in one line.
-pub(in crate::app) fn summary(incident: &Incident) -> Bilingual {
+pub(in crate::app) fn summary(incident: &Incident) -> Both {
     let settled = incident.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
-    let (number, devices, state) = (incident.number(), incident.ladder.len(), state(incident.state));
+    let (number, devices, state) = (incident.number(), incident.ladder.len(), names::state(incident.state));
     both(
         format!("{number}: {}、{settled}/{devices} 台完了", state.ja),
         format!("{number}: {}, {settled} of {devices} devices done", state.en),
@@ -226,16 +226,4 @@ fn quoted(text: &str) -> String {
         quoted.push('…');
     }
     quoted
-}
-
-/// The role as pages and the review say it too.
-fn role(role: Role) -> Bilingual {
-    let (ja, en) = words::role(role);
-    both(ja, en)
-}
-
-/// As [`role`].
-fn state(state: State) -> Bilingual {
-    let (ja, en) = words::state(state);
-    both(ja, en)
 }

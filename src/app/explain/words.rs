@@ -69,7 +69,7 @@ pub fn forecast(forecast: &Forecast, zone: &Zone) -> String {
 
 /// How far it has come, in one word for pages and terminal alike.
 pub fn standing(standing: Standing) -> &'static str {
-    standing.words().1
+    standing.words().en
 }
 
 /// The scope in words.

@@ -90,7 +90,7 @@ pub(super) fn status(moment: &Moment, scene: &Scene) -> String {
         Some(worst) if worst.standing == Standing::Warned => {
             format!("{} of {} on the clock", length(worst.streak_s), length(worst.hold_s))
         }
-        Some(worst) => format!("{} is {}", worst.name, worst.standing.words().1),
+        Some(worst) => format!("{} is {}", worst.name, worst.standing.words().en),
     };
     format!(
         "{}  {:<9} {} of {} devices report, {} degraded, {clock}, {} reports/s",

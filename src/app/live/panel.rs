@@ -167,7 +167,7 @@ impl Panel {
 
     /// `INC-2026-0001 pending permanent fix, since 02:01, 599 of 600 open`.
     fn standing(&self, worst: &Matter, since: &str) -> String {
-        let (name, word) = (&worst.name, worst.standing.words().1);
+        let (name, word) = (&worst.name, worst.standing.words().en);
         let text = format!("{name} {word}, since {since}, {} of {} open", count(worst.affected), count(worst.of));
         match colour_of(worst.standing) {
             "red" => self.paint.bad(text),

@@ -35,7 +35,7 @@ fn alert(at: Timestamp) -> Alert {
         incident: "INC-1".into(),
         severity: "major".into(),
         scope: "fleet".into(),
-        subject: Bilingual::default(),
+        subject: Both::default(),
         summary: None,
         suspect: None,
         path: "/incidents/INC-1".into(),

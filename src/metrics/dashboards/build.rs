@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::marks::mark;
 use super::panel::Panel;
 use super::variable::Variable;
-use super::words::{Lang, Say, say};
+use crate::words::{Both, Lang, say};
 
 /// The data source that the provisioning makes. Panels refer to it by a variable, so that another one can be chosen.
 const DATA_SOURCE: &str = "fleetwatch-prometheus";
@@ -17,8 +17,8 @@ const SCHEMA: u32 = 41;
 pub(super) struct Dashboard {
     /// Of the file and the uid.
     pub(super) name: &'static str,
-    pub(super) title: Say,
-    pub(super) question: Say,
+    pub(super) title: Both<&'static str>,
+    pub(super) question: Both<&'static str>,
     /// How far back it looks at first.
     pub(super) from: &'static str,
     pub(super) refresh: &'static str,
@@ -41,7 +41,7 @@ impl Dashboard {
         variables.extend(self.variables.iter().map(|variable| variable.json(lang)));
         json!({
             "annotations": { "list": [mark(lang)] },
-            "description": self.question.in_lang(lang),
+            "description": self.question.pick(lang),
             "editable": false,
             "graphTooltip": 1,
             "links": links(lang),
@@ -52,7 +52,7 @@ impl Dashboard {
             "templating": { "list": variables },
             "time": { "from": self.from, "to": "now" },
             "timezone": "browser",
-            "title": self.title.in_lang(lang),
+            "title": self.title.pick(lang),
             "uid": uid(self.name, lang),
             "version": 1,
         })
@@ -73,8 +73,8 @@ fn links(lang: Lang) -> Value {
         "keepTime": true,
         "tags": [tag(lang)],
         "targetBlank": false,
-        "title": say("Dashboards", "ダッシュボード").in_lang(lang),
-        "tooltip": say("The other dashboards", "ほかのダッシュボード").in_lang(lang),
+        "title": say("Dashboards", "ダッシュボード").pick(lang),
+        "tooltip": say("The other dashboards", "ほかのダッシュボード").pick(lang),
         "type": "dashboards",
         "url": "",
     }])
@@ -108,7 +108,7 @@ fn data_source(lang: Lang) -> Value {
         "current": { "selected": false, "text": "fleetwatch", "value": DATA_SOURCE },
         "hide": 0,
         "includeAll": false,
-        "label": say("Data source", "データソース").in_lang(lang),
+        "label": say("Data source", "データソース").pick(lang),
         "multi": false,
         "name": "datasource",
         "options": [],

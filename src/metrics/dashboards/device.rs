@@ -7,12 +7,12 @@ use super::query::{NOTHING, NOTHING_ELSE};
 use super::recorded::FLEET_FALSE_POSITIVES;
 use super::variable::device;
 use super::vocabulary::{CLASSES, DASH, steps};
-use super::words::{Say, say};
 use crate::metrics::names::{
     CLOCK, DEVICE, DEVICE_BOOTS, DEVICE_CLASS_LIMIT, DEVICE_CLASS_OVER, DEVICE_CLASS_VERDICT, DEVICE_CLOCK_OFFSET,
     DEVICE_EVENT, DEVICE_FALSE_POSITIVES, DEVICE_IN_EVENT, DEVICE_LADDER, DEVICE_LAST_REPORT, DEVICE_LATENCY,
     DEVICE_ONLINE, DEVICE_REPORTING, DEVICE_STREAK, DEVICE_VERDICT, DEVICE_WORKAROUND, EVENT_RULE,
 };
+use crate::words::{Both, say};
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
@@ -43,7 +43,7 @@ pub(super) fn dashboard() -> Dashboard {
 }
 
 /// Where Prometheus has nothing of the device: it never reported, or the series of devices are switched off.
-const UNHEARD: Say = say("nothing is known of this device", "この装置の情報なし");
+const UNHEARD: Both<&'static str> = say("nothing is known of this device", "この装置の情報なし");
 
 /// A metric of the device.
 fn own(metric: impl std::fmt::Display) -> String {
@@ -191,7 +191,7 @@ fn quantiles() -> Panel {
 }
 
 /// What stands in the place of limits that are not there yet.
-const LEARNING: Say = say(
+const LEARNING: Both<&'static str> = say(
     "no limits yet: the baseline is still being learned; the tile Baseline says how far",
     "上限は未定。ベースラインを学習中（進み具合は「ベースライン」を参照）",
 );

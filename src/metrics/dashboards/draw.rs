@@ -6,7 +6,7 @@ use super::build::{source, uid};
 use super::palette::{GOOD, SCHEME, SERIES, UNKNOWN, WARNING};
 use super::panel::{Column, Kind, Known, Link, Panel};
 use super::query::{Look, Query};
-use super::words::Lang;
+use crate::words::Lang;
 
 /// Names of a panel's queries, in their order.
 const IDS: &str = "ABCDEFGHIJKLMNOP";
@@ -16,11 +16,11 @@ impl Panel {
         let targets = self.queries.iter().zip(IDS.chars()).map(|(query, id)| self.target((query, id), lang));
         let mut value = json!({
             "datasource": source(),
-            "description": self.help.in_lang(lang),
+            "description": self.help.pick(lang),
             "fieldConfig": { "defaults": self.defaults(lang), "overrides": self.overrides(lang) },
             "options": self.options(lang),
             "targets": targets.collect::<Vec<_>>(),
-            "title": self.title.in_lang(lang),
+            "title": self.title.pick(lang),
             "type": self.kind.as_str(),
         });
         if self.kind == Kind::Heatmap {
@@ -56,7 +56,7 @@ impl Panel {
         let mut defaults = json!({
             "color": self.color(),
             "custom": self.custom(),
-            "noValue": self.none.in_lang(lang),
+            "noValue": self.none.pick(lang),
             "thresholds": { "mode": "absolute", "steps": steps },
             "unit": self.unit,
         });
@@ -102,12 +102,12 @@ impl Panel {
         let mut mappings = Vec::new();
         if !self.words.is_empty() {
             let words = self.words.iter().enumerate().map(|(index, (value, word, color))| {
-                (value.to_string(), json!({ "color": color, "index": index, "text": word.in_lang(lang) }))
+                (value.to_string(), json!({ "color": color, "index": index, "text": word.pick(lang) }))
             });
             mappings.push(json!({ "options": words.collect::<Map<_, _>>(), "type": "value" }));
         }
         if matches!(self.kind, Kind::Stat | Kind::Facts | Kind::Bars | Kind::Timeline) {
-            let result = json!({ "color": UNKNOWN, "index": self.words.len(), "text": self.none.in_lang(lang) });
+            let result = json!({ "color": UNKNOWN, "index": self.words.len(), "text": self.none.pick(lang) });
             mappings.push(json!({ "options": { "match": "null+nan", "result": result }, "type": "special" }));
         }
         mappings
@@ -159,7 +159,7 @@ impl Panel {
             properties.push(json!({ "id": "mappings", "value": mappings }));
         }
         json!({
-            "matcher": { "id": "byName", "options": column.heading.in_lang(lang) },
+            "matcher": { "id": "byName", "options": column.heading.pick(lang) },
             "properties": properties,
         })
     }
@@ -170,7 +170,7 @@ impl Panel {
         let order: Map<_, _> =
             kept.iter().enumerate().map(|(index, field)| ((*field).to_owned(), json!(index))).collect();
         let names: Map<_, _> =
-            self.columns.iter().map(|column| (column.field.to_owned(), json!(column.heading.in_lang(lang)))).collect();
+            self.columns.iter().map(|column| (column.field.to_owned(), json!(column.heading.pick(lang)))).collect();
         let mut steps = Vec::new();
         if self.queries.len() > 1 {
             let by = self.joined_by.or_else(|| kept.first().copied()).unwrap_or_default();
@@ -200,7 +200,7 @@ impl Panel {
             Kind::Graph => json!({ "legend": legend, "tooltip": tooltip }),
             Kind::Table => {
                 let sort =
-                    self.greatest_first.map(|heading| json!({ "desc": true, "displayName": heading.in_lang(lang) }));
+                    self.greatest_first.map(|heading| json!({ "desc": true, "displayName": heading.pick(lang) }));
                 json!({ "cellHeight": "sm", "frameIndex": 0, "showHeader": true, "sortBy": sort.into_iter().collect::<Vec<_>>() })
             }
             Kind::Bars => json!({
@@ -260,7 +260,7 @@ impl Look {
 
 impl Known {
     fn json(&self, lang: Lang) -> Value {
-        let mut properties = vec![json!({ "id": "displayName", "value": self.shown.in_lang(lang) })];
+        let mut properties = vec![json!({ "id": "displayName", "value": self.shown.pick(lang) })];
         properties.extend(self.look.map(Look::properties).unwrap_or_default());
         json!({ "matcher": { "id": "byName", "options": self.name }, "properties": properties })
     }
@@ -274,9 +274,9 @@ fn width_of(text: &str) -> usize {
 impl Column {
     /// Wide enough for the heading with its arrow, and for every word and instant.
     fn width(&self, lang: Lang) -> usize {
-        let heading = width_of(self.heading.in_lang(lang)) + 20;
-        let words = self.words.iter().map(|(_, word, _)| width_of(word.in_lang(lang))).max();
-        let seats = self.seats.iter().map(|(_, word)| width_of(word.in_lang(lang)) + 100).max();
+        let heading = width_of(self.heading.pick(lang)) + 20;
+        let words = self.words.iter().map(|(_, word, _)| width_of(word.pick(lang))).max();
+        let seats = self.seats.iter().map(|(_, word)| width_of(word.pick(lang)) + 100).max();
         let unit = match self.unit {
             "dateTimeAsIso" => width_of("2026-11-21 02:00:00"),
             "dthms" => width_of("3 days, 02:00:00"),
@@ -291,12 +291,12 @@ impl Column {
         let mut mappings = Vec::new();
         if !self.words.is_empty() {
             let words = self.words.iter().enumerate().map(|(index, (value, word, color))| {
-                (value.clone(), json!({ "color": color, "index": index, "text": word.in_lang(lang) }))
+                (value.clone(), json!({ "color": color, "index": index, "text": word.pick(lang) }))
             });
             mappings.push(json!({ "options": words.collect::<Map<_, _>>(), "type": "value" }));
         }
         for (index, (value, word)) in self.seats.iter().enumerate() {
-            let result = json!({ "color": UNKNOWN, "index": index, "text": format!("{} $1", word.in_lang(lang)) });
+            let result = json!({ "color": UNKNOWN, "index": index, "text": format!("{} $1", word.pick(lang)) });
             let options = json!({ "pattern": format!("/^{value}@?(.*)$/"), "result": result });
             mappings.push(json!({ "options": options, "type": "regex" }));
         }
@@ -309,7 +309,7 @@ impl Link {
     fn json(&self, lang: Lang, value: &str) -> Value {
         json!({
             "targetBlank": false,
-            "title": self.title.in_lang(lang),
+            "title": self.title.pick(lang),
             "url": format!("/d/{}?${{__url_time_range}}&${{datasource:queryparam}}&var-{}={value}", uid(self.to, lang), self.label),
         })
     }

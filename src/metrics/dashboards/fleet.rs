@@ -6,11 +6,11 @@ use super::panel::{Panel, VERDICTS};
 use super::query::greatest;
 use super::recorded::{BRANCH_FALSE_POSITIVES, BRANCH_P95, FLEET_BUCKETS, MODEL_P95};
 use super::variable::{branches, models, updates};
-use super::words::{Say, say};
 use crate::metrics::names::{
     DEVICE, DEVICE_FALSE_POSITIVES, DEVICE_LATENCY, DEVICE_STREAK, DEVICE_VERDICT, FLEET_BY_BRANCH, FLEET_BY_MODEL,
     FLEET_BY_UPDATE,
 };
+use crate::words::{Both, say};
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
@@ -33,7 +33,7 @@ pub(super) fn dashboard() -> Dashboard {
     }
 }
 
-fn degraded(label: &'static str, title: Say, metric: &dyn std::fmt::Display) -> Panel {
+fn degraded(label: &'static str, title: Both<&'static str>, metric: &dyn std::fmt::Display) -> Panel {
     let chosen = format!("{metric}{{{label}!=\"\",{label}=~\"${label}\"}}");
     Panel::bars(
         title,
@@ -55,7 +55,7 @@ fn degraded(label: &'static str, title: Say, metric: &dyn std::fmt::Display) -> 
 }
 
 /// What stands in the place of delays where there are none.
-const UNREPORTED: Say = say("no reports in the time range", "期間内の報告なし");
+const UNREPORTED: Both<&'static str> = say("no reports in the time range", "期間内の報告なし");
 
 /// High enough for the names of sixty branches: Grafana leaves out every other one where a row has less than ten pixels.
 fn delay_by_branch() -> Panel {

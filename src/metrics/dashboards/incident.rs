@@ -9,12 +9,12 @@ use super::variable;
 use super::vocabulary::{
     CAUSE_KINDS, CLASSES, ROLE_STATUS, SCOPES, SEVERITIES, TESTS, milestones as milestone_names, roles, states, steps,
 };
-use super::words::{Say, say};
 use crate::metrics::names::{
     CLOCK, EVENT_CONFIDENCE, EVENT_DAMAGE, EVENT_DAMAGE_DEVICES, EVENT_MEMBERS, EVENT_RULE, INCIDENT,
     INCIDENT_DECLARED, INCIDENT_FORECAST, INCIDENT_LADDER, INCIDENT_MILESTONE, INCIDENT_PROMISE, INCIDENT_STARTED,
     MUSTER_ROLES,
 };
+use crate::words::{Both, say};
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
@@ -42,7 +42,7 @@ pub(super) fn dashboard() -> Dashboard {
 }
 
 /// Nothing is chosen, because there is nothing to choose.
-const NO_INCIDENT: Say = say("no incident to show", "表示する障害なし");
+const NO_INCIDENT: Both<&'static str> = say("no incident to show", "表示する障害なし");
 
 /// A metric of the incident.
 fn own(metric: impl std::fmt::Display) -> String {

@@ -4,7 +4,6 @@ use super::build::Dashboard;
 use super::palette::{BAD, GOOD, UNKNOWN};
 use super::panel::Panel;
 use super::vocabulary::{CHANGES as CHANGE_NAMES, REASONS};
-use super::words::{Say, say};
 use crate::metrics::names::{
     ACKS, BASELINE_KNOWN, BUILD, BUSY, CHANGES, CHECKPOINT_AGE, CHECKPOINT_DURATION, CHECKPOINT_FAILURES,
     CHECKPOINT_SIZE, CLIENTS, CLOCK, CONNECTED, CONNECTS, DECISION_LAG, DUPLICATES, GATE_PAUSES, GATE_PUBLISHED,
@@ -14,6 +13,7 @@ use crate::metrics::names::{
     REPORTS, RESUBSCRIPTIONS, SLOTS, SNAPSHOT_AGE, STORE_FAILURES, STORE_OVERFLOW, STORE_PENDING, STORE_WRITES,
     TAKEOVERS, TICK_DURATION, WALL_STEP,
 };
+use crate::words::{Both, say};
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
@@ -109,7 +109,7 @@ fn increase(metric: impl std::fmt::Display) -> String {
     format!("sum(increase({metric}[$__rate_interval]))")
 }
 
-fn graph(title: Say, help: Say, unit: &'static str) -> Panel {
+fn graph(title: Both<&'static str>, help: Both<&'static str>, unit: &'static str) -> Panel {
     Panel::graph(title, help).unit(unit).range(0.0, None).sized(8, 7)
 }
 

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::build::source;
 use super::palette::PURPLE;
-use super::words::{Lang, Say, say};
 use crate::metrics::names::{EVENT_CHANGE, INCIDENT_MILESTONE, UPDATE_ROLLOUT};
+use crate::words::{Both, Lang, say};
 
 /// What leaves a mark: its name, and series whose values are seconds since the epoch, with a label that says of what. Grafana writes
 /// the name of a label that a mark does not have, so all have this one.
-fn kinds() -> [(Say, String); 6] {
+fn kinds() -> [(Both<&'static str>, String); 6] {
     let of = |series: String, labels: &str| format!("label_join({series}, \"of\", \" \", {labels})");
     let change = |kind| of(format!("{EVENT_CHANGE}{{kind=\"{kind}\"}}"), "\"event\", \"incident\", \"cause\"");
     let milestone = |milestone| of(format!("{INCIDENT_MILESTONE}{{milestone=\"{milestone}\"}}"), "\"incident\"");
@@ -26,8 +26,8 @@ fn kinds() -> [(Say, String); 6] {
 /// A mark for each instant. What it is stands in a label of each language: Grafana has no words for the values of a mark's labels.
 pub(super) fn mark(lang: Lang) -> Value {
     let named = kinds().map(|(name, instants)| {
-        let in_english = format!("label_replace({instants}, \"en\", \"{}\", \"\", \"\")", name.in_lang(Lang::En));
-        format!("label_replace({in_english}, \"ja\", \"{}\", \"\", \"\")", name.in_lang(Lang::Ja))
+        let in_english = format!("label_replace({instants}, \"en\", \"{}\", \"\", \"\")", name.pick(Lang::En));
+        format!("label_replace({in_english}, \"ja\", \"{}\", \"\", \"\")", name.pick(Lang::Ja))
     });
     json!({
         "datasource": source(),
@@ -36,7 +36,7 @@ pub(super) fn mark(lang: Lang) -> Value {
         "expr": format!("({}) * 1000", named.join(" or ")),
         "hide": false,
         "iconColor": PURPLE,
-        "name": say("What happened", "出来事").in_lang(lang),
+        "name": say("What happened", "出来事").pick(lang),
         "step": "60s",
         "tagKeys": "",
         "textFormat": "",

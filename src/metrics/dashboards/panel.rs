@@ -3,7 +3,7 @@
 use super::palette::{BAD, GOOD, RANKS, SKY, UNKNOWN, WARNING};
 use super::query::{Legend, Look, Query, ranked};
 use super::vocabulary::{CLASSES, Named, OTHER};
-use super::words::{Say, say};
+use crate::words::{Both, say};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -39,8 +39,8 @@ impl Kind {
 /// One panel.
 pub(super) struct Panel {
     pub(super) kind: Kind,
-    pub(super) title: Say,
-    pub(super) help: Say,
+    pub(super) title: Both<&'static str>,
+    pub(super) help: Both<&'static str>,
     pub(super) size: (u32, u32),
     pub(super) queries: Vec<Query>,
     pub(super) unit: &'static str,
@@ -48,9 +48,9 @@ pub(super) struct Panel {
     pub(super) steps: Vec<(Option<f64>, &'static str)>,
     pub(super) min: Option<f64>,
     pub(super) max: Option<f64>,
-    pub(super) words: Vec<(f64, Say, &'static str)>,
+    pub(super) words: Vec<(f64, Both<&'static str>, &'static str)>,
     /// What is shown where there is no value at all. Its colour is that of what nobody knows.
-    pub(super) none: Say,
+    pub(super) none: Both<&'static str>,
     /// Series that are known by name: what they are called, and the colour of each.
     pub(super) known: Vec<Known>,
     pub(super) columns: Vec<Column>,
@@ -63,13 +63,13 @@ pub(super) struct Panel {
     pub(super) with_names: bool,
     /// The label that names a bar.
     pub(super) named_by: Option<&'static str>,
-    pub(super) greatest_first: Option<Say>,
+    pub(super) greatest_first: Option<Both<&'static str>>,
 }
 
 /// A series that is known by name.
 pub(super) struct Known {
     pub(super) name: &'static str,
-    pub(super) shown: Say,
+    pub(super) shown: Both<&'static str>,
     /// `None`: the colour of its query.
     pub(super) look: Option<Look>,
 }
@@ -77,9 +77,9 @@ pub(super) struct Known {
 /// A column of a table: the field as the queries name it, its heading, its unit, what its values are called.
 pub(super) struct Column {
     pub(super) field: &'static str,
-    pub(super) heading: Say,
+    pub(super) heading: Both<&'static str>,
     pub(super) unit: &'static str,
-    pub(super) words: Vec<(String, Say, &'static str)>,
+    pub(super) words: Vec<(String, Both<&'static str>, &'static str)>,
     /// Names of a value's beginning, up to an `@`; what follows it stays.
     pub(super) seats: Vec<Named>,
 }
@@ -88,11 +88,11 @@ pub(super) struct Column {
 pub(super) struct Link {
     pub(super) to: &'static str,
     pub(super) label: &'static str,
-    pub(super) title: Say,
+    pub(super) title: Both<&'static str>,
 }
 
 impl Panel {
-    fn new(kind: Kind, title: Say, help: Say, size: (u32, u32)) -> Self {
+    fn new(kind: Kind, title: Both<&'static str>, help: Both<&'static str>, size: (u32, u32)) -> Self {
         Self {
             kind,
             title,
@@ -119,38 +119,38 @@ impl Panel {
     }
 
     /// One big figure, or a few.
-    pub(super) fn stat(title: Say, help: Say) -> Self {
+    pub(super) fn stat(title: Both<&'static str>, help: Both<&'static str>) -> Self {
         Self::new(Kind::Stat, title, help, (6, 5))
     }
 
     /// What something is: the labels of a query's one series, described as columns.
-    pub(super) fn facts(title: Say, help: Say) -> Self {
+    pub(super) fn facts(title: Both<&'static str>, help: Both<&'static str>) -> Self {
         Self::new(Kind::Facts, title, help, (6, 5))
     }
 
     /// Lines over time.
-    pub(super) fn graph(title: Say, help: Say) -> Self {
+    pub(super) fn graph(title: Both<&'static str>, help: Both<&'static str>) -> Self {
         Self::new(Kind::Graph, title, help, (12, 8))
     }
 
     /// Rows of the present.
-    pub(super) fn table(title: Say, help: Say) -> Self {
+    pub(super) fn table(title: Both<&'static str>, help: Both<&'static str>) -> Self {
         Self::new(Kind::Table, title, help, (24, 9))
     }
 
     /// Colours over time. The queries' rows are `le` buckets, or one row a series.
-    pub(super) fn heatmap(title: Say, help: Say) -> Self {
+    pub(super) fn heatmap(title: Both<&'static str>, help: Both<&'static str>) -> Self {
         Self::new(Kind::Heatmap, title, help, (12, 9))
     }
 
     /// Horizontal bars of the present, one a value of the label.
-    pub(super) fn bars(title: Say, help: Say, label: &'static str) -> Self {
+    pub(super) fn bars(title: Both<&'static str>, help: Both<&'static str>, label: &'static str) -> Self {
         let bars = Self { by_value: true, named_by: Some(label), ..Self::new(Kind::Bars, title, help, (8, 13)) };
         bars.known(&[OTHER])
     }
 
     /// States over time. Its first query should end with [`otherwise`].
-    pub(super) fn timeline(title: Say, help: Say) -> Self {
+    pub(super) fn timeline(title: Both<&'static str>, help: Both<&'static str>) -> Self {
         Self::new(Kind::Timeline, title, help, (24, 6))
     }
 
@@ -161,7 +161,7 @@ impl Panel {
     }
 
     /// A query whose one series is called by a word.
-    pub(super) fn named(mut self, expr: impl Into<String>, name: Say) -> Self {
+    pub(super) fn named(mut self, expr: impl Into<String>, name: Both<&'static str>) -> Self {
         self.queries.push(Query::new(expr, Legend::Word(name)));
         self
     }
@@ -250,7 +250,7 @@ impl Panel {
     }
 
     /// What a value is called, and its colour.
-    pub(super) fn word(mut self, value: f64, word: Say, color: &'static str) -> Self {
+    pub(super) fn word(mut self, value: f64, word: Both<&'static str>, color: &'static str) -> Self {
         self.words.push((value, word, color));
         self
     }
@@ -261,18 +261,18 @@ impl Panel {
     }
 
     /// What is shown where there is no value: a query that answers has a value for "none".
-    pub(super) fn none(mut self, none: Say) -> Self {
+    pub(super) fn none(mut self, none: Both<&'static str>) -> Self {
         self.none = none;
         self
     }
 
-    pub(super) fn column(mut self, field: &'static str, heading: Say, unit: &'static str) -> Self {
+    pub(super) fn column(mut self, field: &'static str, heading: Both<&'static str>, unit: &'static str) -> Self {
         self.columns.push(Column { field, heading, unit, words: Vec::new(), seats: Vec::new() });
         self
     }
 
     /// What a value of the last column is called.
-    pub(super) fn called(mut self, value: &str, word: Say, color: &'static str) -> Self {
+    pub(super) fn called(mut self, value: &str, word: Both<&'static str>, color: &'static str) -> Self {
         if let Some(column) = self.columns.last_mut() {
             column.words.push((value.to_owned(), word, color));
         }
@@ -305,7 +305,7 @@ impl Panel {
     }
 
     /// Leads to a dashboard with the label's value as the variable of the same name.
-    pub(super) fn link(mut self, to: &'static str, label: &'static str, title: Say) -> Self {
+    pub(super) fn link(mut self, to: &'static str, label: &'static str, title: Both<&'static str>) -> Self {
         self.link = Some(Link { to, label, title });
         self
     }
@@ -316,7 +316,7 @@ impl Panel {
     }
 
     /// The column by which a table's rows stand, the greatest first.
-    pub(super) fn greatest_first(mut self, heading: Say) -> Self {
+    pub(super) fn greatest_first(mut self, heading: Both<&'static str>) -> Self {
         self.greatest_first = Some(heading);
         self
     }
@@ -327,7 +327,7 @@ impl Panel {
 }
 
 /// What a verdict is called.
-pub(super) const VERDICTS: [(f64, Say, &str); 4] = [
+pub(super) const VERDICTS: [(f64, Both<&'static str>, &str); 4] = [
     (0.0, say("unknown", "不明"), UNKNOWN),
     (1.0, say("undecided", "判定できず"), SKY),
     (2.0, say("healthy", "正常"), GOOD),

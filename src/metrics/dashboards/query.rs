@@ -1,6 +1,6 @@
 //! Queries of panels.
 
-use super::words::{Lang, Say};
+use crate::words::{Both, Lang};
 
 /// What a panel asks.
 pub(super) struct Query {
@@ -12,7 +12,7 @@ pub(super) struct Query {
 /// The name of a query's series: of its labels, or a word of the language with or without them.
 pub(super) enum Legend {
     Labels(String),
-    Word(Say),
+    Word(Both<&'static str>),
 }
 
 /// How the series of a query are drawn; without a colour the panel gives one by the query's place.
@@ -43,7 +43,7 @@ impl Query {
     pub(super) fn legend_in(&self, lang: Lang) -> &str {
         match &self.legend {
             Legend::Labels(labels) => labels,
-            Legend::Word(word) => word.in_lang(lang),
+            Legend::Word(word) => word.pick(lang),
         }
     }
 }

@@ -10,8 +10,8 @@ use super::recorded::{
 };
 use super::variable::{against, class, update};
 use super::vocabulary::{CLASSES, DASH};
-use super::words::{Say, say};
 use crate::metrics::names::{CLOCK, FLEET_BY_UPDATE, GATE_DECISIONS, UPDATE_HELD, UPDATE_ROLLOUT};
+use crate::words::{Both, say};
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
@@ -61,7 +61,7 @@ fn three(panel: Panel, recorded: &str, without: String) -> Panel {
         .range(0.0, None)
 }
 
-fn quantile(title: Say, quantile: &str, recorded: &str) -> Panel {
+fn quantile(title: Both<&'static str>, quantile: &str, recorded: &str) -> Panel {
     let others = format!("sum by (le) ({UPDATE_BUCKETS}{{class=\"$class\",update!=\"$update\"}})");
     let panel = Panel::graph(
         title,
@@ -75,7 +75,7 @@ fn quantile(title: Say, quantile: &str, recorded: &str) -> Panel {
         .none(say("no traffic of this class in the time range", "期間内にこの種類の通信なし"))
 }
 
-fn compared(title: Say, help: Say, recorded: &str) -> Panel {
+fn compared(title: Both<&'static str>, help: Both<&'static str>, recorded: &str) -> Panel {
     let without = format!("avg({recorded}{{class=\"$class\",update!=\"$update\"}})");
     three(Panel::graph(title, help), recorded, without).unit("percentunit")
 }

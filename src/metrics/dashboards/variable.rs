@@ -8,20 +8,20 @@ use serde_json::{Value, json};
 use super::build::source;
 use super::recorded::UPDATE_P95;
 use super::vocabulary::CLASSES;
-use super::words::{Lang, Say, say};
 use crate::metrics::names::{
     COHORT_FLOWS, DEVICE_LADDER, DEVICE_LATENCY, DEVICE_STREAK, EVENT, EVENT_CHANGE, EVENT_DAMAGE,
     EVENT_DAMAGE_DEVICES, FLEET_BY_BRANCH, FLEET_BY_MODEL, FLEET_BY_UPDATE, INCIDENT, INCIDENT_DECLARED,
     INCIDENT_LADDER, UPDATE_ROLLOUT,
 };
+use crate::words::{Both, Lang, say};
 
 /// A choice at the top of a dashboard: the values of a label.
 pub(super) struct Variable {
     name: &'static str,
     /// Whose values are chosen.
     of: &'static str,
-    label: Say,
-    help: Say,
+    label: Both<&'static str>,
+    help: Both<&'static str>,
     choice: Choice,
 }
 
@@ -33,12 +33,12 @@ enum Choice {
 }
 
 impl Variable {
-    fn many(name: &'static str, label: Say, metric: impl std::fmt::Display) -> Self {
+    fn many(name: &'static str, label: Both<&'static str>, metric: impl std::fmt::Display) -> Self {
         let help = say("All at first.", "最初はすべて。");
         Self { name, of: name, label, help, choice: Choice::Many(format!("label_values({metric}, {name})")) }
     }
 
-    fn first(name: &'static str, label: Say, help: Say, score: String) -> Self {
+    fn first(name: &'static str, label: Both<&'static str>, help: Both<&'static str>, score: String) -> Self {
         Self { name, of: name, label, help, choice: Choice::First { score, is_named: false } }
     }
 
@@ -54,10 +54,10 @@ impl Variable {
         };
         let mut value = json!({
             "datasource": source(),
-            "description": self.help.in_lang(lang),
+            "description": self.help.pick(lang),
             "hide": 0,
             "includeAll": is_many,
-            "label": self.label.in_lang(lang),
+            "label": self.label.pick(lang),
             "multi": is_many,
             "name": self.name,
             "options": [],
@@ -70,7 +70,7 @@ impl Variable {
         });
         if is_many {
             value["allValue"] = json!(".*");
-            let all = say("All", "すべて").in_lang(lang);
+            let all = say("All", "すべて").pick(lang);
             value["current"] = json!({ "selected": true, "text": [all], "value": ["$__all"] });
         }
         value
@@ -136,7 +136,7 @@ pub(super) fn class() -> Variable {
         p95("$against"),
     );
     let named = CLASSES.iter().fold(score, |score, (class, name)| {
-        format!("label_replace({score}, \"ja\", \"{}\", \"class\", \"{class}\")", name.in_lang(Lang::Ja))
+        format!("label_replace({score}, \"ja\", \"{}\", \"class\", \"{class}\")", name.pick(Lang::Ja))
     });
     let help = say("First the class with the most damage.", "被害の大きい順。");
     let variable = Variable::first("class", say("Traffic class", "通信の種類"), help, String::new());

@@ -1,13 +1,12 @@
 //! The values of labels that people would have to decipher, and what they are called: closed lists, in both languages.
 
-use super::words::{Say, recorded, say};
 use crate::engine::effect::{ChangeKind, Scope};
 use crate::incident::{Milestone, Role, State, Step};
 use crate::metrics::incidents::EXCEPTED;
-use crate::record::review::words;
+use crate::words::{Both, names, say};
 
 /// A label's value and its name.
-pub(super) type Named = (&'static str, Say);
+pub(super) type Named = (&'static str, Both<&'static str>);
 
 /// What stands where there is no label: a row that says that there is nothing.
 pub(super) const DASH: &str = "—";
@@ -38,7 +37,7 @@ pub(super) const SEVERITIES: [Named; 2] =
     [("warning", say("warning", "早期警告")), ("major", say("major incident", "重大障害"))];
 
 pub(super) const SCOPES: [Named; 2] =
-    [("fleet", recorded(words::scope(Scope::Fleet))), ("isolated", recorded(words::scope(Scope::Isolated)))];
+    [("fleet", names::scope(Scope::Fleet)), ("isolated", names::scope(Scope::Isolated))];
 
 /// What the detector calls an open event.
 pub(super) const EVENT_STATES: [Named; 3] = [
@@ -107,20 +106,20 @@ pub(super) const REASONS: [Named; 28] = [
 ];
 
 pub(super) fn states() -> Vec<Named> {
-    State::ALL.into_iter().map(|state| (state.as_str(), recorded(words::state(state)))).collect()
+    State::ALL.into_iter().map(|state| (state.as_str(), names::state(state))).collect()
 }
 
 pub(super) fn roles() -> Vec<Named> {
-    Role::ALL.into_iter().map(|role| (role.as_str(), recorded(words::role(role)))).collect()
+    Role::ALL.into_iter().map(|role| (role.as_str(), names::role(role))).collect()
 }
 
 pub(super) fn milestones() -> Vec<Named> {
-    let name = |milestone: Milestone| (milestone.as_str(), recorded(words::milestone(milestone)));
+    let name = |milestone: Milestone| (milestone.as_str(), names::milestone(milestone));
     Milestone::ALL.into_iter().map(name).collect()
 }
 
 /// The steps of the ladder in their order, and what stands beside it.
 pub(super) fn steps() -> Vec<Named> {
-    let steps = Step::ALL.into_iter().map(|step| (step.as_str(), recorded(words::step(step))));
+    let steps = Step::ALL.into_iter().map(|step| (step.as_str(), names::step(step)));
     steps.chain([(EXCEPTED, say("excepted", "除外"))]).collect()
 }

@@ -5,11 +5,11 @@ use super::palette::{BAD, GOOD, GREY, UNKNOWN, WARNING};
 use super::panel::Panel;
 use super::query::{NOTHING, NOTHING_ELSE};
 use super::vocabulary::{EVENT_STATES, SCOPES, states};
-use super::words::say;
 use crate::metrics::names::{
     CLOCK, EVENT, EVENT_MEMBERS, EVENT_STREAK, EVENTS_OPEN, FLEET_DEVICES, FLEET_EXPECTED, FLEET_REPORTING, INCIDENT,
     INCIDENT_DECLARED, INCIDENT_LADDER, INCIDENT_PROMISE, LAST_REPORT, SNAPSHOT_AGE, WORST_DUE, WORST_STREAK,
 };
+use crate::words::say;
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {

@@ -9,7 +9,7 @@ fn alert(incident: &str) -> Alert {
         incident: incident.into(),
         severity: "major".into(),
         scope: "fleet".into(),
-        subject: Bilingual { ja: "件名".into(), en: "subject".into() },
+        subject: Both { ja: "件名".into(), en: "subject".into() },
         summary: None,
         suspect: Some("update 2026.11.21".into()),
         path: format!("/incidents/{incident}"),

@@ -51,7 +51,7 @@ impl Api for Fake {
 }
 
 fn chat() -> Chat<Fake> {
-    let voice = Voice { language: crate::record::directory::Language::En, ..Voice::default() };
+    let voice = Voice { language: crate::words::Languages::En, ..Voice::default() };
     Chat::new(Fake::default(), "room", voice)
 }
 

@@ -72,7 +72,7 @@ fn review(devices: usize) -> Review {
 
 #[test]
 fn the_draft_tells_what_the_record_says_in_both_languages() {
-    let Bilingual { ja, en } = markdown(&review(3), 540);
+    let Both { ja, en } = markdown(&review(3), 540);
     for line in [
         "# INC-2026-0007: review (draft)",
         "- State: declared, as of 2026-11-25 10:00; scope: fleet",
@@ -105,7 +105,7 @@ fn the_draft_tells_what_the_record_says_in_both_languages() {
 
 #[test]
 fn tables_keep_their_shape_and_long_ones_are_cut() {
-    let Bilingual { en, .. } = markdown(&review(100), 0);
+    let Both { en, .. } = markdown(&review(100), 0);
     assert!(en.contains("\nand 70 more\n"), "{en}");
     let mut widths: BTreeMap<usize, usize> = BTreeMap::new();
     for line in en.lines().filter(|line| line.starts_with('|')) {

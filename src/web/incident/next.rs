@@ -8,9 +8,10 @@ use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::incident::ladder::Step;
 use crate::incident::{Incident, LifeSettings, Seat, State};
 use crate::record::access::{Action, Principal};
-use crate::web::lang::{Lang, story};
+use crate::web::lang::story;
 use crate::web::ui::frame::View;
 use crate::web::work::Act;
+use crate::words::phrase;
 
 /// What is to be done, with what makes it concrete.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,38 +79,29 @@ impl Next {
             Self::Close => act(Act::Close),
         }
     }
+}
 
-    fn words(&self, lang: Lang) -> String {
-        let of = |seat: &Seat| story::seat(lang, seat);
-        lang.pick(match self {
-            Self::Answer(seat) => (
-                format!("{}として呼び出されています。応答してください", of(seat)),
-                format!("You are called as {}: answer", of(seat)),
-            ),
-            Self::Take(seat) => (
-                format!("{}が決まっていません。担当してください", of(seat)),
-                format!("Nobody is {} yet: take the role", of(seat)),
-            ),
-            Self::Propose => ("対策を登録する".to_owned(), "Register a countermeasure".to_owned()),
-            Self::Agree(version) => (
-                format!("対策 第 {version} 版に合意するか判断する"),
-                format!("Decide on version {version} of the countermeasure"),
-            ),
-            Self::Release(fix) => (format!("恒久対策 {fix} の提供を開始する"), format!("Release the fix {fix}")),
-            Self::FollowUp(count) => (
-                format!("申告のみで未確認の {count} 台に再度連絡する"),
-                format!("Call again about {count} devices: claimed, not verified"),
-            ),
-            Self::Call(count) => {
-                (format!("未連絡の {count} 台の顧客に電話する"), format!("Call the customers of {count} devices"))
-            }
-            Self::Tell(minutes) => (
-                format!("続報を出す（最後の連絡から {minutes} 分）"),
-                format!("Tell the staff: no update for {minutes} min"),
-            ),
-            Self::Review => ("振り返りを提出する".to_owned(), "File the review".to_owned()),
-            Self::Close => ("終結する".to_owned(), "Close the incident".to_owned()),
-        })
+phrase! {
+    fn words(lang: Lang, next: &Next) -> String match next {
+        Next::Answer(seat) =>
+            "You are called as {seat}: answer",
+            "{seat}として呼び出されています。応答してください",
+            seat = story::seat(lang, seat);
+        Next::Take(seat) =>
+            "Nobody is {seat} yet: take the role",
+            "{seat}が決まっていません。担当してください",
+            seat = story::seat(lang, seat);
+        Next::Propose => "Register a countermeasure", "対策を登録する";
+        Next::Agree(version) =>
+            "Decide on version {version} of the countermeasure", "対策 第 {version} 版に合意するか判断する";
+        Next::Release(fix) => "Release the fix {fix}", "恒久対策 {fix} の提供を開始する";
+        Next::FollowUp(count) =>
+            "Call again about {count} devices: claimed, not verified", "申告のみで未確認の {count} 台に再度連絡する";
+        Next::Call(count) => "Call the customers of {count} devices", "未連絡の {count} 台の顧客に電話する";
+        Next::Tell(minutes) =>
+            "Tell the staff: no update for {minutes} min", "続報を出す（最後の連絡から {minutes} 分）";
+        Next::Review => "File the review", "振り返りを提出する";
+        Next::Close => "Close the incident", "終結する";
     }
 }
 
@@ -160,7 +152,7 @@ pub(in crate::web) fn line(view: &View<'_>, incident: &Incident, settings: &Life
     html! {
         @if let Some(next) = next {
             p.next.screen { span.note { (view.lang.incident().next) ": " }
-                a.button href=(next.address(view, incident)) { (next.words(view.lang)) } }
+                a.button href=(next.address(view, incident)) { (words(view.lang, &next)) } }
         }
     }
 }

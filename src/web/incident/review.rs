@@ -8,7 +8,6 @@ use crate::engine::time::MINUTE_MS;
 use crate::incident::review::Review;
 use crate::incident::{Incident, LifeSettings};
 use crate::record::incidents::IncidentFile;
-use crate::record::outbox::Bilingual;
 use crate::record::review;
 use crate::web::lang::Lang;
 use crate::web::ui::form::Form;
@@ -16,6 +15,7 @@ use crate::web::ui::frame::{Place, View, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::{Tone, badge};
 use crate::web::work::{Act, Fault, Fields};
+use crate::words::Both;
 
 /// The page. `draft`: what is known from the record, as Markdown, for people to read and to add to.
 pub(in crate::web) fn page(
@@ -71,7 +71,7 @@ fn file(view: &View<'_>, (incident, settings): (&Incident, &LifeSettings), form:
 pub(in crate::web) fn draft(view: &View<'_>, file: &IncidentFile, settings: &LifeSettings) -> Option<String> {
     let review = Review::draft(file.record.happened(), settings, view.now)?;
     let ahead_min = i32::try_from(view.zone.ahead_ms(view.now) / MINUTE_MS).unwrap_or_default();
-    let Bilingual { ja, en } = review::markdown(&review, ahead_min);
+    let Both { ja, en } = review::markdown(&review, ahead_min);
     Some(if view.lang == Lang::Ja { ja } else { en })
 }
 

@@ -1,7 +1,7 @@
 //! The words of the forms with which people act on an incident.
 
-use crate::record::review::words;
 use crate::web::work::Act;
+use crate::words::names;
 
 /// The words of one language.
 #[derive(Debug)]
@@ -70,14 +70,14 @@ pub(in crate::web) struct ActText {
 
 pub(super) static EN: ActText = ActText {
     act: |act| match act {
-        Act::Acknowledge => words::ANSWER.1,
+        Act::Acknowledge => names::ANSWER.en,
         Act::Join => "Join",
         Act::HandOver => "Hand over",
         Act::Note => "Message or note",
         Act::CorrectTime => "Correct a time",
         Act::Countermeasure => "Register a countermeasure",
         Act::Agree => "Agree for development",
-        Act::Script => words::READ.1,
+        Act::Script => names::READ.en,
         Act::ReleaseFix => "Release the fix",
         Act::Claim => "Claim a step",
         Act::SignOff => "Sign off a device",
@@ -179,14 +179,14 @@ pub(super) static EN: ActText = ActText {
 
 pub(super) static JA: ActText = ActText {
     act: |act| match act {
-        Act::Acknowledge => words::ANSWER.0,
+        Act::Acknowledge => names::ANSWER.ja,
         Act::Join => "参加する",
         Act::HandOver => "引き継ぐ",
         Act::Note => "連絡・メモ",
         Act::CorrectTime => "時刻を訂正する",
         Act::Countermeasure => "対策を登録する",
         Act::Agree => "開発として合意する",
-        Act::Script => words::READ.0,
+        Act::Script => names::READ.ja,
         Act::ReleaseFix => "恒久対策の提供を開始する",
         Act::Claim => "実施を申告する",
         Act::SignOff => "例外として承認する",

@@ -87,7 +87,7 @@ pub(in crate::web) fn title(view: &View<'_>, matters: &[Matter]) -> String {
 /// `Major incident INC-2026-0001: pending permanent fix`.
 pub(in crate::web) fn headline(view: &View<'_>, matter: &Matter) -> String {
     let text = view.text();
-    let word = view.lang.pick(matter.standing.words());
+    let word = matter.standing.words().pick(view.lang);
     match matter.standing {
         Standing::Incident(_) => (text.headline)(text.major, &matter.name, word),
         Standing::Warned => (text.headline)(text.warning, &matter.name, ""),

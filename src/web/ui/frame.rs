@@ -13,6 +13,7 @@ use crate::engine::time::Timestamp;
 use crate::record::access::{Action, Principal, Role};
 use crate::web::access::FORM_FIELD;
 use crate::web::lang::{Lang, NightText, Text};
+use crate::words::Both;
 
 const HALF_A_DAY_MS: i64 = 12 * 3_600_000;
 
@@ -115,7 +116,7 @@ impl View<'_> {
     /// A confidence, of which nothing is ever certain.
     pub(in crate::web) fn certainty(&self, confidence: f64) -> String {
         let certainty = Certainty(confidence);
-        self.lang.pick((certainty.in_japanese(), certainty.to_string()))
+        Both { ja: certainty.in_japanese(), en: certainty.to_string() }.pick(self.lang)
     }
 
     /// An instant with its date.

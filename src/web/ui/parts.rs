@@ -90,7 +90,7 @@ pub(in crate::web) fn verdict_badge(text: &Text, verdict: Verdict) -> Markup {
 
 /// How far something has come.
 pub(in crate::web) fn standing_badge(view: &View<'_>, standing: Standing) -> Markup {
-    badge(tone_of(standing), view.lang.pick(standing.words()))
+    badge(tone_of(standing), standing.words().pick(view.lang))
 }
 
 /// How serious it is.

@@ -5,10 +5,10 @@ use crate::incident::State;
 use crate::incident::ladder::{CallOutcome, Claim, Progress, Proof};
 use crate::incident::muster::PostStatus;
 use crate::record::outbox::DispatchState;
-use crate::record::review::words;
+use crate::words::names;
 
 pub(in crate::web::lang) static EN: IncidentText = IncidentText {
-    state: |state| words::state(state).1,
+    state: |state| names::state(state).en,
     state_meaning: |state| match state {
         State::Declared => "It has lasted as long as a major incident takes. People are being called.",
         State::Mustered => "Every role is filled. There is no agreed workaround yet.",
@@ -21,9 +21,9 @@ pub(in crate::web::lang) static EN: IncidentText = IncidentText {
         State::Reviewed => "The review is filed. The incident can be closed.",
         State::Closed => "Closed. Later degradation opens a new incident.",
     },
-    step: |step| words::step(step).1,
-    milestone: |milestone| words::milestone(milestone).1,
-    role: |role| words::role(role).1,
+    step: |step| names::step(step).en,
+    milestone: |milestone| names::milestone(milestone).en,
+    role: |role| names::role(role).en,
     post: |status| match status {
         PostStatus::Uncalled => "not called",
         PostStatus::Paged => "called, no answer yet",
@@ -52,7 +52,7 @@ pub(in crate::web::lang) static EN: IncidentText = IncidentText {
         Proof::Revert => "the workaround is reverted",
         Proof::Quality => "the quality is back",
     },
-    exception: |kind| words::exception(kind).1,
+    exception: |kind| names::exception(kind).en,
     next: "Next",
     grave: "Changes to the incident itself",
     impact_lasted: |from, to, lasting| format!("Impact from {from} to {to} ({lasting})."),

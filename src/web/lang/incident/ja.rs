@@ -5,10 +5,10 @@ use crate::incident::State;
 use crate::incident::ladder::{CallOutcome, Claim, Progress, Proof};
 use crate::incident::muster::PostStatus;
 use crate::record::outbox::DispatchState;
-use crate::record::review::words;
+use crate::words::names;
 
 pub(in crate::web::lang) static JA: IncidentText = IncidentText {
-    state: |state| words::state(state).0,
+    state: |state| names::state(state).ja,
     state_meaning: |state| match state {
         State::Declared => "宣言の時間に達しました。担当者を招集しています。",
         State::Mustered => "招集した役割すべてに担当者がいます。合意済みの回避策はまだありません。",
@@ -19,9 +19,9 @@ pub(in crate::web::lang) static JA: IncidentText = IncidentText {
         State::Reviewed => "振り返りが提出されました。終結できます。",
         State::Closed => "終結しました。今後の品質低下は別の障害として扱います。",
     },
-    step: |step| words::step(step).0,
-    milestone: |milestone| words::milestone(milestone).0,
-    role: |role| words::role(role).0,
+    step: |step| names::step(step).ja,
+    milestone: |milestone| names::milestone(milestone).ja,
+    role: |role| names::role(role).ja,
     post: |status| match status {
         PostStatus::Uncalled => "未招集",
         PostStatus::Paged => "招集中(応答なし)",
@@ -50,7 +50,7 @@ pub(in crate::web::lang) static JA: IncidentText = IncidentText {
         Proof::Revert => "回避策が解除済み",
         Proof::Quality => "品質が回復",
     },
-    exception: |kind| words::exception(kind).0,
+    exception: |kind| names::exception(kind).ja,
     next: "次の対応",
     grave: "障害そのものの変更",
     impact_lasted: |from, to, lasting| format!("影響は {from} から {to} まで({lasting})。"),

@@ -1,0 +1,17 @@
+//! Words for people: the two languages, a text in both, and how its pairs are written down side by side.
+//!
+//! A text stands where it is used, or in a table beside its subject, always as a pair: English, then Japanese. Functions that
+//! choose among texts are made by [`phrase!`], single pairs by [`say`].
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`lang`] | the languages, a text in both of them |
+//! | [`names`] | what states, steps, roles and the like are called everywhere |
+//! | [`table`] | the macros that take pairs side by side |
+
+pub mod lang;
+pub mod names;
+mod table;
+
+pub use self::lang::{Both, Lang, Languages, say};
+pub(crate) use self::table::phrase;
