@@ -24,6 +24,7 @@
 //! | [`store`] | the record of incidents in SQLite or PostgreSQL, append-only |
 //! | [`notify`] | what the outbox holds, delivered: Alertmanager, webhook, chat, mail |
 //! | [`metrics`] | names, counters, and the text of `/metrics` |
+//! | [`dashboards`] | the Grafana dashboards, made from the names of the metrics |
 //! | [`web`] | the operators' pages, API and health |
 //! | [`recording`] | JSON lines in and out |
 //! | [`simulation`] | a fleet with a believable life and a known truth; load |
@@ -46,6 +47,8 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "shell")]
 pub mod config;
+#[cfg(feature = "shell")]
+pub mod dashboards;
 #[cfg(feature = "shell")]
 pub mod delivery;
 #[cfg(feature = "shell")]

@@ -19,7 +19,6 @@
 
 mod cohorts;
 mod counters;
-pub mod dashboards;
 mod devices;
 mod dictionary;
 mod events;

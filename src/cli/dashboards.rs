@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::Failure;
 use super::args::DashboardsArgs;
-use crate::metrics::dashboards::{self, File};
+use crate::dashboards::{self, File};
 
 /// Writes, or checks.
 ///

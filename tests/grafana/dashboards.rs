@@ -48,7 +48,7 @@ fn strings<'a>(value: &'a Value, key: &'a str, found: &mut Vec<(&'a str, &'a str
 
 #[test]
 fn the_files_are_what_the_program_makes() {
-    for file in fleetwatch::metrics::dashboards::files() {
+    for file in fleetwatch::dashboards::files() {
         let path = root().join("grafana/dashboards").join(&file.path);
         let there = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(there == file.json, "{} is old: fleetwatch dashboards grafana/dashboards", path.display());

@@ -43,7 +43,7 @@ fn read(path: &str) -> String {
 
 /// Every dashboard, parsed, with its path.
 fn all_dashboards() -> Vec<(String, Value)> {
-    let files = fleetwatch::metrics::dashboards::files();
+    let files = fleetwatch::dashboards::files();
     files.into_iter().map(|file| (file.path.display().to_string(), serde_json::from_str(&file.json).unwrap())).collect()
 }
 
