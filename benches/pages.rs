@@ -23,11 +23,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use fleetwatch::app::desk::{Desk, DeskConfig, Statuses};
-use fleetwatch::app::told::Told;
 use fleetwatch::clock::Clock;
 use fleetwatch::record::EventStore;
 use fleetwatch::record::incident::{IncidentAppend, IncidentStore};
+use fleetwatch::runtime::desk::{Desk, DeskConfig, Statuses};
+use fleetwatch::runtime::told::Told;
 use fleetwatch::store::Sqlite;
 use fleetwatch::web::{HttpConfig, HttpState};
 use life::LATER;

@@ -6,13 +6,13 @@
 //! figures.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use fleetwatch::app::playback::Playback;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::fleet::Fleet;
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::engine::wire::Limits;
 use fleetwatch::engine::wire::encode::{LatencyForm, report_binary, report_json};
+use fleetwatch::runtime::playback::Playback;
 use support::{Feed, Life};
 
 #[path = "support/feed.rs"]

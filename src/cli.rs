@@ -6,7 +6,6 @@
 //! | [`check`] | `check-config` |
 //! | [`dashboards`] | `dashboards`: the Grafana dashboards as files |
 //! | [`devices`] | `devices import` and `devices export` |
-//! | [`failure`] | the kinds of failure, their exit codes and how they are printed |
 //! | [`fetch`] | a running instance, over its API |
 //! | [`incident`] | `incident`: the work on incidents, over the API |
 //! | [`gate`] | `gate`: the decisions about updates of a running instance |
@@ -23,12 +22,12 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::config::{self, Config, LogFormat};
+use crate::runtime::failure::{self, Failure};
 
 pub mod args;
 pub mod check;
 pub mod dashboards;
 pub mod devices;
-pub mod failure;
 pub mod fetch;
 pub mod gate;
 pub mod incident;
@@ -38,7 +37,6 @@ pub mod logging;
 mod tests;
 
 use args::{Cli, Command, DevicesCommand, NotifyCommand};
-pub use failure::Failure;
 
 /// Parses `arguments` (the program's name first), runs the command and gives its exit code. Everything is printed
 /// already when it returns.
@@ -90,7 +88,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => {
             // The demo tells of what becomes of an incident by itself, and log lines would tear its panel.
             let panel = !args.plain && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-            log(if panel { "error" } else { "warn,fleetwatch::app::decision=error,fleetwatch::app::desk=error" })?;
+            log(if panel {
+                "error"
+            } else {
+                "warn,fleetwatch::runtime::decision=error,fleetwatch::runtime::desk=error"
+            })?;
             app(|| wired::demo(args))
         }
         Command::Simulate(args) => {
@@ -153,9 +155,10 @@ mod wired {
     };
     use crate::app;
     use crate::config::Config;
+    use crate::runtime;
 
     pub(super) fn serve(config: Config, clock_is_right: bool) -> anyhow::Result<()> {
-        app::serve::run(config, clock_is_right)
+        runtime::serve::run(config, clock_is_right)
     }
 
     pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
@@ -187,7 +190,7 @@ mod wired {
     }
 
     pub(super) fn notify_test(config: &Config, args: &NotifyTestArgs) -> anyhow::Result<()> {
-        app::notify::test(config, args)
+        runtime::notify::test(config, args)
     }
 
     pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {

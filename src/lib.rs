@@ -5,7 +5,7 @@
 //! events, and an event whose streak fills the hour becomes one major incident.
 //!
 //! Three rules hold the whole together. The [`engine`] and [`incident`] are pure: time is an argument, what they decide is returned as data,
-//! and the build without the `shell` feature proves it. Shell modules do not import each other; [`app`] and [`driver`] wire them.
+//! and the build without the `shell` feature proves it. Shell modules do not import each other; [`runtime`] wires them.
 //! Nothing is acknowledged to a broker that is not in the [`journal`], and a restart, a replay and a test all go through
 //! the same code as live operation.
 //!
@@ -30,8 +30,8 @@
 //! | [`simulation`] | a fleet with a believable life and a known truth; load |
 //! | [`config`] | settings from file and environment, every fault at once |
 //! | [`inventory`] | the expected fleet as CSV |
-//! | [`driver`] | runs the engine: ticks, effects in their order, the snapshot that others read |
-//! | [`app`] | wires all of it, for every command that does more than print: from `serve` and `demo` to `backtest` and `explain` |
+//! | [`runtime`] | what `serve` runs: it wires all of the above |
+//! | [`app`] | commands that do more than print: from `demo` to `backtest` and `explain` |
 //! | [`cli`] | the command line, exit codes, logging |
 
 pub mod engine;
@@ -52,8 +52,6 @@ pub mod dashboards;
 #[cfg(feature = "shell")]
 pub mod delivery;
 #[cfg(feature = "shell")]
-pub mod driver;
-#[cfg(feature = "shell")]
 pub mod ingest;
 #[cfg(feature = "shell")]
 pub mod inventory;
@@ -67,6 +65,8 @@ pub mod notify;
 pub mod record;
 #[cfg(feature = "shell")]
 pub mod recording;
+#[cfg(feature = "shell")]
+pub mod runtime;
 #[cfg(feature = "shell")]
 pub mod simulation;
 #[cfg(feature = "shell")]

@@ -8,7 +8,7 @@
 //! | the engine's snapshot | the fleet, open events, devices |
 //! | [`Counters::recorded`] | distributions and counts by traffic class, update and branch, from each report |
 //! | the changes that [`Counters`] are told of | what happened when to the events of the last day |
-//! | [`incidents::IncidentSample`]s | the incidents' life, as `app` reads it from the record |
+//! | [`incidents::IncidentSample`]s | the incidents' life, as `runtime` reads it from the record |
 //!
 //! All but the first are written straight into the text format at the moment of the scrape (`benches/scrape.rs` has the
 //! comparison with a `Collector` that builds the crate's `MetricFamily` values first).

@@ -25,7 +25,6 @@
 //! Night traffic of 4 % of the day's is the prototype's figure. Median delays by class (0.5 ms dns, 1.4 ms http, 3.2 ms
 //! https, 6 ms mail on model B200) are set, not measured: no public series of an appliance's added delay is known.
 
-pub mod descriptors;
 pub mod device;
 pub mod load;
 pub mod mqtt;

@@ -4,10 +4,10 @@
 #![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails, and says what was seen")]
 
-use fleetwatch::app::playback;
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::snapshot::{EventState, EventView};
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::runtime::playback;
 use fleetwatch::simulation::{Scenario, Simulation, SimulationConfig};
 
 /// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the rollout.

@@ -7,12 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleetwatch::app::core::{Core, CoreConfig};
-use fleetwatch::app::keeper::refusal_reasons;
-use fleetwatch::app::playback::{self, Playback};
 use fleetwatch::clock::{self, Clock};
 use fleetwatch::delivery::{Delivery, Intake, Outcome};
-use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::{Change, ChangeKind};
@@ -22,6 +18,10 @@ use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::engine::wire::Limits;
 use fleetwatch::engine::wire::encode::{self, LatencyForm};
+use fleetwatch::runtime::core::{Core, CoreConfig};
+use fleetwatch::runtime::driver::Virtual;
+use fleetwatch::runtime::keeper::refusal_reasons;
+use fleetwatch::runtime::playback::{self, Playback};
 use fleetwatch::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
 
 #[path = "support/hostile.rs"]

@@ -6,11 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fleetwatch::app::core::{Core, CoreConfig};
-use fleetwatch::app::playback::Playback;
 use fleetwatch::clock::{self, Clock};
 use fleetwatch::delivery::{Delivery, Intake, Outcome};
-use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::{DeviceId, Status, TrafficClass};
 use fleetwatch::engine::fleet::Fleet;
@@ -21,6 +18,9 @@ use fleetwatch::engine::snapshot::DeviceView;
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::engine::wire::Limits;
 use fleetwatch::engine::wire::encode::{self, LatencyForm};
+use fleetwatch::runtime::core::{Core, CoreConfig};
+use fleetwatch::runtime::driver::Virtual;
+use fleetwatch::runtime::playback::Playback;
 
 const EPOCH: Timestamp = Timestamp::from_ms(1_794_879_000_000);
 const SOON: Duration = Duration::from_secs(30);

@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use fleetwatch::app::playback;
-use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::effect::{Change, ChangeKind};
 use fleetwatch::engine::fleet::Fleet;
 use fleetwatch::engine::gate::{Gates, Policy};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::runtime::driver::Virtual;
+use fleetwatch::runtime::playback;
 use fleetwatch::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
 
 /// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the rollout.

@@ -10,11 +10,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::raw::{self, Hello, Raw};
-use fleetwatch::app::serve::Service;
 use fleetwatch::clock::{self, Clock};
 use fleetwatch::config::Config;
 use fleetwatch::engine::label;
 use fleetwatch::engine::time::Timestamp;
+use fleetwatch::runtime::serve::Service;
 use serde_json::{Value, json};
 
 const T0: i64 = 1_795_305_600_000;

@@ -10,7 +10,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fleetwatch::app::score::measured;
-use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::{Status, TrafficClass};
 use fleetwatch::engine::effect::{Change, ChangeKind, Scope};
@@ -19,6 +18,7 @@ use fleetwatch::engine::histogram::bucket_of;
 use fleetwatch::engine::report::{Bucket, ClassReport, Report};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::runtime::driver::Virtual;
 use fleetwatch::simulation::series::Series;
 
 #[path = "support/random.rs"]

@@ -3,10 +3,10 @@
 //! Two days of history go before each, so the baseline is a day old. What a story claims (`Truth::declares`) is what
 //! was put in, not what the detector calls degraded.
 
-use fleetwatch::app::playback;
 use fleetwatch::engine::effect::{Change, ChangeKind, Scope};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::runtime::playback;
 use fleetwatch::simulation::{Scenario, Simulation, SimulationConfig, Truth};
 
 /// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the rollout.

@@ -11,11 +11,11 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use common::raw::{self, Hello, Raw};
-use fleetwatch::app::serve::Service;
 use fleetwatch::clock::{self, Clock};
 use fleetwatch::config::Config;
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::journal::read_from;
+use fleetwatch::runtime::serve::Service;
 use rustix::process::{Pid, Signal, kill_process};
 
 const SOON: Duration = Duration::from_secs(20);

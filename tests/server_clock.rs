@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use common::until;
-use fleetwatch::app::core::{Core, CoreConfig};
 use fleetwatch::clock::Clock;
 use fleetwatch::delivery::{Delivery, Outcome};
 use fleetwatch::engine::time::Timestamp;
+use fleetwatch::runtime::core::{Core, CoreConfig};
 
 const SOON: Duration = Duration::from_secs(30);
 /// 2026-11-30, 08:00 UTC.

@@ -4,17 +4,17 @@ use std::io::Write;
 
 use anyhow::{Context as _, bail};
 
-use crate::cli::Failure;
 use crate::cli::args::{TokenCommand, TokenCreateArgs, UserAddArgs, UserCommand};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::label;
 use crate::engine::time::Timestamp;
 use crate::record::access::{AccessStore, ApiToken, Deed, MAX_BRANCHES, Principal, Role, User, check_name};
+use crate::runtime::failure::Failure;
 use crate::web::access::{password, secret};
 
-use super::location;
 use super::password::Prompt;
+use crate::runtime::location;
 
 /// Who acts from the command line: whoever may write the record has passed the machine's own guards.
 const HERE: &str = "command line";

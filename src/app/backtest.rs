@@ -21,13 +21,13 @@ use std::thread;
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::Failure;
 use crate::cli::args::BacktestArgs;
 use crate::config::Config;
 use crate::config::overrides::{self, Point};
 use crate::engine::effect::Change;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
+use crate::runtime::failure::Failure;
 use crate::web::Zone;
 
 use super::replay::source::{self, Listener, Run, Surroundings};

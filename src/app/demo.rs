@@ -29,18 +29,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::time::MissedTickBehavior;
 
-use crate::cli::Failure;
 use crate::cli::args::{DemoArgs, Epoch};
 use crate::clock;
 use crate::engine::detector::Engine;
 use crate::engine::device::Label;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
-use crate::simulation::descriptors::{self, DescriptorError};
+use crate::runtime::descriptors::{self, DescriptorError};
+use crate::runtime::failure::Failure;
 use crate::simulation::{Scenario, Simulation, SimulationConfig};
 
 use super::live::{Scene, View, count, local_time};
-use super::stop::Stop;
+use crate::runtime::stop::Stop;
 use outcome::{Outcome, fleet_span, summary};
 use place::Place;
 use stage::Stage;

@@ -16,10 +16,10 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context as _;
 
-use crate::cli::Failure;
 use crate::cli::args::ExplainArgs;
 use crate::config::Config;
 use crate::engine::device::DeviceId;
+use crate::runtime::failure::Failure;
 use crate::web::Zone;
 
 pub mod chart;

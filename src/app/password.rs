@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal as _, Write as _};
 use anyhow::Context as _;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
-use crate::cli::Failure;
+use crate::runtime::failure::Failure;
 
 /// Where passwords come from.
 pub(super) enum Prompt<'a> {

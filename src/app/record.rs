@@ -22,7 +22,7 @@ use crate::engine::time::Timestamp;
 use crate::ingest::{self, DownReason, IngestConfig, IngestCounters, SessionState, TlsConfig, TlsIdentity};
 use crate::recording::{Entry, Writer};
 
-use super::keeper::lock;
+use crate::runtime::keeper::lock;
 
 /// How often what was written is flushed and acknowledged.
 const FLUSH_EVERY: Duration = Duration::from_millis(50);

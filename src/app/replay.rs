@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::cli::Failure;
 use crate::cli::args::ReplayArgs;
 use crate::clock;
 use crate::config::{Config, overrides};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Change, ChangeKind, ProofMinute, Scope, Severity, Suspect};
 use crate::engine::time::Timestamp;
+use crate::runtime::failure::Failure;
 
 pub mod source;
 

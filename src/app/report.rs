@@ -7,9 +7,8 @@ use anyhow::Context as _;
 
 use super::explain::gather::{block_on, is_url};
 use super::explain::words::{self, counted};
-use super::location;
 use crate::cli::args::ReportArgs;
-use crate::cli::{Failure, fetch};
+use crate::cli::fetch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::effect::Certainty;
@@ -17,6 +16,8 @@ use crate::engine::time::Timestamp;
 use crate::record::EventSummary;
 use crate::record::incident::IncidentQuery;
 use crate::record::report::{MorningReport, Silent};
+use crate::runtime::failure::Failure;
+use crate::runtime::location;
 use crate::web::Zone;
 
 /// Most incidents whose life is looked up, the latest first.

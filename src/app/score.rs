@@ -29,11 +29,11 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::cli::Failure;
 use crate::cli::args::{BackgroundArg, ScoreArgs, ScoreSet};
 use crate::clock;
 use crate::config::{Config, Place, overrides};
 use crate::engine::settings::Settings;
+use crate::runtime::failure::Failure;
 use crate::simulation::Scenario;
 
 use super::replay;

@@ -9,19 +9,19 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::cli::Failure;
 use crate::cli::args::{BrokerArgs, Encoding, LatencyForm, SimulateArgs, SimulateFleetArgs, SimulateLoadArgs};
 use crate::clock::{self, Clock};
 use crate::config::Credentials;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::encode;
+use crate::runtime::failure::Failure;
 use crate::simulation::load::{self, LoadConfig};
 use crate::simulation::mqtt::{self, FleetConfig, PayloadForm, Progress, Target};
 use crate::simulation::{Scenario, Simulation, SimulationConfig};
 
 use super::live::local_time;
-use super::stop::Stop;
+use crate::runtime::stop::Stop;
 
 /// Devices in a branch.
 const DEVICES_PER_BRANCH: u32 = 20;

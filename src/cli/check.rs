@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::args::CheckConfigArgs;
-use super::{Failure, devices};
-use crate::app;
+use super::devices;
 use crate::config::{BrokerMode, ChannelConfig, Config, StoreConfig, zone};
+use crate::runtime::{self, failure::Failure};
 
 /// Checks the configuration and what its keys name: the device list line by line, the form of credentials and passwords, the
 /// secrets of channels.
@@ -25,8 +25,8 @@ pub fn run(args: &CheckConfigArgs, env: Vec<(String, String)>, out: &mut dyn Wri
         }
         None => None,
     };
-    app::secrets::check(&config).map_err(Failure::Runtime)?;
-    app::notify::check(&config).map_err(Failure::Runtime)?;
+    runtime::secrets::check(&config).map_err(Failure::Runtime)?;
+    runtime::notify::check(&config).map_err(Failure::Runtime)?;
     let told = if args.print { print(&config, out) } else { summarize(args, &config, expected, out) };
     told.map_err(|error| Failure::write(PathBuf::from("-"), error))
 }
@@ -57,7 +57,7 @@ fn summarize(
         |count| format!("{count} expected"),
     );
     writeln!(out, "{source}: no fault")?;
-    if let Some(warning) = app::room::warning(config) {
+    if let Some(warning) = runtime::room::warning(config) {
         writeln!(out, "{source}: warning: {warning}")?;
     }
     writeln!(out, "broker    {broker}, topics {}/v1/...", config.topic.root)?;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 
-use super::Failure;
 use super::args::DashboardsArgs;
 use crate::dashboards::{self, File};
+use crate::runtime::failure::Failure;
 
 /// Writes, or checks.
 ///

@@ -11,10 +11,11 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::args::{ExportArgs, ForgetArgs, ImportArgs};
+use super::fetch;
 use super::fetch::Server;
-use super::{Failure, fetch};
 use crate::engine::device::DeviceId;
 use crate::inventory::{self, Fault, List, Row};
+use crate::runtime::failure::Failure;
 
 /// Checks a list and puts it in place, sorted and in the canonical form.
 ///

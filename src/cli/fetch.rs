@@ -13,10 +13,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 
-use super::Failure;
 use crate::engine::device::{DeviceId, Label};
 use crate::inventory::{MAX_ROWS, Row};
 use crate::record::incident::Contact;
+use crate::runtime::failure::Failure;
 
 /// Longest wait for the connection, and for a whole answer.
 const TIMEOUT: Duration = Duration::from_secs(10);

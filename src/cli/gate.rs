@@ -6,10 +6,10 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Failure;
 use super::args::{GateCommand, GateListArgs, GateSetArgs};
 use super::fetch::Server;
 use crate::engine::gate::{Decision, Gate};
+use crate::runtime::failure::Failure;
 
 #[derive(Debug, Deserialize)]
 struct Listed {

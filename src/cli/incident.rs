@@ -11,12 +11,12 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
-use super::Failure;
 use super::args::incident::{
     ApiServer, CallArgs, IncidentCommand, LadderArgs, ListArgs, NoteArgs, OneArgs, ProposeArgs, ReviewArgs,
 };
 use super::fetch::{Server, body_of};
 use crate::record::matter::Standing;
+use crate::runtime::failure::Failure;
 
 /// Largest script or review in bytes.
 const MAX_TEXT_BYTES: u64 = 64 * 1024;

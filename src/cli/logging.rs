@@ -12,9 +12,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::Failure;
 use crate::config::LogFormat;
 use crate::config::keys::Kind;
+use crate::runtime::failure::Failure;
 
 /// How lines look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

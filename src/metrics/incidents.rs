@@ -1,4 +1,4 @@
-//! The incidents' life as metrics: what `app` reads from the record, written as text.
+//! The incidents' life as metrics: what `runtime` reads from the record, written as text.
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ pub const COHORTS: usize = 1_000;
 /// Most events of the last day whose changes have series of their own; declared ones stay longest.
 pub const EVENTS_TOLD: usize = 100;
 
-/// Most incidents with series of their own; the first of those that `app` gives.
+/// Most incidents with series of their own; the first of those that `runtime` gives.
 pub const INCIDENTS_WITH_SERIES: usize = 20;
 
 /// Most open events with series of their own; the longest streaks come first. The totals count all.

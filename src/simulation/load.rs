@@ -26,7 +26,8 @@ use crate::engine::wire::encode;
 use super::device::Body;
 use super::mqtt::link::{Flags, Link, Will, packet_number_at, write_publish};
 use super::mqtt::{PayloadForm, Progress, Target, stop_of};
-use super::{Scenario, Simulation, SimulationConfig, descriptors};
+use super::{Scenario, Simulation, SimulationConfig};
+use crate::runtime::descriptors;
 use template::{Identity, LEAST, Template};
 
 mod template;

@@ -19,9 +19,10 @@ use crate::engine::device::Status;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::encode::{self, LatencyForm};
 
+use super::Simulation;
 use super::device::{Body, DeviceSim};
 use super::random::Stream;
-use super::{Simulation, descriptors};
+use crate::runtime::descriptors;
 use outbox::Outbox;
 
 pub(crate) mod link;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
-use fleetwatch::app::playback::Playback;
 use fleetwatch::delivery::{Delivery, Outcome};
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::{DeviceId, Status, TrafficClass};
@@ -17,6 +16,7 @@ use fleetwatch::engine::wire::encode::{LatencyForm, report_binary, status_binary
 use fleetwatch::engine::wire::{Forgetting, Limits, is_forget_topic};
 use fleetwatch::incident::DETECTOR;
 use fleetwatch::journal::{CheckpointStore, read_from};
+use fleetwatch::runtime::playback::Playback;
 
 use super::life::{Cut, Life, Random, Record, crash_image};
 

@@ -4,9 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use fleetwatch::app::decision::{Decision, Wish};
-use fleetwatch::app::keeper::{Keeper, KeeperParts, Order, refusal_reasons};
-use fleetwatch::app::playback::Playback;
 use fleetwatch::clock::Clock;
 use fleetwatch::delivery::{Delivery, Outcome, Sink as _};
 use fleetwatch::engine::detector::Engine;
@@ -23,6 +20,9 @@ use fleetwatch::engine::wire::Limits;
 use fleetwatch::engine::wire::encode::{LatencyForm, report_binary};
 use fleetwatch::journal::{Journal, JournalConfig, read_from};
 use fleetwatch::metrics::Counters;
+use fleetwatch::runtime::decision::{Decision, Wish};
+use fleetwatch::runtime::keeper::{Keeper, KeeperParts, Order, refusal_reasons};
+use fleetwatch::runtime::playback::Playback;
 
 const START: Timestamp = Timestamp::from_ms(1_795_305_600_000);
 const DEVICES: u32 = 8;
@@ -119,7 +119,7 @@ fn what_the_threads_did_is_what_the_journal_says() {
         counters: Arc::clone(&counters),
         order: Order { lsn: 0, at: START },
         next_tick: Engine::next_tick(START),
-        statuses: fleetwatch::app::desk::Statuses::default(),
+        statuses: fleetwatch::runtime::desk::Statuses::default(),
     }));
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let decision = Decision { keeper: Arc::clone(&keeper), engine: Arc::clone(&engine_shared), snapshot, counters };

@@ -7,10 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use fleetwatch::app::decision::{Capture, Decision, Wish};
-use fleetwatch::app::keeper::{Keeper, KeeperParts, refusal_reasons};
-use fleetwatch::app::playback::{self, Playback};
-use fleetwatch::app::recovery::{self, Opened, Recovered, Recovery};
 use fleetwatch::clock::Clock;
 use fleetwatch::delivery::{Delivery, Outcome};
 use fleetwatch::engine::detector::{Engine, Slice};
@@ -24,6 +20,10 @@ use fleetwatch::engine::wire::Limits;
 use fleetwatch::engine::wire::encode::{LatencyForm, report_binary, status_binary};
 use fleetwatch::journal::{CheckpointStore, Journal, JournalConfig, read_from};
 use fleetwatch::metrics::Counters;
+use fleetwatch::runtime::decision::{Capture, Decision, Wish};
+use fleetwatch::runtime::keeper::{Keeper, KeeperParts, refusal_reasons};
+use fleetwatch::runtime::playback::{self, Playback};
+use fleetwatch::runtime::recovery::{self, Opened, Recovered, Recovery};
 use fleetwatch::simulation::{Body, Scenario, Simulation, SimulationConfig};
 use fleetwatch::store::change_key;
 
@@ -271,7 +271,7 @@ impl Life {
             counters: Arc::clone(&counters),
             order,
             next_tick,
-            statuses: fleetwatch::app::desk::Statuses::default(),
+            statuses: fleetwatch::runtime::desk::Statuses::default(),
         }));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let decision = Decision { keeper: Arc::clone(&keeper), engine, snapshot, counters };

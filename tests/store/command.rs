@@ -4,9 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use fleetwatch::app::serve::Service;
 use fleetwatch::clock::Clock;
 use fleetwatch::config::Config;
+use fleetwatch::runtime::serve::Service;
 
 use crate::common::postgres::{PASSWORD, Postgres as Installed};
 use crate::place::{USER, make};

@@ -8,11 +8,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::Uri;
-use fleetwatch::app::core::Core;
-use fleetwatch::app::notify::Delivery;
-use fleetwatch::app::serve;
 use fleetwatch::clock;
 use fleetwatch::config::Config;
+use fleetwatch::runtime::core::Core;
+use fleetwatch::runtime::notify::Delivery;
+use fleetwatch::runtime::serve;
 use serde_json::Value;
 
 const PAGES: &str = "https://noc.example/";

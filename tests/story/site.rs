@@ -6,14 +6,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use fleetwatch::app::core::{Core, CoreConfig};
 use fleetwatch::app::demo::history;
-use fleetwatch::app::desk::DeskConfig;
-use fleetwatch::app::notify::{self, Delivery};
-use fleetwatch::app::playback;
 use fleetwatch::broker::{BrokerConfig, Embedded};
 use fleetwatch::clock::{self, Clock};
-use fleetwatch::driver::Virtual;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::settings::Settings;
@@ -21,6 +16,11 @@ use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::incident::{Command, Incident, LifeSettings, Role, Rota, RotaStep, Seat};
 use fleetwatch::record::incident::{Contact, ContactEntry};
 use fleetwatch::record::incidents::DeskError;
+use fleetwatch::runtime::core::{Core, CoreConfig};
+use fleetwatch::runtime::desk::DeskConfig;
+use fleetwatch::runtime::driver::Virtual;
+use fleetwatch::runtime::notify::{self, Delivery};
+use fleetwatch::runtime::playback;
 use fleetwatch::simulation::mqtt::{self, FleetConfig, Progress, Target};
 use fleetwatch::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
 use fleetwatch::web::{self, HttpConfig};
@@ -48,7 +48,7 @@ pub struct Site {
     pub channels: Channels,
     delivery: Delivery,
     broker: Embedded,
-    fleet: JoinHandle<Result<(), fleetwatch::simulation::descriptors::DescriptorError>>,
+    fleet: JoinHandle<Result<(), fleetwatch::runtime::descriptors::DescriptorError>>,
     pages: JoinHandle<std::io::Result<()>>,
     stop: watch::Sender<bool>,
     _directory: tempfile::TempDir,

@@ -1,11 +1,11 @@
 //! A night's recording from the simulator, with what was learnt before it.
 #![allow(clippy::unwrap_used, dead_code, reason = "tests")]
 
-use fleetwatch::app::playback;
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::engine::wire::encode::{self, LatencyForm};
 use fleetwatch::recording::{Entry, Writer};
+use fleetwatch::runtime::playback;
 use fleetwatch::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
 
 /// 2026-11-17, a Tuesday, 01:30 in Japan: half an hour before the rollout.

@@ -15,7 +15,7 @@ const PURE: &[&str] = &["engine", "incident"];
 const BESIDE: &[(&str, &str)] = &[("dashboards", "metrics")];
 
 /// Modules that wire the others together.
-const WIRING: &[&str] = &["app", "driver", "cli"];
+const WIRING: &[&str] = &["app", "runtime", "simulation", "cli"];
 
 /// What the engine may use beyond itself.
 const ENGINE_CRATES: &[&str] = &[
@@ -100,7 +100,9 @@ fn against_the_layers(path: &str, text: &str, known: &BTreeSet<String>) -> Vec<S
         _ => name == own || SHARED.contains(&name) || BESIDE.contains(&(own, name)),
     };
     let wrong = crate_modules_of(path, without_tests(text), known).into_iter().filter(|name| !allowed(name));
-    wrong.map(|name| format!("{path}: imports `{name}`; let `app` wire them, or move what both need below")).collect()
+    wrong
+        .map(|name| format!("{path}: imports `{name}`; let `runtime` wire them, or move what both need below"))
+        .collect()
 }
 
 /// What the engine's file mentions that it must not.

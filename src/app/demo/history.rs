@@ -16,7 +16,7 @@ use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
 use crate::simulation::{Body, Simulation};
 
-use super::super::recovery::side_by_side;
+use crate::runtime::recovery::side_by_side;
 
 /// Days before the epoch.
 const DAYS: i64 = 2;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::cli::Failure;
+use crate::runtime::failure::Failure;
 
 /// A directory for one demo. A temporary one is removed when this is dropped.
 #[derive(Debug)]

@@ -19,14 +19,10 @@ use crate::engine::effect::Change;
 use crate::engine::snapshot::Snapshot;
 use crate::incident::LifeSettings;
 use crate::record::incidents::Incidents;
-use crate::simulation::descriptors::DescriptorError;
+use crate::runtime::descriptors::DescriptorError;
 use crate::simulation::mqtt::{self, FleetConfig, Lockstep, Progress, Target};
 use crate::web;
 
-use super::super::core::{Core, CoreConfig};
-use super::super::desk::DeskConfig;
-use super::super::forget::clear_embedded;
-use super::super::gate::publish_embedded;
 use super::super::live::Moment;
 use super::crew::{self, Shift};
 use super::outcome::Done;
@@ -34,6 +30,10 @@ use super::outside::Outside;
 use super::pace::Pace;
 use super::steps::{Steps, Who};
 use super::{CLEAR_MIN, Demo};
+use crate::runtime::core::{Core, CoreConfig};
+use crate::runtime::desk::DeskConfig;
+use crate::runtime::forget::clear_embedded;
+use crate::runtime::gate::publish_embedded;
 
 /// The rate that is shown is the mean of this long.
 const RATE_OVER: Duration = Duration::from_secs(3);

@@ -16,10 +16,10 @@ use crate::engine::time::Timestamp;
 use crate::record::incidents::Incidents;
 use crate::simulation::mqtt::{Lockstep, Progress};
 
-use super::super::stepping::Stepping;
 use super::crew::{Shift, Told};
 use super::outside::Outside;
 use super::pace::Pace;
+use crate::runtime::stepping::Stepping;
 
 /// Longest wait for the wills of devices whose line was cut: the broker may not have noticed all of them by itself.
 const WILLS: Duration = Duration::from_secs(5);

@@ -13,7 +13,6 @@ use super::damage::duration_us;
 use super::gather::is_url;
 use super::words::{self, counted, share};
 use crate::app::replay::source::{self, Listener, Run, Surroundings};
-use crate::cli::Failure;
 use crate::cli::args::ExplainArgs;
 use crate::config::Config;
 use crate::engine::detector::{ClassMinute, Engine};
@@ -24,6 +23,7 @@ use crate::engine::time::{Minute, Timestamp};
 use crate::record::EventRecord;
 use crate::record::derive::Records;
 use crate::record::matter::Standing;
+use crate::runtime::failure::Failure;
 use crate::web::Zone;
 
 const HOUR_MS: i64 = 3_600_000;

@@ -5,15 +5,16 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-use crate::app::location;
 use crate::app::replay::source::{Listener, Run, Surroundings};
-use crate::cli::{Failure, fetch};
+use crate::cli::fetch;
 use crate::config::Config;
 use crate::engine::effect::Change;
 use crate::incident::Incident;
 use crate::record::EventRecord;
 use crate::record::derive::Records;
 use crate::record::matter::Standing;
+use crate::runtime::failure::Failure;
+use crate::runtime::location;
 
 /// Most numbers that are listed when the one asked for is not there.
 const MOST_LISTED: usize = 20;

@@ -8,8 +8,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use crate::app::playback::Playback;
-use crate::app::serve::{devices_of, read_expected};
 use crate::config::Config;
 use crate::engine::detector::Engine;
 use crate::engine::device::DeviceId;
@@ -20,6 +18,8 @@ use crate::engine::time::Timestamp;
 use crate::engine::wire::Limits;
 use crate::journal::{self, ReadReport};
 use crate::recording::{Entry, Line, Reader, RecordingError};
+use crate::runtime::playback::Playback;
+use crate::runtime::serve::{devices_of, read_expected};
 
 /// Bytes read at once.
 const CHUNK: usize = 256 * 1024;

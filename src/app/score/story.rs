@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use crate::app::playback::{self, Lived, Playback};
-use crate::driver::Virtual;
 use crate::engine::detector::Engine;
 use crate::engine::effect::{Change, ChangeKind, Scope};
 use crate::engine::fleet::Fleet;
@@ -13,6 +11,8 @@ use crate::engine::settings::Settings;
 use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::engine::wire::Limits;
 use crate::engine::wire::encode::{self, LatencyForm};
+use crate::runtime::driver::Virtual;
+use crate::runtime::playback::{self, Lived, Playback};
 use crate::simulation::series::{self, Piece, Series};
 use crate::simulation::{Body, Message, Messages, Scenario, Simulation, SimulationConfig};
 

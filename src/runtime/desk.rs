@@ -36,7 +36,7 @@ use tokio::sync::broadcast;
 
 pub use directory::Directory;
 pub use sight::Statuses;
-pub(in crate::app) use text::summary;
+pub(in crate::runtime) use text::summary;
 pub use work::DeskTask;
 
 use crate::clock::Clock;

@@ -17,7 +17,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::broker::{self, Embedded, RetainedLimits, Users};
-use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::config::{AccessMode, BrokerMode, Config, Credentials, DeviceMetrics};
 use crate::engine::device::DeviceId;
@@ -29,6 +28,7 @@ use crate::journal::JournalConfig;
 use crate::metrics::{Counters, DeviceSeries};
 use crate::notify::alertmanager::Listed;
 use crate::record::incident::{Contact, ContactEntry};
+use crate::runtime::failure::Failure;
 use crate::web::{self, Health, HttpConfig, HttpState, Zone};
 
 use super::bounds::{Room, budgets};
@@ -298,7 +298,7 @@ fn gate_config(config: &Config) -> anyhow::Result<GateConfig> {
 
 /// The list of the expected fleet. Branch and model of a device are what its own status says; the list says who should be there, and
 /// whom to call.
-pub(super) fn read_expected(path: &Path) -> anyhow::Result<Vec<inventory::Row>> {
+pub(crate) fn read_expected(path: &Path) -> anyhow::Result<Vec<inventory::Row>> {
     let file = std::fs::File::open(path)
         .with_context(|| format!("cannot read the expected devices from {}", path.display()))?;
     match inventory::read(file) {
@@ -327,7 +327,7 @@ fn contacts_of(rows: &[inventory::Row]) -> Vec<ContactEntry> {
 }
 
 /// The devices of a list alone.
-pub(super) fn devices_of(rows: Vec<inventory::Row>) -> Vec<DeviceId> {
+pub(crate) fn devices_of(rows: Vec<inventory::Row>) -> Vec<DeviceId> {
     rows.into_iter().map(|row| row.device).collect()
 }
 

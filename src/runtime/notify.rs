@@ -12,7 +12,6 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::desk::Directory;
-use crate::cli::Failure;
 use crate::cli::args::NotifyTestArgs;
 use crate::clock::{self, Clock};
 use crate::config::{ChannelConfig, ChannelKind, Config, Credentials, MailTls};
@@ -31,6 +30,7 @@ use crate::record::directory::{Address, NOBODY, Person, Purpose, Reach};
 use crate::record::incidents::{IncidentUpdate, Incidents};
 use crate::record::outbox::{Dispatch, DispatchState, Message, Outbox, Outcome};
 use crate::record::standing::Board;
+use crate::runtime::failure::Failure;
 use crate::words::Both;
 
 mod renewed;

@@ -14,7 +14,7 @@
 //!
 //! [`Outcome::Busy`] is only ever answered before the append: while a tick runs or is due, or when the journal takes
 //! nothing. When the *fleet* has no room (a backlog has filled a device's inbox), the keeper makes room at once, through
-//! the engine and exactly as [`Virtual`](crate::driver::Virtual) does in a replay, and records the same decoded report. So
+//! the engine and exactly as [`Virtual`](crate::runtime::driver::Virtual) does in a replay, and records the same decoded report. So
 //! an appended message is never offered again, and a replay sees the same steps.
 //!
 //! # Locks, in the order in which they are taken
@@ -148,7 +148,7 @@ enum Content<'a> {
 }
 
 /// No data behind these locks can be left half done, so a poisoned one is as good as a clean one.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::config::{AllowanceConfig, BrokerMode, Config};
 use crate::engine::fleet::budget::{Allowance, Budgets};
-use crate::simulation::descriptors;
+use crate::runtime::descriptors;
 use crate::web::HttpConfig;
 
 /// What senders may cost. However large a burst is set, one device's is no more than a quarter of the journal, and that of all

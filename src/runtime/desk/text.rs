@@ -211,7 +211,7 @@ fn facts(incident: &Incident) -> Both {
 }
 
 /// The incident in one line.
-pub(in crate::app) fn summary(incident: &Incident) -> Both {
+pub(in crate::runtime) fn summary(incident: &Incident) -> Both {
     let settled = incident.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
     let (number, devices, state) = (incident.number(), incident.ladder.len(), names::state(incident.state));
     both(

@@ -196,7 +196,7 @@ fn take_up(checkpoint: &Checkpoint, engine: &mut Engine) -> anyhow::Result<()> {
 }
 
 /// Runs both on two threads.
-pub(super) fn side_by_side(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
+pub(crate) fn side_by_side(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
     std::thread::scope(|scope| {
         scope.spawn(second);
         first();
