@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use fleetwatch::clock::{Clock, monotonic};
 use fleetwatch::engine::time::Timestamp;
-use fleetwatch::simulation::load::{self, LoadConfig};
-use fleetwatch::simulation::mqtt::{self, FleetConfig, PayloadForm, Progress, Target};
-use fleetwatch::simulation::{Body, Scenario, Simulation, SimulationConfig};
+use fleetwatch::lab::simulation::load::{self, LoadConfig};
+use fleetwatch::lab::simulation::mqtt::{self, FleetConfig, PayloadForm, Progress, Target};
+use fleetwatch::lab::simulation::{Body, Scenario, Simulation, SimulationConfig};
 use tokio::sync::watch;
 
 /// 2026-11-22 01:45 UTC.

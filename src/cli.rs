@@ -155,6 +155,7 @@ mod wired {
     };
     use crate::app;
     use crate::config::Config;
+    use crate::lab;
     use crate::runtime;
 
     pub(super) fn serve(config: Config, clock_is_right: bool) -> anyhow::Result<()> {
@@ -162,7 +163,7 @@ mod wired {
     }
 
     pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
-        app::demo::run(&args)
+        lab::demo::run(&args)
     }
 
     pub(super) fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
@@ -194,7 +195,7 @@ mod wired {
     }
 
     pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
-        app::score::run(args)
+        lab::score::run(args)
     }
 }
 

@@ -27,11 +27,11 @@
 //! | [`dashboards`] | the Grafana dashboards, made from the names of the metrics |
 //! | [`web`] | the operators' pages, API and health |
 //! | [`recording`] | JSON lines in and out |
-//! | [`simulation`] | a fleet with a believable life and a known truth; load |
 //! | [`config`] | settings from file and environment, every fault at once |
 //! | [`inventory`] | the expected fleet as CSV |
 //! | [`runtime`] | what `serve` runs: it wires all of the above |
-//! | [`app`] | commands that do more than print: from `demo` to `backtest` and `explain` |
+//! | [`lab`] | what production never runs: simulated fleets, load, the demo, the detection benchmark |
+//! | [`app`] | commands that do more than print: from `replay` to `backtest` and `explain` |
 //! | [`cli`] | the command line, exit codes, logging |
 
 pub mod engine;
@@ -58,6 +58,8 @@ pub mod inventory;
 #[cfg(feature = "shell")]
 pub mod journal;
 #[cfg(feature = "shell")]
+pub mod lab;
+#[cfg(feature = "shell")]
 pub mod metrics;
 #[cfg(feature = "shell")]
 pub mod notify;
@@ -67,8 +69,6 @@ pub mod record;
 pub mod recording;
 #[cfg(feature = "shell")]
 pub mod runtime;
-#[cfg(feature = "shell")]
-pub mod simulation;
 #[cfg(feature = "shell")]
 pub mod store;
 #[cfg(feature = "shell")]

@@ -7,8 +7,8 @@
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::snapshot::{EventState, EventView};
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::lab::simulation::{Scenario, Simulation, SimulationConfig};
 use fleetwatch::runtime::playback;
-use fleetwatch::simulation::{Scenario, Simulation, SimulationConfig};
 
 /// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the rollout.
 const EPOCH: Timestamp = Timestamp::from_ms(1_794_879_000_000);

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use fleetwatch::engine::time::MINUTE_MS;
-use fleetwatch::simulation::Scenario;
+use fleetwatch::lab::simulation::Scenario;
 use serde_json::{Map, Value};
 
 #[path = "support/night.rs"]

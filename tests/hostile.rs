@@ -18,11 +18,11 @@ use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::engine::wire::Limits;
 use fleetwatch::engine::wire::encode::{self, LatencyForm};
+use fleetwatch::lab::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
 use fleetwatch::runtime::core::{Core, CoreConfig};
 use fleetwatch::runtime::driver::Virtual;
 use fleetwatch::runtime::keeper::refusal_reasons;
 use fleetwatch::runtime::playback::{self, Playback};
-use fleetwatch::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
 
 #[path = "support/hostile.rs"]
 #[allow(dead_code, reason = "another test uses the rest of it")]

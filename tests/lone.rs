@@ -15,9 +15,9 @@ use fleetwatch::engine::fleet::Fleet;
 use fleetwatch::engine::gate::{Gates, Policy};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::lab::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
 use fleetwatch::runtime::driver::Virtual;
 use fleetwatch::runtime::playback;
-use fleetwatch::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
 
 /// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the rollout.
 const EPOCH: Timestamp = Timestamp::from_ms(1_794_879_000_000);

@@ -9,7 +9,6 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use fleetwatch::app::score::measured;
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::{Status, TrafficClass};
 use fleetwatch::engine::effect::{Change, ChangeKind, Scope};
@@ -18,8 +17,9 @@ use fleetwatch::engine::histogram::bucket_of;
 use fleetwatch::engine::report::{Bucket, ClassReport, Report};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::lab::score::measured;
+use fleetwatch::lab::simulation::series::Series;
 use fleetwatch::runtime::driver::Virtual;
-use fleetwatch::simulation::series::Series;
 
 #[path = "support/random.rs"]
 mod random;

@@ -22,10 +22,10 @@ use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::engine::wire::encode::{LatencyForm, report_json, status_json};
 use fleetwatch::ingest::{self, IngestConfig, IngestCounters, SessionState};
+use fleetwatch::lab::simulation::{Body, Scenario, Simulation, SimulationConfig};
 use fleetwatch::recording::{Entry, Line, Reader, Writer};
 use fleetwatch::runtime::core::{Core, CoreConfig};
 use fleetwatch::runtime::playback;
-use fleetwatch::simulation::{Body, Scenario, Simulation, SimulationConfig};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::watch;
 

@@ -6,8 +6,8 @@
 use fleetwatch::engine::effect::{Change, ChangeKind, Scope};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::lab::simulation::{Scenario, Simulation, SimulationConfig, Truth};
 use fleetwatch::runtime::playback;
-use fleetwatch::simulation::{Scenario, Simulation, SimulationConfig, Truth};
 
 /// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the rollout.
 const EPOCH_MS: i64 = 1_794_879_000_000;

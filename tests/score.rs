@@ -6,9 +6,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use fleetwatch::app::score::story::Background;
-use fleetwatch::app::score::{self, Plan, measured, table};
-use fleetwatch::simulation::Scenario;
+use fleetwatch::lab::score::story::Background;
+use fleetwatch::lab::score::{self, Plan, measured, table};
+use fleetwatch::lab::simulation::Scenario;
 
 /// Development seeds. Those from 1000 on are held out and belong in no test.
 const SEEDS: [u64; 3] = [1, 2, 3];

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::journal::{Entry, Journal, JournalConfig};
-use fleetwatch::simulation::Scenario;
+use fleetwatch::lab::simulation::Scenario;
 use serde_json::Value;
 
 #[path = "support/night.rs"]

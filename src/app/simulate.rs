@@ -15,12 +15,12 @@ use crate::config::Credentials;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::encode;
+use crate::lab::simulation::load::{self, LoadConfig};
+use crate::lab::simulation::mqtt::{self, FleetConfig, PayloadForm, Progress, Target};
+use crate::lab::simulation::{Scenario, Simulation, SimulationConfig};
 use crate::runtime::failure::Failure;
-use crate::simulation::load::{self, LoadConfig};
-use crate::simulation::mqtt::{self, FleetConfig, PayloadForm, Progress, Target};
-use crate::simulation::{Scenario, Simulation, SimulationConfig};
 
-use super::live::local_time;
+use crate::lab::live::local_time;
 use crate::runtime::stop::Stop;
 
 /// Devices in a branch.

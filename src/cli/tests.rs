@@ -63,7 +63,7 @@ fn every_command_that_does_something_teaches_by_example() {
 
 #[test]
 fn the_demo_lists_its_stories_and_takes_every_scenario() {
-    use crate::simulation::Scenario;
+    use crate::lab::simulation::Scenario;
     let helps = all_long_helps();
     let (_, demo) = helps.iter().find(|(name, _)| name == "demo").unwrap();
     for story in Scenario::STORIES {

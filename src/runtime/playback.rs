@@ -10,8 +10,8 @@ use crate::engine::fleet::{Fleet, Refusal};
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
 use crate::engine::wire::{self, Decoder, Forgetting, Limits, TopicKind};
+use crate::lab::simulation::{Body, Message, Messages, Simulation};
 use crate::runtime::driver::Virtual;
-use crate::simulation::{Body, Message, Messages, Simulation};
 
 /// Counts entries that would have forgotten devices, of which not all were: they come from another fleet, or were lived by other
 /// settings.

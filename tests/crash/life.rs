@@ -19,12 +19,12 @@ use fleetwatch::engine::time::Timestamp;
 use fleetwatch::engine::wire::Limits;
 use fleetwatch::engine::wire::encode::{LatencyForm, report_binary, status_binary};
 use fleetwatch::journal::{CheckpointStore, Journal, JournalConfig, read_from};
+use fleetwatch::lab::simulation::{Body, Scenario, Simulation, SimulationConfig};
 use fleetwatch::metrics::Counters;
 use fleetwatch::runtime::decision::{Capture, Decision, Wish};
 use fleetwatch::runtime::keeper::{Keeper, KeeperParts, refusal_reasons};
 use fleetwatch::runtime::playback::{self, Playback};
 use fleetwatch::runtime::recovery::{self, Opened, Recovered, Recovery};
-use fleetwatch::simulation::{Body, Scenario, Simulation, SimulationConfig};
 use fleetwatch::store::change_key;
 
 /// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the nightly update.

@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use fleetwatch::app::demo::history;
 use fleetwatch::clock::{self, Clock};
 use fleetwatch::engine::detector::{Engine, TICK_MS};
 use fleetwatch::engine::effect::ChangeKind;
@@ -14,6 +13,8 @@ use fleetwatch::engine::fleet::Fleet;
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::incident::{Action, Command, IncidentEvent};
+use fleetwatch::lab::demo::history;
+use fleetwatch::lab::simulation::{Scenario, Simulation, SimulationConfig};
 use fleetwatch::record::EventQuery;
 use fleetwatch::record::incident::KeptAnswer;
 use fleetwatch::record::incidents::{DeskError, Once};
@@ -22,7 +23,6 @@ use fleetwatch::runtime::desk::DeskConfig;
 use fleetwatch::runtime::driver::Virtual;
 use fleetwatch::runtime::notify::{self, Delivery};
 use fleetwatch::runtime::playback;
-use fleetwatch::simulation::{Scenario, Simulation, SimulationConfig};
 use fleetwatch::store::{Location, Server};
 use sqlx::AssertSqlSafe;
 

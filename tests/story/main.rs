@@ -23,8 +23,8 @@ use fleetwatch::clock;
 use fleetwatch::engine::device::{DeviceId, Label};
 use fleetwatch::incident::ladder::{Claim, Proof};
 use fleetwatch::incident::{Command, Incident, Refusal, Role, Seat, State, Step};
+use fleetwatch::lab::simulation::Remedy;
 use fleetwatch::record::incidents::DeskError;
-use fleetwatch::simulation::Remedy;
 
 use browser::{Driver, Page, Window};
 use site::{Site, phone};

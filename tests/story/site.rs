@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use fleetwatch::app::demo::history;
 use fleetwatch::broker::{BrokerConfig, Embedded};
 use fleetwatch::clock::{self, Clock};
 use fleetwatch::engine::detector::Engine;
@@ -14,6 +13,9 @@ use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::incident::{Command, Incident, LifeSettings, Role, Rota, RotaStep, Seat};
+use fleetwatch::lab::demo::history;
+use fleetwatch::lab::simulation::mqtt::{self, FleetConfig, Progress, Target};
+use fleetwatch::lab::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
 use fleetwatch::record::incident::{Contact, ContactEntry};
 use fleetwatch::record::incidents::DeskError;
 use fleetwatch::runtime::core::{Core, CoreConfig};
@@ -21,8 +23,6 @@ use fleetwatch::runtime::desk::DeskConfig;
 use fleetwatch::runtime::driver::Virtual;
 use fleetwatch::runtime::notify::{self, Delivery};
 use fleetwatch::runtime::playback;
-use fleetwatch::simulation::mqtt::{self, FleetConfig, Progress, Target};
-use fleetwatch::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
 use fleetwatch::web::{self, HttpConfig};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -75,7 +75,7 @@ fn lived(simulation: &Simulation) -> (Engine, Timestamp) {
 }
 
 fn contacts(simulation: &Simulation) -> Vec<ContactEntry> {
-    let entry = |(number, profile): (usize, &fleetwatch::simulation::DeviceProfile)| ContactEntry {
+    let entry = |(number, profile): (usize, &fleetwatch::lab::simulation::DeviceProfile)| ContactEntry {
         device: profile.id.clone(),
         customer: Some(profile.customer.to_string()),
         branch: Some(profile.branch.to_string()),

@@ -4,9 +4,9 @@
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::engine::wire::encode::{self, LatencyForm};
+use fleetwatch::lab::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
 use fleetwatch::recording::{Entry, Writer};
 use fleetwatch::runtime::playback;
-use fleetwatch::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
 
 /// 2026-11-17, a Tuesday, 01:30 in Japan: half an hour before the rollout.
 pub const EPOCH_MS: i64 = 1_794_846_600_000;

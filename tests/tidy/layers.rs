@@ -15,7 +15,7 @@ const PURE: &[&str] = &["engine", "incident"];
 const BESIDE: &[(&str, &str)] = &[("dashboards", "metrics")];
 
 /// Modules that wire the others together.
-const WIRING: &[&str] = &["app", "runtime", "simulation", "cli"];
+const WIRING: &[&str] = &["app", "runtime", "lab", "cli"];
 
 /// What the engine may use beyond itself.
 const ENGINE_CRATES: &[&str] = &[

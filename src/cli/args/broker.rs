@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::simulation::Scenario;
+use crate::lab::simulation::Scenario;
 
 use super::{duration, speed};
 

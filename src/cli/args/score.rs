@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use crate::simulation::Scenario;
+use crate::lab::simulation::Scenario;
 
 /// Which stories, seeds and sizes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]

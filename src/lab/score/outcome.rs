@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::engine::effect::{Scope, Suspect};
 use crate::engine::time::{MINUTE_MS, Timestamp};
-use crate::simulation::Truth;
+use crate::lab::simulation::Truth;
 
 /// An alarm that comes earlier than this before the hour is full has not counted an hour, in ms.
 const PREMATURE_MS: i64 = 2 * MINUTE_MS;

@@ -25,7 +25,7 @@ use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::incident::countermeasure::{Fix, WorkaroundPlan};
 use crate::incident::ladder::Proof;
 use crate::incident::{Command, Incident, Milestone, State};
-use crate::simulation::Remedy;
+use crate::lab::simulation::Remedy;
 
 use calls::Phones;
 pub(super) use cast::DEVELOPER as DEVELOPMENT;

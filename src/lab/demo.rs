@@ -35,9 +35,9 @@ use crate::engine::detector::Engine;
 use crate::engine::device::Label;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
+use crate::lab::simulation::{Scenario, Simulation, SimulationConfig};
 use crate::runtime::descriptors::{self, DescriptorError};
 use crate::runtime::failure::Failure;
-use crate::simulation::{Scenario, Simulation, SimulationConfig};
 
 use super::live::{Scene, View, count, local_time};
 use crate::runtime::stop::Stop;

@@ -18,9 +18,9 @@ use crate::engine::detector::Engine;
 use crate::engine::effect::Change;
 use crate::engine::snapshot::Snapshot;
 use crate::incident::LifeSettings;
+use crate::lab::simulation::mqtt::{self, FleetConfig, Lockstep, Progress, Target};
 use crate::record::incidents::Incidents;
 use crate::runtime::descriptors::DescriptorError;
-use crate::simulation::mqtt::{self, FleetConfig, Lockstep, Progress, Target};
 use crate::web;
 
 use super::super::live::Moment;

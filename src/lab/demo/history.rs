@@ -14,7 +14,7 @@ use crate::engine::detector::{Engine, TICK_MS};
 use crate::engine::fleet::Fleet;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
-use crate::simulation::{Body, Simulation};
+use crate::lab::simulation::{Body, Simulation};
 
 use crate::runtime::recovery::side_by_side;
 

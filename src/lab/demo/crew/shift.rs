@@ -8,8 +8,8 @@ use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::Scope;
 use crate::engine::time::Timestamp;
 use crate::incident::Command;
+use crate::lab::simulation::Simulation;
 use crate::record::incidents::{DeskError, Incidents};
-use crate::simulation::Simulation;
 
 use super::{Act, Crew};
 

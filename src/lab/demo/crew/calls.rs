@@ -6,7 +6,7 @@ use crate::engine::device::{DeviceId, Label};
 use crate::engine::time::Timestamp;
 use crate::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Proof};
 use crate::incident::{Command, ExceptionKind, Incident, Rung};
-use crate::simulation::Remedy;
+use crate::lab::simulation::Remedy;
 
 use super::{Act, Fates, WORKAROUND, cast, minutes, tell, wish};
 

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::engine::wire::{Decoder, Limits};
-use crate::simulation::{Remedy, Scenario, SimulationConfig};
+use crate::lab::simulation::{Remedy, Scenario, SimulationConfig};
 
 /// What a broker of a few lines has seen: it takes everything, acknowledges, and may hang up.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use crate::simulation::series::Series;
+use crate::lab::simulation::series::Series;
 
 /// The folder of the series within a folder of data.
 const FOLDER: &str = "ripe_atlas_rtt";

@@ -33,10 +33,10 @@ use crate::cli::args::{BackgroundArg, ScoreArgs, ScoreSet};
 use crate::clock;
 use crate::config::{Config, Place, overrides};
 use crate::engine::settings::Settings;
+use crate::lab::simulation::Scenario;
 use crate::runtime::failure::Failure;
-use crate::simulation::Scenario;
 
-use super::replay;
+use crate::app::replay;
 use outcome::Outcome;
 use story::{Background, CONTESTANTS, Cost, Learnt, Past, Quiet, Setup, Told};
 use table::Sum;

@@ -2,13 +2,13 @@
 
 use crate::engine::time::MINUTE_MS;
 use crate::incident::{Incident, Milestone, Role, Rota, RotaStep, Script, Seat};
+use crate::lab::simulation::Simulation;
 use crate::record::incident::{Contact, ContactEntry};
-use crate::simulation::Simulation;
 
 /// Works out what to do.
 pub(super) const ANALYST: &str = "Kato";
 /// Speaks for development.
-pub(in crate::app::demo) const DEVELOPER: &str = "Suzuki";
+pub(in crate::lab::demo) const DEVELOPER: &str = "Suzuki";
 /// Leads the support desks, and signs off what cannot be done.
 pub(super) const SUPPORT_LEAD: &str = "Tanaka";
 /// Does not hear the phone tonight.
@@ -36,7 +36,7 @@ pub fn rota() -> Rota {
 
 /// Whom to call about each simulated device.
 pub fn contacts(simulation: &Simulation) -> Vec<ContactEntry> {
-    let entry = |(number, profile): (usize, &crate::simulation::DeviceProfile)| ContactEntry {
+    let entry = |(number, profile): (usize, &crate::lab::simulation::DeviceProfile)| ContactEntry {
         device: profile.id.clone(),
         customer: Some(profile.customer.to_string()),
         branch: Some(profile.branch.to_string()),

@@ -11,10 +11,10 @@ use crate::engine::settings::Settings;
 use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::engine::wire::Limits;
 use crate::engine::wire::encode::{self, LatencyForm};
+use crate::lab::simulation::series::{self, Piece, Series};
+use crate::lab::simulation::{Body, Message, Messages, Scenario, Simulation, SimulationConfig};
 use crate::runtime::driver::Virtual;
 use crate::runtime::playback::{self, Lived, Playback};
-use crate::simulation::series::{self, Piece, Series};
-use crate::simulation::{Body, Message, Messages, Scenario, Simulation, SimulationConfig};
 
 use super::outcome::{Alarm, Case, Outcome, judge};
 use super::prometheus::Prometheus;

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::engine::effect::Suspect;
-use crate::simulation::Scenario;
+use crate::lab::simulation::Scenario;
 
 use super::outcome::{EventScore, Found, Outcome};
 use super::story::{CONTESTANTS, Quiet, Told, YOUNG_DAYS};

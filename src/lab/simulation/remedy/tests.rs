@@ -1,7 +1,7 @@
 use super::*;
 use crate::engine::device::Status;
-use crate::simulation::tests::{each, sums};
-use crate::simulation::{Body, Message, Messages, Scenario, Simulation, SimulationConfig};
+use crate::lab::simulation::tests::{each, sums};
+use crate::lab::simulation::{Body, Message, Messages, Scenario, Simulation, SimulationConfig};
 
 /// 2026-11-22 01:45 UTC, 15 minutes before the rollout.
 const EPOCH: Timestamp = Timestamp::from_ms(1_795_311_900_000);

@@ -1,6 +1,6 @@
 use super::outcome::Done;
 use super::*;
-use crate::simulation::Scenario;
+use crate::lab::simulation::Scenario;
 
 fn simulation(devices: u32) -> Simulation {
     let config = SimulationConfig {

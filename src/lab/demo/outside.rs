@@ -18,10 +18,10 @@ use crate::engine::gate::Gate;
 use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::incident::ladder::{CallOutcome, Claim, Proof};
 use crate::incident::{Action, Command, Fix, Incident};
+use crate::lab::simulation::{Remedies, Remedy, Simulation};
 use crate::record::GateDesk;
 use crate::record::incident::RecordedIncidentEvent;
 use crate::record::incidents::Incidents;
-use crate::simulation::{Remedies, Remedy, Simulation};
 
 use super::crew::{AGREED_MIN, DEVELOPMENT, Fates, Told};
 

@@ -13,8 +13,8 @@ use crate::broker::BrokerCounters;
 use crate::clock::{self, Hand};
 use crate::engine::detector::{Engine, TICK_MS};
 use crate::engine::time::Timestamp;
+use crate::lab::simulation::mqtt::{Lockstep, Progress};
 use crate::record::incidents::Incidents;
-use crate::simulation::mqtt::{Lockstep, Progress};
 
 use super::crew::{Shift, Told};
 use super::outside::Outside;

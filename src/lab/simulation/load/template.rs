@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::engine::time::Timestamp;
     use crate::engine::wire::{Decoder, Limits};
-    use crate::simulation::{Body, Scenario, Simulation, SimulationConfig};
+    use crate::lab::simulation::{Body, Scenario, Simulation, SimulationConfig};
 
     #[test]
     fn every_patched_report_decodes_to_its_own_identity_and_the_templates_content() {
