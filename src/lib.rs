@@ -31,20 +31,17 @@
 //! | [`inventory`] | the expected fleet as CSV |
 //! | [`runtime`] | what `serve` runs: it wires all of the above |
 //! | [`lab`] | what production never runs: simulated fleets, load, the demo, the detection benchmark |
-//! | [`app`] | commands that do more than print: from `replay` to `backtest` and `explain` |
-//! | [`cli`] | the command line, exit codes, logging |
+//! | [`commands`] | the command line: options, runs and printing of each command, exit codes, logging |
 
 pub mod engine;
 pub mod incident;
 
 #[cfg(feature = "shell")]
-pub mod app;
-#[cfg(feature = "shell")]
 pub mod broker;
 #[cfg(feature = "shell")]
-pub mod cli;
-#[cfg(feature = "shell")]
 pub mod clock;
+#[cfg(feature = "shell")]
+pub mod commands;
 #[cfg(feature = "shell")]
 pub mod config;
 #[cfg(feature = "shell")]

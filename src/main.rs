@@ -1,7 +1,7 @@
-//! The command `fleetwatch`; everything is in [`fleetwatch::cli`].
+//! The command `fleetwatch`; everything is in [`fleetwatch::commands`].
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    fleetwatch::cli::main(std::env::args_os())
+    fleetwatch::commands::main(std::env::args_os())
 }

@@ -29,8 +29,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::time::MissedTickBehavior;
 
-use crate::cli::args::{DemoArgs, Epoch};
 use crate::clock;
+use crate::commands::args::{DemoArgs, Epoch};
 use crate::engine::detector::Engine;
 use crate::engine::device::Label;
 use crate::engine::settings::Settings;

@@ -29,14 +29,14 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::cli::args::{BackgroundArg, ScoreArgs, ScoreSet};
 use crate::clock;
+use crate::commands::args::{BackgroundArg, ScoreArgs, ScoreSet};
 use crate::config::{Config, Place, overrides};
 use crate::engine::settings::Settings;
 use crate::lab::simulation::Scenario;
 use crate::runtime::failure::Failure;
 
-use crate::app::replay;
+use crate::commands::replay;
 use outcome::Outcome;
 use story::{Background, CONTESTANTS, Cost, Learnt, Past, Quiet, Setup, Told};
 use table::Sum;

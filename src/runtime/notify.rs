@@ -12,8 +12,8 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::desk::Directory;
-use crate::cli::args::NotifyTestArgs;
 use crate::clock::{self, Clock};
+use crate::commands::args::NotifyTestArgs;
 use crate::config::{ChannelConfig, ChannelKind, Config, Credentials, MailTls};
 use crate::engine::effect::Scope;
 use crate::engine::time::Timestamp;

@@ -15,7 +15,7 @@ const PURE: &[&str] = &["engine", "incident"];
 const BESIDE: &[(&str, &str)] = &[("dashboards", "metrics")];
 
 /// Modules that wire the others together.
-const WIRING: &[&str] = &["app", "runtime", "lab", "cli"];
+const WIRING: &[&str] = &["runtime", "lab", "commands"];
 
 /// What the engine may use beyond itself.
 const ENGINE_CRATES: &[&str] = &[
@@ -153,17 +153,18 @@ fn shell_modules_do_not_import_each_other() {
 
 #[test]
 fn an_import_against_the_layers_is_found() {
-    let known: BTreeSet<String> = ["engine", "broker", "ingest", "clock", "delivery", "app"].map(str::to_string).into();
+    let known: BTreeSet<String> =
+        ["engine", "broker", "ingest", "clock", "delivery", "runtime"].map(str::to_string).into();
     for (path, text, expected) in [
         ("src/ingest.rs", "use crate::broker::X;", 1),
         ("src/ingest/acks.rs", "use super::super::broker::X;", 1),
         ("src/ingest/acks.rs", "use super::broker::X;", 0),
-        ("src/ingest.rs", "use crate::{clock, app::{a}};", 1),
+        ("src/ingest.rs", "use crate::{clock, runtime::{a}};", 1),
         ("src/ingest.rs", "fn f() { crate::broker::start(); }", 1),
         ("src/ingest.rs", "use crate::{clock::Clock, delivery::Intake, engine::time::Timestamp, ingest::acks};", 0),
         ("src/engine/fleet.rs", "use crate::clock::Clock;", 1),
         ("src/clock.rs", "use crate::engine::time::Timestamp; use crate::delivery::X;", 1),
-        ("src/app.rs", "use crate::{broker, ingest};", 0),
+        ("src/runtime.rs", "use crate::{broker, ingest};", 0),
         ("src/ingest.rs", "x\n#[cfg(test)]\nmod tests {\n    use crate::broker::X;\n}\n", 0),
     ] {
         assert_eq!(against_the_layers(path, text, &known).len(), expected, "{path}: {text}");

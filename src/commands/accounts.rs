@@ -4,8 +4,8 @@ use std::io::Write;
 
 use anyhow::{Context as _, bail};
 
-use crate::cli::args::{TokenCommand, TokenCreateArgs, UserAddArgs, UserCommand};
 use crate::clock::Clock;
+use crate::commands::args::{TokenCommand, TokenCreateArgs, UserAddArgs, UserCommand};
 use crate::config::Config;
 use crate::engine::label;
 use crate::engine::time::Timestamp;
@@ -267,7 +267,7 @@ fn stamp(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Cli, Command};
+    use crate::commands::args::{Cli, Command};
     use crate::store::Sqlite;
     use clap::Parser as _;
 

@@ -14,8 +14,8 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::cli::args::{BrokerArgs, RecordArgs};
 use crate::clock::Clock;
+use crate::commands::args::{BrokerArgs, RecordArgs};
 use crate::config::Credentials;
 use crate::delivery::{Delivery, Intake, Outcome, Sink};
 use crate::engine::time::Timestamp;

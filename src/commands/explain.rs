@@ -16,7 +16,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context as _;
 
-use crate::cli::args::ExplainArgs;
+use crate::commands::args::ExplainArgs;
 use crate::config::Config;
 use crate::engine::device::DeviceId;
 use crate::runtime::failure::Failure;

@@ -7,9 +7,9 @@ use anyhow::Context as _;
 
 use super::explain::gather::{block_on, is_url};
 use super::explain::words::{self, counted};
-use crate::cli::args::ReportArgs;
-use crate::cli::fetch;
 use crate::clock::Clock;
+use crate::commands::args::ReportArgs;
+use crate::commands::fetch;
 use crate::config::Config;
 use crate::engine::effect::Certainty;
 use crate::engine::time::Timestamp;

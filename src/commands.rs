@@ -9,6 +9,13 @@
 //! | [`fetch`] | a running instance, over its API |
 //! | [`incident`] | `incident`: the work on incidents, over the API |
 //! | [`gate`] | `gate`: the decisions about updates of a running instance |
+//! | [`record`] | what a broker delivers, written as a recording |
+//! | [`replay`] | a recording or a journal, printed change by change |
+//! | [`accounts`], `password` | `user` and `token`: who may, from the command line |
+//! | [`backtest`] | a grid of settings over a recording or a journal, compared |
+//! | [`explain`] | why an incident was declared, a near miss was not, a device was judged as it was |
+//! | [`report`] | what a night amounted to |
+//! | [`simulate`] | `simulate`: a fleet or a load against any broker |
 //! | [`logging`] | the subscriber: format, level, colour |
 //!
 //! A failure is printed once, here, to standard error. Standard output carries results only (replay's changes, exported
@@ -24,19 +31,30 @@ use clap::{CommandFactory, Parser};
 use crate::config::{self, Config, LogFormat};
 use crate::runtime::failure::{self, Failure};
 
+pub mod accounts;
 pub mod args;
+pub mod backtest;
 pub mod check;
 pub mod dashboards;
 pub mod devices;
+pub mod explain;
 pub mod fetch;
 pub mod gate;
 pub mod incident;
 pub mod logging;
+mod password;
+pub mod record;
+pub mod replay;
+pub mod report;
+pub mod simulate;
 
 #[cfg(test)]
 mod tests;
 
 use args::{Cli, Command, DevicesCommand, NotifyCommand};
+
+/// What the demo logs without its panel: warnings, without what it shows by itself.
+const DEMO_LOG: &str = "warn,fleetwatch::runtime::decision=error,fleetwatch::runtime::desk=error";
 
 /// Parses `arguments` (the program's name first), runs the command and gives its exit code. Everything is printed
 /// already when it returns.
@@ -88,11 +106,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => {
             // The demo tells of what becomes of an incident by itself, and log lines would tear its panel.
             let panel = !args.plain && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-            log(if panel {
-                "error"
-            } else {
-                "warn,fleetwatch::runtime::decision=error,fleetwatch::runtime::desk=error"
-            })?;
+            log(if panel { "error" } else { DEMO_LOG })?;
             app(|| wired::demo(args))
         }
         Command::Simulate(args) => {
@@ -134,12 +148,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Incident(command) => incident::run(&command, &mut std::io::stdout().lock()),
         Command::User(command) => {
             let config = quietly_with(command.config())?;
-            app(|| crate::app::accounts::users(&config, &command, &mut std::io::stdout().lock()))
+            app(|| accounts::users(&config, &command, &mut std::io::stdout().lock()))
         }
         Command::Token(command) => {
             let config = quietly_with(command.config())?;
             let (mut out, mut aside) = (std::io::stdout().lock(), std::io::stderr());
-            app(|| crate::app::accounts::tokens(&config, &command, (&mut out, &mut aside)))
+            app(|| accounts::tokens(&config, &command, (&mut out, &mut aside)))
         }
         Command::CheckConfig(args) => check::run(&args, config::process_environment(), &mut std::io::stdout().lock()),
         Command::Dashboards(args) => dashboards::run(&args, &mut std::io::stdout().lock()),
@@ -153,7 +167,7 @@ mod wired {
         BacktestArgs, DemoArgs, ExplainArgs, NotifyTestArgs, RecordArgs, ReplayArgs, ReportArgs, ScoreArgs,
         SimulateArgs,
     };
-    use crate::app;
+    use crate::commands;
     use crate::config::Config;
     use crate::lab;
     use crate::runtime;
@@ -167,27 +181,27 @@ mod wired {
     }
 
     pub(super) fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
-        app::simulate::run(&args)
+        commands::simulate::run(&args)
     }
 
     pub(super) fn record(args: RecordArgs) -> anyhow::Result<()> {
-        app::record::run(&args)
+        commands::record::run(&args)
     }
 
     pub(super) fn replay(config: Config, args: ReplayArgs) -> anyhow::Result<()> {
-        app::replay::run(&config, &args)
+        commands::replay::run(&config, &args)
     }
 
     pub(super) fn backtest(config: Config, args: BacktestArgs) -> anyhow::Result<()> {
-        app::backtest::run(&config, &args)
+        commands::backtest::run(&config, &args)
     }
 
     pub(super) fn explain(config: Config, args: ExplainArgs) -> anyhow::Result<()> {
-        app::explain::run(&config, &args)
+        commands::explain::run(&config, &args)
     }
 
     pub(super) fn report(config: Config, args: ReportArgs) -> anyhow::Result<()> {
-        app::report::run(&config, &args)
+        commands::report::run(&config, &args)
     }
 
     pub(super) fn notify_test(config: &Config, args: &NotifyTestArgs) -> anyhow::Result<()> {

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::cli::args::ReplayArgs;
 use crate::clock;
+use crate::commands::args::ReplayArgs;
 use crate::config::{Config, overrides};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Change, ChangeKind, ProofMinute, Scope, Severity, Suspect};

@@ -21,7 +21,7 @@ use std::thread;
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::args::BacktestArgs;
+use crate::commands::args::BacktestArgs;
 use crate::config::Config;
 use crate::config::overrides::{self, Point};
 use crate::engine::effect::Change;

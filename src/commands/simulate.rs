@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::cli::args::{BrokerArgs, Encoding, LatencyForm, SimulateArgs, SimulateFleetArgs, SimulateLoadArgs};
 use crate::clock::{self, Clock};
+use crate::commands::args::{BrokerArgs, Encoding, LatencyForm, SimulateArgs, SimulateFleetArgs, SimulateLoadArgs};
 use crate::config::Credentials;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;

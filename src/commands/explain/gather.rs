@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-use crate::app::replay::source::{Listener, Run, Surroundings};
-use crate::cli::fetch;
+use crate::commands::fetch;
+use crate::commands::replay::source::{Listener, Run, Surroundings};
 use crate::config::Config;
 use crate::engine::effect::Change;
 use crate::incident::Incident;
