@@ -43,45 +43,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::engine::device::DeviceId;
-use crate::engine::effect::{Cause, Change, ChangeKind, NearMiss, Scope, Severity};
+use crate::engine::effect::{Cause, Change, ChangeKind, EventState, NearMiss, Scope, Severity};
 use crate::engine::gate::Decision;
 use crate::engine::time::Timestamp;
 
 pub use gate::{GateBoard, GateDesk, GateError, RecordedGate, observation};
-
-/// Where a recorded event stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecordedState {
-    /// Warned of, not declared: it has no incident number.
-    Warned,
-    /// A major incident.
-    Declared,
-    /// The quality is back; not yet quiet for long enough.
-    Recovered,
-    /// Quiet, with data, for the clear period.
-    Resolved,
-}
-
-impl RecordedState {
-    /// Every state, in the order of an incident's life.
-    pub const ALL: [Self; 4] = [Self::Warned, Self::Declared, Self::Recovered, Self::Resolved];
-
-    /// The state's name, as it is stored and shown in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Warned => "warned",
-            Self::Declared => "declared",
-            Self::Recovered => "recovered",
-            Self::Resolved => "resolved",
-        }
-    }
-
-    /// The state of this name, if there is one.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-}
 
 /// One event in short: what a list shows.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -90,7 +56,7 @@ pub struct EventSummary {
     pub event_id: String,
     /// Given at declaration.
     pub number: Option<String>,
-    pub state: RecordedState,
+    pub state: EventState,
     pub severity: Severity,
     pub scope: Scope,
     pub impact_started_at: Timestamp,
@@ -123,7 +89,7 @@ impl EventSummary {
         Self {
             event_id: change.event_id.clone(),
             number: None,
-            state: RecordedState::Warned,
+            state: EventState::Pending,
             severity: change.severity,
             scope: change.scope,
             impact_started_at: change.impact_started_at,
@@ -157,26 +123,16 @@ impl EventSummary {
         // Whoever is warned again, or declared after all, has not ended.
         let ended = !matches!(change.kind, ChangeKind::EarlyWarning | ChangeKind::Declared);
         self.near_miss = change.near_miss.or(self.near_miss.filter(|_| ended));
+        let before = self.state;
+        self.state = before.after(change.kind);
         match change.kind {
-            ChangeKind::Declared => {
-                self.state = RecordedState::Declared;
-                self.declared_at = self.declared_at.or(Some(change.at));
-                self.recovered_at = None;
-            }
-            ChangeKind::Recovered => {
-                self.state = RecordedState::Recovered;
-                self.recovered_at = Some(change.at);
-            }
-            ChangeKind::Resolved => {
-                self.state = RecordedState::Resolved;
-                self.resolved_at = Some(change.at);
-            }
-            // Nobody joins a recovered event but by a relapse, which keeps its id.
-            ChangeKind::Joined if self.state == RecordedState::Recovered => {
-                self.state = RecordedState::Declared;
-                self.recovered_at = None;
-            }
+            ChangeKind::Declared => self.declared_at = self.declared_at.or(Some(change.at)),
+            ChangeKind::Recovered => self.recovered_at = Some(change.at),
+            ChangeKind::Resolved => self.resolved_at = Some(change.at),
             ChangeKind::EarlyWarning | ChangeKind::Joined | ChangeKind::Left | ChangeKind::CauseChanged => {}
+        }
+        if before != self.state && self.state == EventState::Declared {
+            self.recovered_at = None;
         }
         self
     }

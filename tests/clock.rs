@@ -4,8 +4,9 @@
 #![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails, and says what was seen")]
 
+use fleetwatch::engine::effect::EventState;
 use fleetwatch::engine::settings::Settings;
-use fleetwatch::engine::snapshot::{EventState, EventView};
+use fleetwatch::engine::snapshot::EventView;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::lab::simulation::{Scenario, Simulation, SimulationConfig};
 use fleetwatch::runtime::playback;

@@ -54,6 +54,58 @@ impl ChangeKind {
     }
 }
 
+/// How far an event has come: the one answer for the detector, the record, metrics and pages. An *incident* has states of its own.
+///
+/// ```text
+/// pending -> declared <-> recovered -> resolved
+///    +-> recovered or resolved: a near miss, warned of and never declared
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "snake_case")]
+pub enum EventState {
+    /// On its way to the hour.
+    Pending,
+    /// The hour is full: a major incident.
+    Declared,
+    /// The quality is back; not yet quiet for long enough.
+    Recovered,
+    /// Quiet, with data, for the clear period. The detector forgets such an event; the record keeps it.
+    Resolved,
+}
+
+impl EventState {
+    /// Every state, in the order of an event's life.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Declared, Self::Recovered, Self::Resolved];
+
+    /// The state's name, as it is stored, shown in JSON and put into metric labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Declared => "declared",
+            Self::Recovered => "recovered",
+            Self::Resolved => "resolved",
+        }
+    }
+
+    /// The state of this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// The state after a change of this kind.
+    #[must_use]
+    pub const fn after(self, change: ChangeKind) -> Self {
+        match (change, self) {
+            (ChangeKind::Declared, _) => Self::Declared,
+            (ChangeKind::Recovered, _) => Self::Recovered,
+            (ChangeKind::Resolved, _) => Self::Resolved,
+            // Nobody joins a recovered event but by a relapse, which keeps its id.
+            (ChangeKind::Joined, Self::Recovered) => Self::Declared,
+            (ChangeKind::EarlyWarning | ChangeKind::Joined | ChangeKind::Left | ChangeKind::CauseChanged, same) => same,
+        }
+    }
+}
+
 /// How serious: a streak of an hour or more is a major incident; before that it is a warning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]

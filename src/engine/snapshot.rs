@@ -1,10 +1,9 @@
 //! The read plane: an immutable picture of the fleet that metrics, pages and the API read while the engine goes on.
 
-use bincode::{Decode, Encode};
 use serde::Serialize;
 
 use super::device::{DeviceId, Label, TrafficClass};
-use super::effect::{Cause, Scope, Severity, Verdict};
+use super::effect::{Cause, EventState, Scope, Severity, Verdict};
 use super::fleet::{OverBudget, Refused};
 use super::time::Timestamp;
 
@@ -84,8 +83,9 @@ pub struct DeviceView {
     pub last_report_at: Option<Timestamp>,
     /// The open event that explains this device, if any.
     pub event_id: Option<String>,
-    /// Whether it is ill, but no worse than an event that is over has told: that is no news, and belongs to no event.
-    pub ill_as_told: bool,
+    /// Whether the detector counts it as affected: it is a member of an open event that is more than noise, or as degraded as an
+    /// event that is over has told, which is no news and belongs to no event.
+    pub affected: bool,
     /// Wall clock of the device minus event time, in ms; `None` until known.
     pub clock_offset_ms: Option<i64>,
     /// Boots seen in the last ten minutes, when more than one: a reboot loop.
@@ -117,18 +117,6 @@ pub struct Quantiles {
     pub p50: u32,
     pub p95: u32,
     pub p99: u32,
-}
-
-/// Where an event stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Encode, Decode)]
-#[serde(rename_all = "snake_case")]
-pub enum EventState {
-    /// On its way to the hour.
-    Pending,
-    /// The hour is full: a major incident.
-    Declared,
-    /// Declared, and the quality is back; not yet quiet for long enough.
-    Recovered,
 }
 
 /// One open event: a fleet event, or a lone device's streak.

@@ -53,7 +53,7 @@ impl Obstacles {
             }
             let Some(seen) = seen else { continue };
             match seen.sightings.get(device) {
-                Some(sighting) if sighting.in_event => {
+                Some(sighting) if sighting.affected => {
                     found.degraded += 1;
                     name(&mut found.degraded_devices, device.clone());
                 }

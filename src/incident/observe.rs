@@ -25,8 +25,8 @@ pub struct Sighting<'a> {
     pub quiet_since: Option<Timestamp>,
     /// Whether it was judged in the last minutes (the detector's longest bridged gap).
     pub is_known: bool,
-    /// Whether the detector counts it as affected: it is a member of an open event that is more than noise.
-    pub in_event: bool,
+    /// Whether the detector counts it as affected.
+    pub affected: bool,
     /// Its status' workaround: `None` when it never said.
     pub workaround: Option<(Option<&'a str>, bool)>,
     pub update: Option<&'a str>,
@@ -108,7 +108,7 @@ impl Incident {
         let note =
             |list: &mut BTreeMap<Proof, Vec<DeviceId>>, proof| list.entry(proof).or_default().push(device.clone());
         // Whoever the detector counts as affected again has lost its quality, whatever was proved before.
-        let relapsed = !rung.affected && sighting.in_event;
+        let relapsed = !rung.affected && sighting.affected;
         if relapsed {
             news.relapsed.push(device.clone());
         }
@@ -138,7 +138,7 @@ impl Incident {
         }
         // What is taken off, put on or rolled back in this very look has to be watched from here on.
         let changed = (has_fix && !rung.proves(Proof::Fix)) || (rung.workaround_active && !is_active(sighting));
-        let may_prove = sighting.is_known && !sighting.in_event && !relapsed && !changed;
+        let may_prove = sighting.is_known && !sighting.affected && !relapsed && !changed;
         if may_prove && !rung.proves(Proof::Quality) && is_quiet(rung, sighting, settings) {
             note(&mut news.proved, Proof::Quality);
         }

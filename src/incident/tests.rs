@@ -40,7 +40,7 @@ struct Seen {
     quiet_since: Option<Timestamp>,
     gap_min: i64,
     is_known: bool,
-    in_event: bool,
+    affected: bool,
     workaround: Option<(Option<&'static str>, bool)>,
     update: Option<&'static str>,
     packages: Vec<Label>,
@@ -53,7 +53,7 @@ impl Seen {
             quiet_since: None,
             gap_min: 0,
             is_known: true,
-            in_event: true,
+            affected: true,
             workaround: None,
             update: Some("2026.11.21"),
             packages: Vec::new(),
@@ -62,7 +62,7 @@ impl Seen {
 
     /// Quiet with data from `since` on.
     fn quiet(&mut self, since: Timestamp) {
-        (self.streak_min, self.quiet_since, self.in_event) = (0, Some(since), false);
+        (self.streak_min, self.quiet_since, self.affected) = (0, Some(since), false);
     }
 
     /// The quiet minutes as the detector counts them: the last hour of them, and when the first of these began.
@@ -238,7 +238,7 @@ fn observation(fleet: &BTreeMap<DeviceId, Seen>, now: Timestamp) -> Observation<
     let mut sightings = Vec::with_capacity(fleet.len());
     for (device, seen) in fleet {
         let (quiet_min, quiet_since) = seen.quiet_minutes(now);
-        let Seen { streak_min, is_known, in_event, workaround, update, .. } = *seen;
+        let Seen { streak_min, is_known, affected, workaround, update, .. } = *seen;
         let packages = &seen.packages;
         sightings.push(Sighting {
             device,
@@ -246,7 +246,7 @@ fn observation(fleet: &BTreeMap<DeviceId, Seen>, now: Timestamp) -> Observation<
             quiet_min,
             quiet_since,
             is_known,
-            in_event,
+            affected,
             workaround,
             update,
             packages,

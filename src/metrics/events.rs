@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use super::names::{self, Metric};
 use super::scope_name;
 use super::text::{Escaped, Millis, Number, Text};
-use crate::engine::effect::Scope;
-use crate::engine::snapshot::{EventState, EventView, Snapshot};
+use crate::engine::effect::{EventState, Scope};
+use crate::engine::snapshot::{EventView, Snapshot};
 
 /// Totals of all open events, and the worst of them one by one.
 pub(super) fn write(text: &mut Text, snapshot: &Snapshot) {
     let mut open: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for state in [EventState::Pending, EventState::Declared, EventState::Recovered] {
         for scope in [Scope::Fleet, Scope::Isolated] {
-            open.insert((state_name(state), scope_name(scope)), 0);
+            open.insert((state.as_str(), scope_name(scope)), 0);
         }
     }
     for event in &snapshot.events {
-        *open.entry((state_name(event.state), scope_name(event.scope))).or_default() += 1;
+        *open.entry((event.state.as_str(), scope_name(event.scope))).or_default() += 1;
     }
     text.head(names::EVENTS_OPEN);
     for ((state, scope), count) in open {
@@ -47,7 +47,7 @@ fn each_event(text: &mut Text, shown: &[&EventView]) {
             Escaped(&event.event_id),
             Escaped(event.incident.as_deref().unwrap_or("")),
             scope_name(event.scope),
-            state_name(event.state),
+            event.state.as_str(),
         );
         text.line(names::EVENT, &labels, true);
     }
@@ -76,12 +76,4 @@ fn progress(event: &EventView) -> f64 {
         return 1.0;
     }
     (event.streak_s as f64 / event.hold_s as f64).min(1.0)
-}
-
-const fn state_name(state: EventState) -> &'static str {
-    match state {
-        EventState::Pending => "pending",
-        EventState::Declared => "declared",
-        EventState::Recovered => "recovered",
-    }
 }

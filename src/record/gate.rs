@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{EventSummary, RecordedState, StoreError};
+use super::{EventSummary, StoreError};
+use crate::engine::effect::EventState;
 use crate::engine::gate::{DecideError, Decision, Gate, Observation, Ring, Stage};
 use crate::engine::time::Timestamp;
 
@@ -59,10 +60,10 @@ pub trait GateDesk: Send + Sync + std::fmt::Debug {
 /// A recorded event as the gate sees it.
 pub fn observation(event: &EventSummary) -> Observation<'_> {
     let stage = match (event.state, event.declared_at) {
-        (RecordedState::Resolved, _) => Stage::Resolved,
-        (RecordedState::Recovered, None) => Stage::CameToNothing,
-        (RecordedState::Warned, _) => Stage::Warned,
-        (RecordedState::Declared | RecordedState::Recovered, _) => Stage::Declared,
+        (EventState::Resolved, _) => Stage::Resolved,
+        (EventState::Recovered, None) => Stage::CameToNothing,
+        (EventState::Pending, _) => Stage::Warned,
+        (EventState::Declared | EventState::Recovered, _) => Stage::Declared,
     };
     Observation {
         at: event.updated_at,

@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::EventSummary;
 use super::incidents::OpenIncidents;
-use super::{EventSummary, RecordedState};
 use crate::engine::device::DeviceId;
-use crate::engine::effect::{Cause, Scope};
-use crate::engine::snapshot::{EventState, EventView, Snapshot};
+use crate::engine::effect::{Cause, EventState, Scope};
+use crate::engine::snapshot::{EventView, Snapshot};
 use crate::engine::time::Timestamp;
 use crate::incident::{Incident, IncidentSummary, State};
 use crate::words::{Both, names, say};
@@ -31,26 +31,20 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Of an open event, and the state of its incident where there is one.
+    /// Of an event, and the state of its incident where there is one.
     pub const fn of_event(event: EventState, incident: Option<State>) -> Self {
         match (incident, event) {
             (Some(state), _) => Self::Incident(state),
             (None, EventState::Pending) => Self::Warned,
             (None, EventState::Declared) => Self::Incident(State::Declared),
             (None, EventState::Recovered) => Self::QualityBack,
+            (None, EventState::Resolved) => Self::Ended,
         }
     }
 
     /// Of an event on record, and the state of its incident where there is one.
     pub const fn of_record(event: &EventSummary, incident: Option<State>) -> Self {
-        match (incident, event.state) {
-            _ if event.near_miss.is_some() => Self::NearMiss,
-            (Some(state), _) => Self::Incident(state),
-            (None, RecordedState::Warned) => Self::Warned,
-            (None, RecordedState::Declared) => Self::Incident(State::Declared),
-            (None, RecordedState::Recovered) => Self::QualityBack,
-            (None, RecordedState::Resolved) => Self::Ended,
-        }
+        if event.near_miss.is_some() { Self::NearMiss } else { Self::of_event(event.state, incident) }
     }
 
     /// The same, looking the incident up among `lives`.
@@ -253,7 +247,7 @@ mod tests {
     #[test]
     fn the_incidents_state_is_the_answer_wherever_there_is_an_incident() {
         for state in State::ALL {
-            for event in [EventState::Pending, EventState::Declared, EventState::Recovered] {
+            for event in EventState::ALL {
                 assert_eq!(Standing::of_event(event, Some(state)).as_str(), state.as_str());
                 assert_eq!(Standing::of_event(event, Some(state)).words(), names::state(state));
             }

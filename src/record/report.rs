@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::matter::Standing;
-use super::{EventQuery, EventStore, EventSummary, RecordedState, StoreError};
+use super::{EventQuery, EventStore, EventSummary, StoreError};
 use crate::engine::device::{DeviceId, Label};
-use crate::engine::effect::{Scope, Suspect};
+use crate::engine::effect::{EventState, Scope, Suspect};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
 use crate::incident::IncidentSummary;
@@ -129,7 +129,7 @@ impl MorningReport {
             let list = match (event.declared_at, event.scope) {
                 (Some(_), Scope::Fleet) => &mut report.major,
                 (Some(_), Scope::Isolated) => &mut report.isolated,
-                (None, _) if event.state == RecordedState::Warned => &mut report.warned,
+                (None, _) if event.state == EventState::Pending => &mut report.warned,
                 (None, _) => &mut report.near_misses,
             };
             list.push(event);

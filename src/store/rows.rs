@@ -2,8 +2,8 @@
 
 use super::statement::{Row, Tx, foreign, json, values};
 use crate::engine::device::DeviceId;
-use crate::engine::effect::{Change, Scope, Severity};
-use crate::record::{EventSummary, Membership, RecordedChange, RecordedGate, RecordedState, StoreError};
+use crate::engine::effect::{Change, EventState, Scope, Severity};
+use crate::record::{EventSummary, Membership, RecordedChange, RecordedGate, StoreError};
 
 /// An event's changes in the order in which they were decided.
 pub(super) const HISTORY: &str = "SELECT seq, actor, recorded_at_ms, change_json FROM record_entry \
@@ -85,7 +85,7 @@ pub(super) fn event_of(row: &Row) -> Result<EventSummary, StoreError> {
     Ok(EventSummary {
         event_id: row.text("event_id")?,
         number: row.maybe_text("number")?,
-        state: RecordedState::from_name(&state).ok_or_else(|| foreign("state", &state))?,
+        state: EventState::from_name(&state).ok_or_else(|| foreign("state", &state))?,
         severity: row.named("severity")?,
         scope: row.named("scope")?,
         impact_started_at: row.at("impact_started_at_ms")?,

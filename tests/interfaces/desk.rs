@@ -134,7 +134,7 @@ impl Desk {
                 quiet_min: 60,
                 quiet_since: Some(Timestamp::from_ms(0)),
                 is_known: true,
-                in_event: false,
+                affected: false,
                 workaround: None,
                 update: None,
                 packages: &[],

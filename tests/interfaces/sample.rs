@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fleetwatch::engine::device::{DeviceId, Label, TrafficClass};
 use fleetwatch::engine::effect::{
-    Cause, CauseEvidence, Change, ChangeKind, Damage, Forecast, NearMiss, ProofMinute, RuleDamage, RunnerUp, Scope,
-    Severity, StreakEnd, Suspect, Verdict,
+    Cause, CauseEvidence, Change, ChangeKind, Damage, EventState, Forecast, NearMiss, ProofMinute, RuleDamage,
+    RunnerUp, Scope, Severity, StreakEnd, Suspect, Verdict,
 };
-use fleetwatch::engine::snapshot::{ClassView, DeviceView, EventState, EventView, Quantiles, Snapshot, Totals};
+use fleetwatch::engine::snapshot::{ClassView, DeviceView, EventView, Quantiles, Snapshot, Totals};
 use fleetwatch::engine::time::Timestamp;
 
 /// 2026-11-22 03:30:00 in Tokyo.
@@ -99,7 +99,7 @@ fn device(number: usize, stage: Stage) -> DeviceView {
         false_positive_ratio: Some(if bad { 0.183 } else { 0.002 }),
         last_report_at: Some(NOW.plus_ms(if silent { -1_380_000 } else { -(number as i64 % 10) * 1_000 })),
         event_id: bad.then(|| EVENT.to_owned()),
-        ill_as_told: false,
+        affected: bad,
         clock_offset_ms: Some(number as i64 % 400 - 200),
         recent_boots: u32::from(number.is_multiple_of(211)) * 3,
         over_budget: None,

@@ -1,7 +1,7 @@
 //! Records that an earlier version wrote.
 
+use fleetwatch::engine::effect::EventState;
 use fleetwatch::incident::State;
-use fleetwatch::record::RecordedState;
 use fleetwatch::record::incident::IncidentQuery;
 use sqlx::migrate::Migrator;
 
@@ -45,7 +45,7 @@ async fn a_record_of_before_the_names_changed_is_read_and_goes_on(place: &Place)
     assert!(after.run("DELETE FROM record_entry").await.is_err());
 
     let event = store.event(NUMBER).await.unwrap().unwrap();
-    assert_eq!((event.event.event_id.as_str(), event.event.state), ("E-0001", RecordedState::Resolved));
+    assert_eq!((event.event.event_id.as_str(), event.event.state), ("E-0001", EventState::Resolved));
     assert_eq!((event.event.affected, event.devices.len(), event.gates.len()), (24, 24, 2));
     let incident = store.incident(NUMBER).await.unwrap().unwrap();
     let folded = incident.folded().unwrap();

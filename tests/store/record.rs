@@ -1,8 +1,8 @@
 //! The record of incidents: append-only, idempotent, derived in one transaction.
 
-use fleetwatch::engine::effect::{Change, ChangeKind};
+use fleetwatch::engine::effect::{Change, ChangeKind, EventState};
 use fleetwatch::engine::gate::{DETECTOR, Decision, Gate};
-use fleetwatch::record::{Appended, EventQuery, EventRecord, EventSummary, RecordedState};
+use fleetwatch::record::{Appended, EventQuery, EventRecord, EventSummary};
 use fleetwatch::store::{Store, change_key};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -42,7 +42,7 @@ async fn the_record_tells_the_incidents_whole_story(place: &Place) {
     assert_eq!(found.changes.iter().map(|entry| &entry.change).collect::<Vec<_>>(), changes.iter().collect::<Vec<_>>());
     assert!(found.changes.iter().all(|entry| entry.actor == "detector" && entry.recorded_at == written));
     assert_eq!(found.event.number.as_deref(), Some("INC-0001"));
-    assert_eq!(found.event.state, RecordedState::Declared);
+    assert_eq!(found.event.state, EventState::Declared);
     assert_eq!(found.event.declared_at, Some(changes[7].at));
     assert_eq!((found.event.affected, found.event.members), (330, 328));
     assert_eq!(found.devices.iter().filter(|member| member.left_at.is_some()).count(), 2);

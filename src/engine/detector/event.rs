@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use bincode::{Decode, Encode};
 
 use crate::engine::device::{DeviceId, TrafficClass};
+use crate::engine::effect::EventState;
 use crate::engine::effect::{Cause, Change, ChangeKind, ProofMinute, Scope, Severity, Verdict};
 use crate::engine::history::{HISTORY_MIN, History};
 use crate::engine::settings::Settings;
-use crate::engine::snapshot::EventState;
 use crate::engine::streak::{self, Episode};
 use crate::engine::suspect::{self, AttributeKey, Attributes, Candidate};
 use crate::engine::time::{Minute, Timestamp};

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use bincode::{Decode, Encode};
 
 use crate::engine::device::DeviceId;
+use crate::engine::effect::EventState;
 use crate::engine::effect::{Change, ChangeKind, Scope};
 use crate::engine::settings::Settings;
-use crate::engine::snapshot::EventState;
 use crate::engine::suspect;
 use crate::engine::time::{Minute, Timestamp};
 

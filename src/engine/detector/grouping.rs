@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::effect::EventState;
 use crate::engine::effect::{ChangeKind, Scope};
-use crate::engine::snapshot::EventState;
 use crate::engine::suspect::{self, AttributeKey, Candidate, Subject};
 use crate::engine::time::Minute;
 

@@ -1,8 +1,8 @@
 //! What a clock's reading means for people: warning, declaration, recovery, relapse, end.
 
+use crate::engine::effect::EventState;
 use crate::engine::effect::{ChangeKind, Forecast, NearMiss, StreakEnd, Verdict};
 use crate::engine::settings::Settings;
-use crate::engine::snapshot::EventState;
 use crate::engine::time::Minute;
 
 use super::attributes;
@@ -48,6 +48,7 @@ pub(super) fn is_over(event: &Event, devices: &[Tracked], (last, settings): (Min
         EventState::Pending => event.episode.is_none() && event.streak_min > 0 || event.present().next().is_none(),
         EventState::Declared => false,
         EventState::Recovered => event.quiet_min(devices, last) >= settings.clear_min,
+        EventState::Resolved => true,
     }
 }
 

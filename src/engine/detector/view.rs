@@ -1,10 +1,10 @@
 //! The snapshot that metrics, pages and the API read.
 
 use crate::engine::device::TrafficClass;
-use crate::engine::effect::{Severity, Verdict};
+use crate::engine::effect::{EventState, Severity, Verdict};
 use crate::engine::history::HISTORY_MIN;
 use crate::engine::settings::Settings;
-use crate::engine::snapshot::{ClassView, DeviceView, EventState, EventView, Quantiles, Snapshot, Totals};
+use crate::engine::snapshot::{ClassView, DeviceView, EventView, Quantiles, Snapshot, Totals};
 use crate::engine::time::{MINUTE_MS, Minute, Timestamp};
 use crate::engine::verdict::{MEMBERSHIP_FP_MIN, Signature};
 
@@ -12,6 +12,9 @@ use super::Engine;
 use super::event::Event;
 use super::forget::Gone;
 use super::tracked::{State, Tracked};
+
+/// Shortest streak of a lone device that counts as more than noise, in minutes.
+const LONE_STREAK_MIN: u32 = 15;
 
 /// Most pairs of class and test that are named as evidence.
 const EVIDENCE_SHOWN: usize = 4;
@@ -25,7 +28,7 @@ pub fn snapshot(engine: &Engine) -> Snapshot {
     let mut event_of = vec![None; engine.devices.len()];
     for event in &engine.events.open {
         for device in event.present() {
-            event_of[device as usize] = Some(event.id());
+            event_of[device as usize] = Some(event);
         }
     }
     let (Gone { reports, late, slots }, duplicates) = (engine.gone, engine.gone_duplicates);
@@ -33,7 +36,7 @@ pub fn snapshot(engine: &Engine) -> Snapshot {
     let mut totals = Totals { expected, reports, duplicates, late, slots, ..Totals::default() };
     let mut devices = Vec::with_capacity(engine.devices.len());
     for &index in &engine.order {
-        let view = device_view(&engine.devices[index as usize], last, event_of[index as usize].take(), engine);
+        let view = device_view(&engine.devices[index as usize], last, event_of[index as usize], engine);
         count(&mut totals, &view, &engine.devices[index as usize]);
         devices.push(view);
     }
@@ -56,7 +59,7 @@ fn count(totals: &mut Totals, view: &DeviceView, tracked: &Tracked) {
     totals.slots += tracked.state.slots;
 }
 
-fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine: &Engine) -> DeviceView {
+fn device_view(tracked: &Tracked, last: Minute, event: Option<&Event>, engine: &Engine) -> DeviceView {
     let state = &tracked.state;
     let facts = &state.facts;
     let verdict = state.history.get(last).worst();
@@ -86,13 +89,25 @@ fn device_view(tracked: &Tracked, last: Minute, event_id: Option<String>, engine
         classes: classes(tracked, last),
         false_positive_ratio: false_positives(tracked, last),
         last_report_at: tracked.device.last_arrival(),
-        event_id,
-        ill_as_told: tracked.is_left_over(last),
+        event_id: event.map(Event::id),
+        affected: is_affected(tracked, last, event),
         clock_offset_ms: tracked.device.clock_offset_ms(),
         recent_boots: tracked.device.recent_boots(engine.last_tick),
         over_budget: tracked.device.over_budget(),
         refused: tracked.device.refused(),
     }
+}
+
+/// Whether the device counts as affected. A streak of a device that is alone, or that an event which is over has told, may be noise
+/// for a while.
+fn is_affected(tracked: &Tracked, last: Minute, event: Option<&Event>) -> bool {
+    let in_event = event.is_some_and(|event| match event.state {
+        EventState::Declared => true,
+        EventState::Pending => event.present().nth(1).is_some() || event.streak_min >= LONE_STREAK_MIN,
+        EventState::Recovered | EventState::Resolved => false,
+    });
+    let streak_min = tracked.state.episode.map_or(0, |episode| episode.length_min());
+    in_event || (streak_min >= LONE_STREAK_MIN && tracked.is_left_over(last))
 }
 
 /// See the fields of these names of [`DeviceView`].

@@ -508,7 +508,7 @@ fn view(number: usize, model: usize, branch: usize) -> DeviceView {
         false_positive_ratio: None,
         last_report_at: None,
         event_id: None,
-        ill_as_told: false,
+        affected: false,
         clock_offset_ms: None,
         recent_boots: 0,
         over_budget: None,

@@ -101,7 +101,7 @@ fn telemetry_proves_the_whole_way_of_a_device_and_a_relapse_takes_its_quality() 
     assert_eq!(story.wait(59).look(), [""; 0], "quiet since before the revert proves nothing of what came after it");
     assert_eq!(story.wait(1).look(), ["proved"]);
     assert_eq!(story.step(0), Step::Done);
-    story.see(0).in_event = true;
+    story.see(0).affected = true;
     assert_eq!(story.wait(5).look(), ["relapsed"]);
     assert_eq!((story.step(0), story.rung(0).relapses), (Step::WorkaroundReverted, 1));
     assert_eq!(story.step(1), Step::Affected, "nothing was seen of the other one");

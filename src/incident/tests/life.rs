@@ -59,7 +59,7 @@ fn the_whole_life_of_an_incident() {
     for pair in Milestone::ALL[6..].windows(2) {
         assert!(story.incident.milestones.get(pair[0]) <= story.incident.milestones.get(pair[1]));
     }
-    story.see(0).in_event = true;
+    story.see(0).affected = true;
     assert!(story.look().is_empty() && story.tick().is_empty());
     assert!(story.incident.take_in(&[joining(9)], story.now).is_empty(), "a closed incident takes nobody in");
     assert_eq!(story.wish(Command::Join, "ito").unwrap_err(), Refusal::Closed);
@@ -82,7 +82,7 @@ fn what_degrades_again_before_the_close_reopens_and_has_to_be_reviewed_again() {
     story.wait(1).fix_all();
     story.wish(review(), "ito").unwrap();
     story.told();
-    story.see(1).in_event = true;
+    story.see(1).affected = true;
     assert_eq!(story.wait(5).look(), ["relapsed", "reopened", "moved"]);
     assert_eq!(story.told(), [(NoticeKind::Reopened, Audience::Staff)]);
     assert_eq!(story.incident.state, State::Fixing);
@@ -128,7 +128,7 @@ fn a_relapse_while_the_fix_is_awaited_is_told_beside_the_first_mitigation() {
     story.wait(61).look();
     assert_eq!(story.incident.state, State::PendingPermanentFix);
     let first = story.now;
-    story.see(0).in_event = true;
+    story.see(0).affected = true;
     assert_eq!(story.wait(1).look(), ["relapsed", "moved"]);
     let (mitigated, lost_at) = (story.incident.milestones.get(Milestone::Mitigated), story.now);
     assert_eq!((story.incident.state, mitigated), (State::WorkaroundAvailable, Some(first)));
@@ -165,7 +165,7 @@ fn an_exception_needs_evidence_and_a_relapse_voids_it() {
     let now = story.now;
     story.see(0).quiet(now);
     story.wait(61).look();
-    story.see(0).in_event = true;
+    story.see(0).affected = true;
     assert_eq!(story.wait(1).look(), ["relapsed"]);
     assert!(!story.rung(0).is_settled(), "whoever signed it off did not sign for this");
 }

@@ -51,7 +51,7 @@ struct Device {
     minutes: Vec<Measured>,
     update: Option<&'static str>,
     workaround: Option<(Option<&'static str>, bool)>,
-    in_event: bool,
+    affected: bool,
 }
 
 /// What the model remembers of a device: plain facts, in the order in which they were seen.
@@ -95,7 +95,7 @@ impl World {
         story.rota = Rota([(Seat::of(Role::Commander), vec![step("ito"), step("mori")])].into_iter().collect());
         let device = || Device {
             update: Some(VERSIONS[0]),
-            in_event: true,
+            affected: true,
             minutes: vec![Measured::Bad; 3],
             ..Device::default()
         };
@@ -156,7 +156,7 @@ impl World {
             Some("was not quiet since it was changed")
         } else if facts.wants_word && facts.last_word < facts.proved_at {
             Some("is owed a word")
-        } else if device.in_event {
+        } else if device.affected {
             Some("suffers again")
         } else if !device.minutes.iter().rev().take(KNOWN_MIN + 1).any(|measured| *measured != Measured::Silent) {
             Some("is not heard of")
@@ -183,7 +183,7 @@ impl World {
                 quiet_since: None,
                 gap_min: 0,
                 is_known: device.minutes.iter().rev().take(KNOWN_MIN + 1).any(known),
-                in_event: device.in_event,
+                affected: device.affected,
                 workaround: device.workaround,
                 update: device.update,
                 packages: vec![],
@@ -215,7 +215,7 @@ impl World {
                 facts.ever_told |= on || facts.claimed_on.is_some();
                 facts.was_on = on;
             }
-            if device.in_event && facts.recovered {
+            if device.affected && facts.recovered {
                 facts.disturbed.push(now);
                 (facts.recovered, facts.signed_off) = (false, false);
             }
@@ -279,7 +279,7 @@ impl World {
                     self.devices[place].workaround = workaround;
                 }
             }
-            Step::Event(place, open) => self.devices[place].in_event = open,
+            Step::Event(place, open) => self.devices[place].affected = open,
             Step::Wish(command, by) => self.wish(&command, by),
             Step::Agree(by) => {
                 let version = self.versions.len() as u32;
@@ -345,7 +345,7 @@ impl World {
     }
 
     fn join(&mut self, place: usize) {
-        self.devices[place].in_event = true;
+        self.devices[place].affected = true;
         let events = self.story.incident.take_in(&[joining(place)], self.story.now);
         if self.story.incident.is_open() {
             let now = self.minute();
@@ -368,7 +368,7 @@ impl World {
                 // An event of the detector does not outlive the damage for long.
                 if measured == Measured::Good && device.minutes.iter().rev().take(3).all(|last| *last == Measured::Good)
                 {
-                    device.in_event = false;
+                    device.affected = false;
                 }
             }
             self.story.wait(1);

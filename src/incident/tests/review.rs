@@ -48,7 +48,7 @@ fn impact_is_counted_from_its_start_to_the_verified_quality_and_again_for_a_rela
     let mut story = told();
     assert_eq!(story.incident.state, State::Resolved);
     let resolved = story.now;
-    story.see(1).in_event = true;
+    story.see(1).affected = true;
     story.wait(10).look();
     let events = story.incident.take_in(&[joining(5)], story.now);
     story.take(events);

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use console::measure_text_width;
 
 use super::*;
-use crate::engine::effect::{Cause, Certainty, ProofMinute, RunnerUp, Scope, Severity, Suspect, Verdict};
-use crate::engine::snapshot::{EventState, EventView};
+use crate::engine::effect::{Cause, Certainty, EventState, ProofMinute, RunnerUp, Scope, Severity, Suspect, Verdict};
+use crate::engine::snapshot::EventView;
 
 const START: Timestamp = Timestamp::from_ms(1_795_021_200_000);
 

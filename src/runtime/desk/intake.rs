@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::engine::device::DeviceId;
-use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Severity};
-use crate::engine::snapshot::{EventState, EventView};
+use crate::engine::effect::{Cause, Change, ChangeKind, EventState, Scope, Severity};
+use crate::engine::snapshot::EventView;
 use crate::engine::time::Timestamp;
 use crate::incident::event::{Joining, Opening};
 use crate::incident::{Action, DETECTOR, Incident, IncidentEvent};

@@ -6,14 +6,11 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use crate::engine::device::{DeviceId, Label, Status};
-use crate::engine::snapshot::{DeviceView, EventState, EventView, Snapshot};
+use crate::engine::snapshot::{DeviceView, Snapshot};
 use crate::engine::time::Timestamp;
 use crate::incident::{Incident, Observation, Sighting};
 
 use super::lock;
-
-/// Shortest streak of a lone device, in seconds, that is taken for a relapse: below it, it may be noise.
-const LONE_STREAK_S: u64 = 15 * 60;
 
 /// Most devices whose words are kept between two snapshots; what comes beyond is seen with the next one.
 const KEPT: usize = 20_000;
@@ -84,7 +81,6 @@ pub struct SeenFleet {
 
 struct Seen {
     place: usize,
-    in_event: bool,
     workaround: Option<(Option<Label>, bool)>,
     update: Option<Label>,
     packages: Vec<Label>,
@@ -94,22 +90,16 @@ impl SeenFleet {
     /// What is seen of the devices of `incident`.
     pub fn of(incident: &Incident, snapshot: &Arc<Snapshot>, statuses: &Statuses) -> Self {
         let said = lock(&statuses.0.devices);
-        let events: BTreeMap<&str, &EventView> =
-            snapshot.events.iter().map(|event| (event.event_id.as_str(), event)).collect();
         let mut devices = Vec::with_capacity(incident.ladder.len());
         for (device, _) in incident.ladder.iter() {
             let Ok(place) = snapshot.devices.binary_search_by(|view| view.id.cmp(device)) else { continue };
             let view = &snapshot.devices[place];
-            let event = view.event_id.as_deref().and_then(|id| events.get(id));
             let facts = match said.get(device) {
                 Some((at, said)) if *at >= snapshot.at => said.clone().over(facts_of(view)),
                 _ => facts_of(view),
             };
             let Facts { workaround, update, packages } = facts;
-            // Who is ill as people know it belongs to no event any more, and is affected all the same.
-            let as_told = view.ill_as_told && view.streak_s >= LONE_STREAK_S;
-            let in_event = as_told || event.is_some_and(|event| is_material(event));
-            devices.push(Seen { place, in_event, workaround, update, packages });
+            devices.push(Seen { place, workaround, update, packages });
         }
         Self { snapshot: Arc::clone(snapshot), devices }
     }
@@ -126,22 +116,13 @@ impl SeenFleet {
                     quiet_min: view.quiet_min,
                     quiet_since: view.quiet_since,
                     is_known: view.is_known,
-                    in_event: seen.in_event,
+                    affected: view.affected,
                     workaround: seen.workaround.as_ref().map(|(id, active)| (id.as_deref(), *active)),
                     update: seen.update.as_deref(),
                     packages: &seen.packages,
                 }
             })
             .collect()
-    }
-}
-
-/// Whether membership in the event says that the device is affected: a streak of a lone device may be noise for a while.
-fn is_material(event: &EventView) -> bool {
-    match event.state {
-        EventState::Declared => true,
-        EventState::Recovered => false,
-        EventState::Pending => event.members.len() > 1 || event.streak_s >= LONE_STREAK_S,
     }
 }
 

@@ -63,7 +63,7 @@ fn view(number: usize) -> DeviceView {
         false_positive_ratio: None,
         last_report_at: None,
         event_id: None,
-        ill_as_told: false,
+        affected: false,
         clock_offset_ms: None,
         recent_boots: 1,
         over_budget: None,

@@ -90,7 +90,7 @@ impl World {
             quiet_min: quiet_since.map_or(0, |since| minutes(since, now)) as u32,
             quiet_since,
             is_known: true,
-            in_event: device.well_since.is_none(),
+            affected: device.well_since.is_none(),
             workaround: Some(device.workaround.as_ref().map_or((None, false), |(id, on)| (Some(id.as_str()), *on))),
             update: Some(&device.update),
             packages: &[],
