@@ -49,7 +49,7 @@ fn seen(devices: &[DeviceId], fixed: usize) -> Observation<'_> {
         quiet_min: 60,
         quiet_since: Some(T0.plus_ms(10 * MINUTE)),
         is_known: true,
-        in_event: false,
+        affected: false,
         workaround: Some((None, false)),
         update: Some(if place < fixed { "2026.11.22" } else { "2026.11.21" }),
         packages: &[],

@@ -17,6 +17,7 @@
 //!
 //! | module | what it owns |
 //! |---|---|
+//! | [`assignment`] | which incident an event belongs to, and what it says to it |
 //! | [`aggregate`] | the incident, and how an event changes it |
 //! | `clock` | what time alone brings: calls, reminders, the forecast |
 //! | [`closure`] | what still stands between the incident and its end |
@@ -39,6 +40,7 @@
 //! | [`way`] | when each state was reached, and for how long the quality was back |
 
 pub mod aggregate;
+pub mod assignment;
 mod clock;
 pub mod closure;
 pub mod command;
@@ -60,6 +62,7 @@ pub mod state;
 pub mod way;
 
 pub use aggregate::{Incident, IncidentSummary};
+pub use assignment::DeclaredEvent;
 pub use command::Command;
 pub use countermeasure::{Countermeasure, Fix, Script, WorkaroundPlan};
 pub use event::{Action, IncidentEvent};

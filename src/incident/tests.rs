@@ -1,5 +1,6 @@
 //! The life of an incident, told as stories: an incident, a fleet as it is seen, people, and time that passes when it is told to.
 
+mod assignment;
 mod ladder;
 mod life;
 mod model;

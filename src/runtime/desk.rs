@@ -43,7 +43,7 @@ use crate::clock::Clock;
 use crate::engine::device::DeviceId;
 use crate::engine::snapshot::Snapshot;
 use crate::incident::closure::Obstacles;
-use crate::incident::{Action, Command, Incident, IncidentEvent, LifeSettings, Refusal, Rota};
+use crate::incident::{Action, Command, DeclaredEvent, Incident, IncidentEvent, LifeSettings, Refusal, Rota};
 use crate::metrics::incidents::{IncidentSample, IncidentSource};
 use crate::record::incident::{IncidentAppend, IncidentQuery, IncidentStore, Keep};
 use crate::record::incidents::{
@@ -54,7 +54,6 @@ use crate::record::{EventStore, StoreError};
 
 use super::keeper::lock;
 use super::told::Told;
-use intake::Declared;
 use sight::SeenFleet;
 
 /// Updates that a listener may be behind before it misses some.
@@ -100,7 +99,7 @@ struct Inner {
     /// Whether the record's open incidents are known here.
     taken_up: AtomicBool,
     /// What was declared and is not with its incident yet.
-    unheard: Mutex<VecDeque<Declared>>,
+    unheard: Mutex<VecDeque<DeclaredEvent>>,
     /// The events of each open incident, as they are on record.
     kept: Mutex<BTreeMap<String, Vec<IncidentEvent>>>,
     /// One change at a time: what one does is on record before the next one looks.
@@ -455,21 +454,15 @@ impl Inner {
         Err(StoreError::Refused { detail: format!("{} has been split too often", incident.number()) })
     }
 
-    /// The latest closed incident that has devices in common with `devices`, or the same suspect.
-    async fn followed(
-        &self,
-        devices: &[DeviceId],
-        cause: Option<&crate::engine::effect::Cause>,
-    ) -> Option<Arc<Incident>> {
+    /// The latest closed incident that the event follows.
+    async fn followed(&self, declared: &DeclaredEvent) -> Option<Arc<Incident>> {
         let query = IncidentQuery { limit: CLOSED_LOOKED_AT, ..IncidentQuery::default() };
         for summary in
             self.store.incidents(&query).await.ok()?.into_iter().filter(|summary| summary.closed_at.is_some())
         {
             let record = self.store.incident(&summary.event_id).await.ok()??;
             let incident = record.folded()?;
-            let same_cause = || cause.zip(incident.cause.as_ref()).is_some_and(|(a, b)| a.suspect == b.suspect);
-            let common = devices.iter().filter(|device| incident.ladder.contains(device)).count();
-            if incident.ended.is_none() && (same_cause() || common * 2 > devices.len()) {
+            if declared.follows(&incident) {
                 return Some(Arc::new(incident));
             }
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::intake::Declared;
 use super::{Desk, Incident, IncidentEvent, Inner, lock};
+use crate::incident::DeclaredEvent;
 use crate::record::StoreError;
 use crate::record::incident::{IncidentAppend, IncidentRecord};
 
@@ -83,11 +83,11 @@ impl Inner {
     }
 
     /// Keeps in mind what was declared until it is with its incident: while the record is away, events come and go.
-    pub(super) fn note(&self, declared: Declared) {
+    pub(super) fn note(&self, declared: DeclaredEvent) {
         let mut unheard = lock(&self.unheard);
         // The first one is being written, perhaps.
         match unheard.iter_mut().skip(1).find(|known| known.event_id == declared.event_id) {
-            Some(known) => known.grow(declared),
+            Some(known) => known.extend(declared),
             None => unheard.push_back(declared),
         }
     }

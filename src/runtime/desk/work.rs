@@ -8,10 +8,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::engine::effect::Change;
 use crate::engine::time::Timestamp;
-use crate::incident::Incident;
+use crate::incident::{DeclaredEvent, Incident};
 use crate::record::StoreError;
 
-use super::intake::Declared;
 use super::{Batch, Desk, Inner, lock};
 
 /// How often the fleet is looked at when nothing calls for it. Bounds the wait of an agent on the phone, too.
@@ -106,7 +105,7 @@ fn told(outcome: Result<(), StoreError>, failing: bool) -> bool {
 impl Inner {
     /// A change of the detector.
     pub(super) async fn hear(&self, change: &Change) -> Result<(), StoreError> {
-        let Some(declared) = Declared::of_change(change) else { return Ok(()) };
+        let Some(declared) = DeclaredEvent::of_change(change) else { return Ok(()) };
         self.note(declared);
         let _one_at_a_time = self.writing.lock().await;
         self.take_up().await?;
@@ -124,7 +123,7 @@ impl Inner {
             *behind = false;
         }
         lock(&self.over).retain(|id| snapshot.events.iter().any(|event| event.event_id == *id));
-        for declared in snapshot.events.iter().filter_map(Declared::of_view) {
+        for declared in snapshot.events.iter().filter_map(DeclaredEvent::of_view) {
             if self.is_news(&declared) {
                 self.take_in(&declared).await?;
             }
@@ -150,7 +149,7 @@ impl Inner {
     }
 
     /// Whether the event says something that its incident does not know yet.
-    fn is_news(&self, declared: &Declared) -> bool {
+    fn is_news(&self, declared: &DeclaredEvent) -> bool {
         let board = self.board.load();
         let Some(incident) = board.incidents.iter().find(|incident| incident.event_ids.contains(&declared.event_id))
         else {
