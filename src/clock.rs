@@ -8,6 +8,7 @@
 //! A story that is to be the same on every machine has a [`stepped`] clock, which only whoever tells it moves.
 #![allow(clippy::disallowed_methods)]
 
+pub mod parse;
 mod stepped;
 
 use std::sync::atomic::{AtomicI64, Ordering};

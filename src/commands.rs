@@ -2,6 +2,8 @@
 //!
 //! | module | what it owns |
 //! |---|---|
+//! | [`serve`] | `serve` |
+//! | [`notify`] | `notify test` |
 //! | [`args`] | the subcommands and their options, as `--help` teaches them |
 //! | [`check`] | `check-config` |
 //! | [`dashboards`] | `dashboards`: the Grafana dashboards as files |
@@ -29,6 +31,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::config::{self, Config, LogFormat};
+use crate::lab;
 use crate::runtime::failure::{self, Failure};
 
 pub mod accounts;
@@ -42,10 +45,12 @@ pub mod fetch;
 pub mod gate;
 pub mod incident;
 pub mod logging;
+pub mod notify;
 mod password;
 pub mod record;
 pub mod replay;
 pub mod report;
+pub mod serve;
 pub mod simulate;
 
 #[cfg(test)]
@@ -101,41 +106,41 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let config = load(args.config.as_deref())?;
             let format = if cli.log_format == LogFormat::Auto { config.log.format } else { cli.log_format };
             logging::init(format, cli.log_level.as_deref().unwrap_or(&config.log.level))?;
-            app(|| wired::serve(config, args.clock_is_right))
+            app(|| serve::run(config, args.clock_is_right))
         }
         Command::Demo(args) => {
             // The demo tells of what becomes of an incident by itself, and log lines would tear its panel.
             let panel = !args.plain && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
             log(if panel { "error" } else { DEMO_LOG })?;
-            app(|| wired::demo(args))
+            app(|| lab::demo::run(&args))
         }
         Command::Simulate(args) => {
             log("info")?;
-            app(|| wired::simulate(args))
+            app(|| simulate::run(&args))
         }
         Command::Record(args) => {
             log("info")?;
-            app(|| wired::record(args))
+            app(|| record::run(&args))
         }
         Command::Replay(args) => {
             let config = quietly_with(args.config.as_deref())?;
-            app(|| wired::replay(config, args))
+            app(|| replay::run(&config, &args))
         }
         Command::Backtest(args) => {
             let config = quietly_with(args.config.as_deref())?;
-            app(|| wired::backtest(config, args))
+            app(|| backtest::run(&config, &args))
         }
         Command::Explain(args) => {
             let config = quietly_with(args.config.as_deref())?;
-            app(|| wired::explain(config, args))
+            app(|| explain::run(&config, &args))
         }
         Command::Report(args) => {
             let config = quietly_with(args.config.as_deref())?;
-            app(|| wired::report(config, args))
+            app(|| report::run(&config, &args))
         }
         Command::Score(args) => {
             log("warn")?;
-            app(|| wired::score(&args))
+            app(|| lab::score::run(&args))
         }
         Command::Devices(DevicesCommand::Import(args)) => devices::import(&args, &mut std::io::stdout().lock()),
         Command::Devices(DevicesCommand::Forget(args)) => devices::forget(&args, &mut std::io::stdout().lock()),
@@ -143,7 +148,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Gate(command) => gate::run(&command, &mut std::io::stdout().lock()),
         Command::Notify(NotifyCommand::Test(args)) => {
             let config = quietly_with(args.config.as_deref())?;
-            app(|| wired::notify_test(&config, &args))
+            app(|| notify::test(&config, &args))
         }
         Command::Incident(command) => incident::run(&command, &mut std::io::stdout().lock()),
         Command::User(command) => {
@@ -158,58 +163,6 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::CheckConfig(args) => check::run(&args, config::process_environment(), &mut std::io::stdout().lock()),
         Command::Dashboards(args) => dashboards::run(&args, &mut std::io::stdout().lock()),
         Command::Completions(args) => completions(args.shell, &mut std::io::stdout().lock()),
-    }
-}
-
-/// The commands that need the application. One place to wire them.
-mod wired {
-    use super::args::{
-        BacktestArgs, DemoArgs, ExplainArgs, NotifyTestArgs, RecordArgs, ReplayArgs, ReportArgs, ScoreArgs,
-        SimulateArgs,
-    };
-    use crate::commands;
-    use crate::config::Config;
-    use crate::lab;
-    use crate::runtime;
-
-    pub(super) fn serve(config: Config, clock_is_right: bool) -> anyhow::Result<()> {
-        runtime::serve::run(config, clock_is_right)
-    }
-
-    pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
-        lab::demo::run(&args)
-    }
-
-    pub(super) fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
-        commands::simulate::run(&args)
-    }
-
-    pub(super) fn record(args: RecordArgs) -> anyhow::Result<()> {
-        commands::record::run(&args)
-    }
-
-    pub(super) fn replay(config: Config, args: ReplayArgs) -> anyhow::Result<()> {
-        commands::replay::run(&config, &args)
-    }
-
-    pub(super) fn backtest(config: Config, args: BacktestArgs) -> anyhow::Result<()> {
-        commands::backtest::run(&config, &args)
-    }
-
-    pub(super) fn explain(config: Config, args: ExplainArgs) -> anyhow::Result<()> {
-        commands::explain::run(&config, &args)
-    }
-
-    pub(super) fn report(config: Config, args: ReportArgs) -> anyhow::Result<()> {
-        commands::report::run(&config, &args)
-    }
-
-    pub(super) fn notify_test(config: &Config, args: &NotifyTestArgs) -> anyhow::Result<()> {
-        runtime::notify::test(config, args)
-    }
-
-    pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
-        lab::score::run(args)
     }
 }
 

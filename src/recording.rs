@@ -20,6 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
+pub mod change_line;
 mod line;
 
 pub use crate::delivery::Entry;

@@ -8,8 +8,8 @@ use fleetwatch::engine::effect::EventState;
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::snapshot::EventView;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::{Scenario, Simulation, SimulationConfig};
-use fleetwatch::runtime::playback;
 
 /// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the rollout.
 const EPOCH: Timestamp = Timestamp::from_ms(1_794_879_000_000);
@@ -27,11 +27,11 @@ fn lived(scenario: Scenario, seed: u64, devices: u32) -> Vec<(Timestamp, Vec<Eve
     };
     let simulation = Simulation::new(config);
     let settings = Settings { utc_offset_min: 0, ..Settings::default() };
-    let mut driver = playback::learnt(&simulation, &settings, 2);
+    let mut driver = feed::learnt(&simulation, &settings, 2);
     let mut seen = Vec::new();
     for minute in 0..330 {
         let (from, to) = (EPOCH.plus_ms(minute * MINUTE_MS), EPOCH.plus_ms((minute + 1) * MINUTE_MS));
-        playback::live(&mut driver, &simulation, simulation.messages(from, to), |_| ());
+        feed::live(&mut driver, &simulation, simulation.messages(from, to), |_| ());
         driver.advance(to);
         let events = driver.engine().snapshot().events;
         let declared = events.iter().any(|event| event.state == EventState::Declared);

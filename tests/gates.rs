@@ -28,11 +28,11 @@ use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::ingest::IngestConfig;
 use fleetwatch::lab::demo::history;
+use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::mqtt::{self, FleetConfig, Progress, Target};
 use fleetwatch::lab::simulation::{Scenario, Simulation, SimulationConfig};
 use fleetwatch::runtime::core::{Core, CoreConfig};
 use fleetwatch::runtime::gate::publish_embedded;
-use fleetwatch::runtime::playback;
 use fleetwatch::runtime::serve::Service;
 use fleetwatch::web;
 use tokio::net::TcpListener;
@@ -53,9 +53,9 @@ fn story(scenario: Scenario) -> (Simulation, Vec<Change>) {
     };
     let simulation = Simulation::new(config);
     let settings = Settings { utc_offset_min: 0, ..Settings::default() };
-    let mut driver = playback::learnt(&simulation, &settings, 2);
+    let mut driver = feed::learnt(&simulation, &settings, 2);
     let messages = simulation.messages(epoch, epoch.plus_ms(330 * MINUTE_MS));
-    let mut changes = playback::live(&mut driver, &simulation, messages, |_| ()).changes;
+    let mut changes = feed::live(&mut driver, &simulation, messages, |_| ()).changes;
     changes.extend(driver.finish());
     (simulation, changes)
 }

@@ -18,11 +18,12 @@ use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::engine::wire::Limits;
 use fleetwatch::engine::wire::encode::{self, LatencyForm};
+use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
 use fleetwatch::runtime::core::{Core, CoreConfig};
 use fleetwatch::runtime::driver::Virtual;
 use fleetwatch::runtime::keeper::refusal_reasons;
-use fleetwatch::runtime::playback::{self, Playback};
+use fleetwatch::runtime::playback::Playback;
 
 #[path = "support/hostile.rs"]
 #[allow(dead_code, reason = "another test uses the rest of it")]
@@ -311,7 +312,7 @@ fn a_flood_of_invented_ids_changes_nothing_of_what_is_decided_on_the_known_devic
         engine.fleet().expect(profile.id.clone());
     }
     let mut driver = Virtual::new(engine);
-    playback::live(&mut driver, &simulation, simulation.history(2), |_| ());
+    feed::live(&mut driver, &simulation, simulation.history(2), |_| ());
     engine = driver.into_engine();
     let image = engine.image();
     let (calm, registered, refused) = night(&simulation, &image, &settings, 0);
@@ -380,7 +381,7 @@ fn one_device_that_floods_changes_nothing_of_what_is_decided_on_the_others_and_w
         engine.fleet().expect(profile.id.clone());
     }
     let mut driver = Virtual::new(engine);
-    playback::live(&mut driver, &simulation, simulation.history(2), |_| ());
+    feed::live(&mut driver, &simulation, simulation.history(2), |_| ());
     let image = driver.into_engine().image();
     // Whatever arrives makes the events be looked at with the next tick, so a device may be seen to join some seconds sooner.
     let told = |changes: &[Change]| -> Vec<_> {

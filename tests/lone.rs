@@ -15,9 +15,9 @@ use fleetwatch::engine::fleet::Fleet;
 use fleetwatch::engine::gate::{Gates, Policy};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
 use fleetwatch::runtime::driver::Virtual;
-use fleetwatch::runtime::playback;
 
 /// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the rollout.
 const EPOCH: Timestamp = Timestamp::from_ms(1_794_879_000_000);
@@ -49,20 +49,20 @@ fn settings() -> Settings {
 impl Story {
     /// After two days of history, so many minutes.
     fn live(simulation: &Simulation, minutes: i64) -> Self {
-        let driver = playback::learnt(simulation, &settings(), 2);
+        let driver = feed::learnt(simulation, &settings(), 2);
         Self::go_on(driver, simulation, minutes)
     }
 
     /// As [`Self::live`], of a fleet whose devices from number `old` on are not there before the story.
     fn with_new_devices(simulation: &Simulation, old: u32, minutes: i64) -> Self {
         let mut driver = Virtual::new(Engine::new(settings(), Arc::new(Fleet::new(&settings()))));
-        playback::live(&mut driver, simulation, simulation.history_of(0..old, 2), |_| ());
+        feed::live(&mut driver, simulation, simulation.history_of(0..old, 2), |_| ());
         Self::go_on(driver, simulation, minutes)
     }
 
     fn go_on(mut driver: Virtual, simulation: &Simulation, minutes: i64) -> Self {
         let messages = simulation.messages(EPOCH, minute(minutes));
-        let mut changes = playback::live(&mut driver, simulation, messages, |_| ()).changes;
+        let mut changes = feed::live(&mut driver, simulation, messages, |_| ()).changes;
         changes.extend(driver.finish());
         Self { changes }
     }

@@ -22,10 +22,10 @@ use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::engine::wire::encode::{LatencyForm, report_json, status_json};
 use fleetwatch::ingest::{self, IngestConfig, IngestCounters, SessionState};
+use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::{Body, Scenario, Simulation, SimulationConfig};
 use fleetwatch::recording::{Entry, Line, Reader, Writer};
 use fleetwatch::runtime::core::{Core, CoreConfig};
-use fleetwatch::runtime::playback;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::watch;
 
@@ -57,7 +57,7 @@ fn night(devices: u32, hours: i64) -> Night {
     };
     let simulation = Simulation::new(config);
     let settings = Settings { utc_offset_min: 0, ..Settings::default() };
-    let driver = playback::learnt(&simulation, &settings, 1);
+    let driver = feed::learnt(&simulation, &settings, 1);
     let mut messages = Vec::new();
     let mut live = simulation.messages(EPOCH, EPOCH.plus_ms(hours * 3_600_000));
     while let Some(message) = live.next() {

@@ -6,8 +6,8 @@
 use fleetwatch::engine::effect::{Change, ChangeKind, Scope};
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
+use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::{Scenario, Simulation, SimulationConfig, Truth};
-use fleetwatch::runtime::playback;
 
 /// 2026-11-17, a Tuesday, 01:30 UTC: half an hour before the rollout.
 const EPOCH_MS: i64 = 1_794_879_000_000;
@@ -26,9 +26,9 @@ fn live_with(scenario: Scenario, devices: u32, branches: u32) -> (Simulation, Ve
         SimulationConfig { devices, branches, report_period_ms: 60_000, ..SimulationConfig::new(scenario, epoch) };
     let simulation = Simulation::new(config);
     let settings = Settings { utc_offset_min: 0, ..Settings::default() };
-    let mut driver = playback::learnt(&simulation, &settings, 2);
+    let mut driver = feed::learnt(&simulation, &settings, 2);
     let messages = simulation.messages(epoch, epoch.plus_ms(330 * MINUTE_MS));
-    let mut story = playback::live(&mut driver, &simulation, messages, |_| ()).changes;
+    let mut story = feed::live(&mut driver, &simulation, messages, |_| ()).changes;
     story.extend(driver.finish());
     assert_eq!(driver.stuck(), 0, "a backlog always finds room");
     (simulation, story)

@@ -11,15 +11,14 @@ mod notify;
 mod replay;
 mod report;
 mod run;
-mod score;
 mod tools;
-
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::config::LogFormat;
 
+pub use crate::lab::demo::options::DemoArgs;
+pub use crate::lab::score::options::ScoreArgs;
 pub use access::{
     RecordArgs as AccessRecordArgs, TokenCommand, TokenCreateArgs, TokenRevokeArgs, UserAddArgs, UserCommand,
     UserListArgs, UserNameArgs, UserRoleArgs,
@@ -35,8 +34,7 @@ pub use incident::IncidentCommand;
 pub use notify::{NotifyCommand, NotifyTestArgs};
 pub use replay::ReplayArgs;
 pub use report::ReportArgs;
-pub use run::{DemoArgs, Epoch, ServeArgs};
-pub use score::{BackgroundArg, ScoreArgs, ScoreSet, Seeds};
+pub use run::ServeArgs;
 pub use tools::{CheckConfigArgs, CompletionsArgs, DashboardsArgs};
 
 const EXAMPLES: &str = "\
@@ -120,21 +118,4 @@ pub enum Command {
     Dashboards(DashboardsArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
-}
-
-/// `90s`, `5m`, `1h 30m`; at least a millisecond.
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration = text.parse().map_err(|_| "write it like 90s, 5m or 1h30m".to_string())?;
-    match Duration::try_from(parsed) {
-        Ok(duration) if duration.as_millis() > 0 => Ok(duration),
-        _ => Err("must be longer than nothing".into()),
-    }
-}
-
-/// A speed-up that the clock can keep.
-fn speed(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(factor) if (0.1..=3_600.0).contains(&factor) => Ok(factor),
-        _ => Err("must be a number from 0.1 to 3600".into()),
-    }
 }

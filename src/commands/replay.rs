@@ -11,14 +11,13 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use serde::Serialize;
 
 use crate::clock;
 use crate::commands::args::ReplayArgs;
 use crate::config::{Config, overrides};
-use crate::engine::device::DeviceId;
-use crate::engine::effect::{Change, ChangeKind, ProofMinute, Scope, Severity, Suspect};
+use crate::engine::effect::Change;
 use crate::engine::time::Timestamp;
+use crate::recording::change_line;
 use crate::runtime::failure::Failure;
 
 pub mod source;
@@ -30,68 +29,6 @@ const CHUNK: usize = 256 * 1024;
 
 /// Messages between two looks at whether a progress line is due.
 const PROGRESS_EVERY: u64 = 16_384;
-
-/// One line of output: the fields of the contract, and no others.
-#[derive(Serialize)]
-struct Printed<'a> {
-    at: Timestamp,
-    event: ChangeKind,
-    event_id: &'a str,
-    incident: Option<&'a str>,
-    severity: Severity,
-    scope: Scope,
-    impact_started_at: Timestamp,
-    streak_s: u64,
-    devices: &'a [DeviceId],
-    cause: Option<PrintedCause<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proof: Option<&'a [ProofMinute]>,
-}
-
-#[derive(Serialize)]
-struct PrintedCause<'a> {
-    #[serde(flatten)]
-    suspect: &'a Suspect,
-    confidence: f64,
-    runner_up: Option<PrintedRunnerUp<'a>>,
-}
-
-#[derive(Serialize)]
-struct PrintedRunnerUp<'a> {
-    #[serde(flatten)]
-    suspect: &'a Suspect,
-    confidence: f64,
-}
-
-/// Writes a change as a line. With `proof`, a declaration carries its minutes.
-///
-/// # Errors
-/// When the output fails.
-pub fn print(change: &Change, proof: bool, out: &mut impl Write) -> io::Result<()> {
-    let cause = change.cause.as_ref().map(|cause| PrintedCause {
-        suspect: &cause.suspect,
-        confidence: cause.confidence,
-        runner_up: cause
-            .runner_up
-            .as_ref()
-            .map(|runner_up| PrintedRunnerUp { suspect: &runner_up.suspect, confidence: runner_up.confidence }),
-    });
-    let printed = Printed {
-        at: change.at,
-        event: change.kind,
-        event_id: &change.event_id,
-        incident: change.incident.as_deref(),
-        severity: change.severity,
-        scope: change.scope,
-        impact_started_at: change.impact_started_at,
-        streak_s: change.streak_s,
-        devices: &change.devices,
-        cause,
-        proof: (proof && !change.proof.is_empty()).then_some(&change.proof),
-    };
-    serde_json::to_writer(&mut *out, &printed)?;
-    out.write_all(b"\n")
-}
 
 /// Runs the command with the process' own streams.
 ///
@@ -133,7 +70,7 @@ impl<W: Write> Listener for Printer<W> {
     fn decided(&mut self, changes: &[Change]) -> anyhow::Result<()> {
         let writing = || "cannot write to standard output";
         for change in changes {
-            print(change, self.proof, &mut self.out).with_context(writing)?;
+            change_line::write(change, self.proof, &mut self.out).with_context(writing)?;
         }
         self.changes += changes.len() as u64;
         // Changes are rare, and a reader behind a pipe wants each when it comes.

@@ -2,8 +2,9 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use super::args::{BrokerArgs, CheckConfigArgs, Epoch, ExportArgs, HostPort, ImportArgs, SimulateArgs};
+use super::args::{BrokerArgs, CheckConfigArgs, ExportArgs, HostPort, ImportArgs, SimulateArgs};
 use super::*;
+use crate::lab::demo::options::Epoch;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split_whitespace())

@@ -10,6 +10,7 @@
 mod crew;
 mod follow;
 pub mod history;
+pub mod options;
 mod outcome;
 mod outside;
 mod pace;
@@ -30,7 +31,6 @@ use anyhow::Context as _;
 use tokio::time::MissedTickBehavior;
 
 use crate::clock;
-use crate::commands::args::{DemoArgs, Epoch};
 use crate::engine::detector::Engine;
 use crate::engine::device::Label;
 use crate::engine::settings::Settings;
@@ -41,6 +41,7 @@ use crate::runtime::failure::Failure;
 
 use super::live::{Scene, View, count, local_time};
 use crate::runtime::stop::Stop;
+use options::{DemoArgs, Epoch};
 use outcome::{Outcome, fleet_span, summary};
 use place::Place;
 use stage::Stage;

@@ -4,6 +4,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`story`] | one run: the days before, the story, every contestant's alarms |
+//! | [`options`] | what is run, as `--help` teaches it |
 //! | [`measured`] | the files of measured series |
 //! | [`outcome`] | alarms against the truth |
 //! | [`prometheus`] | the other contestants, and what of Prometheus is emulated |
@@ -12,6 +13,7 @@
 //! The days before are the same for most stories of a seed, so they are lived through once and taken up as state.
 
 pub mod measured;
+pub mod options;
 pub mod outcome;
 pub mod prometheus;
 pub mod story;
@@ -30,13 +32,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::clock;
-use crate::commands::args::{BackgroundArg, ScoreArgs, ScoreSet};
 use crate::config::{Config, Place, overrides};
 use crate::engine::settings::Settings;
 use crate::lab::simulation::Scenario;
 use crate::runtime::failure::Failure;
 
-use crate::commands::replay;
+use crate::recording::change_line;
+use options::{BackgroundArg, ScoreArgs, ScoreSet};
 use outcome::Outcome;
 use story::{Background, CONTESTANTS, Cost, Learnt, Past, Quiet, Setup, Told};
 use table::Sum;
@@ -315,7 +317,7 @@ fn changes(scored: &Scored, out: &mut impl Write) -> io::Result<()> {
     for run in &scored.told {
         for change in &run.changes {
             write!(out, "{} {} {} ", run.background.name(), run.scenario, run.seed)?;
-            replay::print(change, true, out)?;
+            change_line::write(change, true, out)?;
         }
     }
     Ok(())

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,6 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::desk::Directory;
 use crate::clock::{self, Clock};
-use crate::commands::args::NotifyTestArgs;
 use crate::config::{ChannelConfig, ChannelKind, Config, Credentials, MailTls};
 use crate::engine::effect::Scope;
 use crate::engine::time::Timestamp;
@@ -316,19 +314,13 @@ pub fn check(config: &Config) -> anyhow::Result<usize> {
     Ok(channels.routes.len())
 }
 
-/// Runs `notify test` with the process' own streams.
+/// Sends the test message over `channel`, to `to` or to whoever the channel names. Says how it went.
 ///
 /// # Errors
 /// When there is no such channel, it cannot be made, or the message was not taken.
-pub fn test(config: &Config, args: &NotifyTestArgs) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let told = runtime.block_on(deliver_test(config, args))?;
-    writeln!(io::stdout().lock(), "{told}").context("cannot write to standard output")
-}
-
-async fn deliver_test(config: &Config, args: &NotifyTestArgs) -> anyhow::Result<String> {
-    let name = &args.channel;
-    let Some(settings) = config.notify.channel.iter().find(|channel| channel.name == *name) else {
+pub async fn deliver_test(config: &Config, channel: &str, to: Option<&str>) -> anyhow::Result<String> {
+    let name = channel;
+    let Some(settings) = config.notify.channel.iter().find(|channel| channel.name == name) else {
         let known: Vec<&str> = config.notify.channel.iter().map(|channel| channel.name.as_str()).collect();
         let known =
             if known.is_empty() { "none is configured".to_owned() } else { format!("there is {}", known.join(", ")) };
@@ -343,7 +335,7 @@ async fn deliver_test(config: &Config, args: &NotifyTestArgs) -> anyhow::Result<
     }
     let route = channels.routes.pop().context("the channel was just made")?;
     let now = Clock::system().now();
-    let dispatch = test_dispatch(name, args.to.as_deref().unwrap_or(NOBODY), now);
+    let dispatch = test_dispatch(name, to.unwrap_or(NOBODY), now);
     let begun = clock::monotonic();
     let delivery = tokio::time::timeout(route.policy.timeout, route.channel.deliver(&dispatch, None, now));
     let took = || begun.elapsed().as_secs_f64();

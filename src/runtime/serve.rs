@@ -10,9 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use sd_notify::NotifyState;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -40,50 +38,7 @@ use super::location;
 use super::mirrors::{Mirrors, each_second};
 use super::notify::{self, Delivery};
 
-use super::watch::{BROKER, DECISION};
-
-/// Runs the daemon until it is asked to end. `clock_is_right`: a person vouches for the server's clock.
-///
-/// # Errors
-/// When something it needs cannot be had at the start, or is lost for good later.
-pub fn run(config: Config, clock_is_right: bool) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("fleetwatch")
-        .build()
-        .context("cannot start the threads")?;
-    runtime.block_on(async {
-        // Before anything is opened, so that a signal during a long start is not lost.
-        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        let asked = async {
-            tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            }
-        };
-        tokio::pin!(asked);
-        let clock = if clock_is_right { Clock::system().vouched_for() } else { Clock::system() };
-        let mut service = tokio::select! {
-            started = Service::start(config, clock) => started?,
-            // Nothing has been taken yet, so there is nothing to write.
-            _ = &mut asked => return Ok(()),
-        };
-        tell(&[NotifyState::Ready]);
-        let watchdog = tokio::spawn(feed_watchdog(service.core.health()));
-        let ended = tokio::select! {
-            signal = &mut asked => {
-                tracing::info!(signal, "ending");
-                Ok(())
-            }
-            failed = service.failed() => Err(failed),
-        };
-        tell(&[NotifyState::Stopping]);
-        watchdog.abort();
-        let stopped = service.shutdown().await;
-        ended.and(stopped)
-    })
-}
+use super::watch::BROKER;
 
 /// A running daemon.
 #[derive(Debug)]
@@ -425,31 +380,6 @@ async fn follow(mut state: watch::Receiver<SessionState>, counters: Arc<Counters
         }
         if state.changed().await.is_err() {
             return;
-        }
-    }
-}
-
-/// Tells the service manager, if there is one.
-fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(false, state) {
-        tracing::warn!(%error, "the service manager could not be told");
-    }
-}
-
-/// Tells the service manager that ticks run when they are due, as often as it wants to hear it.
-async fn feed_watchdog(health: Arc<Health>) {
-    let mut limit_us = 0;
-    if !sd_notify::watchdog_enabled(false, &mut limit_us) {
-        return;
-    }
-    let mut every = tokio::time::interval(Duration::from_micros(limit_us / 3).max(Duration::from_millis(100)));
-    loop {
-        every.tick().await;
-        // The latch says "starting" until the first look, a second after the start.
-        let late =
-            health.latches().iter().any(|latch| latch.name == DECISION && !latch.ready && latch.reason != "starting");
-        if !late {
-            tell(&[NotifyState::Watchdog]);
         }
     }
 }

@@ -19,11 +19,12 @@ use fleetwatch::engine::time::Timestamp;
 use fleetwatch::engine::wire::Limits;
 use fleetwatch::engine::wire::encode::{LatencyForm, report_binary, status_binary};
 use fleetwatch::journal::{CheckpointStore, Journal, JournalConfig, read_from};
+use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::{Body, Scenario, Simulation, SimulationConfig};
 use fleetwatch::metrics::Counters;
 use fleetwatch::runtime::decision::{Capture, Decision, Wish};
 use fleetwatch::runtime::keeper::{Keeper, KeeperParts, refusal_reasons};
-use fleetwatch::runtime::playback::{self, Playback};
+use fleetwatch::runtime::playback::Playback;
 use fleetwatch::runtime::recovery::{self, Opened, Recovered, Recovery};
 use fleetwatch::store::change_key;
 
@@ -97,7 +98,7 @@ impl Night {
         };
         let simulation = Simulation::new(config);
         let settings = Settings { utc_offset_min: 0, ..Settings::default() };
-        let driver = playback::learnt(&simulation, &settings, 1);
+        let driver = feed::learnt(&simulation, &settings, 1);
         let image = driver.engine().image();
         let mut messages = Vec::new();
         let mut live = simulation.messages(EPOCH, EPOCH.plus_ms(HOURS * 3_600_000));

@@ -14,6 +14,7 @@ use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::incident::{Action, Command, IncidentEvent};
 use fleetwatch::lab::demo::history;
+use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::{Scenario, Simulation, SimulationConfig};
 use fleetwatch::record::EventQuery;
 use fleetwatch::record::incident::KeptAnswer;
@@ -22,7 +23,6 @@ use fleetwatch::runtime::core::{Core, CoreConfig};
 use fleetwatch::runtime::desk::DeskConfig;
 use fleetwatch::runtime::driver::Virtual;
 use fleetwatch::runtime::notify::{self, Delivery};
-use fleetwatch::runtime::playback;
 use fleetwatch::store::{Location, Server};
 use sqlx::AssertSqlSafe;
 
@@ -54,7 +54,7 @@ fn eve() -> &'static (Vec<u8>, Timestamp) {
         let (mut at, mut step) = (EPOCH, MINUTE_MS);
         loop {
             let next = at.plus_ms(step);
-            playback::live(&mut driver, &simulation, simulation.messages(at, next), |_| ());
+            feed::live(&mut driver, &simulation, simulation.messages(at, next), |_| ());
             let before = (step < MINUTE_MS).then(|| driver.engine().image());
             let changes = driver.advance(next);
             if changes.iter().any(|change| change.kind == ChangeKind::Declared) {

@@ -14,6 +14,7 @@ use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::incident::{Command, Incident, LifeSettings, Role, Rota, RotaStep, Seat};
 use fleetwatch::lab::demo::history;
+use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::mqtt::{self, FleetConfig, Progress, Target};
 use fleetwatch::lab::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
 use fleetwatch::record::incident::{Contact, ContactEntry};
@@ -22,7 +23,6 @@ use fleetwatch::runtime::core::{Core, CoreConfig};
 use fleetwatch::runtime::desk::DeskConfig;
 use fleetwatch::runtime::driver::Virtual;
 use fleetwatch::runtime::notify::{self, Delivery};
-use fleetwatch::runtime::playback;
 use fleetwatch::web::{self, HttpConfig};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -63,7 +63,7 @@ fn lived(simulation: &Simulation) -> (Engine, Timestamp) {
     let mut at = EPOCH;
     loop {
         let next = at.plus_ms(MINUTE_MS);
-        playback::live(&mut driver, simulation, simulation.messages(at, next), |_| ());
+        feed::live(&mut driver, simulation, simulation.messages(at, next), |_| ());
         driver.advance(next);
         at = next;
         let streak_s = driver.engine().snapshot().events.iter().map(|event| event.streak_s).max();

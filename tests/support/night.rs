@@ -4,9 +4,9 @@
 use fleetwatch::engine::settings::Settings;
 use fleetwatch::engine::time::{MINUTE_MS, Timestamp};
 use fleetwatch::engine::wire::encode::{self, LatencyForm};
+use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
 use fleetwatch::recording::{Entry, Writer};
-use fleetwatch::runtime::playback;
 
 /// 2026-11-17, a Tuesday, 01:30 in Japan: half an hour before the rollout.
 pub const EPOCH_MS: i64 = 1_794_846_600_000;
@@ -61,7 +61,7 @@ impl Night {
             ..SimulationConfig::new(scenario, epoch)
         };
         let simulation = Simulation::new(config);
-        let driver = playback::learnt(&simulation, &settings, 2);
+        let driver = feed::learnt(&simulation, &settings, 2);
         let state = driver.engine().image();
         let messages = encode_all(&simulation, simulation.messages(epoch, epoch.plus_ms(STORY_MIN * MINUTE_MS)));
         let [truth] = simulation.truth() else { panic!("one truth") };

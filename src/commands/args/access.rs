@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::duration;
+use crate::clock::parse::duration;
 use crate::record::access::{Role, Scope};
 
 /// Which record, by its configuration.

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::lab::simulation::Scenario;
 
-use super::{duration, speed};
+use crate::clock::parse::{duration, speed};
 
 /// `simulate fleet` and `simulate load`.
 #[derive(Clone, Debug, Subcommand)]

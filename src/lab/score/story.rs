@@ -11,10 +11,11 @@ use crate::engine::settings::Settings;
 use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::engine::wire::Limits;
 use crate::engine::wire::encode::{self, LatencyForm};
+use crate::lab::feed::{self, Lived};
 use crate::lab::simulation::series::{self, Piece, Series};
 use crate::lab::simulation::{Body, Message, Messages, Scenario, Simulation, SimulationConfig};
 use crate::runtime::driver::Virtual;
-use crate::runtime::playback::{self, Lived, Playback};
+use crate::runtime::playback::Playback;
 
 use super::outcome::{Alarm, Case, Outcome, judge};
 use super::prometheus::Prometheus;
@@ -208,7 +209,7 @@ pub fn learn(past: &Past, setup: &Setup) -> Learnt {
     let devices = simulation.config().devices;
     let mut prometheus = Prometheus::new(&setup.settings, devices as usize);
     let mut driver = Virtual::new(engine(setup, &simulation));
-    let lived = playback::live(&mut driver, &simulation, simulation.history(setup.history_days), |message| {
+    let lived = feed::live(&mut driver, &simulation, simulation.history(setup.history_days), |message| {
         if let Body::Report(report) = message.body {
             prometheus.learn(message.at, message.device, report);
         }
@@ -255,7 +256,7 @@ pub fn tell(scenario: Scenario, past: &Past, learnt: &Learnt, setup: &Setup) -> 
         over_the_wire(engine, &simulation, messages, &mut observe)
     } else {
         let mut driver = Virtual::new(engine);
-        let mut lived = playback::live(&mut driver, &simulation, messages, observe);
+        let mut lived = feed::live(&mut driver, &simulation, messages, observe);
         lived.changes.append(&mut driver.finish());
         (lived, driver.into_engine())
     };
@@ -297,7 +298,7 @@ fn engine(setup: &Setup, simulation: &Simulation) -> Engine {
     engine
 }
 
-/// As [`playback::live`], with every message as bytes; devices of which the story says so send beside each report one in
+/// As [`feed::live`], with every message as bytes; devices of which the story says so send beside each report one in
 /// a version or an encoding that nobody knows.
 fn over_the_wire(
     engine: Engine,
