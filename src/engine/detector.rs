@@ -3,26 +3,58 @@
 //! One task owns it. Ingest tasks record into the shared [`Fleet`] meanwhile; at each tick the engine closes the slots
 //! that are due, turns them into verdicts, moves the clocks and the events, and returns what changed. Everything it does
 //! depends on the reports and on the instants it is given, on nothing else: the same journal gives the same changes.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | `attributes` | what may be suspected of a device, from its facts |
+//! | `class_track` | one traffic class of one device: evidence, what is usual, the delays of the running episode |
+//! | `cohort` | a rollout as a whole: a defect too weak to be proved on one device shows in the sum |
+//! | `context` | what a tick's look at the events works on |
+//! | `contrast` | the delays of an episode beside those before it |
+//! | `cut` | a state that is taken in slices while ticks go on |
+//! | `damage` | what an event does to its devices, for people to read |
+//! | `drift` | how far the whole fleet has moved from what is usual |
+//! | `event` | one event: members, pooled evidence, clock |
+//! | `events` | all open events: who is a member of which |
+//! | `explain` | the minutes of one device, for `explain` |
+//! | `facts` | what a device said of itself |
+//! | `forget` | devices that are gone |
+//! | `grouping` | which affected devices are one event: opening, naming, merging |
+//! | `groups` | what is usual for each model and branch, hour by hour |
+//! | `image` | the engine's state as bytes |
+//! | `install` | when something was installed, as far as the time can be one |
+//! | `known_illness`, `recurrence` | what people know of a device's illness, and what is news beyond it |
+//! | `membership` | whether a device is affected, proved good, or neither |
+//! | `number` | the numbers of incidents |
+//! | `pool` | the pooled series of a fleet event: one verdict a minute for all its members |
+//! | `shown` | the delays of a device's newest minute, as they are shown |
+//! | `tracked` | one device: takes its reports in, judges its minutes, moves its clock |
+//! | `transitions` | what a clock's reading means: warned, declared, recovered, resolved |
+//! | `view` | the snapshot |
 
 mod attributes;
+mod class_track;
 mod cohort;
+mod context;
 mod contrast;
 mod cut;
 mod damage;
+mod drift;
 mod event;
 mod events;
 mod explain;
+mod facts;
 mod forget;
 mod grouping;
 mod groups;
 mod image;
 mod install;
+mod known_illness;
 mod membership;
 mod number;
 mod pool;
+mod recurrence;
 mod shown;
-mod tide;
-mod told;
 mod tracked;
 mod transitions;
 mod view;
@@ -42,10 +74,11 @@ use super::fleet::Fleet;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::time::{Minute, Timestamp};
-use cut::{Cut, Roster};
-use events::{Events, Look};
+use context::TickContext;
+use cut::{Cut, Mark, Roster};
+use events::Events;
 use groups::Groups;
-use tracked::{Context, Scratch};
+use tracked::{Scratch, StepContext};
 
 /// Ticks are at multiples of this, in engine time.
 pub const TICK_MS: i64 = 10_000;
@@ -175,7 +208,10 @@ impl Engine {
         let touched = std::mem::take(&mut self.touched);
         let changes = if moved || touched {
             let roster = Roster::new(&mut self.devices, self.cut.as_mut());
-            self.events.step(roster, &self.order, &self.settings, Look { last, now, moved })
+            let (order, settings) = (&*self.order, &self.settings);
+            let group_of = vec![0; roster.len()];
+            let changes = Vec::new();
+            self.events.step(TickContext { devices: roster, order, settings, last, now, moved, changes, group_of })
         } else {
             Vec::new()
         };
@@ -200,18 +236,18 @@ impl Engine {
         let mut waiting = std::mem::take(&mut self.pending);
         waiting.append(&mut self.fleet.take_mail());
         let cut = self.cut_mark();
-        let context = Context { settings: &self.settings, groups: self.groups.now(), before, moved, cut, ripe };
+        let context = StepContext { settings: &self.settings, groups: self.groups.now(), before, moved, ripe };
         if moved {
             let half = if self.devices.len() < LEAST_SHARED { self.devices.len() } else { self.devices.len() / 2 };
             let (left, right) = self.devices.split_at_mut(half);
             let [first, second] = &mut self.workers;
-            (self.join)(&mut || first.step_all(left, &context), &mut || second.step_all(right, &context));
+            (self.join)(&mut || first.step_all(left, &context, cut), &mut || second.step_all(right, &context, cut));
         } else {
             waiting.sort_unstable();
             waiting.dedup();
             for &index in &waiting {
                 if let Some(tracked) = self.devices.get_mut(index as usize) {
-                    self.workers[0].step(tracked, &context);
+                    self.workers[0].step(tracked, &context, cut);
                 }
             }
         }
@@ -263,19 +299,19 @@ struct Worker {
 }
 
 impl Worker {
-    fn step_all(&mut self, devices: &mut [Tracked], context: &Context<'_>) {
+    fn step_all(&mut self, devices: &mut [Tracked], context: &StepContext<'_>, cut: Option<Mark>) {
         for batch in devices.chunks_mut(BATCH) {
             warm(batch, context.before.plus(-1));
-            batch.iter_mut().for_each(|tracked| self.step(tracked, context));
+            batch.iter_mut().for_each(|tracked| self.step(tracked, context, cut));
         }
     }
 
-    fn step(&mut self, tracked: &mut Tracked, context: &Context<'_>) {
+    fn step(&mut self, tracked: &mut Tracked, context: &StepContext<'_>, cut: Option<Mark>) {
         if tracked.seen_through > context.ripe && !context.moved {
             self.pending.push(tracked.device.index() as u32);
             return;
         }
-        if let Some(mark) = context.cut {
+        if let Some(mark) = cut {
             self.kept += u32::from(mark.keep(tracked, &mut self.written));
         }
         self.touched |= tracked.step(context, &mut self.scratch);

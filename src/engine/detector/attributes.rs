@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::device::Label;
 use crate::engine::suspect::{Attribute, AttributeKey, Attributes, Kind};
 
-use super::tracked::Facts;
+use super::facts::Facts;
 
 /// Every attribute, with its install minute where that is known. A pair comes with its update.
 pub fn of(facts: &Facts) -> Attributes {

@@ -14,7 +14,8 @@ use crate::engine::suspect::{self, AttributeKey, Candidate, Subject};
 use crate::engine::time::Minute;
 use crate::engine::verdict::{Signature, Test};
 
-use super::events::{Events, Round};
+use super::context::TickContext;
+use super::events::Events;
 use super::pool::{self, MOST_OF_ONE, Sums};
 use super::tracked::Tracked;
 
@@ -58,34 +59,34 @@ struct Finding {
 impl Events {
     /// Opens a fleet event for what a rollout did to those that took it; if it has one already, that goes by its sums from now
     /// on.
-    pub(super) fn open_cohort(&mut self, round: &mut Round<'_>) {
-        if !round.last.0.is_multiple_of(EVERY_MIN) {
+    pub(super) fn open_cohort(&mut self, context: &mut TickContext<'_>) {
+        if !context.last.0.is_multiple_of(EVERY_MIN) {
             return;
         }
-        let watch = self.watch(round);
+        let watch = self.watch(context);
         let Some(finding) = watch.worst() else { return };
         let ranked = watch.rank(&finding, self.background);
         let Some(best) = ranked.first().filter(|best| best.is_named() && best.key.kind.is_rolled_out()) else { return };
         let members: Vec<(u32, Minute)> = watch
             .devices
             .iter()
-            .filter(|(device, tracked)| round.is_free(*device) && tracked.has(&best.key))
+            .filter(|(device, tracked)| context.is_free(*device) && tracked.has(&best.key))
             .filter_map(|(device, tracked)| watch.onset(tracked, &finding).map(|onset| (*device, onset)))
             .collect();
         let known = self.open.iter().find(|event| event.key.as_ref() == Some(&best.key)).map(|event| event.number);
         if known.is_none() && members.len() < MIN_COHORT {
             return;
         }
-        let number = known.unwrap_or_else(|| self.add_group(round.last));
+        let number = known.unwrap_or_else(|| self.add_group(context.last));
         if let Some(event) = self.group(number) {
             event.blame(best, suspect::name(&ranked));
             event.pooled = true;
             event.signature.0 |= finding.signature.0;
         }
-        self.let_in(number, members, round);
+        self.let_in(number, members, context);
     }
 
-    fn watch<'a>(&self, round: &'a Round<'_>) -> Watch<'a> {
+    fn watch<'a>(&self, context: &'a TickContext<'_>) -> Watch<'a> {
         let by_own_tests: Vec<u32> = self
             .open
             .iter()
@@ -94,12 +95,12 @@ impl Events {
             .map(|event| event.number)
             .collect();
         let is_watched = |device: &u32| {
-            let can_witness = || !round.devices[*device as usize].is_left_over(round.last);
-            (round.is_free(*device) && can_witness()) || by_own_tests.contains(&round.group_of[*device as usize])
+            let can_witness = || !context.devices[*device as usize].is_left_over(context.last);
+            (context.is_free(*device) && can_witness()) || by_own_tests.contains(&context.group_of[*device as usize])
         };
         let devices =
-            round.order.iter().copied().filter(is_watched).map(|at| (at, &round.devices[at as usize])).collect();
-        Watch { devices, last: round.last, settings: round.settings }
+            context.order.iter().copied().filter(is_watched).map(|at| (at, &context.devices[at as usize])).collect();
+        Watch { devices, last: context.last, settings: context.settings }
     }
 }
 

@@ -7,14 +7,14 @@ use crate::engine::time::Minute;
 
 /// Two distributions, kept by occupied bucket: a few hundred bytes, and only while an episode or an event lasts.
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
-pub struct Contrast {
+pub struct LatencyContrast {
     /// First minute of the second.
     since: Minute,
     before: Vec<(u16, u32)>,
     during: Vec<(u16, u32)>,
 }
 
-impl Contrast {
+impl LatencyContrast {
     /// Begins with minute `since`; `before` is what was usual.
     pub fn new(since: Minute, before: Histogram) -> Self {
         let before = before.buckets().map(|(index, count)| (index as u16, count)).collect();
@@ -77,7 +77,7 @@ mod tests {
             histogram.record(us, count);
             histogram
         };
-        let mut contrast = Contrast::new(Minute(100), of(1_000, 7));
+        let mut contrast = LatencyContrast::new(Minute(100), of(1_000, 7));
         contrast.add(Minute(99), &of(9_000, 1));
         contrast.add(Minute(100), &of(9_000, 2));
         contrast.add(Minute(101), &of(9_000, 3));
@@ -89,6 +89,6 @@ mod tests {
         assert_eq!([100, 4_000, 9_000].map(|us| contrast.during_above(us)), [(6, 6), (6, 5), (6, 0)]);
         let nine = highest_of(bucket_of(9_000));
         assert_eq!(contrast.during_quantiles(), Some((nine, nine)));
-        assert_eq!(Contrast::new(Minute(100), of(1_000, 7)).during_quantiles(), None);
+        assert_eq!(LatencyContrast::new(Minute(100), of(1_000, 7)).during_quantiles(), None);
     }
 }

@@ -18,7 +18,7 @@ use std::ops::{Deref, Index, IndexMut};
 use crate::engine::time::Timestamp;
 
 use super::Engine;
-use super::image;
+use super::image::device::write_device;
 use super::tracked::Tracked;
 
 /// Devices that a tick writes down at most before it closes a minute: some 40 us each.
@@ -54,7 +54,7 @@ impl Mark {
         let missing = tracked.cut != self.number && (tracked.device.index() as u32) < self.devices;
         if missing {
             tracked.cut = self.number;
-            image::write_device(tracked, self.at, out);
+            write_device(tracked, self.at, out);
         }
         missing
     }

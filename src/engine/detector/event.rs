@@ -14,9 +14,9 @@ use crate::engine::suspect::{self, AttributeKey, Attributes, Candidate};
 use crate::engine::time::{Minute, Timestamp};
 use crate::engine::verdict::{Signature, Test};
 
+use super::drift::FleetDrift;
 use super::number::IncidentNumber;
 use super::pool::{self, Part};
-use super::tide::Tide;
 use super::tracked::Tracked;
 
 /// Half a minute: what the rounding of two boundary minutes may add up to.
@@ -218,9 +218,9 @@ impl Event {
     }
 
     /// Brings the clock up to `last`.
-    pub fn run_clock(&mut self, devices: &[Tracked], tide: &Tide, last: Minute, settings: &Settings) -> Clock {
+    pub fn run_clock(&mut self, devices: &[Tracked], drift: &FleetDrift, last: Minute, settings: &Settings) -> Clock {
         if self.scope == Scope::Isolated && self.key.is_none() {
-            return self.run_lone_clock(devices, tide, settings);
+            return self.run_lone_clock(devices, drift, settings);
         }
         let parts = self.parts(devices);
         self.find_signature(devices);
@@ -275,7 +275,7 @@ impl Event {
         self.streak_min = (self.last_degraded.since(start) + 1).max(0) as u32;
     }
 
-    fn run_lone_clock(&mut self, devices: &[Tracked], tide: &Tide, settings: &Settings) -> Clock {
+    fn run_lone_clock(&mut self, devices: &[Tracked], drift: &FleetDrift, settings: &Settings) -> Clock {
         let Some(tracked) = self.present().next().map(|index| &devices[index as usize]) else {
             return Clock::default();
         };
@@ -283,7 +283,7 @@ impl Event {
         self.signature = state.episode_signature;
         self.lead = self.signature.pairs().next().or(self.lead);
         let is_told = self.declared_at.is_some();
-        let clear = |episode: &Episode| episode.is_full() && (is_told || state.is_clear(episode, tide, settings));
+        let clear = |episode: &Episode| episode.is_full() && (is_told || state.is_clear(episode, drift, settings));
         let clock = Clock {
             ended_full: own.past_full.filter(clear),
             full: own.episode.is_some_and(|episode| clear(&episode)),

@@ -8,17 +8,16 @@ use std::collections::BTreeSet;
 
 use bincode::{Decode, Encode};
 
-use crate::engine::device::DeviceId;
-use crate::engine::effect::EventState;
-use crate::engine::effect::{Change, ChangeKind, Scope};
+use crate::engine::effect::{Change, ChangeKind, EventState, Scope};
 use crate::engine::settings::Settings;
 use crate::engine::suspect;
-use crate::engine::time::{Minute, Timestamp};
+use crate::engine::time::Minute;
 
-use super::cut::Roster;
+use super::context::TickContext;
+use super::drift::FleetDrift;
 use super::event::Event;
-use super::tide::Tide;
-use super::told::{self, Clocked};
+use super::known_illness::DeviceClock;
+use super::recurrence;
 use super::tracked::Tracked;
 use super::transitions::{advance, is_over};
 
@@ -38,51 +37,6 @@ pub struct Events {
     next_incident: u32,
 }
 
-/// When the events are looked at.
-#[derive(Clone, Copy, Debug)]
-pub struct Look {
-    /// The newest minute that has closed.
-    pub last: Minute,
-    pub now: Timestamp,
-    /// Whether it has closed in this tick; otherwise there is late data of minutes before.
-    pub moved: bool,
-}
-
-/// One look at all events.
-#[derive(Debug)]
-pub(super) struct Round<'a> {
-    pub(super) devices: Roster<'a>,
-    /// Device indices in the order of their ids: what is printed must not depend on who reported first.
-    pub(super) order: &'a [u32],
-    pub(super) settings: &'a Settings,
-    pub(super) last: Minute,
-    pub(super) now: Timestamp,
-    pub(super) changes: Vec<Change>,
-    /// Number of the group that each device is a member of now; 0: of none.
-    pub(super) group_of: Vec<u32>,
-}
-
-impl Round<'_> {
-    pub(super) fn ids(&self, members: impl IntoIterator<Item = u32>) -> Vec<DeviceId> {
-        members.into_iter().map(|index| self.devices[index as usize].device.id().clone()).collect()
-    }
-
-    pub(super) fn is_free(&self, device: u32) -> bool {
-        self.group_of[device as usize] == 0
-    }
-
-    /// How many devices outside groups are affected, and how many are affected or known to be good.
-    pub(super) fn census(&self) -> (usize, usize) {
-        let (mut affected, mut known) = (0, 0);
-        for &device in self.order.iter().filter(|&&device| self.is_free(device)) {
-            let tracked = &self.devices[device as usize];
-            affected += usize::from(tracked.onset(self.last).is_some());
-            known += usize::from(tracked.is_witness(self.last));
-        }
-        (affected, known)
-    }
-}
-
 impl Events {
     /// Gives no event number up to `event` and no incident number up to `incident`.
     pub fn number_above(&mut self, event: u32, incident: u32) {
@@ -91,69 +45,62 @@ impl Events {
     }
 
     /// Looks at all events after minute `last` has closed. Returns what changed, in a fixed order.
-    pub fn step(
-        &mut self,
-        devices: Roster<'_>,
-        order: &[u32],
-        settings: &Settings,
-        Look { last, now, moved }: Look,
-    ) -> Vec<Change> {
-        let group_of = vec![0; devices.len()];
-        let mut round = Round { devices, order, settings, last, now, changes: Vec::new(), group_of };
-        self.take_dirt(&mut round);
-        self.settle_groups(&mut round);
+    pub(super) fn step(&mut self, mut context: TickContext<'_>) -> Vec<Change> {
+        let (last, moved) = (context.last, context.moved);
+        self.take_dirt(&mut context);
+        self.settle_groups(&mut context);
         if moved {
-            told::forget_what_comes_again(&mut round);
+            recurrence::forget_recurring(&mut context);
         }
-        self.update_causes(&mut round);
+        self.update_causes(&mut context);
         for number in self.groups() {
-            self.update_members(number, &mut round);
+            self.update_members(number, &mut context);
         }
-        self.open_groups(&mut round);
+        self.open_groups(&mut context);
         if moved {
-            self.open_cohort(&mut round);
+            self.open_cohort(&mut context);
         }
-        self.merge_groups(&mut round);
+        self.merge_groups(&mut context);
         if moved {
-            self.follow_background(&round);
+            self.follow_background(&context);
         }
-        self.open_lone(&mut round);
+        self.open_lone(&mut context);
         if moved {
-            self.ask_how_bad(&mut round);
+            self.note_severities(&mut context);
         }
-        let tide = self.tide(&round);
+        let drift = self.drift(&context);
         for event in &mut self.open {
-            let clock = event.run_clock(&round.devices, &tide, last, settings);
-            advance(event, clock, &mut self.next_incident, &mut round);
+            let clock = event.run_clock(&context.devices, &drift, last, context.settings);
+            advance(event, clock, &mut self.next_incident, &mut context);
         }
-        self.close_finished(&mut round);
-        round.changes
+        self.close_finished(&mut context);
+        context.changes
     }
 
     /// What the declared events tell of their devices.
-    fn ask_how_bad(&self, round: &mut Round<'_>) {
-        for event in self.open.iter().filter(|event| told::is_asked(event, round.last)) {
+    fn note_severities(&self, context: &mut TickContext<'_>) {
+        for event in self.open.iter().filter(|event| recurrence::notes_severity(event, context.last)) {
             for device in event.present() {
-                if round.devices[device as usize].state.episode.is_some() {
-                    round.devices[device as usize].tell(round.settings);
+                if context.devices[device as usize].state.episode.is_some() {
+                    context.devices[device as usize].note_severity(context.settings);
                 }
             }
         }
     }
 
-    /// The fleet's tide, where a lone device's hour hangs on it.
-    fn tide(&self, round: &Round<'_>) -> Tide {
+    /// The fleet's drift, where a lone device's hour hangs on it.
+    fn drift(&self, context: &TickContext<'_>) -> FleetDrift {
         let is_full = |device: u32| {
-            let Clocked { episode, past_full } = round.devices[device as usize].clock();
+            let DeviceClock { episode, past_full } = context.devices[device as usize].clock();
             past_full.is_some() || episode.is_some_and(|episode| episode.is_full())
         };
         let hangs = |event: &Event| event.declared_at.is_none() && event.lone_device().is_some_and(is_full);
         if !self.open.iter().any(hangs) {
-            return Tide::NONE;
+            return FleetDrift::NONE;
         }
-        let free = round.order.iter().filter(|&&device| round.is_free(device));
-        let free: Vec<&Tracked> = free.map(|&device| &round.devices[device as usize]).collect();
-        Tide::of(&free, round.last, round.settings)
+        let free = context.order.iter().filter(|&&device| context.is_free(device));
+        let free: Vec<&Tracked> = free.map(|&device| &context.devices[device as usize]).collect();
+        FleetDrift::of(&free, context.last, context.settings)
     }
 
     /// Numbers of the fleet events, oldest first.
@@ -167,53 +114,53 @@ impl Events {
     }
 
     /// Late data of members make their events pool those minutes again.
-    fn take_dirt(&mut self, round: &mut Round<'_>) {
+    fn take_dirt(&mut self, context: &mut TickContext<'_>) {
         for event in &mut self.open {
             for index in event.members.keys() {
-                if let Some(dirty) = round.devices[*index as usize].dirty_from {
+                if let Some(dirty) = context.devices[*index as usize].dirty_from {
                     event.dirty_from = event.dirty_from.min(dirty);
                 }
             }
         }
-        for device in 0..round.devices.len() {
-            if round.devices[device].dirty_from.is_some() {
-                round.devices[device].dirty_from = None;
+        for device in 0..context.devices.len() {
+            if context.devices[device].dirty_from.is_some() {
+                context.devices[device].dirty_from = None;
             }
         }
     }
 
-    fn settle_groups(&self, round: &mut Round<'_>) {
+    fn settle_groups(&self, context: &mut TickContext<'_>) {
         for event in self.open.iter().filter(|event| event.key.is_some()) {
             for device in event.present() {
-                round.group_of[device as usize] = event.number;
+                context.group_of[device as usize] = event.number;
             }
         }
     }
 
     /// Lets in who is affected and has the cause, and out who is proved good or has it not.
-    fn update_members(&mut self, number: u32, round: &mut Round<'_>) {
+    fn update_members(&mut self, number: u32, context: &mut TickContext<'_>) {
         let Some(event) = self.group(number) else { return };
         let Some(key) = event.key.clone() else { return };
         let (mut joined, mut left) = (Vec::new(), Vec::new());
-        for &device in round.order {
+        for &device in context.order {
             // Written to only where it changes: each that is has to be kept for a cut first.
-            let tracked = &round.devices[device as usize];
-            if round.group_of[device as usize] == number {
+            let tracked = &context.devices[device as usize];
+            if context.group_of[device as usize] == number {
                 let Some(member) = event.members.get_mut(&device) else { continue };
                 let had = suspect::has(&member.attributes, &key);
-                let still = event.pooled && tracked.state.exceeds(event.signature, round.last, round.settings);
-                if !had || (tracked.state.is_proved_good(round.last) && !still) {
-                    member.left = Some(round.last);
-                    round.devices[device as usize].leave_event(round.last);
-                    round.group_of[device as usize] = 0;
+                let still = event.pooled && tracked.state.exceeds(event.signature, context.last, context.settings);
+                if !had || (tracked.state.is_proved_good(context.last) && !still) {
+                    member.left = Some(context.last);
+                    context.devices[device as usize].leave_event(context.last);
+                    context.group_of[device as usize] = 0;
                     left.push(device);
                 }
-            } else if round.group_of[device as usize] == 0
+            } else if context.group_of[device as usize] == 0
                 && tracked.has(&key)
-                && let Some(onset) = onset_in(event, tracked, round.last, round.settings)
+                && let Some(onset) = onset_in(event, tracked, context.last, context.settings)
             {
-                join(event, device, onset, &mut round.devices[device as usize]);
-                round.group_of[device as usize] = number;
+                join(event, device, onset, &mut context.devices[device as usize]);
+                context.group_of[device as usize] = number;
                 joined.push(device);
             }
         }
@@ -222,17 +169,17 @@ impl Events {
             // While it is recovered nobody joins aloud: should it relapse, all of them are named then.
             let silent = kind == ChangeKind::Joined && event.state == EventState::Recovered;
             if announced && !silent && !who.is_empty() {
-                round.changes.push(event.change(kind, round.ids(who), round.now));
+                context.changes.push(event.change(kind, context.ids(who), context.now));
             }
         }
-        self.absorb_lone(number, round);
+        self.absorb_lone(number, context);
     }
 
     /// Members have no clock of their own: their lone events end here. What people were told of one of them, they have been
     /// told of the group: it takes over the number and names what it took in.
-    pub(super) fn absorb_lone(&mut self, number: u32, round: &mut Round<'_>) {
+    pub(super) fn absorb_lone(&mut self, number: u32, context: &mut TickContext<'_>) {
         let is_absorbed = |event: &Event| {
-            event.lone_device().is_some_and(|device| event.key.is_none() && round.group_of[device as usize] == number)
+            event.lone_device().is_some_and(|device| event.key.is_none() && context.group_of[device as usize] == number)
         };
         let absorbed: Vec<Event> = self.open.extract_if(.., |event| is_absorbed(event)).collect();
         if absorbed.is_empty() {
@@ -241,14 +188,14 @@ impl Events {
         let Some(group) = self.group(number) else { return };
         absorbed.iter().for_each(|event| group.take_over(event));
         if absorbed.iter().any(Event::is_announced) {
-            let members = round.ids(group.present());
-            round.changes.push(group.change(ChangeKind::Joined, members, round.now));
+            let members = context.ids(group.present());
+            context.changes.push(group.change(ChangeKind::Joined, members, context.now));
         }
     }
 
     /// Follows the share of affected devices that no fleet event explains.
-    fn follow_background(&mut self, round: &Round<'_>) {
-        let (affected, known) = round.census();
+    fn follow_background(&mut self, context: &TickContext<'_>) {
+        let (affected, known) = context.census();
         if known == 0 {
             return;
         }
@@ -258,42 +205,44 @@ impl Events {
     }
 
     /// Opens an event for each device whose own clock has reached its first mark and that no group explains.
-    fn open_lone(&mut self, round: &mut Round<'_>) {
+    fn open_lone(&mut self, context: &mut TickContext<'_>) {
         let busy: BTreeSet<u32> = self.open.iter().filter_map(Event::lone_device).collect();
-        let first_mark = round.settings.warn_device_min.first().copied().unwrap_or(round.settings.hold_min);
-        for &device in round.order {
-            let Clocked { episode, past_full } = round.devices[device as usize].clock();
+        let first_mark = context.settings.warn_device_min.first().copied().unwrap_or(context.settings.hold_min);
+        for &device in context.order {
+            let DeviceClock { episode, past_full } = context.devices[device as usize].clock();
             let ripe = episode.filter(|e| e.full.is_some() || e.length_min() >= first_mark).or(past_full);
-            let is_busy = round.group_of[device as usize] != 0 || busy.contains(&device);
+            let is_busy = context.group_of[device as usize] != 0 || busy.contains(&device);
             let (Some(episode), false) = (ripe, is_busy) else { continue };
             self.next_event += 1;
             let mut event = Event::new(self.next_event, Scope::Isolated, episode.start);
-            join(&mut event, device, episode.start, &mut round.devices[device as usize]);
+            join(&mut event, device, episode.start, &mut context.devices[device as usize]);
             self.open.push(event);
         }
     }
 
     /// Removes events that are over: never declared and recovered, or resolved.
-    fn close_finished(&mut self, round: &mut Round<'_>) {
-        let over: Vec<Event> =
-            self.open.extract_if(.., |event| is_over(event, &round.devices, (round.last, round.settings))).collect();
+    fn close_finished(&mut self, context: &mut TickContext<'_>) {
+        let over: Vec<Event> = self
+            .open
+            .extract_if(.., |event| is_over(event, &context.devices, (context.last, context.settings)))
+            .collect();
         for event in over {
             if event.state == EventState::Recovered {
-                let everybody = round.ids(event.members.keys().copied());
-                round.changes.push(event.change(ChangeKind::Resolved, everybody, round.now));
+                let everybody = context.ids(event.members.keys().copied());
+                context.changes.push(event.change(ChangeKind::Resolved, everybody, context.now));
             }
             for &device in event.members.keys() {
-                let tracked = &mut round.devices[device as usize];
-                let is_good = tracked.state.is_proved_good(round.last);
+                let tracked = &mut context.devices[device as usize];
+                let is_good = tracked.state.is_proved_good(context.last);
                 if event.key.is_some() {
-                    tracked.leave_event(round.last);
+                    tracked.leave_event(context.last);
                 } else {
                     // What was looked at and found no hour is not looked at again, unless more of it comes in.
                     tracked.settle_past();
                     tracked.state.declared_through = tracked.state.declared_through.max(event.last_degraded);
                 }
                 tracked.state.in_event_since = None;
-                tracked.keep_told(&event, is_good, round.last);
+                tracked.remember_illness(&event, is_good, context.last);
             }
         }
     }

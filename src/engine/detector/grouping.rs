@@ -10,8 +10,9 @@ use crate::engine::effect::{ChangeKind, Scope};
 use crate::engine::suspect::{self, AttributeKey, Candidate, Subject};
 use crate::engine::time::Minute;
 
+use super::context::TickContext;
 use super::event::{Event, Member};
-use super::events::{Events, Round, join};
+use super::events::{Events, join};
 
 /// Fewest affected devices that make a group.
 const MIN_GROUP: usize = 3;
@@ -25,19 +26,19 @@ const SAME_DEVICES_SHARE: f64 = 0.3;
 
 impl Events {
     /// Names the cause of each group anew; not of one that has recovered, whose members are healthy witnesses by now.
-    pub(super) fn update_causes(&mut self, round: &mut Round<'_>) {
+    pub(super) fn update_causes(&mut self, context: &mut TickContext<'_>) {
         let is_over = |event: &Event| event.state == EventState::Recovered;
         for number in self.groups() {
             if self.place(number).is_none_or(|at| is_over(&self.open[at])) {
                 continue;
             }
-            let subjects = self.subjects(round, |group| group == 0 || group == number);
-            let ranked = suspect::rank(&subjects, self.background, round.last);
-            self.update_cause(number, &ranked, round);
+            let subjects = self.subjects(context, |group| group == 0 || group == number);
+            let ranked = suspect::rank(&subjects, self.background, context.last);
+            self.update_cause(number, &ranked, context);
         }
     }
 
-    fn update_cause(&mut self, number: u32, ranked: &[Candidate], round: &mut Round<'_>) {
+    fn update_cause(&mut self, number: u32, ranked: &[Candidate], context: &mut TickContext<'_>) {
         let named = |best: &&Candidate| best.is_named() && best.exceeds_chance(0.0);
         let Some(best) = ranked.first().filter(named) else { return };
         let taken = self.open.iter().any(|other| other.number != number && other.key.as_ref() == Some(&best.key));
@@ -55,18 +56,18 @@ impl Events {
             event.blame(current, Some(cause));
         }
         if beaten && !taken && event.is_announced() {
-            event.measure_difference(&round.devices, round.order, round.last);
-            let members = round.ids(event.present());
-            round.changes.push(event.change(ChangeKind::CauseChanged, members, round.now));
+            event.measure_difference(&context.devices, context.order, context.last);
+            let members = context.ids(event.present());
+            context.changes.push(event.change(ChangeKind::CauseChanged, members, context.now));
         }
     }
 
     /// Opens a fleet event for each named cause among the affected devices that belong to none.
-    pub(super) fn open_groups(&mut self, round: &mut Round<'_>) {
-        while round.census().0 >= MIN_GROUP {
+    pub(super) fn open_groups(&mut self, context: &mut TickContext<'_>) {
+        while context.census().0 >= MIN_GROUP {
             let ranked = {
-                let subjects = self.subjects(round, |group| group == 0);
-                suspect::rank(&subjects, self.background, round.last)
+                let subjects = self.subjects(context, |group| group == 0);
+                suspect::rank(&subjects, self.background, context.last)
             };
             let background = self.background;
             let Some(best) = ranked.first().filter(|best| worth_a_group(best, background)) else { return };
@@ -75,22 +76,22 @@ impl Events {
                 return;
             }
             let onset = |device: u32| {
-                let tracked = &round.devices[device as usize];
-                let onset = tracked.onset(round.last).filter(|_| round.is_free(device) && tracked.has(&best.key));
+                let tracked = &context.devices[device as usize];
+                let onset = tracked.onset(context.last).filter(|_| context.is_free(device) && tracked.has(&best.key));
                 onset.map(|onset| (device, onset))
             };
-            let members: Vec<_> = round.order.iter().copied().filter_map(onset).collect();
+            let members: Vec<_> = context.order.iter().copied().filter_map(onset).collect();
             if members.is_empty() {
                 return;
             }
             let number = self.seen_before(&members).unwrap_or_else(|| {
-                let number = self.add_group(round.last);
+                let number = self.add_group(context.last);
                 if let Some(event) = self.group(number) {
                     event.blame(best, suspect::name(&ranked));
                 }
                 number
             });
-            self.let_in(number, members, round);
+            self.let_in(number, members, context);
         }
     }
 
@@ -111,22 +112,22 @@ impl Events {
     }
 
     /// Lets devices in, each with its onset.
-    pub(super) fn let_in(&mut self, number: u32, devices: Vec<(u32, Minute)>, round: &mut Round<'_>) {
+    pub(super) fn let_in(&mut self, number: u32, devices: Vec<(u32, Minute)>, context: &mut TickContext<'_>) {
         let Some(event) = self.group(number) else { return };
         for (device, onset) in devices {
-            join(event, device, onset, &mut round.devices[device as usize]);
-            round.group_of[device as usize] = number;
+            join(event, device, onset, &mut context.devices[device as usize]);
+            context.group_of[device as usize] = number;
         }
-        self.absorb_lone(number, round);
+        self.absorb_lone(number, context);
     }
 
     /// Makes one event of two that prove to be one: together, one of their causes explains nearly all members of both.
-    pub(super) fn merge_groups(&mut self, round: &mut Round<'_>) {
+    pub(super) fn merge_groups(&mut self, context: &mut TickContext<'_>) {
         let groups = self.groups();
         for (i, &older) in groups.iter().enumerate() {
             for &younger in &groups[i + 1..] {
                 if self.may_be_one(older, younger) {
-                    self.merge_if_one(older, younger, round);
+                    self.merge_if_one(older, younger, context);
                 }
             }
         }
@@ -150,10 +151,10 @@ impl Events {
         counts.iter().all(|(with, all)| *with * 2 >= *all) && with as f64 >= MERGE_SHARE * all as f64
     }
 
-    fn merge_if_one(&mut self, older: u32, younger: u32, round: &mut Round<'_>) {
+    fn merge_if_one(&mut self, older: u32, younger: u32, context: &mut TickContext<'_>) {
         let ranked = {
-            let subjects = self.subjects(round, |group| [0, older, younger].contains(&group));
-            suspect::rank(&subjects, self.background, round.last)
+            let subjects = self.subjects(context, |group| [0, older, younger].contains(&group));
+            suspect::rank(&subjects, self.background, context.last)
         };
         let Some(best) = ranked.first().filter(|best| best.is_named()) else { return };
         let (Some(at), Some(from)) = (self.place(older), self.place(younger)) else { return };
@@ -172,15 +173,15 @@ impl Events {
         event.blame(best, suspect::name(&ranked));
         event.take_over(&taken);
         for device in taken.present() {
-            round.group_of[device as usize] = older;
+            context.group_of[device as usize] = older;
         }
         if event.is_announced() {
-            let (members, newcomers) = (round.ids(event.present()), round.ids(taken.present()));
+            let (members, newcomers) = (context.ids(event.present()), context.ids(taken.present()));
             if cause_changed {
-                event.measure_difference(&round.devices, round.order, round.last);
-                round.changes.push(event.change(ChangeKind::CauseChanged, members, round.now));
+                event.measure_difference(&context.devices, context.order, context.last);
+                context.changes.push(event.change(ChangeKind::CauseChanged, members, context.now));
             }
-            round.changes.push(event.change(ChangeKind::Joined, newcomers, round.now));
+            context.changes.push(event.change(ChangeKind::Joined, newcomers, context.now));
         }
     }
 
@@ -190,7 +191,7 @@ impl Events {
 
     /// Every device that is known and in one of `groups` (0: in none), in the order of the ids. Those who are or were in
     /// an open group are taken as they were when they joined.
-    fn subjects<'a>(&'a self, round: &'a Round<'_>, groups: impl Fn(u32) -> bool) -> Vec<Subject<'a>> {
+    fn subjects<'a>(&'a self, context: &'a TickContext<'_>, groups: impl Fn(u32) -> bool) -> Vec<Subject<'a>> {
         let members: BTreeMap<u32, &Member> = self
             .open
             .iter()
@@ -198,16 +199,16 @@ impl Events {
             .flat_map(|event| &event.members)
             .map(|(index, member)| (*index, member))
             .collect();
-        let known = round.order.iter().filter(|&&device| groups(round.group_of[device as usize]));
+        let known = context.order.iter().filter(|&&device| groups(context.group_of[device as usize]));
         known
             .filter_map(|device| {
-                let tracked = &round.devices[*device as usize];
-                let onset = tracked.onset(round.last);
+                let tracked = &context.devices[*device as usize];
+                let onset = tracked.onset(context.last);
                 let member = members.get(device).filter(|member| onset.is_some() || member.left.is_none());
                 if let Some(member) = member {
                     return Some(Subject { onset: Some(member.onset), attributes: &member.attributes });
                 }
-                tracked.is_witness(round.last).then_some(Subject { onset, attributes: &tracked.attributes })
+                tracked.is_witness(context.last).then_some(Subject { onset, attributes: &tracked.attributes })
             })
             .collect()
     }

@@ -9,6 +9,8 @@
 //! holds the sums of devices that are gone, if there were any, and one with the index below it what is normal for the groups of this
 //! hour.
 
+pub(super) mod device;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,14 +18,16 @@ use bincode::config::standard;
 use bincode::{Decode, Encode};
 use thiserror::Error;
 
-use crate::engine::fleet::{BeforeProof, BeforeRuns, Device, DeviceImage};
+use crate::engine::fleet::{BeforeProof, BeforeRuns, DeviceImage};
 use crate::engine::time::{Minute, Timestamp};
 
+use self::device::{write, write_device, write_parts, write_record};
 use super::Engine;
 use super::events::Events;
+use super::facts::About;
 use super::forget::Gone;
-use super::told::Told;
-use super::tracked::{About, State, Tracked};
+use super::known_illness::KnownIllness;
+use super::tracked::{State, Tracked};
 
 /// The layout's version. An image of a later version is refused, not guessed at.
 const VERSION: u8 = 7;
@@ -64,7 +68,7 @@ struct Found {
     state: State,
     dirty_from: Option<Minute>,
     about: About,
-    told: Option<Box<Told>>,
+    known_illness: Option<Box<KnownIllness>>,
     seen_through: Timestamp,
 }
 
@@ -207,7 +211,7 @@ impl Restoring {
             state: read(&mut record)?,
             dirty_from: read(&mut record)?,
             about: read(&mut record)?,
-            told: if self.version == Some(VERSION) { read(&mut record)? } else { None },
+            known_illness: if self.version == Some(VERSION) { read(&mut record)? } else { None },
             seen_through,
         };
         whole(record)?;
@@ -245,7 +249,7 @@ impl Restoring {
                         state: read(&mut rest)?,
                         dirty_from: read(&mut rest)?,
                         about: if version == VERSION_BEFORE_ABOUT { About::default() } else { read(&mut rest)? },
-                        told: None,
+                        known_illness: None,
                         seen_through: Timestamp::default(),
                     };
                     found.register(engine);
@@ -269,49 +273,11 @@ impl Restoring {
 
 impl Found {
     fn register(self, engine: &mut Engine) {
-        let Self { device, state, dirty_from, about, told, seen_through } = self;
+        let Self { device, state, dirty_from, about, known_illness, seen_through } = self;
         let device = engine.fleet.restore(device);
         let mut tracked = Tracked::with_state(device, state, about, dirty_from);
-        (tracked.told, tracked.seen_through) = (told, seen_through);
+        (tracked.known_illness, tracked.seen_through) = (known_illness, seen_through);
         engine.devices.push(tracked);
-    }
-}
-
-/// Writes a device down; `at` is the last tick that has run.
-pub(super) fn write_device(tracked: &Tracked, at: Timestamp, out: &mut Vec<u8>) {
-    let parts = (&tracked.state, &tracked.dirty_from, &tracked.about, &tracked.told);
-    write_parts(&tracked.device, parts, at.max(tracked.seen_through), out);
-}
-
-fn write_parts(
-    device: &Device,
-    (state, dirty_from, about, told): (&State, &Option<Minute>, &About, &Option<Box<Told>>),
-    seen_through: Timestamp,
-    out: &mut Vec<u8>,
-) {
-    write_record(out, |out| {
-        write(&(device.index() as u32), out);
-        write(&seen_through, out);
-        write(&device.capture(), out);
-        write(state, out);
-        write(dirty_from, out);
-        write(about, out);
-        write(told, out);
-    });
-}
-
-fn write_record(out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
-    let start = out.len();
-    out.extend_from_slice(&[0; 4]);
-    content(out);
-    let len = (out.len() - start - 4) as u32;
-    out[start..start + 4].copy_from_slice(&len.to_le_bytes());
-}
-
-fn write(value: &impl Encode, bytes: &mut Vec<u8>) {
-    // Encoding into memory fails only for types that this state does not hold.
-    if bincode::encode_into_std_write(value, bytes, standard()).is_err() {
-        unreachable!("the state is made of encodable types");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::engine::streak::Episode;
 use crate::engine::time::Minute;
 use crate::engine::verdict::{self, MEMBERSHIP_MIN, Signature, Test};
 
-use super::tide::Tide;
+use super::drift::FleetDrift;
 use super::tracked::State;
 
 /// Fewest degraded minutes, and shortest streak, by which a device counts as affected before its membership window is full.
@@ -65,23 +65,23 @@ impl State {
     /// Whether the counts of an episode as a whole stand clear of the limit, by a class and test that called much of it degraded.
     ///
     /// A lone device has nobody to be compared with, and its level moves from day to day: an hour in which its median lies a hair
-    /// above the threshold is its own noise, and so is a busy time that comes earlier than on most days. On real round-trip times
+    /// above the threshold is its own noise, and so is a busy time that comes earlier than on most days. On real context-trip times
     /// an hour of 1.3 times happens on 23 of 1,000 days of a device, of 1.5 times on 4. So its delays are also held against the
-    /// highest that is usual within an hour of that time of day, as far as the fleet's `tide` has carried it.
+    /// highest that is usual within an hour of that time of day, as far as the fleet's `drift` has carried it.
     ///
     /// Only what made the hour may prove it. Flagged flows come in bursts, and one of them in an hour of slightly long delays
     /// says nothing of the delays; asked beside them, it would clear one such hour in a few.
-    pub fn is_clear(&self, episode: &Episode, tide: &Tide, settings: &Settings) -> bool {
+    pub fn is_clear(&self, episode: &Episode, drift: &FleetDrift, settings: &Settings) -> bool {
         let window = (episode.impact_start(), episode.last_degraded);
         let kept = (window.0.max(window.1.plus(1 - i64::from(EVIDENCE_MIN))), window.1);
         let degraded = self.degraded_minutes(kept, episode.classes);
         let classes = TrafficClass::ALL.into_iter().filter(|class| episode.classes & (1 << class.index()) != 0);
         classes.filter_map(|class| Some((class, self.classes[class.index()].as_ref()?))).any(|(class, track)| {
-            let (rates, tide) = (track.rates(settings), tide.of_class(class));
+            let (rates, drift) = (track.rates(settings), drift.of_class(class));
             Test::ALL.into_iter().any(|test| {
                 let Some(limit) = verdict::limit(test, &rates) else { return false };
                 let told = track.trials(test, window);
-                let lone = track.lone_trials(test, window, tide, settings);
+                let lone = track.lone_trials(test, window, drift, settings);
                 // Of a median it is enough to lie above the higher threshold: to stand clear of it most delays would have to.
                 let is_above = if test == Test::P50 { verdict::exceeds } else { verdict::stands_clear };
                 verdict::is_above(test, told, &rates)

@@ -378,7 +378,7 @@ fn a_device_id_orders_what_is_printed() {
 #[test]
 fn memory_of_a_device_stays_within_its_budget() {
     let bytes = size_of::<State>()
-        + 4 * (size_of::<tracked::ClassTrack>() + 480 * 12 + 368 * 2 + 24 * 7 * 6 + 27 * 36)
+        + 4 * (size_of::<class_track::ClassTrack>() + 480 * 12 + 368 * 2 + 24 * 7 * 6 + 27 * 36)
         + 2_880 * 2;
     assert!(bytes < 42 * 1_024, "{bytes} bytes beside the 18 KiB of the open slots");
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 
-use crate::engine::baseline::{self, Baseline, GroupNormals, Standing, Thresholds};
+use crate::engine::baseline::{self, GroupNormals, Standing, Thresholds};
 use crate::engine::device::{Label, Package, Status, TrafficClass};
 use crate::engine::effect::Verdict;
-use crate::engine::evidence::{Counts, EVIDENCE_MIN, EvidenceRing};
+use crate::engine::evidence::{Counts, EVIDENCE_MIN};
 use crate::engine::fleet::{Closing, Device, LateFragment};
 use crate::engine::histogram::Histogram;
 use crate::engine::history::{HISTORY_MIN, History};
@@ -16,115 +16,17 @@ use crate::engine::slots::SlotCounts;
 use crate::engine::streak::{self, Episode};
 use crate::engine::suspect::{self, AttributeKey, Attributes};
 use crate::engine::time::{Minute, Timestamp};
-use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, Rates, Signature, Test, TestVerdicts};
+use crate::engine::verdict::{self, MEMBERSHIP_FP_MIN, Signature, TestVerdicts};
 
 use super::attributes;
-use super::contrast::Contrast;
-use super::cut::Mark;
+use super::class_track::{ClassTrack, VERDICT_REACH};
+use super::facts::{About, Facts};
 use super::install;
+use super::known_illness::KnownIllness;
 use super::shown::Shown;
-use super::told::Told;
 
-/// A share of flagged flows is suspicious only from this multiple of the usual one on: alerts are bursty.
-const FLAGGED_RATIO: f64 = 2.0;
-/// A minute's verdict depends on the four before it: late data are judged again that far.
-pub const VERDICT_REACH: i64 = 4;
 /// How often a device without a baseline of its own looks for a provisional one, in minutes.
 const RETRY_MIN: u32 = 10;
-
-/// What a device said of itself, in event time.
-#[derive(Clone, Debug, Default, Encode, Decode)]
-pub struct Facts {
-    pub model: Option<Label>,
-    pub branch: Option<Label>,
-    pub firmware: Option<Label>,
-    pub update: Option<Label>,
-    pub update_installed: Option<Minute>,
-    /// `name version` and install minute.
-    pub packages: Vec<(Label, Option<Minute>)>,
-    pub online: Option<bool>,
-    pub workaround_active: Option<bool>,
-    /// Kept until the boot's clock offset is known, because install times cannot be converted before.
-    pub unconverted: Option<Status>,
-}
-
-/// What a device said of itself that its verdicts have nothing to do with.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
-pub struct About {
-    pub customer: Option<Label>,
-    /// Of the last status that told of a workaround; `None` where that gave none.
-    pub workaround_id: Option<Label>,
-}
-
-/// One class of one device.
-#[derive(Debug, Default, Encode, Decode)]
-pub struct ClassTrack {
-    pub ring: EvidenceRing,
-    baseline: Baseline,
-    pub thresholds: Option<Thresholds>,
-    pub standing: Standing,
-    /// Local hour the thresholds are for, in hours since the epoch.
-    hour: u32,
-    /// Latency before and in the episode in which this class is degraded.
-    pub contrast: Option<Box<Contrast>>,
-}
-
-impl ClassTrack {
-    /// The natural rates that its counts are judged against.
-    pub fn rates(&self, settings: &Settings) -> Rates {
-        Rates {
-            false_positives: settings.false_positive_floor.max(settings.ratio * self.baseline.false_positives()),
-            flagged: self
-                .baseline
-                .flagged()
-                .map(|usual| settings.false_positive_floor.max(FLAGGED_RATIO.max(settings.ratio) * usual)),
-            flagged_dispersion: self.baseline.flagged_dispersion(),
-        }
-    }
-
-    /// The device's own normal at `minute`, for its group.
-    pub fn own_normal(&self, minute: Minute, settings: &Settings) -> Option<baseline::Normal> {
-        self.baseline.own(minute, settings).map(|(normal, _)| normal)
-    }
-
-    /// The thresholds in force for the median and the 95th percentile, in microseconds.
-    pub fn thresholds_us(&self) -> Option<(u32, u32)> {
-        self.thresholds.map(|thresholds| (thresholds.p50_us, thresholds.p95_us))
-    }
-
-    /// Trials and exceedances of a test in the minutes `from ..= to`.
-    pub fn trials(&self, test: Test, (from, to): (Minute, Minute)) -> (u64, u64) {
-        let width = (to.since(from) + 1).clamp(0, i64::from(EVIDENCE_MIN)) as u32;
-        test.of(&self.ring.window(to, width))
-    }
-
-    /// Its last hour over what is usual then, in medians.
-    pub fn moved(&self, last: Minute, settings: &Settings) -> Option<f64> {
-        self.baseline.moved(last, settings)
-    }
-
-    /// As [`Self::trials`], for a device that has nobody to be compared with: delays of the running episode exceed where they lie
-    /// by the same margins above the highest that is usual within an hour of that time of day, moved by the `tide` of the fleet.
-    pub fn lone_trials(&self, test: Test, window: (Minute, Minute), tide: f64, settings: &Settings) -> (u64, u64) {
-        let highest = self.baseline.highest(window, settings).map(|highest| (highest.times(tide), self.standing));
-        let thresholds = Thresholds::of_judged(highest, settings).filter(|_| highest.is_some());
-        match (thresholds.zip(self.contrast.as_ref()), test) {
-            (Some((thresholds, contrast)), Test::P50) => contrast.during_above(thresholds.p50_us),
-            (Some((thresholds, contrast)), Test::P95) => contrast.during_above(thresholds.p95_us),
-            _ => self.trials(test, window),
-        }
-    }
-
-    /// Keeps the latencies of an episode, from its first degraded minute on.
-    fn follow(&mut self, minute: Minute, histogram: &Histogram, verdict: Verdict) {
-        if verdict == Verdict::Degraded && self.contrast.is_none() {
-            self.contrast = Some(Box::new(Contrast::new(minute, self.baseline.recent())));
-        }
-        if let Some(contrast) = &mut self.contrast {
-            contrast.add(minute, histogram);
-        }
-    }
-}
 
 /// Everything about one device.
 #[derive(Debug)]
@@ -141,7 +43,7 @@ pub struct Tracked {
     /// Number of the last [cut](super::cut) that it is in.
     pub cut: u32,
     /// What people have been told of its illness.
-    pub told: Option<Box<Told>>,
+    pub known_illness: Option<Box<KnownIllness>>,
 }
 
 /// The part of [`Tracked`] that a checkpoint keeps.
@@ -173,15 +75,13 @@ pub struct State {
 
 /// What stepping a device needs to know of the rest.
 #[derive(Debug)]
-pub struct Context<'a> {
+pub struct StepContext<'a> {
     pub settings: &'a Settings,
     pub groups: &'a [GroupNormals; TrafficClass::COUNT],
     /// Slots of minutes before this one are closed.
     pub before: Minute,
     /// Whether this tick closed a minute.
     pub moved: bool,
-    /// Of a state that is being taken.
-    pub(super) cut: Option<Mark>,
     /// Mail that came into a checkpoint after this tick waits.
     pub(super) ripe: Timestamp,
 }
@@ -195,7 +95,16 @@ impl Tracked {
     /// A device of which this is known.
     pub fn with_state(device: Arc<Device>, state: State, about: About, dirty_from: Option<Minute>) -> Self {
         let attributes = attributes::of(&state.facts);
-        Self { device, state, about, attributes, dirty_from, seen_through: Timestamp::default(), cut: 0, told: None }
+        Self {
+            device,
+            state,
+            about,
+            attributes,
+            dirty_from,
+            seen_through: Timestamp::default(),
+            cut: 0,
+            known_illness: None,
+        }
     }
 
     /// Whether the device has this attribute.
@@ -204,7 +113,7 @@ impl Tracked {
     }
 
     /// Takes in statuses and late data, closes the slots that are due, and moves the clock. Returns whether anything changed.
-    pub fn step(&mut self, context: &Context<'_>, scratch: &mut Scratch) -> bool {
+    pub fn step(&mut self, context: &StepContext<'_>, scratch: &mut Scratch) -> bool {
         let mut touched = false;
         let inbox = self.device.take_inbox();
         for note in inbox.statuses {
@@ -219,7 +128,7 @@ impl Tracked {
             self.take_late(fragment, context);
         }
         touched |= self.settle(context);
-        self.settle_told(context);
+        self.settle_known_illness(context);
         touched
     }
 
@@ -294,7 +203,7 @@ impl Tracked {
         true
     }
 
-    fn close_slots(&mut self, context: &Context<'_>, scratch: &mut Scratch) {
+    fn close_slots(&mut self, context: &StepContext<'_>, scratch: &mut Scratch) {
         let Scratch { closing, shown } = scratch;
         shown.minute = None;
         let device = Arc::clone(&self.device);
@@ -313,7 +222,7 @@ impl Tracked {
         minute: Minute,
         slot: &SlotCounts,
         histogram: &Histogram,
-        context: &Context<'_>,
+        context: &StepContext<'_>,
     ) {
         let settings = context.settings;
         let state = &mut self.state;
@@ -334,9 +243,9 @@ impl Tracked {
         track.ring.add(minute, counts);
         let (verdict, tests) = judge(track, minute, settings);
         track.follow(minute, histogram, verdict);
-        if let Some(told) = self.told.as_deref_mut() {
+        if let Some(known) = self.known_illness.as_deref_mut() {
             let counts = |limits| counts_of(slot, histogram, limits);
-            told.see((class, minute), histogram, (&**track, track.thresholds), settings, counts);
+            known.see((class, minute), histogram, (&**track, track.thresholds), settings, counts);
         }
         let judged_well = track.standing != Standing::Provisional;
         if !judged_well || (verdict != Verdict::Degraded && spoilt_from.is_none()) {
@@ -347,7 +256,7 @@ impl Tracked {
     }
 
     /// Adds what arrived after its minute had closed, and judges again every minute that it can change.
-    fn take_late(&mut self, fragment: &LateFragment, context: &Context<'_>) {
+    fn take_late(&mut self, fragment: &LateFragment, context: &StepContext<'_>) {
         let settings = context.settings;
         let state = &mut self.state;
         let class = fragment.class;
@@ -371,9 +280,9 @@ impl Tracked {
             state.too_late += 1;
             return;
         }
-        if let Some(told) = self.told.as_deref_mut() {
+        if let Some(known) = self.known_illness.as_deref_mut() {
             let counts = |limits| counts_of(&fragment.counts, &histogram, limits);
-            told.see((class, fragment.minute), &histogram, (&**track, thresholds), settings, counts);
+            known.see((class, fragment.minute), &histogram, (&**track, thresholds), settings, counts);
         }
         for later in 0..=VERDICT_REACH {
             let minute = fragment.minute.plus(later);
@@ -397,7 +306,7 @@ impl Tracked {
     }
 
     /// Brings the clock up to the newest closed minute. Returns whether there was anything new.
-    fn settle(&mut self, context: &Context<'_>) -> bool {
+    fn settle(&mut self, context: &StepContext<'_>) -> bool {
         if !context.moved && self.dirty_from.is_none() {
             return false;
         }

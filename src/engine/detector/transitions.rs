@@ -6,37 +6,37 @@ use crate::engine::settings::Settings;
 use crate::engine::time::Minute;
 
 use super::attributes;
+use super::context::TickContext;
 use super::event::{Clock, Event, RELAPSE_MIN};
-use super::events::Round;
 use super::number::IncidentNumber;
 use super::tracked::Tracked;
 
 /// Chance that a streak of so many minutes fills the hour. Up to 45 min it was measured by the method's prototype on
-/// episodes of real round-trip times (RIPE Atlas); at 55 min 14 of 14 did, which the rule of succession makes 0.94.
+/// episodes of real context-trip times (RIPE Atlas); at 55 min 14 of 14 did, which the rule of succession makes 0.94.
 const CHANCE_OF_THE_HOUR: [(f64, f64); 7] =
     [(0.0, 0.0), (8.0, 0.26), (16.0, 0.51), (30.0, 0.76), (45.0, 0.86), (55.0, 0.94), (60.0, 1.0)];
 
 /// Moves an event along its states by what its clock says.
-pub(super) fn advance(event: &mut Event, clock: Clock, next_incident: &mut u32, round: &mut Round<'_>) {
-    warn(event, &clock, round);
+pub(super) fn advance(event: &mut Event, clock: Clock, next_incident: &mut u32, context: &mut TickContext<'_>) {
+    warn(event, &clock, context);
     let ended = clock.ended_full;
     if event.declared_at.is_none() && (clock.full || ended.is_some()) {
-        declare(event, next_incident, round);
+        declare(event, next_incident, context);
     }
     if let Some(device) = event.lone_device() {
-        note_declared(&mut round.devices[device as usize], event, ended.is_some());
+        note_declared(&mut context.devices[device as usize], event, ended.is_some());
     }
     let back = clock.episode.is_some_and(|episode| episode.length_min() >= RELAPSE_MIN);
     match (event.state, clock.episode.is_some()) {
-        (EventState::Declared, false) => recover(event, EventState::Recovered, round),
-        (EventState::Pending, false) if event.warned_min > 0 => recover(event, EventState::Pending, round),
-        (EventState::Recovered, true) if back => relapse(event, round),
+        (EventState::Declared, false) => recover(event, EventState::Recovered, context),
+        (EventState::Pending, false) if event.warned_min > 0 => recover(event, EventState::Pending, context),
+        (EventState::Recovered, true) if back => relapse(event, context),
         _ => {}
     }
     if event.state != EventState::Pending {
         for &index in event.members.keys() {
-            if round.devices[index as usize].clock().past_full.is_some() {
-                round.devices[index as usize].settle_past();
+            if context.devices[index as usize].clock().past_full.is_some() {
+                context.devices[index as usize].settle_past();
             }
         }
     }
@@ -59,29 +59,29 @@ fn note_declared(tracked: &mut Tracked, event: &Event, ended: bool) {
     }
 }
 
-fn warn(event: &mut Event, clock: &Clock, round: &mut Round<'_>) {
+fn warn(event: &mut Event, clock: &Clock, context: &mut TickContext<'_>) {
     let Some(episode) = clock.episode.filter(|_| event.declared_at.is_none() && !clock.full) else { return };
-    let marks = if event.key.is_some() { &round.settings.warn_group_min } else { &round.settings.warn_device_min };
+    let marks = if event.key.is_some() { &context.settings.warn_group_min } else { &context.settings.warn_device_min };
     let passed = marks.iter().copied().filter(|mark| event.streak_min >= *mark).max().unwrap_or(0);
     if passed > event.warned_min && !episode.suspended {
         event.warned_min = passed;
-        let members = round.ids(event.present());
-        let mut change = event.change(ChangeKind::EarlyWarning, members, round.now);
-        change.forecast = Some(forecast(event, round));
-        change.damage = event.damage(&round.devices, round.last);
-        round.changes.push(change);
+        let members = context.ids(event.present());
+        let mut change = event.change(ChangeKind::EarlyWarning, members, context.now);
+        change.forecast = Some(forecast(event, context));
+        change.damage = event.damage(&context.devices, context.last);
+        context.changes.push(change);
     }
 }
 
-fn forecast(event: &Event, round: &Round<'_>) -> Forecast {
+fn forecast(event: &Event, context: &TickContext<'_>) -> Forecast {
     let key = event.key.as_ref().filter(|key| key.kind.is_rolled_out());
     let scheduled = key.map_or(0, |key| {
         let may_come = |tracked: &&Tracked| !tracked.has(key) && attributes::may_still_get(&tracked.state.facts, key);
-        round.devices.iter().filter(may_come).count() as u32
+        context.devices.iter().filter(may_come).count() as u32
     });
     Forecast {
-        chance: chance_of_the_hour(event.streak_min, round.settings.hold_min),
-        declares_at: event.declares_at(round.settings, round.last),
+        chance: chance_of_the_hour(event.streak_min, context.settings.hold_min),
+        declares_at: event.declares_at(context.settings, context.last),
         scheduled,
         at_risk: (f64::from(scheduled) * event.rate).round() as u32,
     }
@@ -95,54 +95,54 @@ fn chance_of_the_hour(length_min: u32, hold_min: u32) -> f64 {
     ((y0 + (y1 - y0) * (at - x0) / (x1 - x0)) * 100.0).round() / 100.0
 }
 
-fn declare(event: &mut Event, next_incident: &mut u32, round: &mut Round<'_>) {
+fn declare(event: &mut Event, next_incident: &mut u32, context: &mut TickContext<'_>) {
     *next_incident += 1;
     event.incident =
-        Some(IncidentNumber::new(*next_incident, round.now, round.settings.offset_min(round.now.minute())));
-    event.declared_at = Some(round.now);
+        Some(IncidentNumber::new(*next_incident, context.now, context.settings.offset_min(context.now.minute())));
+    event.declared_at = Some(context.now);
     event.state = EventState::Declared;
     for index in event.members.keys() {
-        let tracked = &mut round.devices[*index as usize];
-        tracked.state.declared_through = tracked.state.declared_through.max(round.last);
-        tracked.tell(round.settings);
+        let tracked = &mut context.devices[*index as usize];
+        tracked.state.declared_through = tracked.state.declared_through.max(context.last);
+        tracked.note_severity(context.settings);
     }
-    event.measure_difference(&round.devices, round.order, round.last);
-    let members = round.ids(event.present());
-    let mut change = event.change(ChangeKind::Declared, members, round.now);
-    change.proof = event.proof(&round.devices, event.last_degraded, round.settings);
-    change.damage = event.damage(&round.devices, round.last);
-    round.changes.push(change);
+    event.measure_difference(&context.devices, context.order, context.last);
+    let members = context.ids(event.present());
+    let mut change = event.change(ChangeKind::Declared, members, context.now);
+    change.proof = event.proof(&context.devices, event.last_degraded, context.settings);
+    change.damage = event.damage(&context.devices, context.last);
+    context.changes.push(change);
 }
 
-fn recover(event: &mut Event, next: EventState, round: &mut Round<'_>) {
+fn recover(event: &mut Event, next: EventState, context: &mut TickContext<'_>) {
     let undeclared = next == EventState::Pending;
     event.state = next;
-    let members = round.ids(event.members.keys().copied());
-    let mut change = event.change(ChangeKind::Recovered, members, round.now);
+    let members = context.ids(event.members.keys().copied());
+    let mut change = event.change(ChangeKind::Recovered, members, context.now);
     if undeclared {
-        change.near_miss = Some(near_miss(event, round));
-        change.proof = event.proof(&round.devices, round.last, round.settings);
+        change.near_miss = Some(near_miss(event, context));
+        change.proof = event.proof(&context.devices, context.last, context.settings);
     }
-    round.changes.push(change);
+    context.changes.push(change);
 }
 
 /// Why a streak that people had been warned of did not fill the hour.
-fn near_miss(event: &Event, round: &Round<'_>) -> NearMiss {
+fn near_miss(event: &Event, context: &TickContext<'_>) -> NearMiss {
     let (mut healthy_after, mut gaps_after, mut longest_gap) = (0, 0, 0);
     let mut minute = event.last_degraded.plus(1);
     let mut gap = 0;
-    while minute <= round.last {
-        let healthy = event.verdict_at(&round.devices, minute) == Verdict::Healthy;
+    while minute <= context.last {
+        let healthy = event.verdict_at(&context.devices, minute) == Verdict::Healthy;
         healthy_after += u32::from(healthy);
         gaps_after += u32::from(!healthy);
         gap = if healthy { 0 } else { gap + 1 };
         longest_gap = longest_gap.max(gap);
         minute = minute.plus(1);
     }
-    let hold_min = round.settings.hold_min;
+    let hold_min = context.settings.hold_min;
     let end = if event.streak_min >= hold_min {
         StreakEnd::Unproven
-    } else if longest_gap > round.settings.max_gap_min {
+    } else if longest_gap > context.settings.max_gap_min {
         StreakEnd::Unknown
     } else {
         StreakEnd::Healthy
@@ -151,10 +151,10 @@ fn near_miss(event: &Event, round: &Round<'_>) -> NearMiss {
 }
 
 /// Degraded again before it was resolved: the same incident, and whoever is in it is told to be back.
-fn relapse(event: &mut Event, round: &mut Round<'_>) {
+fn relapse(event: &mut Event, context: &mut TickContext<'_>) {
     event.state = EventState::Declared;
-    let members = round.ids(event.present());
-    round.changes.push(event.change(ChangeKind::Joined, members, round.now));
+    let members = context.ids(event.present());
+    context.changes.push(event.change(ChangeKind::Joined, members, context.now));
 }
 
 #[cfg(test)]

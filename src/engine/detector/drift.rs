@@ -18,9 +18,9 @@ const LEAST_ASKED: usize = 8;
 /// By class, the last hour's median delay over the usual one, of the device in the middle. At least 1, and at most the ratio from
 /// which on a delay is degraded: beyond it the fleet has an event.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Tide([f64; TrafficClass::COUNT]);
+pub struct FleetDrift([f64; TrafficClass::COUNT]);
 
-impl Tide {
+impl FleetDrift {
     /// Nothing has moved.
     pub const NONE: Self = Self([1.0; TrafficClass::COUNT]);
 
