@@ -17,8 +17,9 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`assignment`] | which incident an event belongs to, and what it says to it |
+//! | [`act`] | what a person can do with a form of its own |
 //! | [`aggregate`] | the incident, and how an event changes it |
+//! | [`assignment`] | which incident an event belongs to, and what it says to it |
 //! | `clock` | what time alone brings: calls, reminders, the forecast |
 //! | [`closure`] | what still stands between the incident and its end |
 //! | [`command`] | what people may wish, and what follows from it |
@@ -39,6 +40,7 @@
 //! | [`state`] | the states, and every pair of state and trigger |
 //! | [`way`] | when each state was reached, and for how long the quality was back |
 
+pub mod act;
 pub mod aggregate;
 pub mod assignment;
 mod clock;
@@ -61,6 +63,7 @@ mod rung;
 pub mod state;
 pub mod way;
 
+pub use act::Act;
 pub use aggregate::{Incident, IncidentSummary};
 pub use assignment::DeclaredEvent;
 pub use command::Command;

@@ -24,7 +24,7 @@
 //! | `/api/v1/gates/{version}` | `POST {"gate":"hold"\|"release","by":...,"reason":...}`: a person decides |
 //! | `/api/v1/control-ring` | the devices that are kept out of the first night of an update |
 //! | `/api/v1/report?since&until` | the report as JSON |
-//! | `/api/v1/incidents...`, `/api/v1/contacts` | the work on incidents, see [`incidents`] |
+//! | `/api/v1/incidents...`, `/api/v1/contacts` | the work on incidents, see `incident::api` |
 //! | `/api/v1/openapi.json` | the API's description |
 //! | `/login`, `/logout`, `/account` | who is there; see [`access`] |
 //! | `/here` | 204 for whoever is known: what a page asks that cannot be asked for again |
@@ -32,13 +32,32 @@
 //! | `/livez` | 200 while the process answers |
 //! | `/readyz` | each latch with its reason; 503 while one is closed |
 //!
-//! Routes stand in groups, each with the action that it takes (`access`); pages are rendered here, need no JavaScript, and read the
-//! engine's last snapshot, so they cost the detector nothing. Errors are problem details (RFC 9457), or a page for a browser. What guards the listener is in
-//! `guard`: a checked `Host` header, a time limit, a body limit, and headers that let a page load nothing but its own style sheet;
-//! in `listener`: bounds of connections, and how slow the other end may be; in `room`: who may be answered at a time.
+//! One folder a subject, and in it `routes` for what is asked, `view` for what is drawn, `api` for programs. Imports run one way:
+//! `routes` and `api` use `server` and `view`; `view` draws and uses `ui`; `ui` uses the words of `lang`.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`access`] | who a request comes from, and what that person or program may do |
+//! | `branch` | a branch, and the list of them |
+//! | `device` | one device, and the list of them |
+//! | `event` | what the detector sees, and the list of incidents |
+//! | `gate` | what the updater is told |
+//! | `incident` | an incident as people work on it: page, forms, API |
+//! | `lang` | the words of the pages, in both languages |
+//! | `now` | the first page, and the wall |
+//! | `report` | the night |
+//! | `server` | the listener and its guards, health, what all handlers share |
+//! | `settings` | what is in force |
+//! | `support` | the support desk, and whom to call |
+//! | `ui` | what every page is made of |
+//!
+//! Routes stand in groups, each with the action that it takes (`access::require`); pages are rendered here, need no JavaScript, and
+//! read the engine's last snapshot, so they cost the detector nothing. A state is always told by a word and a shape, never by colour
+//! alone. Errors are problem details (RFC 9457), or a page for a browser. What guards the listener is in `server::guard`: a checked
+//! `Host` header, a time limit, a body limit, and headers that let a page load nothing but its own style sheet; in
+//! `server::listener`: bounds of connections, and how slow the other end may be; in `server::room`: who may be answered at a time.
 
 pub mod access;
-mod api;
 mod branch;
 mod device;
 mod event;
@@ -46,24 +65,19 @@ mod gate;
 mod incident;
 mod lang;
 mod now;
-mod page;
 mod report;
 mod server;
 mod settings;
 mod support;
 mod ui;
-mod work;
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post, put};
 use tokio::net::TcpListener;
@@ -71,32 +85,23 @@ use tower_http::CompressionLevel;
 use tower_http::compression::{CompressionLayer, DefaultPredicate};
 use tower_http::limit::RequestBodyLimitLayer;
 
+use self::access::caller::{self, Door};
+use self::access::login;
+use self::access::require::{self, Needed};
 pub use self::access::{Access, AccessSettings};
-use self::access::{Door, Needed, login};
-use self::device::forget;
-use self::gate::api as gates;
-use self::incident::api::idempotency::InFlight;
-use self::incident::api::stream;
-use self::incident::api::{Streams, read as look, write as act};
-use self::incident::submit;
+use self::incident::api as incidents;
+use self::incident::submit as forms;
 pub use self::server::guard::HostPolicy;
 pub use self::server::health::{self, Health};
+pub use self::server::listener::HttpConfig;
 pub use self::server::openapi;
 use self::server::room::{self, Rooms};
-use self::server::{guard, listener, probe, problem};
+pub use self::server::state::{Exposition, HttpState, Shared};
+use self::server::{guard, html, listener, probe, problem};
 use self::support::api as contacts;
-use self::support::routes as desk;
 use self::ui::assets;
 pub use self::ui::zone::{MomentError, Zone, ZoneError};
-use crate::clock::Clock;
-use crate::engine::snapshot::Snapshot;
 use crate::record::access::Action;
-use crate::record::fleet::FleetDesk;
-use crate::record::incident::IncidentStore;
-use crate::record::incidents::Incidents;
-use crate::record::outbox::Outbox;
-use crate::record::standing::Board;
-use crate::record::{EventStore, GateDesk};
 
 /// Largest body of a request. The longest is a form with a reason.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -108,93 +113,6 @@ const MAX_TEXTS_BYTES: usize = 256 * 1024;
 /// The same for a list of contacts.
 const MAX_LIST_BYTES: usize = 4 * 1024 * 1024;
 
-/// Makes the text of `/metrics`, with its content type.
-pub type Exposition = Arc<dyn Fn() -> (&'static str, String) + Send + Sync>;
-
-/// What the pages show and where they get it from. Cheap to clone.
-#[derive(Clone)]
-pub struct HttpState {
-    pub snapshot: Arc<ArcSwap<Snapshot>>,
-    pub health: Arc<Health>,
-    pub metrics: Exposition,
-    pub store: Arc<dyn EventStore>,
-    /// Who may what.
-    pub access: Arc<Access>,
-    /// What is decided about updates; `None` when nothing is.
-    pub gates: Option<Arc<dyn GateDesk>>,
-    /// Where devices are taken out of the fleet; `None` where nobody can.
-    pub fleet: Option<Arc<dyn FleetDesk>>,
-    /// Where incidents are worked on; `None` where nobody can.
-    pub desk: Option<Arc<dyn Incidents>>,
-    /// Incidents in short, open or not, and the contacts of customers.
-    pub incidents: Option<Arc<dyn IncidentStore>>,
-    /// What was sent; `None` where nothing is.
-    pub outbox: Option<Arc<dyn Outbox>>,
-    /// How the channels fare over which people are told; without any, nobody is.
-    pub channels: Arc<Board>,
-    /// The configuration in force, as it is shown to people.
-    pub settings: Arc<serde_json::Value>,
-    /// Shared by all requests; a default will do.
-    pub shared: Shared,
-    pub clock: Clock,
-    /// Zone in which people read times.
-    pub zone: Zone,
-}
-
-/// What requests share that nobody else needs.
-#[derive(Clone, Debug, Default)]
-pub struct Shared {
-    in_flight: InFlight,
-    streams: Streams,
-}
-
-impl FromRef<HttpState> for Streams {
-    fn from_ref(state: &HttpState) -> Self {
-        state.shared.streams.clone()
-    }
-}
-
-impl fmt::Debug for HttpState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpState").field("zone", &self.zone).finish_non_exhaustive()
-    }
-}
-
-/// Bounds of the listener.
-#[derive(Clone, Debug)]
-pub struct HttpConfig {
-    /// Names, beside the loopback ones and that of the public address, under which the listener may be asked. On a loopback address no
-    /// other name is answered; on any other address every name, when there is none at all.
-    pub allowed_hosts: Vec<String>,
-    /// Longest time that one answer may take.
-    pub request_timeout: Duration,
-    /// Most connections at a time, and never more than a quarter of the descriptors that the process may have. A further one takes the
-    /// place of one that is not being answered.
-    pub max_connections: usize,
-    /// Most of them from one address; this machine and trusted proxies are not bound.
-    pub max_connections_of_one: usize,
-    /// Longest time from the end of one request (or the connection's begin) to the end of the next one's head.
-    pub header_timeout: Duration,
-    /// A connection on which nothing arrives for this long is closed.
-    pub idle_timeout: Duration,
-    /// A connection is closed when what was sent is not read for this long.
-    pub stall_timeout: Duration,
-}
-
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self {
-            allowed_hosts: Vec::new(),
-            request_timeout: Duration::from_secs(10),
-            max_connections: 512,
-            max_connections_of_one: 128,
-            header_timeout: Duration::from_secs(20),
-            idle_timeout: Duration::from_secs(75),
-            stall_timeout: Duration::from_secs(20),
-        }
-    }
-}
-
 /// All routes, guarded for a listener on `address`.
 fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router {
     let mut hosts = config.allowed_hosts.clone();
@@ -203,7 +121,7 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router 
     let access = Arc::clone(&state.access);
     let door = Door { access: Arc::clone(&access), list: state.incidents.clone() };
     let group = |action, routes: Router<HttpState>| {
-        routes.route_layer(from_fn_with_state(Needed { access: Arc::clone(&access), action }, access::require))
+        routes.route_layer(from_fn_with_state(Needed { access: Arc::clone(&access), action }, require::require))
     };
     // The outermost of the limits on a request is the one that counts, so each stands beside the others.
     let small = open_routes()
@@ -228,11 +146,11 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router 
         // (`SameSite`).
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(DefaultPredicate::new()))
         .merge(metrics_routes(&access).layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES)))
-        .fallback(problem::not_found)
+        .fallback(html::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(state)
         .layer(from_fn_with_state(Arc::new(Rooms::default()), room::admit))
-        .layer(from_fn_with_state(door, access::identify))
+        .layer(from_fn_with_state(door, caller::identify))
         .layer(from_fn(problem::translate))
         .layer(from_fn_with_state(config.request_timeout, guard::limit_time))
         .layer(from_fn_with_state(policy, guard::check_host))
@@ -253,45 +171,45 @@ fn open_routes() -> Router<HttpState> {
 }
 
 fn metrics_routes(access: &Arc<Access>) -> Router<HttpState> {
-    let guard = from_fn_with_state(Arc::clone(access), access::guard_metrics);
+    let guard = from_fn_with_state(Arc::clone(access), require::guard_metrics);
     Router::new().route("/metrics", get(probe::metrics)).route_layer(guard)
 }
 
 /// What shows the whole fleet.
 fn fleet_routes() -> Router<HttpState> {
     Router::new()
-        .route("/wall", get(page::wall))
-        .route("/incidents", get(page::incidents))
-        .route("/incidents/{id}", get(page::work::incident))
-        .route("/incidents/{id}/record", get(page::work::record))
-        .route("/incidents/{id}/review", get(page::work::review))
-        .route("/incidents/{id}/review.md", get(page::work::review_markdown))
-        .route("/gates", get(page::gates))
-        .route("/report", get(page::report))
-        .route("/settings", get(page::work::settings))
-        .route("/api/v1/events", get(api::events))
-        .route("/api/v1/events/{id}", get(api::event))
-        .route("/api/v1/open", get(api::open))
-        .route("/api/v1/incidents/{id}/record", get(look::record))
-        .route("/api/v1/incidents/{id}/export", get(look::export))
-        .route("/api/v1/gates", get(gates::gates))
-        .route("/api/v1/control-ring", get(gates::control_ring))
-        .route("/api/v1/report", get(api::report))
+        .route("/wall", get(now::routes::wall))
+        .route("/incidents", get(event::routes::list))
+        .route("/incidents/{id}", get(incident::routes::one))
+        .route("/incidents/{id}/record", get(incident::routes::record))
+        .route("/incidents/{id}/review", get(incident::routes::review))
+        .route("/incidents/{id}/review.md", get(incident::routes::review_markdown))
+        .route("/gates", get(gate::routes::show))
+        .route("/report", get(report::routes::show))
+        .route("/settings", get(settings::routes::show))
+        .route("/api/v1/events", get(event::api::events))
+        .route("/api/v1/events/{id}", get(event::api::event))
+        .route("/api/v1/open", get(event::api::open))
+        .route("/api/v1/incidents/{id}/record", get(incidents::read::record))
+        .route("/api/v1/incidents/{id}/export", get(incidents::read::export))
+        .route("/api/v1/gates", get(gate::api::gates))
+        .route("/api/v1/control-ring", get(gate::api::control_ring))
+        .route("/api/v1/report", get(report::api::report))
 }
 
 /// What shows everybody their own, and a branch no more than that.
 fn own_routes() -> Router<HttpState> {
     Router::new()
-        .route("/", get(page::now))
-        .route("/devices", get(page::devices))
-        .route("/devices/{device}", get(page::work::device))
-        .route("/branches", get(page::work::branches))
-        .route("/branches/{branch}", get(page::work::branch))
-        .route("/api/v1/devices", get(api::devices))
-        .route("/api/v1/incidents", get(look::list))
-        .route("/api/v1/incidents/stream", get(stream::stream))
-        .route("/api/v1/incidents/{id}", get(look::one))
-        .route("/api/v1/incidents/{id}/ladder", get(look::ladder))
+        .route("/", get(now::routes::now))
+        .route("/devices", get(device::routes::list))
+        .route("/devices/{device}", get(device::routes::one))
+        .route("/branches", get(branch::routes::list))
+        .route("/branches/{branch}", get(branch::routes::one))
+        .route("/api/v1/devices", get(device::api::devices))
+        .route("/api/v1/incidents", get(incidents::read::list))
+        .route("/api/v1/incidents/stream", get(incidents::stream::stream))
+        .route("/api/v1/incidents/{id}", get(incidents::read::one))
+        .route("/api/v1/incidents/{id}/ladder", get(incidents::read::ladder))
         .route("/api/v1/openapi.json", get(openapi::serve))
 }
 
@@ -304,14 +222,14 @@ fn account_routes() -> Router<HttpState> {
         .route("/logout/everywhere", post(login::logout))
 }
 
-/// What changes an incident. Each wish takes something else, so each handler asks (`incidents::wish`).
+/// What changes an incident. Each wish takes something else, so each handler asks (`record::access::policy`).
 fn incident_routes() -> Router<HttpState> {
     Router::new()
-        .route("/incidents/{id}/do/{act}", get(submit::form).post(submit::submit))
-        .route("/api/v1/incidents", post(act::declare))
-        .route("/api/v1/incidents/{id}/commands", post(act::command))
-        .route("/api/v1/incidents/{id}/merge", post(act::merge))
-        .route("/api/v1/incidents/{id}/split", post(act::split))
+        .route("/incidents/{id}/do/{act}", get(forms::form).post(forms::submit))
+        .route("/api/v1/incidents", post(incidents::write::declare))
+        .route("/api/v1/incidents/{id}/commands", post(incidents::write::command))
+        .route("/api/v1/incidents/{id}/merge", post(incidents::write::merge))
+        .route("/api/v1/incidents/{id}/split", post(incidents::write::split))
 }
 
 fn contact_routes() -> Router<HttpState> {
@@ -325,17 +243,17 @@ fn import_routes() -> Router<HttpState> {
 /// Where customers are talked with.
 fn support_routes() -> Router<HttpState> {
     Router::new()
-        .route("/support", get(desk::page))
-        .route("/support/call", post(desk::call))
-        .route("/support/claim", post(desk::claim))
+        .route("/support", get(support::routes::page))
+        .route("/support/call", post(support::routes::call))
+        .route("/support/claim", post(support::routes::claim))
 }
 
 fn gate_routes() -> Router<HttpState> {
-    Router::new().route("/gates", post(gates::submit)).route("/api/v1/gates/{version}", post(gates::decide))
+    Router::new().route("/gates", post(gate::routes::submit)).route("/api/v1/gates/{version}", post(gate::api::decide))
 }
 
 fn forget_routes() -> Router<HttpState> {
-    Router::new().route("/api/v1/devices/forget", post(forget::forget))
+    Router::new().route("/api/v1/devices/forget", post(device::forget::forget))
 }
 
 /// Answers on `listener` until `shutdown` is done; then finishes what it has begun.

@@ -2,6 +2,8 @@
 //!
 //! | module | what it owns |
 //! |---|---|
+//! | `routes` | the handlers |
 //! | `view` | the pages |
 
+pub(super) mod routes;
 pub(super) mod view;

@@ -2,12 +2,16 @@
 //!
 //! | module | what it owns |
 //! |---|---|
+//! | `api` | devices, for programs |
 //! | `filter` | which devices to show, and a page of them |
 //! | `forget` | devices are taken out of the fleet |
 //! | `list` | the list |
+//! | `routes` | the handlers of the pages |
 //! | `view` | the page of one |
 
+pub(super) mod api;
 pub(super) mod filter;
 pub(super) mod forget;
 pub(super) mod list;
+pub(super) mod routes;
 pub(super) mod view;

@@ -2,8 +2,10 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | `api` | read by programs, decided by people |
-//! | `view` | the page |
+//! | `api` | read and decided by programs |
+//! | `routes` | the page and its form |
+//! | `view` | the page, drawn |
 
 pub(super) mod api;
+pub(super) mod routes;
 pub(super) mod view;

@@ -2,6 +2,7 @@
 //!
 //! | module | what it owns |
 //! |---|---|
+//! | `act` | what a form takes |
 //! | `api` | the same for programs |
 //! | `burndown` | the promise as a drawing |
 //! | `countermeasure` | workaround and fix |
@@ -10,12 +11,15 @@
 //! | `ladder` | the devices and their steps |
 //! | `next` | the one next thing to do, for the reader |
 //! | `parse` | what was typed, read into a command |
+//! | `parts` | an incident in a word, and where its pages are |
 //! | `people` | roles and who answers for them |
 //! | `review` | the review |
-//! | `submit` | the forms, carried out: `/incidents/{id}/do/{act}` |
+//! | `routes` | the handlers of what is read |
+//! | `submit` | the handlers of the forms: `/incidents/{id}/do/{act}` |
 //! | `timeline` | the record as a story |
 //! | `view` | the page |
 
+pub(super) mod act;
 pub(super) mod api;
 pub(super) mod burndown;
 pub(super) mod countermeasure;
@@ -24,8 +28,10 @@ pub(super) mod forms;
 pub(super) mod ladder;
 pub(super) mod next;
 pub(super) mod parse;
+pub(super) mod parts;
 pub(super) mod people;
 pub(super) mod review;
+pub(super) mod routes;
 pub(super) mod submit;
 pub(super) mod timeline;
 pub(super) mod view;

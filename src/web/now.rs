@@ -2,8 +2,10 @@
 //!
 //! | module | what it owns |
 //! |---|---|
+//! | `routes` | the handlers |
 //! | `view` | the first page |
 //! | `wall` | what is open, for a screen on the wall |
 
+pub(super) mod routes;
 pub(super) mod view;
 pub(super) mod wall;

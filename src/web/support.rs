@@ -3,9 +3,11 @@
 //! | module | what it owns |
 //! |---|---|
 //! | `api` | contacts, for programs |
-//! | `routes` | calls and claims, recorded |
+//! | `contact` | whom to call, for who may know |
+//! | `routes` | look-ups, calls and claims |
 //! | `view` | the page |
 
 pub(super) mod api;
+pub(super) mod contact;
 pub(super) mod routes;
 pub(super) mod view;

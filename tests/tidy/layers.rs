@@ -107,6 +107,36 @@ fn against_the_layers(path: &str, text: &str, known: &BTreeSet<String>) -> Vec<S
         .collect()
 }
 
+/// What the file at `path` imports inside `web` against its arrows: handlers -> drawings -> `ui` -> `lang`.
+fn against_the_arrows_of_web(path: &str, text: &str) -> Vec<String> {
+    let Some(own) = path.strip_prefix("src/web/") else { return Vec::new() };
+    // Handlers, and the two folders that guard them.
+    let hands = ["routes", "api", "submit", "forget", "params"];
+    let handles = own.split(['/', '.']).any(|part| hands.contains(&part) || ["access", "server"].contains(&part));
+    let allowed = |used: &[&str]| match (own.split(['/', '.']).next(), used) {
+        (_, ["lang", ..]) => true,
+        (Some("lang"), _) => false,
+        (_, ["ui", ..]) => true,
+        (Some("ui"), _) => false,
+        // What a latch says is data.
+        (_, ["server", "health", ..]) => true,
+        (_, [first, rest @ ..]) => {
+            handles || (!["server", "access"].contains(first) && !rest.first().is_some_and(|file| *file == "routes"))
+        }
+        (_, []) => true,
+    };
+    let mut findings = Vec::new();
+    for found in paths(without_tests(text)) {
+        let Some(inside) = found.strip_prefix("crate::web::") else { continue };
+        let used: Vec<&str> = inside.split("::").collect();
+        if used.first().is_some_and(|first| first.starts_with(char::is_lowercase)) && !allowed(&used) {
+            findings
+                .push(format!("{path}: `{found}`: handlers use drawings, drawings `ui`, `ui` `lang`; nothing back"));
+        }
+    }
+    findings
+}
+
 /// What the engine's file mentions that it must not.
 fn impure(path: &str, text: &str) -> Vec<String> {
     let text = without_tests(text);
@@ -173,6 +203,28 @@ fn an_import_against_the_layers_is_found() {
         ("src/ingest.rs", "x\n#[cfg(test)]\nmod tests {\n    use crate::broker::X;\n}\n", 0),
     ] {
         assert_eq!(against_the_layers(path, text, &known).len(), expected, "{path}: {text}");
+    }
+}
+
+#[test]
+fn the_arrows_inside_web_run_one_way() {
+    let all = files("src/web", "rs").into_iter().filter(|source| !is_test(&source.path));
+    let findings: Vec<String> = all.flat_map(|source| against_the_arrows_of_web(&source.path, &source.text)).collect();
+    assert_none(&findings);
+}
+
+#[test]
+fn an_import_against_the_arrows_of_web_is_found() {
+    for (path, text, expected) in [
+        ("src/web/ui/frame.rs", "use crate::web::lang::Lang;", 0),
+        ("src/web/ui/frame.rs", "use crate::web::incident::view::page;", 1),
+        ("src/web/lang/text.rs", "use crate::web::ui::parts::badge;", 1),
+        ("src/web/now/view.rs", "use crate::web::server::state::HttpState;", 1),
+        ("src/web/now/view.rs", "use crate::web::{incident::people, server::health::Latch};", 0),
+        ("src/web/now/view.rs", "fn f() { crate::web::incident::routes::one(); }", 1),
+        ("src/web/now/routes.rs", "use crate::web::server::state::HttpState;", 0),
+    ] {
+        assert_eq!(against_the_arrows_of_web(path, text).len(), expected, "{path}: {text}");
     }
 }
 

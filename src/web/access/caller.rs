@@ -15,14 +15,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::cookie::Jar;
 use super::origin::{Asked, Foreign, Origin, Peer};
-use super::{Access, Mode, ProxySettings, secret, unauthorized};
+use super::settings::{Mode, ProxySettings};
+use super::{Access, secret, view};
 use crate::engine::label;
 use crate::record::StoreError;
 use crate::record::access::{Listed, Principal, Role, Via, check_name};
 use crate::record::incident::IncidentStore;
-use crate::web::page;
+use crate::web::lang::Lang;
+use crate::web::server::html;
 use crate::web::server::listener;
-use crate::web::server::problem::{Problem, wants_page};
+use crate::web::server::problem::{Problem, unauthorized, wants_page};
+use crate::web::ui::frame;
 
 /// Sessions and tokens are noted as used at most this often.
 const TOUCH_MS: i64 = 60_000;
@@ -48,8 +51,12 @@ impl Refusal {
     pub(super) fn told(&self, uri: &Uri, headers: &HeaderMap) -> Response {
         let page = wants_page(headers) && !uri.path().starts_with("/api/");
         match self {
-            Self::Foreign(sign) if page => page::only_here(uri, headers, sign),
-            Self::Other(problem) if page => page::refused(uri, headers, problem),
+            Self::Foreign(sign) if page => {
+                let lang = Lang::accepted(headers);
+                let page = frame::plain(lang, uri, |view| view::only_here(view, sign));
+                html::respond(StatusCode::FORBIDDEN, lang, &page)
+            }
+            Self::Other(problem) if page => html::refused(uri, headers, problem),
             other => other.clone().into_response(),
         }
     }
@@ -59,9 +66,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Token(why) => unauthorized(why),
-            Self::Foreign(sign) => {
-                Problem::new(StatusCode::FORBIDDEN, super::view::only_here_in_short(&sign)).into_response()
-            }
+            Self::Foreign(sign) => Problem::new(StatusCode::FORBIDDEN, view::only_here_in_short(&sign)).into_response(),
             Self::Other(problem) => problem.into_response(),
         }
     }
@@ -360,7 +365,7 @@ mod tests {
 
     use super::*;
     use crate::record::access::Separator;
-    use crate::web::access::RoleMap;
+    use crate::web::access::roles::RoleMap;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();

@@ -10,14 +10,14 @@ use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::Access;
 use super::caller::Caller;
-use super::{Access, Mode, refused};
+use super::settings::Mode;
 use crate::record::access::Via;
 use crate::web::server::guard;
+use crate::web::server::html::refuse_request;
 use crate::web::server::problem::Problem;
-
-/// Name of the form's field with the token.
-pub(in crate::web) const FIELD: &str = "form_token";
+use crate::web::ui::frame::FORM_FIELD;
 
 /// Longest form. A group of routes may have a lower bound of its own.
 const MAX_FORM_BYTES: usize = 4 << 20;
@@ -35,17 +35,17 @@ pub(super) async fn check(access: &Access, caller: &Caller, request: Request) ->
     match content_type.as_deref() {
         Some("application/x-www-form-urlencoded") if for_pages => {
             if !guard::comes_from_here(request.headers()) {
-                return Err(refused(&request, &foreign()));
+                return Err(refuse_request(&request, &foreign()));
             }
             own_form(access, caller, request).await
         }
         // What a page can send elsewhere without asking.
         Some("application/x-www-form-urlencoded" | "multipart/form-data" | "text/plain") => {
             let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send a form, JSON or CSV");
-            Err(refused(&request, &problem))
+            Err(refuse_request(&request, &problem))
         }
         _ if guard::may_come_from_here(request.headers()) => Ok(request),
-        _ => Err(refused(&request, &foreign())),
+        _ => Err(refuse_request(&request, &foreign())),
     }
 }
 
@@ -70,12 +70,12 @@ async fn own_form(access: &Access, caller: &Caller, request: Request) -> Result<
         }
         Mode::Users | Mode::Oidc(_) => "this page was made in another session: load it again, and send it again",
     };
-    Err(refused(&request, &Problem::new(StatusCode::FORBIDDEN, why)))
+    Err(refuse_request(&request, &Problem::new(StatusCode::FORBIDDEN, why)))
 }
 
 /// The token in a form. One that stands twice is none.
 fn field(form: &[u8]) -> Option<String> {
-    let prefix = format!("{FIELD}=");
+    let prefix = format!("{FORM_FIELD}=");
     let text = std::str::from_utf8(form).ok()?;
     let mut found = text.split('&').filter_map(|pair| pair.strip_prefix(&prefix));
     // It is base64url, which needs no encoding in a form.

@@ -14,14 +14,17 @@ use serde::Deserialize;
 use super::caller::{Caller, Visit, encode_name};
 use super::cookie::Jar;
 use super::oidc::{OidcError, Returned, TokenError};
-use super::view::{Notice, Way};
+use super::view::{self, Notice, Way};
 use super::{Access, Mode, secret};
 use crate::engine::label;
 use crate::engine::time::Timestamp;
 use crate::record::access::{Deed, Principal, Role, Session, Via, check_name};
 use crate::web::server::guard;
+use crate::web::server::html;
+use crate::web::server::page;
 use crate::web::server::problem::Problem;
-use crate::web::{HttpState, page};
+use crate::web::server::state::HttpState;
+use crate::web::ui::login::inside;
 
 /// How long a login at a provider may take.
 const FLOW_S: u32 = 600;
@@ -31,28 +34,6 @@ const SHARED_EVERY_MS: i64 = 600_000;
 
 /// How long a browser keeps the name that a person says where nobody is asked.
 const NAME_S: u32 = 90 * 86_400;
-
-/// Longest path to return to.
-const MAX_NEXT: usize = 1_024;
-
-/// The login's address for somebody who wanted to go to `next`.
-pub(in crate::web) fn address(next: &str) -> String {
-    let encoded = page::encode(inside(next));
-    if encoded == "%2F" { "/login".to_owned() } else { format!("/login?next={encoded}") }
-}
-
-/// The address that leads on to the provider at once, and then to `next`.
-pub(super) fn start_address(next: &str) -> String {
-    format!("/login/start?next={}", page::encode(inside(next)))
-}
-
-/// A path of this listener; whatever else was asked for becomes the first page, so that the login leads nowhere else.
-pub(in crate::web) fn inside(next: &str) -> &str {
-    let mut bytes = next.bytes();
-    let local = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
-    let plain = next.len() <= MAX_NEXT && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
-    if local && plain && !next.starts_with("/login") { next } else { "/" }
-}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -184,6 +165,13 @@ fn onward(to: &str, cookies: Vec<axum::http::HeaderValue>) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, to.to_owned())], cookies).into_response()
 }
 
+/// The login page.
+fn show(state: &HttpState, visit: &Visit, way: Way, next: &str, notice: Option<Notice>) -> Response {
+    let view = page::view(state, visit);
+    let status = if notice.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+    html::respond(status, view.lang, &view::login(&view, way, next, notice))
+}
+
 pub(in crate::web) async fn page(
     State(state): State<HttpState>,
     Query(params): Query<LoginParams>,
@@ -198,7 +186,7 @@ pub(in crate::web) async fn page(
     if visit.principal.as_ref().is_some_and(Principal::is_proved) {
         return onward(next, Vec::new());
     }
-    page::login(&state, &visit, way, next, None)
+    show(&state, &visit, way, next, None)
 }
 
 /// `POST /login`: a name and a password, or a name alone where nobody is asked.
@@ -214,7 +202,7 @@ pub(in crate::web) async fn submit(
     }
     if !guard::comes_from_here(&visit.headers) {
         let foreign = Problem::new(StatusCode::FORBIDDEN, "the request does not come from this listener's own page");
-        return page::refused(&visit.uri, &visit.headers, &foreign);
+        return html::refused(&visit.uri, &visit.headers, &foreign);
     }
     let filled = match filled {
         Ok(Form(filled)) => filled,
@@ -227,7 +215,7 @@ pub(in crate::web) async fn submit(
             let cookie = access.cookies.set(Jar::Name, &encode_name(&label::form(&filled.name)), Some(NAME_S));
             onward(&next, vec![cookie])
         }
-        Mode::Open => page::login(&state, &visit, Way::Name, &next, Some(Notice::BadName)),
+        Mode::Open => show(&state, &visit, Way::Name, &next, Some(Notice::BadName)),
         Mode::Oidc(_) | Mode::Proxy(_) => {
             Problem::missing("nobody logs in here with a name and a password").into_response()
         }
@@ -238,7 +226,7 @@ async fn with_password(state: &HttpState, visit: &Visit, caller: &Caller, filled
     let (access, address, now) = (&state.access, address_of(caller), state.clock.now());
     let Filled { name, password, .. } = filled;
     let name = label::form(&name);
-    let again = |notice| page::login(state, visit, Way::Password, next, Some(notice));
+    let again = |notice| show(state, visit, Way::Password, next, Some(notice));
     let Some(checker) = &access.checker else { return again(Notice::Wrong) };
     // A name that nobody can have is no key to count under, and is checked all the same.
     let account = if check_name(&name).is_ok() { &*name } else { "" };
@@ -331,7 +319,7 @@ fn failed(state: &HttpState, visit: &Visit, error: &OidcError) -> Response {
         OidcError::LeftOut { .. } => Notice::GroupsLeftOut,
         OidcError::Role(_) => Notice::NoRole,
     };
-    page::login(state, visit, Way::Provider, "/", Some(notice))
+    show(state, visit, Way::Provider, "/", Some(notice))
 }
 
 /// Whose sessions are to end. Who has none (a proxy's people, an open listener's) has nothing to end but a name.
@@ -374,36 +362,9 @@ pub(in crate::web) async fn account(
             let (idle_ms, now) = (state.access.idle_ms(), state.clock.now());
             sessions.retain(|session| session.is_alive(idle_ms, now));
             let here = (address_of(&caller), caller.is_shared());
-            page::account(&state, &visit, &principal, (here, &sessions))
+            let view = page::view(&state, &visit);
+            html::respond(StatusCode::OK, view.lang, &view::account(&view, &principal, (here, &sessions)))
         }
         Err(error) => Problem::record(&error).into_response(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_login_leads_back_into_this_listener_and_nowhere_else() {
-        for good in ["/", "/incidents/INC-0001?lang=ja", "/devices?branch=%E6%9C%AD%E5%B9%8C"] {
-            assert_eq!(inside(good), good);
-        }
-        for bad in [
-            "",
-            "//evil.example",
-            "/\\evil.example",
-            "https://evil.example",
-            "/a b",
-            "/\t/evil",
-            "/a\\b",
-            "javascript:x",
-        ] {
-            assert_eq!(inside(bad), "/", "{bad}");
-        }
-        assert_eq!(inside("/login?next=/login"), "/", "not round and round");
-        assert_eq!(inside(&format!("/{}", "a".repeat(MAX_NEXT))), "/");
-        assert_eq!(address("/"), "/login");
-        assert_eq!(address("/devices?a=b&c=d"), "/login?next=%2Fdevices%3Fa%3Db%26c%3Dd");
     }
 }

@@ -7,11 +7,12 @@ use maud::{Markup, html};
 
 use crate::engine::gate::MAX_NAME;
 use crate::record::access::{Principal, Role, Session, Via};
-use crate::web::access::Foreign;
+use crate::web::access::origin::Foreign;
 use crate::web::lang::{AccessText, Lang};
-use crate::web::ui::frame::{Place, View, form_token, framed};
+use crate::web::ui::frame::{Place, form_token, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::encode;
+use crate::web::ui::view::View;
 
 /// How one logs in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

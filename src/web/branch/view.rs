@@ -12,12 +12,13 @@ use crate::record::access::{Action, Role};
 use crate::record::incident::ContactEntry;
 use crate::record::incidents::OpenIncidents;
 use crate::web::incident::ladder::{self, LadderParams};
-use crate::web::incident::view::{path_of, state_badge};
+use crate::web::incident::parts::{path_of, state_badge};
 use crate::web::incident::{countermeasure, followups};
-use crate::web::support::view as support;
-use crate::web::ui::frame::{Place, View, framed};
+use crate::web::support::contact;
+use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::encode;
+use crate::web::ui::view::View;
 
 /// Seconds after which a page reloads where it cannot be kept live.
 const REFRESH_S: u32 = 30;
@@ -146,7 +147,7 @@ fn to_call(view: &View<'_>, part: &Incident, contacts: &HashMap<DeviceId, Contac
                 tbody { @for (device, rung, entry) in open { tr {
                     th scope="row" { a href=(view.link("/support", &format!("q={device}"))) { (device) } }
                     td data-label=(text.customer) { (rung.customer.as_deref().or(entry.customer.as_deref()).unwrap_or("-")) }
-                    td data-label=(text.contact) { (support::contact(view, Some(entry), true)) }
+                    td data-label=(text.contact) { (contact::line(view, Some(entry), true)) }
                 } } }
             }
         }

@@ -11,10 +11,10 @@ use crate::engine::device::DeviceId;
 use crate::engine::label;
 use crate::record::access::{Principal, check_name};
 use crate::record::fleet::ForgetError;
-use crate::web::HttpState;
 use crate::web::gate::api::who;
-use crate::web::server::openapi::ProblemBody;
 use crate::web::server::problem::Problem;
+use crate::web::server::schema::ProblemBody;
+use crate::web::server::state::HttpState;
 
 /// Most devices of one request, and longest reason in characters.
 const MAX_DEVICES: usize = 1_000;

@@ -8,9 +8,10 @@ use super::filter::DeviceParams;
 use crate::engine::device::Label;
 use crate::engine::effect::Verdict;
 use crate::engine::snapshot::{DeviceView, Snapshot};
-use crate::web::ui::frame::{Place, View, framed};
+use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::{encode, verdict_badge, verdict_word};
+use crate::web::ui::view::View;
 
 /// Devices on one page.
 const PAGE: usize = 100;

@@ -12,12 +12,13 @@ use crate::record::incidents::IncidentFile;
 use crate::record::{EventRecord, StoreError};
 use crate::web::event::evidence;
 use crate::web::incident::ladder::step_badge;
-use crate::web::incident::view::{path_of, state_badge};
+use crate::web::incident::parts::{path_of, state_badge};
 use crate::web::lang::{refused_reason, story};
-use crate::web::ui::frame::{Place, View, framed};
+use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::{self, badge, verdict_badge};
 use crate::web::ui::strip;
+use crate::web::ui::view::View;
 
 /// Seconds after which the page reloads where it cannot be kept live.
 const REFRESH_S: u32 = 30;
@@ -55,7 +56,7 @@ pub(in crate::web) fn page(view: &View<'_>, known: &Known<'_>) -> Markup {
         }
         div id="measured" data-live="" { @match known.detected {
             Some(Ok(Some(record))) => (measured(view, record)),
-            Some(Err(error)) => p { (crate::web::now::view::unreadable(view, error)) },
+            Some(Err(error)) => p { (parts::unreadable(view, error)) },
             _ => {}
         } }
     };
@@ -73,7 +74,7 @@ fn facts(view: &View<'_>, known: &Known<'_>, may: bool) -> Markup {
                 Some(branch) => a href=(view.link(&format!("/branches/{}", parts::encode(branch)), "")) { (parts::name(branch)) },
                 None => (words.no_branch),
             } }
-            dt { (text.contact) } dd { (crate::web::support::view::contact(view, known.contact, may)) }
+            dt { (text.contact) } dd { (crate::web::support::contact::line(view, known.contact, may)) }
             dt { (words.model) } dd { (label(|d| d.model.as_deref())) }
             dt { (text.firmware) } dd { (label(|d| d.firmware.as_deref())) }
             dt { (words.update) } dd { (label(|d| d.update.as_deref())) }

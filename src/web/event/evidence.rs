@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use crate::engine::effect::{Cause, Change, Damage, Forecast};
 use crate::record::distribution::{Distribution, axis};
-use crate::web::ui::frame::View;
 use crate::web::ui::parts::{self, percent};
+use crate::web::ui::view::View;
 
 /// Most rules that are named for a pair of class and test.
 const RULES: usize = 5;

@@ -8,16 +8,17 @@ use super::evidence;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Change, ChangeKind};
 use crate::engine::snapshot::{EventView, Snapshot};
+use crate::incident::Act;
 use crate::incident::IncidentSummary;
 use crate::record::matter::Standing;
 use crate::record::{EventRecord, EventSummary, Membership, RecordedChange, StoreError};
 use crate::web::gate::view as gate;
-use crate::web::now::view::unreadable;
-use crate::web::ui::frame::{Place, View, framed};
+use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
+use crate::web::ui::parts::unreadable;
 use crate::web::ui::parts::{self, event_name, event_table};
 use crate::web::ui::strip;
-use crate::web::work::Act;
+use crate::web::ui::view::View;
 
 /// Seconds after which the list, and the page of an open event, reload without JavaScript.
 const REFRESH_S: u32 = 30;

@@ -2,22 +2,21 @@
 //!
 //! Who decides is who is logged in. Only where nobody is asked (`access.mode = "none"`) the name is what the request says.
 
+use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::{FormRejection, JsonRejection};
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::engine::gate::{Decision, Gate};
 use crate::record::access::Principal;
 use crate::record::{GateDesk, GateError};
-use crate::web::access::Visit;
-use crate::web::server::openapi::{AnyObject, ProblemBody};
 use crate::web::server::problem::Problem;
-use crate::web::{HttpState, page};
+use crate::web::server::schema::{AnyObject, ProblemBody};
+use crate::web::server::state::HttpState;
 
 /// What the updater is told.
 #[derive(Serialize, ToSchema)]
@@ -41,21 +40,12 @@ pub(in crate::web) struct Wish {
     reason: String,
 }
 
-/// The form of the page.
-#[derive(Debug, Deserialize)]
-pub(in crate::web) struct Filled {
-    version: String,
-    gate: Gate,
-    by: Option<String>,
-    reason: String,
-}
-
-fn desk(state: &HttpState) -> Result<&dyn GateDesk, Problem> {
+pub(in crate::web) fn desk(state: &HttpState) -> Result<&dyn GateDesk, Problem> {
     state.gates.as_deref().ok_or_else(|| Problem::missing("nothing is decided about updates: gate.enabled is false"))
 }
 
 /// Why a decision was not taken.
-fn problem(error: &GateError) -> Problem {
+pub(in crate::web) fn problem(error: &GateError) -> Problem {
     match error {
         GateError::Refused(refused) => Problem::bad_request(refused.to_string()),
         GateError::Store(error) => {
@@ -105,34 +95,6 @@ pub(in crate::web) async fn decide(
     let by = who(&principal, wish.by)?;
     let decided = desk(&state)?.decide(&version, wish.gate, &by, &wish.reason).await;
     decided.map(Json).map_err(|error| problem(&error))
-}
-
-pub(in crate::web) async fn submit(
-    State(state): State<HttpState>,
-    principal: Principal,
-    visit: Visit,
-    filled: Result<Form<Filled>, FormRejection>,
-) -> Response {
-    match decide_filled(&state, &principal, filled).await {
-        // The language of the page, when it was chosen, is in the query.
-        Ok(_) => {
-            let query = visit.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-            (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/gates{query}"))]).into_response()
-        }
-        Err(problem) => page::gates_refused(&state, &visit, &problem),
-    }
-}
-
-async fn decide_filled(
-    state: &HttpState,
-    principal: &Principal,
-    filled: Result<Form<Filled>, FormRejection>,
-) -> Result<Decision, Problem> {
-    let desk = desk(state)?;
-    let Form(filled) = filled.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    let Filled { version, gate, by, reason } = filled;
-    let by = who(principal, by)?;
-    desk.decide(&version, gate, &by, &reason).await.map_err(|error| problem(&error))
 }
 
 /// Whose decision it is. Nobody decides in another's name.

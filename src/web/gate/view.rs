@@ -5,9 +5,10 @@ use maud::{Markup, html};
 use crate::engine::gate::{Decision, Gate, MAX_NAME, MAX_REASON};
 use crate::record::access::Principal;
 use crate::record::{GateBoard, RecordedGate};
-use crate::web::ui::frame::{Place, View, form_token, framed};
+use crate::web::ui::frame::{Place, form_token, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::{Tone, badge, encode};
+use crate::web::ui::view::View;
 
 /// The page. `problem`: why a decision was not taken, in English.
 pub(in crate::web) fn page(view: &View<'_>, board: Option<&GateBoard>, problem: Option<&str>) -> Markup {

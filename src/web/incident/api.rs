@@ -15,20 +15,18 @@
 //!
 //! `{id}` is the number that people say (`INC-2026-0007`), an alias, or the detector's event id. An answer with one incident has its
 //! version as `ETag`; a write with `If-Match` is refused with 412 when the incident has changed since. A write with
-//! `Idempotency-Key` is carried out once, see `idempotency`.
+//! `Idempotency-Key` is carried out once, see `server::idempotency`.
 //!
 //! | module | what it owns |
 //! |---|---|
 //! | `command` | commands as JSON, and who may which |
 //! | `dto` | an incident as JSON |
-//! | `idempotency` | the same write twice is one |
 //! | `read` | the reads |
 //! | `stream` | server-sent events |
 //! | `write` | the writes |
 
 pub(in crate::web) mod command;
 pub(in crate::web) mod dto;
-pub(in crate::web) mod idempotency;
 pub(in crate::web) mod read;
 pub(in crate::web) mod stream;
 pub(in crate::web) mod write;
@@ -38,20 +36,18 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use axum::http::StatusCode;
 
-pub(in crate::web) use super::api::stream::Streams;
-
 use crate::incident::Incident;
 use crate::record::access::Principal;
 use crate::record::access::policy::sees;
 use crate::record::incident::IncidentStore;
 use crate::record::incidents::{DeskError, Incidents};
 use crate::record::outbox::Outbox;
-use crate::web::HttpState;
 use crate::web::server::problem::Problem;
+use crate::web::server::state::HttpState;
 
 /// Where people work on incidents, and what is kept beside it.
 #[derive(Clone, Debug)]
-struct IncidentAccess {
+pub(in crate::web) struct IncidentAccess {
     desk: Arc<dyn Incidents>,
     store: Arc<dyn IncidentStore>,
     /// For what was told to whom.

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use crate::engine::time::Timestamp;
 use crate::incident::{Burndown, Incident, LifeSettings};
 use crate::web::ui::chart::{Scale, count_ticks, time_ticks};
-use crate::web::ui::frame::View;
 use crate::web::ui::parts::{Tone, badge};
+use crate::web::ui::view::View;
 
 /// The drawing, and the room around it for labels.
 const WIDTH: f64 = 640.0;

@@ -2,14 +2,14 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::incident::Act;
 use crate::incident::countermeasure::Standing;
 use crate::incident::{Incident, Script};
 use crate::record::access::Action;
 use crate::web::lang::Lang;
 use crate::web::ui::form::tap;
-use crate::web::ui::frame::View;
 use crate::web::ui::parts::{Tone, badge};
-use crate::web::work::Act;
+use crate::web::ui::view::View;
 
 /// Every version, the newest first.
 pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, path: &str) -> Markup {

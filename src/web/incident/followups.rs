@@ -3,13 +3,13 @@
 use maud::{Markup, html};
 
 use crate::engine::device::DeviceId;
+use crate::incident::Act;
 use crate::incident::closure::Obstacles;
 use crate::incident::ladder::{Claim, Stamp};
 use crate::incident::{Incident, LifeSettings, Rung, State, Step};
 use crate::record::access::Action;
-use crate::web::ui::frame::View;
 use crate::web::ui::parts::{Tone, badge};
-use crate::web::work::Act;
+use crate::web::ui::view::View;
 
 /// Most devices that are listed of one kind; their counts are whole.
 const NAMED: usize = 12;

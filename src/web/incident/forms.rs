@@ -3,16 +3,18 @@
 use maud::{Markup, html};
 
 use super::followups;
-use super::view::state_badge;
+use super::parts::state_badge;
+use crate::incident::Act;
 use crate::incident::closure::Obstacles;
 use crate::incident::ladder::Claim;
 use crate::incident::{ExceptionKind, Incident, Milestone, Role, Seat, State};
 use crate::record::incidents::OpenIncidents;
 use crate::web::lang::story;
+use crate::web::ui::fields::{Fault, Fields};
 use crate::web::ui::form::Form;
-use crate::web::ui::frame::{Place, View, framed};
+use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
-use crate::web::work::{Act, Fault, Fields};
+use crate::web::ui::view::View;
 
 /// What the form is about.
 pub(in crate::web) struct Subject<'a> {
@@ -61,7 +63,7 @@ fn barred(view: &View<'_>, subject: &Subject<'_>) -> Option<Markup> {
         }
         Act::Close if incident.state != State::Reviewed => Some(html! {
             p { (text.close_review) }
-            p { a.button href=(view.link(&format!("{}/review", crate::web::incident::view::path_of(incident)), "")) { (view.lang.incident().review) } }
+            p { a.button href=(view.link(&format!("{}/review", crate::web::incident::parts::path_of(incident)), "")) { (view.lang.incident().review) } }
         }),
         Act::Merge if others(subject).next().is_none() => Some(html! { p { (text.into_none) } }),
         _ => None,

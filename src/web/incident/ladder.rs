@@ -8,8 +8,8 @@ use serde::Deserialize;
 use crate::engine::device::DeviceId;
 use crate::incident::{Incident, Rung, Step};
 use crate::web::device::filter::searched;
-use crate::web::ui::frame::View;
 use crate::web::ui::parts::{Tone, badge, encode};
+use crate::web::ui::view::View;
 
 /// Devices on one page.
 const PAGE: usize = 50;

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use crate::engine::time::{MINUTE_MS, Timestamp};
+use crate::incident::Act;
 use crate::incident::ladder::Step;
 use crate::incident::{Incident, LifeSettings, Seat, State};
 use crate::record::access::{Action, Principal};
 use crate::web::lang::story;
-use crate::web::ui::frame::View;
-use crate::web::work::Act;
+use crate::web::ui::view::View;
 use crate::words::phrase;
 
 /// What is to be done, with what makes it concrete.
@@ -65,7 +65,7 @@ impl Next {
 
     /// Where it is done: a page, and the place on it.
     fn address(&self, view: &View<'_>, incident: &Incident) -> String {
-        let path = crate::web::incident::view::path_of(incident);
+        let path = crate::web::incident::parts::path_of(incident);
         let act = |act: Act| view.link(&format!("{path}/do/{}", act.as_str()), "");
         let part = |id: &str| format!("#{id}");
         match self {

@@ -2,13 +2,14 @@
 
 use crate::engine::device::DeviceId;
 use crate::engine::time::Timestamp;
+use crate::incident::Act;
 use crate::incident::countermeasure::{Fix, Script, WorkaroundPlan};
 use crate::incident::ladder::Claim;
 use crate::incident::{Command, ExceptionKind, Incident, Milestone, Seat};
 use crate::record::incidents::Reshape;
-use crate::web::Zone;
 use crate::web::lang::{ActText, Lang};
-use crate::web::work::{Act, Fault, Fields};
+use crate::web::ui::fields::{Fault, Fields};
+use crate::web::ui::zone::Zone;
 
 /// What a form asks of the desk.
 #[derive(Debug)]

@@ -3,18 +3,20 @@
 use maud::{Markup, html};
 
 use super::countermeasure::lines;
-use super::view::{path_of, state_badge};
+use super::parts::{path_of, state_badge};
 use crate::engine::time::MINUTE_MS;
+use crate::incident::Act;
 use crate::incident::review::Review;
 use crate::incident::{Incident, LifeSettings};
 use crate::record::incidents::IncidentFile;
 use crate::record::review;
 use crate::web::lang::Lang;
+use crate::web::ui::fields::{Fault, Fields};
 use crate::web::ui::form::Form;
-use crate::web::ui::frame::{Place, View, framed};
+use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::{Tone, badge};
-use crate::web::work::{Act, Fault, Fields};
+use crate::web::ui::view::View;
 use crate::words::Both;
 
 /// The page. `draft`: what is known from the record, as Markdown, for people to read and to add to.

@@ -4,18 +4,23 @@ use std::sync::Arc;
 
 use axum::Form;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 
-use super::forms::Subject;
+use super::forms::{self, Subject};
 use super::parse::{Reader, Wish};
-use crate::incident::Incident;
+use super::parts::path_of;
+use super::review;
+use crate::incident::{Act, Incident};
 use crate::record::access::{Action, Principal, policy};
 use crate::record::incidents::{DeskError, Incidents, OpenIncidents};
-use crate::web::HttpState;
-use crate::web::access::{Visit, login};
-use crate::web::page::work as page;
-use crate::web::work::{Act, ActPath, Fault, Fields, Filled, status_of};
+use crate::web::access::caller::Visit;
+use crate::web::server::html::respond;
+use crate::web::server::page;
+use crate::web::server::refused::{Filled, fault_of, log, see_other, status_of};
+use crate::web::server::state::HttpState;
+use crate::web::ui::fields::{Fault, Fields};
+use crate::web::ui::login;
 
 /// The incident of an address, and all that its forms need.
 struct Place<'a> {
@@ -25,6 +30,9 @@ struct Place<'a> {
     board: Arc<OpenIncidents>,
     desk: &'a dyn Incidents,
 }
+
+/// The incident and the act of an address.
+type ActPath = Path<(String, String)>;
 
 /// What somebody may do who does not see the whole incident: what concerns nobody's devices.
 const OF_BRANCH: [Act; 2] = [Act::Join, Act::Script];
@@ -58,8 +66,34 @@ impl<'a> Place<'a> {
             board: &self.board,
             obstacles: obstacles.as_ref(),
         };
-        page::act((state, visit), &subject, fields, told)
+        draw((state, visit), &subject, fields, told)
     }
+}
+
+/// The page of an act, with what was typed and what was wrong with it.
+fn draw(
+    (state, visit): (&HttpState, &Visit),
+    subject: &Subject<'_>,
+    filled: Option<&Fields>,
+    (status, faults): (StatusCode, &[Fault]),
+) -> Response {
+    let view = page::view(state, visit);
+    let beginning;
+    let fields = match filled {
+        Some(fields) => fields,
+        None => {
+            beginning = forms::beginning(subject.act, subject.incident, &view);
+            &beginning
+        }
+    };
+    // The review has a page of its own, with its form.
+    let page = match (subject.act, subject.incident) {
+        (Act::Review, Some(incident)) => {
+            review::page(&view, (incident, &subject.board.settings), None, (fields, faults))
+        }
+        _ => forms::page(&view, subject, fields, faults),
+    };
+    respond(status, view.lang, &page)
 }
 
 /// The empty form, with what the address says of it.
@@ -111,12 +145,12 @@ pub(in crate::web) async fn submit(
             if back != "/" {
                 return see_other(back);
             }
-            let path = if sees_all { crate::web::incident::view::path_of(&incident) } else { "/support".to_owned() };
+            let path = if sees_all { path_of(&incident) } else { "/support".to_owned() };
             see_other(&page::address(&state, &visit, &path, ""))
         }
         Err(error) => {
             log(&error);
-            refuse(status_of(&error), &fields, &[Fault::of(lang, &error)])
+            refuse(status_of(&error), &fields, &[fault_of(lang, &error)])
         }
     }
 }
@@ -136,15 +170,4 @@ fn may(place: &Place<'_>, principal: Option<&Principal>, wish: &Wish) -> bool {
         (Wish::Command(_), None) => false,
         (Wish::Reshape { reshape, .. }, _) => policy::allows_reshape(who, reshape).is_ok(),
     })
-}
-
-/// What the reader is told in short stands in full in the log.
-pub(in crate::web) fn log(error: &DeskError) {
-    if let DeskError::Store(error) = error {
-        tracing::error!(reason = error.reason(), %error, "a wish could not be recorded");
-    }
-}
-
-pub(in crate::web) fn see_other(address: &str) -> Response {
-    (StatusCode::SEE_OTHER, [(header::LOCATION, address.to_owned())]).into_response()
 }

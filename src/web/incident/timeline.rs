@@ -9,8 +9,8 @@ use crate::record::StoreError;
 use crate::record::incident::{IncidentRecord, RecordedIncidentEvent};
 use crate::record::outbox::{Attempt, DispatchState, Outcome};
 use crate::web::lang::story::{tell, words};
-use crate::web::ui::frame::View;
 use crate::web::ui::parts::{Tone, badge};
+use crate::web::ui::view::View;
 
 /// Lines on the incident's page, and on a page of the record.
 const NEWEST: usize = 30;
@@ -127,7 +127,7 @@ pub(in crate::web) fn delivery(view: &View<'_>, attempts: Option<&Result<Vec<Att
             h2 id="delivery-title" { (text.delivery) }
             @match attempts {
                 None => p { (badge(Tone::Unknown, text.delivery_off)) },
-                Some(Err(error)) => p { (crate::web::now::view::unreadable(view, error)) },
+                Some(Err(error)) => p { (crate::web::ui::parts::unreadable(view, error)) },
                 Some(Ok(attempts)) if attempts.is_empty() => p { (text.delivery_none) },
                 Some(Ok(attempts)) => { (log(view, attempts)) }
             }

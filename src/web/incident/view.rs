@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::ladder::{self, LadderParams};
+use super::parts::{path_of, state_badge};
 use super::{burndown, countermeasure, followups, next, people, timeline};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
+use crate::incident::Act;
 use crate::incident::aggregate::Ended;
 use crate::incident::closure::Obstacles;
 use crate::incident::{Incident, Milestone, State};
@@ -18,11 +20,11 @@ use crate::record::outbox::Attempt;
 use crate::record::{EventRecord, StoreError};
 use crate::web::event::{evidence, view as event};
 use crate::web::gate::view as gate;
-use crate::web::ui::frame::{Place, View, framed};
+use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::{self, Tone, badge, encode};
 use crate::web::ui::strip;
-use crate::web::work::Act;
+use crate::web::ui::view::View;
 
 /// Seconds after which the page reloads where it cannot be kept live.
 const REFRESH_S: u32 = 30;
@@ -40,11 +42,6 @@ pub(in crate::web) struct Shown<'a> {
     pub(in crate::web) detected: Result<Option<&'a EventRecord>, &'a StoreError>,
     pub(in crate::web) snapshot: &'a Snapshot,
     pub(in crate::web) params: &'a LadderParams,
-}
-
-/// Where the incident's pages are.
-pub(in crate::web) fn path_of(incident: &Incident) -> String {
-    format!("/incidents/{}", encode(incident.number()))
 }
 
 /// The page of an incident.
@@ -116,16 +113,6 @@ fn impact(view: &View<'_>, incident: &Incident) -> String {
     let named: Vec<String> = worst.iter().take(3).map(|(name, count)| format!("{name} ({count})")).collect();
     let devices = (view.text().not_done)(incident.open_devices().count() as u64, incident.ladder.len() as u64);
     format!("{when} {devices} {}", (text.in_branches)(branches.len(), &named.join(", ")))
-}
-
-/// The state of an incident as a badge.
-pub(in crate::web) fn state_badge(view: &View<'_>, state: State) -> Markup {
-    let tone = match state {
-        State::Declared | State::Mustered => Tone::Bad,
-        State::WorkaroundAvailable | State::PendingPermanentFix | State::Fixing => Tone::Warn,
-        State::Resolved | State::Reviewed | State::Closed => Tone::Good,
-    };
-    badge(tone, (view.lang.incident().state)(state))
 }
 
 /// The eight states in their order: which are behind, which is now, which are to come. Steps may be skipped.
@@ -256,7 +243,7 @@ fn detected(view: &View<'_>, shown: &Shown<'_>) -> Markup {
     let record = match shown.detected {
         Ok(Some(record)) => record,
         Ok(None) => return html! {},
-        Err(error) => return html! { p { (crate::web::now::view::unreadable(view, error)) } },
+        Err(error) => return html! { p { (parts::unreadable(view, error)) } },
     };
     html! {
         (evidence::suspect(view, record.blamed()))

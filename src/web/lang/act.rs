@@ -1,6 +1,6 @@
 //! The words of the forms with which people act on an incident.
 
-use crate::web::work::Act;
+use crate::incident::Act;
 use crate::words::names;
 
 /// The words of one language.

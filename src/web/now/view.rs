@@ -9,13 +9,14 @@ use crate::record::matter::{self, Matter, Standing};
 use crate::record::standing::Board;
 use crate::record::{EventSummary, GateBoard, StoreError};
 use crate::web::gate::view as gate;
-use crate::web::incident::{burndown, people, view as incident};
+use crate::web::incident::{burndown, parts as incident, people};
 use crate::web::lang::story;
 use crate::web::server::health::Latch;
 use crate::web::settings::channels;
-use crate::web::ui::frame::{Place, View, framed};
+use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::{self, Fresh};
 use crate::web::ui::parts::{self, Tone, banner, encode, event_name, event_table};
+use crate::web::ui::view::View;
 
 /// Seconds after which the page reloads.
 const REFRESH_S: u32 = 10;
@@ -62,17 +63,11 @@ pub(in crate::web) fn page(
                     (event_table(view, list, |event| Standing::among(event, lives)))
                     p.screen { a href=(view.link("/incidents", "")) { (text.all_incidents) } }
                 }
-                Err(error) => p { (unreadable(view, error)) },
+                Err(error) => p { (parts::unreadable(view, error)) },
             }
         }
     };
     framed(view, &title(view, &matters), Place::Now, Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) }, &body)
-}
-
-/// Tells the reader in short; the log tells why.
-pub(in crate::web) fn unreadable(view: &View<'_>, error: &StoreError) -> Markup {
-    tracing::error!(reason = error.reason(), %error, "the incident record cannot be read");
-    html! { (parts::badge(Tone::Unknown, view.text().record_unreadable)) " (" code { (error.reason()) } ")" }
 }
 
 fn name_of(event: &EventView) -> &str {

@@ -9,9 +9,10 @@ use crate::record::matter::{self, Matter, Standing};
 use crate::web::incident::{burndown, people};
 use crate::web::lang::story;
 use crate::web::server::health::Latch;
-use crate::web::ui::frame::{View, bare};
+use crate::web::ui::frame::bare;
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::{self, Tone};
+use crate::web::ui::view::View;
 
 /// Seconds after which the page reloads where there is no JavaScript.
 const REFRESH_S: u32 = 10;

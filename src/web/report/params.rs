@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
 use crate::record::report::MorningReport;
-use crate::web::{HttpState, page};
+use crate::web::server::state::HttpState;
 
 /// From when, where nothing is said: the evening.
 const EVENING: &str = "18:00";
@@ -19,7 +19,7 @@ const MAX_TEXT: usize = 64;
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(in crate::web) struct ReportParams {
-    /// A time as [`crate::web::Zone::moment`] reads it; empty: the last 18:00 before the end.
+    /// A time: `18:00`, `24h`, or RFC 3339; empty: the last 18:00 before the end.
     pub(in crate::web) since: String,
     /// The same; empty: now.
     pub(in crate::web) until: String,
@@ -40,7 +40,7 @@ impl ReportParams {
     pub(in crate::web) async fn report(&self, state: &HttpState) -> Result<MorningReport, ReportError> {
         let span = self.span(state)?;
         let snapshot = state.snapshot.load_full();
-        let lives = page::lives(state).await;
+        let lives = state.lives().await;
         MorningReport::read((&*state.store, &lives), Some(&snapshot), span).await.map_err(ReportError::Store)
     }
 

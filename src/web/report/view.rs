@@ -5,10 +5,11 @@ use maud::{Markup, html};
 use super::params::{ReportError, ReportParams};
 use crate::record::EventSummary;
 use crate::record::report::{MorningReport, Silent};
-use crate::web::now::view::unreadable;
-use crate::web::ui::frame::{Place, View, framed};
+use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
+use crate::web::ui::parts::unreadable;
 use crate::web::ui::parts::{self, encode, event_name, event_table};
+use crate::web::ui::view::View;
 
 /// Most silent devices that are named.
 const SILENT: usize = 100;

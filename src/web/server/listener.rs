@@ -33,8 +33,42 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::web::HttpConfig;
-use crate::web::access::Peer;
+use crate::web::access::origin::Peer;
+
+/// Bounds of the listener.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Names, beside the loopback ones and that of the public address, under which the listener may be asked. On a loopback address no
+    /// other name is answered; on any other address every name, when there is none at all.
+    pub allowed_hosts: Vec<String>,
+    /// Longest time that one answer may take.
+    pub request_timeout: Duration,
+    /// Most connections at a time, and never more than a quarter of the descriptors that the process may have. A further one takes the
+    /// place of one that is not being answered.
+    pub max_connections: usize,
+    /// Most of them from one address; this machine and trusted proxies are not bound.
+    pub max_connections_of_one: usize,
+    /// Longest time from the end of one request (or the connection's begin) to the end of the next one's head.
+    pub header_timeout: Duration,
+    /// A connection on which nothing arrives for this long is closed.
+    pub idle_timeout: Duration,
+    /// A connection is closed when what was sent is not read for this long.
+    pub stall_timeout: Duration,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            request_timeout: Duration::from_secs(10),
+            max_connections: 512,
+            max_connections_of_one: 128,
+            header_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(75),
+            stall_timeout: Duration::from_secs(20),
+        }
+    }
+}
 
 /// Room for the head of a request, and for what waits to be written.
 const BUFFER_BYTES: usize = 128 * 1024;

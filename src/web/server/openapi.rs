@@ -1,34 +1,16 @@
 //! The API's description in OpenAPI 3.1, made from the handlers; `deploy/openapi.json` is a copy that a test keeps current.
 
 use axum::Json;
-use serde::Serialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa::{Modify, OpenApi};
 
-use crate::web::device::forget;
+use super::schema::ProblemBody;
+use crate::web::device::{api as device, forget};
+use crate::web::event::api as event;
 use crate::web::gate::api as gate;
 use crate::web::incident::api::{command, dto, read, stream, write};
+use crate::web::report::api as report;
 use crate::web::support::api as contacts;
-
-/// An error (RFC 9457).
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct ProblemBody {
-    /// Always `about:blank`: the status says what kind of problem it is.
-    r#type: String,
-    /// The status in words.
-    title: String,
-    status: u16,
-    /// What is wrong, and what would be right.
-    detail: String,
-}
-
-/// An object whose fields are told in the README.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct AnyObject {
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
-    fields: serde_json::Value,
-}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -40,8 +22,8 @@ pub(in crate::web) struct AnyObject {
     paths(
         read::list, read::one, read::ladder, read::record, read::export, write::declare, write::command, write::merge, write::split,
         stream::stream, contacts::find, contacts::one, contacts::import,
-        super::super::api::events, super::super::api::event, super::super::api::open, super::super::api::devices, forget::forget,
-        super::super::api::report,
+        event::events, event::event, event::open, device::devices, forget::forget,
+        report::report,
         gate::gates, gate::decide, gate::control_ring,
     ),
     components(schemas(ProblemBody, dto::IncidentView, command::Wish)),

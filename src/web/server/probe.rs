@@ -7,8 +7,8 @@ use axum::{Extension, Json};
 use serde::Serialize;
 
 use super::health::Latch;
-use crate::web::HttpState;
-use crate::web::access::Caller;
+use crate::web::access::caller::Caller;
+use crate::web::server::state::HttpState;
 
 #[derive(Serialize)]
 struct Readiness {

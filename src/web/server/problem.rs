@@ -2,12 +2,12 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::web::page;
+use crate::record::access::{Action, Principal};
 
 /// What stands in a query string, or why it cannot be read.
 pub(in crate::web) type Params<T> = Result<Query<T>, QueryRejection>;
@@ -82,15 +82,21 @@ pub(in crate::web) async fn translate(request: Request, next: Next) -> Response 
     Problem::new(status, detail).into_response()
 }
 
-pub(in crate::web) async fn not_found(uri: Uri, headers: HeaderMap) -> Response {
-    if wants_page(&headers) && !uri.path().starts_with("/api/") {
-        return page::not_found(&uri, &headers);
-    }
-    Problem::missing("there is nothing at this path").into_response()
-}
-
 pub(in crate::web) async fn method_not_allowed(method: Method) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"))
+}
+
+/// What is said to somebody who may not.
+pub(in crate::web) fn forbidden(principal: &Principal, action: Action) -> Problem {
+    let Principal { name, role, .. } = principal;
+    let detail = format!("{name} ({}) may not {}", role.as_str(), action.as_phrase());
+    Problem::new(StatusCode::FORBIDDEN, detail)
+}
+
+/// 401, with the way to do better.
+pub(in crate::web) fn unauthorized(detail: &str) -> Response {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
+    ([(header::WWW_AUTHENTICATE, "Bearer realm=\"fleetwatch\"")], problem).into_response()
 }
 
 pub(in crate::web) fn wants_page(headers: &HeaderMap) -> bool {

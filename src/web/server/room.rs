@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::problem::Problem;
 use crate::record::access::{Principal, Via};
-use crate::web::access::Caller;
+use crate::web::access::caller::Caller;
 
 /// What machines ask about this one.
 pub(in crate::web) const HEALTH: [&str; 3] = ["/livez", "/readyz", "/metrics"];

@@ -11,10 +11,10 @@ use crate::engine::device::DeviceId;
 use crate::engine::label;
 use crate::record::access::Principal;
 use crate::record::incident::{Contact, ContactEntry};
-use crate::web::HttpState;
 use crate::web::incident::api::IncidentsApi;
-use crate::web::server::openapi::ProblemBody;
 use crate::web::server::problem::{Params, Problem, params};
+use crate::web::server::schema::ProblemBody;
+use crate::web::server::state::HttpState;
 
 /// Most contacts in one answer, and taken over at a time.
 const MAX_FOUND: u32 = 50;

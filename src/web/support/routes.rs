@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::view::{Candidate, Desk, Found, Looked, Past};
+use super::view::{self, Candidate, Desk, Found, Looked, Past};
 use crate::engine::device::DeviceId;
 use crate::engine::snapshot::Snapshot;
 use crate::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
@@ -17,14 +17,15 @@ use crate::incident::{Action as Happened, Command, Incident};
 use crate::record::access::{Action, Principal, policy};
 use crate::record::incident::ContactEntry;
 use crate::record::incidents::OpenIncidents;
-use crate::web::HttpState;
-use crate::web::access::Visit;
+use crate::web::access::caller::Visit;
 use crate::web::device::filter::{searched, seen};
 use crate::web::incident::parse::named;
-use crate::web::incident::submit::{log, see_other};
 use crate::web::lang::Lang;
-use crate::web::page::work as page;
-use crate::web::work::{Fault, Fields, Filled, status_of};
+use crate::web::server::html::respond;
+use crate::web::server::page;
+use crate::web::server::refused::{Filled, fault_of, log, see_other, status_of};
+use crate::web::server::state::HttpState;
+use crate::web::ui::fields::{Fault, Fields};
 
 /// Most devices that a look-up lists.
 const LISTED: usize = 20;
@@ -58,14 +59,15 @@ async fn show(
     told: (StatusCode, &[Fault]),
 ) -> Response {
     let snapshot = state.snapshot.load();
-    let board = page::board(state);
+    let board = state.board();
     let q = params.q.trim();
     let found = match &visit.principal {
         Some(principal) if !q.is_empty() => look(state, (&snapshot, &board), principal, q).await,
         _ => Found::Unasked,
     };
     let desk = Desk { q, watched: params.watch == "on", done: &params.done, board: &board, found };
-    page::support((state, visit), &desk, fields, told)
+    let reader = page::view(state, visit);
+    respond(told.0, reader.lang, &view::page(&reader, &desk, fields, told.1))
 }
 
 /// Who and where a device is, from whatever knows it: the fleet, an open incident, the contacts.
@@ -181,7 +183,7 @@ fn target(state: &HttpState, lang: Lang, fields: &Fields) -> Result<Target, (Sta
     let unreadable = |why: String| (StatusCode::UNPROCESSABLE_ENTITY, Fault::new("", why));
     let typed = fields.get("device");
     let device = DeviceId::parse(typed).map_err(|_| unreadable((text.wrong_device)(typed)))?;
-    let board = page::board(state);
+    let board = state.board();
     let incident = board.find(fields.get("incident")).ok_or_else(|| unreadable(text.no_incident.to_owned()))?;
     let rung = incident.ladder.get(&device).ok_or_else(|| unreadable(text.no_incident.to_owned()))?;
     Ok(Target { device, calls: rung.calls, incident: Arc::clone(incident) })
@@ -271,7 +273,7 @@ async fn act(
         }
         Err(error) => {
             log(&error);
-            refuse(status_of(&error), Fault::of(lang, &error)).await
+            refuse(status_of(&error), fault_of(lang, &error)).await
         }
     }
 }

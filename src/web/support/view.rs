@@ -2,10 +2,12 @@
 
 use maud::{Markup, html};
 
+use super::contact;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Scope, Verdict};
 use crate::engine::snapshot::DeviceView;
 use crate::engine::time::Timestamp;
+use crate::incident::Act;
 use crate::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
 use crate::incident::{Incident, Rung, Step};
 use crate::record::access::Action;
@@ -14,11 +16,12 @@ use crate::record::incidents::OpenIncidents;
 use crate::web::incident::countermeasure;
 use crate::web::incident::followups::{self, Need};
 use crate::web::incident::ladder::step_badge;
+use crate::web::ui::fields::{Fault, Fields};
 use crate::web::ui::form::{Form, tap};
-use crate::web::ui::frame::{Place, View, framed};
+use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
-use crate::web::ui::parts::{Tone, badge, banner, encode};
-use crate::web::work::{Act, Fault, Fields};
+use crate::web::ui::parts::{Tone, badge, banner};
+use crate::web::ui::view::View;
 
 /// Seconds after which the page of a device that is being watched reloads where it cannot be kept live.
 const WATCH_S: u32 = 2;
@@ -177,21 +180,8 @@ fn who(view: &View<'_>, looked: &Looked<'_>) -> Markup {
         dl.facts {
             dt { (text.customer) } dd { (crate::web::ui::parts::name_or(looked.customer.as_deref(), "-")) }
             dt { (view.text().branch) } dd { (crate::web::ui::parts::name_or(looked.branch.as_deref(), view.text().no_branch)) }
-            dt { (text.contact) } dd { (contact(view, looked.contact.as_ref(), may)) }
+            dt { (text.contact) } dd { (contact::line(view, looked.contact.as_ref(), may)) }
         }
-    }
-}
-
-/// Whom to call, for who may know.
-pub(in crate::web) fn contact(view: &View<'_>, entry: Option<&ContactEntry>, may: bool) -> Markup {
-    let text = view.lang.support();
-    let Some(contact) = entry.filter(|_| may).map(|entry| &entry.contact) else {
-        return html! { span.note { (if may { text.contact_none } else { text.contact_hidden }) } };
-    };
-    html! {
-        @if let Some(name) = &contact.name { (crate::web::ui::parts::name(name)) " " }
-        @if let Some(phone) = &contact.phone { a href=(format!("tel:{}", encode(phone))) { (phone) } " " }
-        @if let Some(mail) = &contact.mail { a href=(format!("mailto:{}", encode(mail))) { (mail) } }
     }
 }
 
@@ -245,7 +235,7 @@ fn work(
     faults: &[Fault],
 ) -> Markup {
     let text = view.lang.support();
-    let path = crate::web::incident::view::path_of(incident);
+    let path = crate::web::incident::parts::path_of(incident);
     let (tone, words) = advice(view, incident, rung);
     let back = view.link("/support", &format!("q={}", looked.device));
     let id = format!("todo-{}", incident.number());
@@ -282,7 +272,7 @@ fn script(view: &View<'_>, incident: &Incident, back: &str) -> Markup {
         }
         h3 { (view.lang.incident().script) " " (plan.id) ", " ((view.lang.incident().version)(version)) }
         (countermeasure::script(view, &plan.script))
-        @if view.may(Action::TakePart) { (countermeasure::acknowledge(view, standing, &crate::web::incident::view::path_of(incident), back)) }
+        @if view.may(Action::TakePart) { (countermeasure::acknowledge(view, standing, &crate::web::incident::parts::path_of(incident), back)) }
     }
 }
 
@@ -345,7 +335,7 @@ fn claims(view: &View<'_>, incident: &Incident, looked: &Looked<'_>) -> Markup {
 
 fn calls(view: &View<'_>, (incident, rung): (&Incident, &Rung), looked: &Looked<'_>, needed: u32) -> Markup {
     let text = view.lang.support();
-    let path = crate::web::incident::view::path_of(incident);
+    let path = crate::web::incident::parts::path_of(incident);
     html! {
         div.calls id=(format!("calls-{}", incident.number())) data-live="" {
             h3 { (text.calls_so_far) }
@@ -410,7 +400,7 @@ fn queue(view: &View<'_>, board: &OpenIncidents) -> Markup {
             h2 { (text.queue) }
             @if rows.is_empty() { p { (text.queue_empty) } }
             @for (incident, waiting) in &rows {
-                h3 { a href=(view.link(&crate::web::incident::view::path_of(incident), "")) { (incident.number()) } " "
+                h3 { a href=(view.link(&crate::web::incident::parts::path_of(incident), "")) { (incident.number()) } " "
                     @if incident.scope == Scope::Isolated { span.note { (text.isolated) } " " }
                     span.note { ((view.text().devices_count)(waiting.len() as u64)) } }
                 (people(view, waiting))

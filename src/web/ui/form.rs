@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::frame::{View, form_token};
+use super::frame::form_token;
 use super::parts::{Tone, badge};
+use super::view::View;
 use crate::record::access::Principal;
-use crate::web::work::{Fault, Fields};
+use crate::web::ui::fields::{Fault, Fields};
 
 /// A form that is being filled in.
 pub(in crate::web) struct Form<'a> {

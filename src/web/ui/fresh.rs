@@ -5,9 +5,9 @@
 
 use maud::{Markup, html};
 
-use super::frame::View;
 use super::parts::{Tone, banner};
-use crate::web::access::login;
+use super::view::View;
+use crate::web::ui::login;
 
 /// Engine time after which a snapshot is stale: three ticks.
 const STALE_MS: i64 = 30_000;

@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::frame::View;
+use super::view::View;
 use crate::engine::effect::{Cause, Scope, Suspect, Verdict};
 use crate::engine::snapshot::EventView;
 use crate::engine::time::Timestamp;
 use crate::engine::verdict::Test;
-use crate::record::EventSummary;
 use crate::record::matter::Standing;
+use crate::record::{EventSummary, StoreError};
 use crate::web::lang::Text;
 
 /// How serious something looks: a word, a shape and a colour that go together.
@@ -242,6 +242,12 @@ pub(in crate::web) fn event_table(
             } }
         }
     }
+}
+
+/// Tells the reader in short; the log tells why.
+pub(in crate::web) fn unreadable(view: &View<'_>, error: &StoreError) -> Markup {
+    tracing::error!(reason = error.reason(), %error, "the incident record cannot be read");
+    html! { (badge(Tone::Unknown, view.text().record_unreadable)) " (" code { (error.reason()) } ")" }
 }
 
 /// Percent-encodes a text for a path segment or a query value.

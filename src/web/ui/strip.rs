@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::frame::View;
 use super::parts::{percent, verdict_badge, verdict_word};
+use super::view::View;
 use super::zone::rfc3339;
 use crate::engine::effect::{ProofMinute, Verdict};
 

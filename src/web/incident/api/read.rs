@@ -19,9 +19,9 @@ use crate::record::access::policy::sees;
 use crate::record::access::{Principal, Role};
 use crate::record::export::Export;
 use crate::record::incident::{IncidentQuery, RecordedIncidentEvent};
-use crate::web::HttpState;
-use crate::web::server::openapi::{AnyObject, ProblemBody};
 use crate::web::server::problem::{Params, Problem, params};
+use crate::web::server::schema::{AnyObject, ProblemBody};
+use crate::web::server::state::HttpState;
 
 /// Most incidents, devices and entries in one answer.
 const MAX_INCIDENTS: u32 = 500;

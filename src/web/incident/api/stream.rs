@@ -8,7 +8,6 @@
 //! for long.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::{IncidentsApi, sees};
@@ -29,18 +28,11 @@ use crate::engine::time::Timestamp;
 use crate::record::access::{Principal, Role};
 use crate::record::incidents::{IncidentUpdate, Incidents};
 use crate::record::matter;
-use crate::web::HttpState;
-use crate::web::access::Caller;
-use crate::web::server::openapi::ProblemBody;
+use crate::web::access::caller::Caller;
 use crate::web::server::problem::Problem;
-use crate::web::server::room::{Share, Shares, key_of};
-
-/// Streams at a time: each holds a connection, and pages need some too.
-const AT_A_TIME: usize = 128;
-
-/// Of them one person or program, and one address: nobody takes those of all others.
-const OF_ONE: u32 = 24;
-const OF_ADDRESS: u32 = 64;
+use crate::web::server::schema::ProblemBody;
+use crate::web::server::state::HttpState;
+use crate::web::server::streams::{Room, Streams};
 
 /// How long one lasts.
 const LASTS: Duration = Duration::from_secs(300);
@@ -53,43 +45,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// When the browser is to come back.
 const COME_BACK: Duration = Duration::from_secs(1);
-
-/// Room for streams. Shared between requests.
-#[derive(Clone, Debug)]
-pub struct Streams {
-    room: Arc<Semaphore>,
-    shares: Arc<Shares<String>>,
-    ending: watch::Sender<bool>,
-}
-
-impl Default for Streams {
-    fn default() -> Self {
-        let (room, shares) = (Arc::new(Semaphore::new(AT_A_TIME)), Arc::default());
-        Self { room, shares, ending: watch::Sender::new(false) }
-    }
-}
-
-impl Streams {
-    /// A place for one more, of this person and address; `None` when one of them has all that it may have.
-    fn enter(&self, principal: &Principal, address: Option<IpAddr>) -> Option<Room> {
-        let own = key_of(principal).map(|key| self.shares.take(key, OF_ONE));
-        let of_address = address.map(|address| self.shares.take(format!("address {address}"), OF_ADDRESS));
-        let shares = [own, of_address].into_iter().flatten().collect::<Option<Vec<_>>>()?;
-        let place = Arc::clone(&self.room).try_acquire_owned().ok()?;
-        Some(Room { _place: place, _shares: shares })
-    }
-
-    /// Ends every stream: the listener stops, and would wait for them.
-    pub(in crate::web) fn end(&self) {
-        self.ending.send_replace(true);
-    }
-}
-
-/// The room that one stream takes, until it is dropped.
-struct Room {
-    _place: OwnedSemaphorePermit,
-    _shares: Vec<Share<String>>,
-}
 
 /// What a stream waits for.
 enum Heard {

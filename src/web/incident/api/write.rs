@@ -5,14 +5,13 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use super::command::Wish;
 use super::dto::IncidentView;
-use super::idempotency::{Answer, Done, Key, Request, Written, once};
 use super::read::shown;
 use super::{IncidentsApi, problem};
 use crate::engine::device::DeviceId;
@@ -21,10 +20,10 @@ use crate::incident::{Command, Incident};
 use crate::record::access::Principal;
 use crate::record::access::policy::{self, Denied};
 use crate::record::incidents::{DeskError, Reshape};
-use crate::web::HttpState;
-use crate::web::access::forbidden;
-use crate::web::server::openapi::ProblemBody;
-use crate::web::server::problem::Problem;
+use crate::web::server::idempotency::{Answer, Done, Key, Request, Written, once};
+use crate::web::server::problem::{Problem, forbidden};
+use crate::web::server::schema::ProblemBody;
+use crate::web::server::state::HttpState;
 
 /// A write as it came.
 #[derive(Clone)]
@@ -147,7 +146,10 @@ pub(in crate::web) async fn command(
         let (state, incidents, principal, sent) = (state.clone(), incidents.clone(), principal.clone(), sent.clone());
         async move { done(grant(&state, &incidents, (&principal, &id), (&sent, key)).await) }
     };
-    once(&incidents, &state.shared.in_flight, (&principal, sent.request()), write).await
+    match incidents.store() {
+        Ok(store) => once(store, &state.shared.in_flight, (&principal, sent.request()), write).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// `None`: it was carried out before.
@@ -268,7 +270,10 @@ async fn reshape(
         let (state, incidents, principal) = (state.clone(), incidents.clone(), principal.clone());
         async move { done(reshaped(&state, &incidents, &principal, (wish, status, key)).await) }
     };
-    once(incidents, &state.shared.in_flight, (principal, sent.request()), write).await
+    match incidents.store() {
+        Ok(store) => once(store, &state.shared.in_flight, (principal, sent.request()), write).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// `None`: it was carried out before.

@@ -1,4 +1,4 @@
-//! The API: the same as the pages show, as JSON.
+//! What the detector sees and has on record, for programs.
 // The macro that describes a handler writes paths in full.
 #![allow(unused_qualifications)]
 
@@ -9,21 +9,13 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{HttpState, page};
-use crate::engine::snapshot::{DeviceView, EventView};
+use crate::engine::snapshot::EventView;
 use crate::engine::time::Timestamp;
-use crate::record::access::Principal;
 use crate::record::matter::{self, Matter, Standing};
-use crate::record::report::MorningReport;
 use crate::record::{EventQuery, EventRecord, EventSummary};
-use crate::web::device::filter::DeviceParams;
-use crate::web::report::params::{ReportError, ReportParams};
-use crate::web::server::openapi::{AnyObject, ProblemBody};
 use crate::web::server::problem::{self, Params, Problem};
-
-/// Most devices in one answer, and how many without a `limit`.
-const MAX_DEVICES: usize = 1_000;
-const DEVICES: usize = 100;
+use crate::web::server::schema::{AnyObject, ProblemBody};
+use crate::web::server::state::HttpState;
 
 /// Most incidents in one answer.
 const MAX_EVENTS: u32 = 500;
@@ -31,7 +23,7 @@ const MAX_EVENTS: u32 = 500;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-pub(super) struct EventParams {
+pub(in crate::web) struct EventParams {
     open: bool,
     warnings: bool,
     /// 1 to 500.
@@ -49,7 +41,7 @@ impl Default for EventParams {
 
 /// Events on record.
 #[derive(Serialize, ToSchema)]
-pub(super) struct EventList {
+pub(in crate::web) struct EventList {
     #[schema(value_type = Vec<Object>)]
     events: Vec<EventSummary>,
     /// How far each has come, by event id, as pages and terminal say it: the state of the incident, or `warned`, `quality_back`,
@@ -60,7 +52,7 @@ pub(super) struct EventList {
 
 /// What is open now, the worst first.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Open {
+pub(in crate::web) struct Open {
     /// The tick that it is of.
     #[schema(value_type = i64)]
     at: Timestamp,
@@ -68,22 +60,8 @@ pub(super) struct Open {
     open: Vec<Matter>,
 }
 
-/// A page of devices.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Devices {
-    /// The tick that the figures are of.
-    #[schema(value_type = i64)]
-    at: Timestamp,
-    /// How many match, on all pages.
-    total: usize,
-    #[schema(value_type = Vec<Object>)]
-    devices: Vec<DeviceView>,
-    /// The `after` of the next page; `null` on the last.
-    next: Option<String>,
-}
-
 #[derive(Serialize)]
-pub(super) struct OneEvent {
+pub(in crate::web) struct OneEvent {
     /// As of the last tick, while the event is open.
     live: Option<EventView>,
     /// How far it has come, as pages and terminal say it.
@@ -98,7 +76,7 @@ pub(super) struct OneEvent {
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn events(
+pub(in crate::web) async fn events(
     State(state): State<HttpState>,
     params: Params<EventParams>,
 ) -> Result<Json<EventList>, Problem> {
@@ -114,7 +92,7 @@ pub(super) async fn events(
         ..EventQuery::default()
     };
     let events = state.store.events(query).await.map_err(|error| Problem::record(&error))?;
-    let lives = page::lives(&state).await;
+    let lives = state.lives().await;
     let standing = |event: &EventSummary| (event.event_id.clone(), Standing::among(event, &lives));
     let standings = events.iter().map(standing).collect();
     Ok(Json(EventList { events, standings }))
@@ -125,9 +103,9 @@ pub(super) async fn events(
     (status = 200, body = Open),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn open(State(state): State<HttpState>) -> Json<Open> {
+pub(in crate::web) async fn open(State(state): State<HttpState>) -> Json<Open> {
     let snapshot = state.snapshot.load();
-    Json(Open { at: snapshot.at, open: matter::open(&snapshot, &page::work::board(&state)) })
+    Json(Open { at: snapshot.at, open: matter::open(&snapshot, &state.board()) })
 }
 
 /// One event of the detector with its whole history.
@@ -137,54 +115,14 @@ pub(super) async fn open(State(state): State<HttpState>) -> Json<Open> {
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn event(State(state): State<HttpState>, Path(id): Path<String>) -> Result<Json<OneEvent>, Problem> {
+pub(in crate::web) async fn event(
+    State(state): State<HttpState>,
+    Path(id): Path<String>,
+) -> Result<Json<OneEvent>, Problem> {
     let record = state.store.event(&id).await.map_err(|error| Problem::record(&error))?;
     let record = record.ok_or_else(|| Problem::missing("no event has this id or incident number"))?;
     let snapshot = state.snapshot.load();
     let live = snapshot.events.iter().find(|event| event.event_id == record.event.event_id).cloned();
-    let lives = page::lives(&state).await;
+    let lives = state.lives().await;
     Ok(Json(OneEvent { live, standing: Standing::among(&record.event, &lives), record }))
-}
-
-/// Devices as of the last tick, a page at a time.
-#[utoipa::path(get, path = "/api/v1/devices", tag = "fleet", params(DeviceParams), responses(
-    (status = 200, body = Devices),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
-))]
-pub(super) async fn devices(
-    State(state): State<HttpState>,
-    principal: Principal,
-    params: Params<DeviceParams>,
-) -> Result<Json<Devices>, Problem> {
-    let params = problem::params(params)?;
-    let snapshot = state.snapshot.load();
-    let page = params.page(&snapshot, Some(&principal), (DEVICES, MAX_DEVICES)).map_err(Problem::bad_request)?;
-    Ok(Json(Devices {
-        at: snapshot.at,
-        total: page.total,
-        next: page.next.map(str::to_owned),
-        devices: page.devices.into_iter().cloned().collect(),
-    }))
-}
-
-/// What a night amounted to.
-#[utoipa::path(get, path = "/api/v1/report", tag = "fleet", params(ReportParams), responses(
-    (status = 200, body = AnyObject),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
-))]
-pub(super) async fn report(
-    State(state): State<HttpState>,
-    params: Params<ReportParams>,
-) -> Result<Json<MorningReport>, Problem> {
-    let params = problem::params(params)?;
-    let report = params.report(&state).await.map_err(|error| match error {
-        ReportError::Moment(what) => {
-            Problem::bad_request(format!("{what:?} is no time: write 18:00, 24h, or RFC 3339"))
-        }
-        ReportError::Backwards => Problem::bad_request("since must be before until"),
-        ReportError::Store(error) => Problem::record(&error),
-    })?;
-    Ok(Json(report))
 }

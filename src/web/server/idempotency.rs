@@ -17,15 +17,14 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ring::digest::{Context, SHA256};
+use serde::Serialize;
 
-use super::IncidentsApi;
-use super::dto::IncidentView;
+use super::problem::Problem;
 use crate::incident::Incident;
 use crate::incident::closure::Obstacles;
 use crate::record::access::Principal;
 use crate::record::incident::{IncidentStore, KeptAnswer};
 use crate::record::incidents::Once;
-use crate::web::server::problem::Problem;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -118,11 +117,11 @@ pub(in crate::web) struct Written(Arc<OnceLock<String>>);
 
 impl Key {
     /// What the desk is to keep: the incident as `view` shows it, answered with `status`.
-    pub(in crate::web) fn once(
+    pub(in crate::web) fn once<V: Serialize>(
         self,
         status: StatusCode,
         written: &Written,
-        view: impl Fn(&Incident, Option<Obstacles>) -> IncidentView + Send + Sync + 'static,
+        view: impl Fn(&Incident, Option<Obstacles>) -> V + Send + Sync + 'static,
     ) -> Once {
         let Self { who, key, request } = self;
         let written = written.clone();
@@ -151,7 +150,7 @@ pub(in crate::web) enum Done {
 
 /// Carries out `write` once per key.
 pub(in crate::web) async fn once<F>(
-    incidents: &IncidentsApi,
+    store: &dyn IncidentStore,
     in_flight: &InFlight,
     (principal, request): (&Principal, Request<'_>),
     write: impl FnOnce(Option<Key>) -> F,
@@ -167,10 +166,6 @@ where
                 Done::Before => lost().into_response(),
             };
         }
-        Err(problem) => return problem.into_response(),
-    };
-    let store = match incidents.store() {
-        Ok(store) => store,
         Err(problem) => return problem.into_response(),
     };
     let key = Key { who: owner(principal), key, request: request.fingerprint() };
