@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -21,7 +23,8 @@ use crate::record::access::Principal;
 use crate::record::access::policy::{self, Denied};
 use crate::record::incidents::{DeskError, Reshape};
 use crate::web::server::idempotency::{Answer, Done, Key, Request, Written, once};
-use crate::web::server::problem::{Problem, forbidden};
+use crate::web::server::problem::Problem;
+use crate::web::server::problem::forbidden;
 use crate::web::server::schema::ProblemBody;
 use crate::web::server::state::HttpState;
 
@@ -200,75 +203,100 @@ pub(in crate::web) struct DeclareWish {
     reason: String,
 }
 
-/// Merges the incident into another one, which goes on and takes over its devices.
-#[utoipa::path(post, path = "/api/v1/incidents/{id}/merge", tag = "incidents", request_body = MergeWish,
-    params(("id" = String, Path, description = "The incident that ends"),
-           ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
-            description = "Of your choice, new for each wish")), responses(
-    (status = 200, body = IncidentView, description = "The incident that goes on"),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
-))]
-pub(in crate::web) async fn merge(
-    State(state): State<HttpState>,
-    State(incidents): State<IncidentsApi>,
-    principal: Principal,
-    Path(from): Path<String>,
-    sent: Sent,
-) -> Response {
-    let wish = sent.json::<MergeWish>().map(|MergeWish { into, reason }| (Reshape::Merge { from, into }, reason));
-    reshape(&state, &incidents, &principal, (&sent, wish, StatusCode::OK)).await
+/// The incident of an address; empty where the address has none.
+pub(in crate::web) struct Id(String);
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Id {
+    type Rejection = PathRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PathRejection> {
+        let id = Option::<Path<String>>::from_request_parts(parts, state).await?;
+        Ok(Self(id.map(|Path(id)| id).unwrap_or_default()))
+    }
 }
 
-/// Splits devices off into an incident of their own.
-#[utoipa::path(post, path = "/api/v1/incidents/{id}/split", tag = "incidents", request_body = SplitWish,
-    params(("id" = String, Path, description = "Number, alias, or event id"),
-           ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
-            description = "Of your choice, new for each wish")), responses(
-    (status = 201, body = IncidentView, description = "The new incident"),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
-))]
-pub(in crate::web) async fn split(
-    State(state): State<HttpState>,
-    State(incidents): State<IncidentsApi>,
-    principal: Principal,
-    Path(from): Path<String>,
-    sent: Sent,
-) -> Response {
-    let wish = sent.json::<SplitWish>().map(|SplitWish { devices, reason }| (Reshape::Split { from, devices }, reason));
-    reshape(&state, &incidents, &principal, (&sent, wish, StatusCode::CREATED)).await
+/// A write that concerns two incidents, or makes one.
+trait Reshaping: DeserializeOwned {
+    const STATUS: StatusCode;
+
+    /// What is asked for, and why. `id`: the incident of the address, where it has one.
+    fn read(self, id: String) -> (Reshape, String);
 }
 
-/// Declares a major incident before the clock does.
-#[utoipa::path(post, path = "/api/v1/incidents", tag = "incidents", request_body = DeclareWish,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
-            description = "Of your choice, new for each wish")), responses(
-    (status = 201, body = IncidentView, description = "The new incident"),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
-))]
-pub(in crate::web) async fn declare(
-    State(state): State<HttpState>,
-    State(incidents): State<IncidentsApi>,
-    principal: Principal,
-    sent: Sent,
-) -> Response {
-    let wish = sent.json::<DeclareWish>();
-    let wish = wish.map(|DeclareWish { event_id, reason }| (Reshape::Declare { event_id }, reason));
-    reshape(&state, &incidents, &principal, (&sent, wish, StatusCode::CREATED)).await
+impl Reshaping for MergeWish {
+    const STATUS: StatusCode = StatusCode::OK;
+
+    fn read(self, from: String) -> (Reshape, String) {
+        (Reshape::Merge { from, into: self.into }, self.reason)
+    }
 }
 
-/// Whoever may lead incidents may do it to two of them.
-async fn reshape(
+impl Reshaping for SplitWish {
+    const STATUS: StatusCode = StatusCode::CREATED;
+
+    fn read(self, from: String) -> (Reshape, String) {
+        (Reshape::Split { from, devices: self.devices }, self.reason)
+    }
+}
+
+impl Reshaping for DeclareWish {
+    const STATUS: StatusCode = StatusCode::CREATED;
+
+    fn read(self, _: String) -> (Reshape, String) {
+        (Reshape::Declare { event_id: self.event_id }, self.reason)
+    }
+}
+
+/// One handler, described to OpenAPI under each of its addresses.
+macro_rules! reshaping {
+    ($($(#[$doc:meta])* $name:ident($wish:ident) $path:tt $(($id:tt))?, $status:tt $answer:tt;)*) => { $(
+        $(#[$doc])*
+        #[utoipa::path(post, path = $path, tag = "incidents", request_body = $wish,
+            params($(("id" = String, Path, description = $id),)?
+                   ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
+                    description = "Of your choice, new for each wish")), responses(
+            (status = $status, body = IncidentView, description = $answer),
+            (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+            (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+        ))]
+        pub(in crate::web) async fn $name(
+            State(state): State<HttpState>,
+            State(incidents): State<IncidentsApi>,
+            principal: Principal,
+            id: Id,
+            sent: Sent,
+        ) -> Response {
+            reshape::<$wish>(&state, &incidents, &principal, id.0, &sent).await
+        }
+    )* };
+}
+
+reshaping! {
+    /// Merges the incident into another one, which goes on and takes over its devices.
+    merge(MergeWish) "/api/v1/incidents/{id}/merge" ("The incident that ends"), 200 "The incident that goes on";
+    /// Splits devices off into an incident of their own.
+    split(SplitWish) "/api/v1/incidents/{id}/split" ("Number, alias, or event id"), 201 "The new incident";
+    /// Declares a major incident before the clock does.
+    declare(DeclareWish) "/api/v1/incidents", 201 "The new incident";
+}
+
+/// Whoever may lead incidents may do it to two of them. `id`: the incident of the address.
+async fn reshape<W: Reshaping>(
     state: &HttpState,
     incidents: &IncidentsApi,
     principal: &Principal,
-    (sent, wish, status): (&Sent, Result<(Reshape, String), Problem>, StatusCode),
+    id: String,
+    sent: &Sent,
 ) -> Response {
+    let wish = sent.json::<W>().map(|wish| wish.read(id));
     let write = |key| {
         let (state, incidents, principal) = (state.clone(), incidents.clone(), principal.clone());
-        async move { done(reshaped(&state, &incidents, &principal, (wish, status, key)).await) }
+        async move {
+            done(match wish {
+                Ok((wish, reason)) => reshaped(&state, &incidents, &principal, (wish, &reason, W::STATUS, key)).await,
+                Err(problem) => Err(problem),
+            })
+        }
     };
     match incidents.store() {
         Ok(store) => once(store, &state.shared.in_flight, (principal, sent.request()), write).await,
@@ -281,13 +309,12 @@ async fn reshaped(
     state: &HttpState,
     incidents: &IncidentsApi,
     principal: &Principal,
-    (wish, status, key): (Result<(Reshape, String), Problem>, StatusCode, Option<Key>),
+    (wish, reason, status, key): (Reshape, &str, StatusCode, Option<Key>),
 ) -> Result<Option<Answer>, Problem> {
-    let (wish, reason) = wish?;
     policy::allows_reshape(principal, &wish).map_err(|why| denied(why, principal))?;
     let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
     let key = key.map(|key| key.once(status, &written, view));
-    let incident = match incidents.desk()?.reshape_once(wish, &reason, &principal.name, key).await {
+    let incident = match incidents.desk()?.reshape_once(wish, reason, &principal.name, key).await {
         Ok(incident) => incident,
         Err(DeskError::Repeated) => return Ok(None),
         Err(error) => return Err(problem(&error)),
