@@ -1,7 +1,7 @@
 //! Words for people: the two languages, a text in both, and how its pairs are written down side by side.
 //!
-//! A text stands where it is used, or in a table beside its subject, always as a pair: English, then Japanese. Functions that
-//! choose among texts are made by [`phrase!`], single pairs by [`say`].
+//! A text stands where it is used, or in a table beside its subject, always as a pair: English, then Japanese. Tables are made by
+//! [`words!`], functions that choose among texts by [`phrase!`], single pairs by [`say`].
 //!
 //! | module | what it owns |
 //! |---|---|
@@ -14,4 +14,4 @@ pub mod names;
 mod table;
 
 pub use self::lang::{Both, Lang, Languages, say};
-pub(crate) use self::table::phrase;
+pub(crate) use self::table::{phrase, words};

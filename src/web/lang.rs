@@ -17,6 +17,7 @@ use axum::http::{HeaderMap, header};
 pub(super) use self::access::AccessText;
 pub(super) use self::act::ActText;
 pub(super) use self::fresh::FreshText;
+pub(super) use self::gate::GateText;
 pub(super) use self::incident::IncidentText;
 pub(super) use self::night::NightText;
 pub(super) use self::refused::refused_reason;
@@ -27,58 +28,42 @@ pub(super) use crate::words::Lang;
 impl Lang {
     /// Every word in this language.
     pub(super) const fn text(self) -> &'static Text {
-        match self {
-            Self::En => &text::EN,
-            Self::Ja => &text::JA,
-        }
+        Text::of(self)
     }
 
     /// The words about logging in, in this language.
     pub(super) const fn access(self) -> &'static AccessText {
-        match self {
-            Self::En => &access::EN,
-            Self::Ja => &access::JA,
-        }
+        AccessText::of(self)
     }
 
     /// The words about a page's age, in this language.
     pub(super) const fn fresh(self) -> &'static FreshText {
-        match self {
-            Self::En => &fresh::EN,
-            Self::Ja => &fresh::JA,
-        }
+        FreshText::of(self)
+    }
+
+    /// The words about the gates of updates, in this language.
+    pub(super) const fn gate(self) -> &'static GateText {
+        GateText::of(self)
     }
 
     /// The words of report and evidence in this language.
     pub(super) const fn night(self) -> &'static NightText {
-        match self {
-            Self::En => &night::EN,
-            Self::Ja => &night::JA,
-        }
+        NightText::of(self)
     }
 
     /// The words of an incident's life in this language.
     pub(super) const fn incident(self) -> &'static IncidentText {
-        match self {
-            Self::En => &incident::EN,
-            Self::Ja => &incident::JA,
-        }
+        IncidentText::of(self)
     }
 
     /// The words of the forms in this language.
     pub(super) const fn act(self) -> &'static ActText {
-        match self {
-            Self::En => &act::EN,
-            Self::Ja => &act::JA,
-        }
+        ActText::of(self)
     }
 
     /// The words of the support desk, branches and devices in this language.
     pub(super) const fn support(self) -> &'static SupportText {
-        match self {
-            Self::En => &support::EN,
-            Self::Ja => &support::JA,
-        }
+        SupportText::of(self)
     }
 
     /// What the browser prefers by its `Accept-Language`; English where it says nothing that the pages have.

@@ -101,7 +101,7 @@ fn form(view: &View<'_>, next: &str, password: bool) -> Markup {
 
 /// The role's name as people say it.
 pub(in crate::web) fn role_name(text: &AccessText, role: Role) -> &'static str {
-    Role::ALL.iter().position(|other| *other == role).map_or("", |index| text.roles[index])
+    (text.roles)(role)
 }
 
 /// The own account: who one is here, where one is logged in, and out.

@@ -12,7 +12,7 @@ use crate::web::ui::view::View;
 
 /// The page. `problem`: why a decision was not taken, in English.
 pub(in crate::web) fn page(view: &View<'_>, board: Option<&GateBoard>, problem: Option<&str>) -> Markup {
-    let text = view.text().gate;
+    let text = view.lang.gate();
     let body = html! {
         h1 { (text.title) }
         @if let Some(problem) = problem {
@@ -58,8 +58,8 @@ fn card(view: &View<'_>, decision: &Decision) -> Markup {
 
 fn word(view: &View<'_>, gate: Gate) -> Markup {
     match gate {
-        Gate::Hold => badge(Tone::Warn, view.text().gate.hold),
-        Gate::Release => badge(Tone::Good, view.text().gate.release),
+        Gate::Hold => badge(Tone::Warn, view.lang.gate().hold),
+        Gate::Release => badge(Tone::Good, view.lang.gate().release),
     }
 }
 
@@ -80,8 +80,7 @@ fn told(view: &View<'_>, decision: &Decision) -> Markup {
 
 /// The form: the other decision about a version, or any about one that is written in.
 fn form(view: &View<'_>, decision: Option<&Decision>) -> Markup {
-    let words = view.text();
-    let text = words.gate;
+    let (words, text) = (view.text(), view.lang.gate());
     html! {
         form.filter.screen method="post" action=(view.link("/gates", "")) {
             (form_token(view))
@@ -110,7 +109,7 @@ pub(in crate::web) fn held(view: &View<'_>, board: Option<&GateBoard>) -> Markup
         board.map_or(Vec::new(), |board| board.decisions.iter().filter(|d| d.gate == Gate::Hold).collect());
     html! {
         @if !held.is_empty() {
-            p { (badge(Tone::Warn, view.text().gate.held)) " "
+            p { (badge(Tone::Warn, view.lang.gate().held)) " "
                 @for (index, decision) in held.iter().enumerate() {
                     @if index > 0 { ", " }
                     a href=(view.link("/gates", "")) { (decision.version) }
@@ -122,7 +121,7 @@ pub(in crate::web) fn held(view: &View<'_>, board: Option<&GateBoard>) -> Markup
 
 /// What was decided because of one event, as it is on record.
 pub(in crate::web) fn recorded(view: &View<'_>, gates: &[RecordedGate]) -> Markup {
-    let text = view.text().gate;
+    let text = view.lang.gate();
     html! {
         @if !gates.is_empty() {
             section aria-labelledby="gates" {

@@ -1,163 +1,98 @@
 //! The words about logging in and the own account.
 
-/// The words of one language.
-#[derive(Debug)]
-pub(in crate::web) struct AccessText {
-    pub(in crate::web) log_in: &'static str,
-    pub(in crate::web) log_out: &'static str,
-    pub(in crate::web) everywhere: &'static str,
-    pub(in crate::web) account: &'static str,
-    pub(in crate::web) name: &'static str,
-    pub(in crate::web) password: &'static str,
-    pub(in crate::web) say_name: &'static str,
-    pub(in crate::web) say_name_detail: &'static str,
-    pub(in crate::web) keep_name: &'static str,
-    pub(in crate::web) to_provider: &'static str,
-    pub(in crate::web) by_proxy: &'static str,
-    pub(in crate::web) wrong: &'static str,
-    pub(in crate::web) too_many: fn(&str) -> String,
-    pub(in crate::web) bad_name: &'static str,
-    pub(in crate::web) provider_away: &'static str,
-    pub(in crate::web) provider_refused: &'static str,
-    pub(in crate::web) begin_again: &'static str,
-    pub(in crate::web) no_role: &'static str,
-    pub(in crate::web) other_audience: &'static str,
-    pub(in crate::web) clocks_differ: &'static str,
-    pub(in crate::web) bad_token: &'static str,
-    pub(in crate::web) no_name: fn(&str) -> String,
-    pub(in crate::web) no_groups: fn(&str) -> String,
-    pub(in crate::web) groups_left_out: &'static str,
-    pub(in crate::web) refused: &'static str,
-    pub(in crate::web) role: &'static str,
-    pub(in crate::web) roles: [&'static str; 6],
-    pub(in crate::web) branches: &'static str,
-    pub(in crate::web) sessions: &'static str,
-    pub(in crate::web) this_one: &'static str,
-    pub(in crate::web) begun: &'static str,
-    pub(in crate::web) last_seen: &'static str,
-    pub(in crate::web) from: &'static str,
-    pub(in crate::web) address: &'static str,
-    pub(in crate::web) address_shared: &'static str,
-    pub(in crate::web) only_here: &'static str,
-    pub(in crate::web) only_here_why: &'static str,
-    pub(in crate::web) only_here_do: &'static str,
-    pub(in crate::web) only_here_url: &'static str,
-    pub(in crate::web) only_here_networks: &'static str,
-    pub(in crate::web) sign_peer: &'static str,
-    pub(in crate::web) sign_host: &'static str,
-    pub(in crate::web) sign_version: &'static str,
-    pub(in crate::web) sign_page: &'static str,
-    pub(in crate::web) sign_header: fn(&str) -> String,
+use crate::record::access::Role;
+use crate::words::words;
+
+words! {
+    /// The words of one language.
+    pub(in crate::web) struct AccessText {
+        log_in: "Log in", "ログイン";
+        log_out: "Log out", "ログアウト";
+        everywhere: "Log out everywhere", "すべての端末からログアウト";
+        account: "Your account", "アカウント";
+        name: "Name", "氏名";
+        password: "Password", "パスワード";
+        say_name: "Your name", "氏名の入力";
+        say_name_detail:
+            "Nobody has to log in here: only this machine reaches this page. Your name stands in the record beside what you do.",
+            "この画面はこの機械からのみ開けるため、ログインは不要です。氏名は、操作の記録に残ります。";
+        keep_name: "Keep this name", "この氏名を使う";
+        to_provider: "Log in with your company account", "社内アカウントでログイン";
+        by_proxy:
+            "The proxy in front of fleetwatch has not said who you are. Log in there, and load this page again.",
+            "前段のプロキシから利用者が通知されていません。プロキシでログインしてから、この画面を開き直してください。";
+        wrong: "Name or password is wrong.", "氏名またはパスワードが違います。";
+        too_many(wait: &str):
+            "Too many failed logins. Try again in {wait}.",
+            "ログインの失敗が続いています。{wait}後にもう一度お試しください。";
+        bad_name: "Please write your name: 1 to 128 characters.", "氏名を入力してください(1〜128文字)。";
+        provider_away:
+            "The login service cannot be reached. Try again in a minute; the log of fleetwatch says why.",
+            "認証サービスに接続できません。少し待ってからもう一度お試しください。原因はfleetwatchのログにあります。";
+        provider_refused:
+            "The login service has refused. Try again, or ask your administrator; the log of fleetwatch says why.",
+            "認証サービスに拒否されました。もう一度試すか、管理者に連絡してください。原因はfleetwatchのログにあります。";
+        begin_again:
+            "This login was begun in another browser, or too long ago. Please begin again.",
+            "別のブラウザで始めたか、時間が経ちすぎています。最初からやり直してください。";
+        no_role:
+            "You are known, but have no role in fleetwatch. Ask your administrator to give you one.",
+            "本人確認はできましたが、fleetwatchでの役割がありません。管理者に連絡してください。";
+        other_audience:
+            "The login service issued the login for another application. Ask your administrator; the log of fleetwatch says for which.",
+            "認証サービスの応答が、別のアプリケーション宛てになっています。管理者に連絡してください。宛先はfleetwatchのログにあります。";
+        clocks_differ:
+            "The clocks of the login service and of fleetwatch differ, or the login took too long. Try again; if it stays so, ask your administrator.",
+            "認証サービスとfleetwatchの時計がずれているか、ログインに時間がかかりすぎました。もう一度お試しください。続く場合は管理者に連絡してください。";
+        bad_token:
+            "The login service answered, but its answer cannot be trusted. Ask your administrator; the log of fleetwatch says why.",
+            "認証サービスから応答はありましたが、正しいものと確認できませんでした。管理者に連絡してください。原因はfleetwatchのログにあります。";
+        no_name(claim: &str):
+            "The login service answered, but without a name that can stand in the record (claim \"{claim}\"). Ask your administrator.",
+            "認証サービスから応答はありましたが、記録に使える氏名が含まれていません(クレーム「{claim}」)。管理者に連絡してください。";
+        no_groups(claim: &str):
+            "The login service answered, but did not say your groups in a form that can be read (claim \"{claim}\"). Ask your administrator.",
+            "認証サービスから応答はありましたが、所属グループを読み取れません(クレーム「{claim}」)。管理者に連絡してください。";
+        groups_left_out:
+            "You are in so many groups that the login service left them out. Ask your administrator to send only the groups that matter to fleetwatch, or application roles.",
+            "所属グループが多すぎるため、認証サービスがグループを送っていません。fleetwatchで使うグループだけ、またはアプリケーションロールを送るよう、管理者に依頼してください。";
+        refused: "This was refused", "受け付けられませんでした";
+        role: "Role", "役割";
+        roles[Role] {
+            Role::Viewer => "Viewer", "閲覧者";
+            Role::Branch => "Branch", "支店";
+            Role::Noc => "NOC", "NOC";
+            Role::Support => "Support", "サポート";
+            Role::Commander => "Incident commander", "指揮者";
+            Role::Admin => "Administrator", "管理者";
+        }
+        branches: "Branches", "担当営業所";
+        sessions: "Where you are logged in", "ログイン中の端末";
+        this_one: "this browser", "このブラウザ";
+        begun: "since", "開始";
+        last_seen: "last used", "最終利用";
+        from: "from", "接続元";
+        address: "Your address", "接続元アドレス";
+        address_shared:
+            "(a proxy's: it does not say whose, or access.proxy.networks does not list it)",
+            "(プロキシのアドレスです。プロキシが接続元を通知していないか、access.proxy.networksに登録されていません)";
+        only_here: "For this machine only", "このサーバーからのみ利用できます";
+        only_here_why:
+            "fleetwatch asks nobody here who they are (access.mode = \"none\"), and so it answers this machine alone. This request came from elsewhere:",
+            "利用者を確認しない設定(access.mode = \"none\")のため、fleetwatchはこのサーバー自身からの要求にだけ応答します。この要求は外部からのものと判断しました。理由:";
+        only_here_do:
+            "To reach it from elsewhere, set these keys in its configuration and restart it:",
+            "外部から利用するには、設定ファイルで次の項目を指定し、fleetwatchを再起動してください。";
+        only_here_url: "the address that browsers see, with https://", "ブラウザから見たアドレス(https://)";
+        only_here_networks: "the address from which the proxy connects", "プロキシの接続元アドレス";
+        sign_peer: "the connection is another machine's.", "別の端末からの接続です。";
+        sign_host:
+            "it asks for a name that is not this machine's own (localhost, 127.0.0.1).",
+            "このサーバー自身の名前(localhost、127.0.0.1)以外の宛先です。";
+        sign_version: "it is HTTP/1.0, as a reverse proxy speaks it.", "リバースプロキシが使うHTTP/1.0の要求です。";
+        sign_page: "the page before it is not this machine's.", "別の端末のページから送られています。";
+        sign_header(name: &str):
+            "it has the header {name}, which a proxy adds.",
+            "プロキシが付けるヘッダー{name}があります。";
+    }
 }
-
-pub(super) static EN: AccessText = AccessText {
-    log_in: "Log in",
-    log_out: "Log out",
-    everywhere: "Log out everywhere",
-    account: "Your account",
-    name: "Name",
-    password: "Password",
-    say_name: "Your name",
-    say_name_detail: "Nobody has to log in here: only this machine reaches this page. Your name stands in the record beside what you do.",
-    keep_name: "Keep this name",
-    to_provider: "Log in with your company account",
-    by_proxy: "The proxy in front of fleetwatch has not said who you are. Log in there, and load this page again.",
-    wrong: "Name or password is wrong.",
-    too_many: |wait| format!("Too many failed logins. Try again in {wait}."),
-    bad_name: "Please write your name: 1 to 128 characters.",
-    provider_away: "The login service cannot be reached. Try again in a minute; the log of fleetwatch says why.",
-    provider_refused: "The login service has refused. Try again, or ask your administrator; the log of fleetwatch says why.",
-    begin_again: "This login was begun in another browser, or too long ago. Please begin again.",
-    no_role: "You are known, but have no role in fleetwatch. Ask your administrator to give you one.",
-    other_audience: "The login service issued the login for another application. Ask your administrator; the log of fleetwatch says for which.",
-    clocks_differ: "The clocks of the login service and of fleetwatch differ, or the login took too long. Try again; if it stays so, ask your administrator.",
-    bad_token: "The login service answered, but its answer cannot be trusted. Ask your administrator; the log of fleetwatch says why.",
-    no_name: |claim| {
-        format!(
-            "The login service answered, but without a name that can stand in the record (claim \"{claim}\"). Ask your administrator."
-        )
-    },
-    no_groups: |claim| {
-        format!(
-            "The login service answered, but did not say your groups in a form that can be read (claim \"{claim}\"). Ask your administrator."
-        )
-    },
-    groups_left_out: "You are in so many groups that the login service left them out. Ask your administrator to send only the groups that matter to fleetwatch, or application roles.",
-    refused: "This was refused",
-    role: "Role",
-    roles: ["Viewer", "Branch", "NOC", "Support", "Incident commander", "Administrator"],
-    branches: "Branches",
-    sessions: "Where you are logged in",
-    this_one: "this browser",
-    begun: "since",
-    last_seen: "last used",
-    from: "from",
-    address: "Your address",
-    address_shared: "(a proxy's: it does not say whose, or access.proxy.networks does not list it)",
-    only_here: "For this machine only",
-    only_here_why: "fleetwatch asks nobody here who they are (access.mode = \"none\"), and so it answers this machine alone. This request came from elsewhere:",
-    only_here_do: "To reach it from elsewhere, set these keys in its configuration and restart it:",
-    only_here_url: "the address that browsers see, with https://",
-    only_here_networks: "the address from which the proxy connects",
-    sign_peer: "the connection is another machine's.",
-    sign_host: "it asks for a name that is not this machine's own (localhost, 127.0.0.1).",
-    sign_version: "it is HTTP/1.0, as a reverse proxy speaks it.",
-    sign_page: "the page before it is not this machine's.",
-    sign_header: |name| format!("it has the header {name}, which a proxy adds."),
-};
-
-pub(super) static JA: AccessText = AccessText {
-    log_in: "ログイン",
-    log_out: "ログアウト",
-    everywhere: "すべての端末からログアウト",
-    account: "アカウント",
-    name: "氏名",
-    password: "パスワード",
-    say_name: "氏名の入力",
-    say_name_detail: "この画面はこの機械からのみ開けるため、ログインは不要です。氏名は、操作の記録に残ります。",
-    keep_name: "この氏名を使う",
-    to_provider: "社内アカウントでログイン",
-    by_proxy: "前段のプロキシから利用者が通知されていません。プロキシでログインしてから、この画面を開き直してください。",
-    wrong: "氏名またはパスワードが違います。",
-    too_many: |wait| format!("ログインの失敗が続いています。{wait}後にもう一度お試しください。"),
-    bad_name: "氏名を入力してください(1〜128文字)。",
-    provider_away: "認証サービスに接続できません。少し待ってからもう一度お試しください。原因はfleetwatchのログにあります。",
-    provider_refused: "認証サービスに拒否されました。もう一度試すか、管理者に連絡してください。原因はfleetwatchのログにあります。",
-    begin_again: "別のブラウザで始めたか、時間が経ちすぎています。最初からやり直してください。",
-    no_role: "本人確認はできましたが、fleetwatchでの役割がありません。管理者に連絡してください。",
-    other_audience: "認証サービスの応答が、別のアプリケーション宛てになっています。管理者に連絡してください。宛先はfleetwatchのログにあります。",
-    clocks_differ: "認証サービスとfleetwatchの時計がずれているか、ログインに時間がかかりすぎました。もう一度お試しください。続く場合は管理者に連絡してください。",
-    bad_token: "認証サービスから応答はありましたが、正しいものと確認できませんでした。管理者に連絡してください。原因はfleetwatchのログにあります。",
-    no_name: |claim| {
-        format!(
-            "認証サービスから応答はありましたが、記録に使える氏名が含まれていません(クレーム「{claim}」)。管理者に連絡してください。"
-        )
-    },
-    no_groups: |claim| {
-        format!(
-            "認証サービスから応答はありましたが、所属グループを読み取れません(クレーム「{claim}」)。管理者に連絡してください。"
-        )
-    },
-    groups_left_out: "所属グループが多すぎるため、認証サービスがグループを送っていません。fleetwatchで使うグループだけ、またはアプリケーションロールを送るよう、管理者に依頼してください。",
-    refused: "受け付けられませんでした",
-    role: "役割",
-    roles: ["閲覧者", "支店", "NOC", "サポート", "指揮者", "管理者"],
-    branches: "担当営業所",
-    sessions: "ログイン中の端末",
-    this_one: "このブラウザ",
-    begun: "開始",
-    last_seen: "最終利用",
-    from: "接続元",
-    address: "接続元アドレス",
-    address_shared: "(プロキシのアドレスです。プロキシが接続元を通知していないか、access.proxy.networksに登録されていません)",
-    only_here: "このサーバーからのみ利用できます",
-    only_here_why: "利用者を確認しない設定(access.mode = \"none\")のため、fleetwatchはこのサーバー自身からの要求にだけ応答します。この要求は外部からのものと判断しました。理由:",
-    only_here_do: "外部から利用するには、設定ファイルで次の項目を指定し、fleetwatchを再起動してください。",
-    only_here_url: "ブラウザから見たアドレス(https://)",
-    only_here_networks: "プロキシの接続元アドレス",
-    sign_peer: "別の端末からの接続です。",
-    sign_host: "このサーバー自身の名前(localhost、127.0.0.1)以外の宛先です。",
-    sign_version: "リバースプロキシが使うHTTP/1.0の要求です。",
-    sign_page: "別の端末のページから送られています。",
-    sign_header: |name| format!("プロキシが付けるヘッダー{name}があります。"),
-};

@@ -1,193 +1,96 @@
 //! The words of the morning report and of an incident's evidence, in both languages.
 
 use crate::engine::effect::{NearMiss, StreakEnd};
+use crate::words::words;
 
-/// The words of one language.
-#[derive(Debug)]
-pub(in crate::web) struct NightText {
-    pub(in crate::web) report: &'static str,
-    pub(in crate::web) span: fn(&str, &str) -> String,
-    pub(in crate::web) since: &'static str,
-    pub(in crate::web) until: &'static str,
-    pub(in crate::web) moment_hint: &'static str,
-    pub(in crate::web) moment_wrong: fn(&str) -> String,
-    pub(in crate::web) backwards: &'static str,
-    pub(in crate::web) major: &'static str,
-    pub(in crate::web) isolated: &'static str,
-    pub(in crate::web) near_misses: &'static str,
-    pub(in crate::web) near_misses_note: &'static str,
-    pub(in crate::web) warned: &'static str,
-    pub(in crate::web) longest: &'static str,
-    pub(in crate::web) not_declared: &'static str,
-    pub(in crate::web) suspects: &'static str,
-    pub(in crate::web) incidents: fn(u64) -> String,
-    pub(in crate::web) silent: &'static str,
-    pub(in crate::web) silent_note: &'static str,
-    pub(in crate::web) fell_silent: &'static str,
-    pub(in crate::web) silent_before: &'static str,
-    pub(in crate::web) never_reported: &'static str,
-    pub(in crate::web) and_more: fn(usize) -> String,
-    pub(in crate::web) cut: &'static str,
-    pub(in crate::web) why: &'static str,
-    pub(in crate::web) near_miss: fn(&NearMiss) -> String,
+words! {
+    /// The words of one language.
+    pub(in crate::web) struct NightText {
+        report: "Report", "夜間報告";
+        span(since: &str, until: &str): "{since} to {until}", "{since} から {until} まで";
+        since: "Since", "開始";
+        until: "Until", "終了";
+        moment_hint:
+            "18:00, 24h, or a date and time; empty: the last 18:00, now",
+            "18:00、24h、または日時。空欄は直近の18:00から現在まで";
+        moment_wrong(text: &str):
+            "{text} is no time. Write 18:00, 24h or 2026-11-22 18:00.",
+            "{text} は時刻として解釈できません。18:00、24h、2026-11-22 18:00 のように入力してください。";
+        backwards: "The beginning must be before the end.", "開始は終了より前でなければなりません。";
+        major: "Major incidents", "重大障害";
+        isolated: "Incidents of one device", "単独の装置の障害";
+        near_misses: "Near misses", "重大障害に至らなかった事象";
+        near_misses_note:
+            "Warned of, and over before they could be declared.",
+            "早期警告を出し、宣言に至る前に終わったものです。";
+        warned: "Warned of, no end on record", "早期警告のみ(終了の記録なし)";
+        longest: "Longest streaks", "継続時間の長いもの";
+        not_declared: "not declared", "重大障害に至らず";
+        suspects: "Suspects", "原因の候補";
+        incidents(n: u64) {
+            1 => "1 incident", "1件";
+            _ => "{n} incidents", "{n}件";
+        }
+        silent: "Devices that do not report", "報告のない装置";
+        silent_note:
+            "As of now. Silence is neither good nor bad, and never an incident by itself.",
+            "現時点の状況です。報告がないことは正常も異常も意味せず、それだけで障害とはしません。";
+        fell_silent: "fell silent in this time", "この時間帯に途絶";
+        silent_before: "silent since before", "以前から途絶";
+        never_reported: "never reported", "報告なし";
+        and_more(n: usize): "and {n} more", "ほか{n}台";
+        cut:
+            "There were more events than a report looks at: choose a shorter time.",
+            "事象が多いため一部のみ表示しています。時間帯を短くしてください。";
+        why: "Why not declared", "至らなかった理由";
+        near_miss(miss: &NearMiss) {
+            NearMiss { end: StreakEnd::Healthy, length_min, healthy_after, hold_min, .. } =>
+                "{length_min} minutes, then {healthy_after} healthy ({hold_min} without a break are asked for)",
+                "{length_min}分継続、その後{healthy_after}分正常(基準は連続{hold_min}分)";
+            NearMiss { end: StreakEnd::Unknown, length_min, gaps_after, hold_min, .. } =>
+                "{length_min} minutes, then {gaps_after} without data that decides ({hold_min} without a break are asked for)",
+                "{length_min}分継続、その後{gaps_after}分は判定できるデータなし(基準は連続{hold_min}分)";
+            NearMiss { end: StreakEnd::Unproven, length_min, hold_min, .. } =>
+                "{length_min} minutes, of which too few are proved ({hold_min} without a break are asked for)",
+                "{length_min}分継続、確認できた時間が不足(基準は連続{hold_min}分)";
+        }
 
-    pub(in crate::web) aliases: &'static str,
-    pub(in crate::web) change_near_miss: &'static str,
-    pub(in crate::web) change_aliases: fn(&str) -> String,
-    pub(in crate::web) forecast: fn(&str) -> String,
-    pub(in crate::web) forecast_due: fn(&str) -> String,
-    pub(in crate::web) forecast_risk: fn(u32, u32) -> String,
-    pub(in crate::web) evidence: &'static str,
-    pub(in crate::web) evidence_note: &'static str,
-    pub(in crate::web) with_it: &'static str,
-    pub(in crate::web) without_it: &'static str,
-    pub(in crate::web) affected: &'static str,
-    pub(in crate::web) healthy: &'static str,
-    pub(in crate::web) share: &'static str,
-    pub(in crate::web) difference: fn(&str) -> String,
-    pub(in crate::web) difference_unknown: &'static str,
-    pub(in crate::web) damage: &'static str,
-    pub(in crate::web) damage_note: &'static str,
-    pub(in crate::web) class: &'static str,
-    pub(in crate::web) test: &'static str,
-    pub(in crate::web) before: &'static str,
-    pub(in crate::web) during: &'static str,
-    pub(in crate::web) rules: &'static str,
-    pub(in crate::web) per_hour: fn(&str, &str) -> String,
-    pub(in crate::web) delay_of: fn(&str) -> String,
-    pub(in crate::web) unknown: &'static str,
+        aliases: "Also told as", "統合された番号";
+        change_near_miss: "Over, not declared", "終了(重大障害に至らず)";
+        change_aliases(names: &str): "{names} proved to be this incident", "{names} は本障害と同一と判明";
+        forecast(chance: &str): "Chance of a declaration: {chance}.", "宣言に至る見込み: {chance}。";
+        forecast_due(at: &str): "Would be declared at {at}.", "このまま続くと {at} に判定されます。";
+        forecast_risk(scheduled: u32, at_risk: u32):
+            "{scheduled} devices have not taken it yet; about {at_risk} of them would be hit.",
+            "未適用の装置 {scheduled}台、うち約{at_risk}台に影響の見込み。";
+        evidence: "What the suspect rests on", "原因の候補の根拠";
+        evidence_note:
+            "Devices that are known to be affected or healthy, with the suspect and without it.",
+            "影響の有無が分かっている装置の数です。";
+        with_it: "With it", "該当する装置";
+        without_it: "Without it", "該当しない装置";
+        affected: "Affected", "影響あり";
+        healthy: "Healthy", "正常";
+        share: "Share affected", "影響の割合";
+        difference(points: &str):
+            "Difference in differences: {points} points more above threshold (with it against without it, the event against the hour before).",
+            "差の差: しきい値超過の割合が {points} ポイント(該当と非該当、事象中とその前の1時間の比較)。";
+        difference_unknown:
+            "Difference in differences: not known, because one of the four groups has no data.",
+            "差の差: 比較に必要なデータがそろわず、計算できません。";
+        damage: "What carries the damage", "影響の内訳";
+        damage_note:
+            "Share of samples, probes or flows above the threshold of their device, worst first.",
+            "装置ごとのしきい値を超えた標本の割合です。影響の大きい順に示します。";
+        class: "Traffic", "通信の種類";
+        test: "Test", "判定項目";
+        before: "Before", "事象前";
+        during: "During", "事象中";
+        rules: "Detection rules", "検知ルール";
+        per_hour(before: &str, during: &str):
+            "{before} to {during} flags an hour",
+            "1時間あたり {before}件から {during}件";
+        delay_of(class: &str): "Added delay of {class}", "{class} の付加遅延";
+        unknown: "not known", "不明";
+    }
 }
-
-pub(super) static EN: NightText = NightText {
-    report: "Report",
-    span: |since, until| format!("{since} to {until}"),
-    since: "Since",
-    until: "Until",
-    moment_hint: "18:00, 24h, or a date and time; empty: the last 18:00, now",
-    moment_wrong: |text| format!("{text} is no time. Write 18:00, 24h or 2026-11-22 18:00."),
-    backwards: "The beginning must be before the end.",
-    major: "Major incidents",
-    isolated: "Incidents of one device",
-    near_misses: "Near misses",
-    near_misses_note: "Warned of, and over before they could be declared.",
-    warned: "Warned of, no end on record",
-    longest: "Longest streaks",
-    not_declared: "not declared",
-    suspects: "Suspects",
-    incidents: |n| if n == 1 { "1 incident".to_owned() } else { format!("{n} incidents") },
-    silent: "Devices that do not report",
-    silent_note: "As of now. Silence is neither good nor bad, and never an incident by itself.",
-    fell_silent: "fell silent in this time",
-    silent_before: "silent since before",
-    never_reported: "never reported",
-    and_more: |n| format!("and {n} more"),
-    cut: "There were more events than a report looks at: choose a shorter time.",
-    why: "Why not declared",
-    near_miss: |miss| {
-        let (length, hold) = (miss.length_min, miss.hold_min);
-        let then = match miss.end {
-            StreakEnd::Healthy => format!("then {} healthy", miss.healthy_after),
-            StreakEnd::Unknown => format!("then {} without data that decides", miss.gaps_after),
-            StreakEnd::Unproven => "of which too few are proved".to_owned(),
-        };
-        format!("{length} minutes, {then} ({hold} without a break are asked for)")
-    },
-
-    aliases: "Also told as",
-    change_near_miss: "Over, not declared",
-    change_aliases: |names| format!("{names} proved to be this incident"),
-    forecast: |chance| format!("Chance of a declaration: {chance}."),
-    forecast_due: |at| format!("Would be declared at {at}."),
-    forecast_risk: |scheduled, at_risk| {
-        format!("{scheduled} devices have not taken it yet; about {at_risk} of them would be hit.")
-    },
-    evidence: "What the suspect rests on",
-    evidence_note: "Devices that are known to be affected or healthy, with the suspect and without it.",
-    with_it: "With it",
-    without_it: "Without it",
-    affected: "Affected",
-    healthy: "Healthy",
-    share: "Share affected",
-    difference: |points| {
-        format!(
-            "Difference in differences: {points} points more above threshold (with it against without it, the event against the hour before)."
-        )
-    },
-    difference_unknown: "Difference in differences: not known, because one of the four groups has no data.",
-    damage: "What carries the damage",
-    damage_note: "Share of samples, probes or flows above the threshold of their device, worst first.",
-    class: "Traffic",
-    test: "Test",
-    before: "Before",
-    during: "During",
-    rules: "Detection rules",
-    per_hour: |before, during| format!("{before} to {during} flags an hour"),
-    delay_of: |class| format!("Added delay of {class}"),
-    unknown: "not known",
-};
-
-pub(super) static JA: NightText = NightText {
-    report: "夜間報告",
-    span: |since, until| format!("{since} から {until} まで"),
-    since: "開始",
-    until: "終了",
-    moment_hint: "18:00、24h、または日時。空欄は直近の18:00から現在まで",
-    moment_wrong: |text| {
-        format!("{text} は時刻として解釈できません。18:00、24h、2026-11-22 18:00 のように入力してください。")
-    },
-    backwards: "開始は終了より前でなければなりません。",
-    major: "重大障害",
-    isolated: "単独の装置の障害",
-    near_misses: "重大障害に至らなかった事象",
-    near_misses_note: "早期警告を出し、宣言に至る前に終わったものです。",
-    warned: "早期警告のみ(終了の記録なし)",
-    longest: "継続時間の長いもの",
-    not_declared: "重大障害に至らず",
-    suspects: "原因の候補",
-    incidents: |n| format!("{n}件"),
-    silent: "報告のない装置",
-    silent_note: "現時点の状況です。報告がないことは正常も異常も意味せず、それだけで障害とはしません。",
-    fell_silent: "この時間帯に途絶",
-    silent_before: "以前から途絶",
-    never_reported: "報告なし",
-    and_more: |n| format!("ほか{n}台"),
-    cut: "事象が多いため一部のみ表示しています。時間帯を短くしてください。",
-    why: "至らなかった理由",
-    near_miss: |miss| {
-        let (length, hold) = (miss.length_min, miss.hold_min);
-        let then = match miss.end {
-            StreakEnd::Healthy => format!("その後{}分正常", miss.healthy_after),
-            StreakEnd::Unknown => format!("その後{}分は判定できるデータなし", miss.gaps_after),
-            StreakEnd::Unproven => "確認できた時間が不足".to_owned(),
-        };
-        format!("{length}分継続、{then}(基準は連続{hold}分)")
-    },
-
-    aliases: "統合された番号",
-    change_near_miss: "終了(重大障害に至らず)",
-    change_aliases: |names| format!("{names} は本障害と同一と判明"),
-    forecast: |chance| format!("宣言に至る見込み: {chance}。"),
-    forecast_due: |at| format!("このまま続くと {at} に判定されます。"),
-    forecast_risk: |scheduled, at_risk| format!("未適用の装置 {scheduled}台、うち約{at_risk}台に影響の見込み。"),
-    evidence: "原因の候補の根拠",
-    evidence_note: "影響の有無が分かっている装置の数です。",
-    with_it: "該当する装置",
-    without_it: "該当しない装置",
-    affected: "影響あり",
-    healthy: "正常",
-    share: "影響の割合",
-    difference: |points| {
-        format!("差の差: しきい値超過の割合が {points} ポイント(該当と非該当、事象中とその前の1時間の比較)。")
-    },
-    difference_unknown: "差の差: 比較に必要なデータがそろわず、計算できません。",
-    damage: "影響の内訳",
-    damage_note: "装置ごとのしきい値を超えた標本の割合です。影響の大きい順に示します。",
-    class: "通信の種類",
-    test: "判定項目",
-    before: "事象前",
-    during: "事象中",
-    rules: "検知ルール",
-    per_hour: |before, during| format!("1時間あたり {before}件から {during}件"),
-    delay_of: |class| format!("{class} の付加遅延"),
-    unknown: "不明",
-};

@@ -1,378 +1,207 @@
 //! The words of the support desk, the branches, a device's page and the settings.
 
 use crate::incident::ladder::Direction;
+use crate::words::words;
 
-/// The words of one language.
-#[derive(Debug)]
-pub(in crate::web) struct SupportText {
-    pub(in crate::web) title: &'static str,
-    pub(in crate::web) search: &'static str,
-    pub(in crate::web) search_hint: &'static str,
-    pub(in crate::web) search_button: &'static str,
-    pub(in crate::web) nothing_found: fn(&str) -> String,
-    pub(in crate::web) nothing_found_note: &'static str,
-    pub(in crate::web) several: fn(usize) -> String,
-    pub(in crate::web) several_more: &'static str,
+words! {
+    /// The words of one language.
+    pub(in crate::web) struct SupportText {
+        title: "Support desk", "サポート窓口";
+        search: "Serial, customer or phone number", "製造番号・顧客・電話番号";
+        search_hint: "B-0042, C-00123, 011-123-4567", "B-0042、C-00123、011-123-4567";
+        search_button: "Look up", "調べる";
+        nothing_found(text: &str): "Nothing is known of {text}", "{text} に該当する装置はありません";
+        nothing_found_note:
+            "No device has this serial, customer, name or phone number. That does not mean that it is not affected: ask for the serial on the device's label.",
+            "この製造番号・顧客・氏名・電話番号の装置は登録されていません。影響がないという意味ではありません。装置のラベルの製造番号を確認してください。";
+        several(n: usize): "{n} devices match. Choose one.", "{n}台が該当します。選んでください。";
+        several_more: "There are more. Type more of it.", "ほかにもあります。条件を詳しく入力してください。";
 
-    pub(in crate::web) affected: &'static str,
-    pub(in crate::web) not_affected: &'static str,
-    pub(in crate::web) settled: &'static str,
-    pub(in crate::web) suspicious: &'static str,
-    pub(in crate::web) cannot_say: &'static str,
-    pub(in crate::web) affected_detail: fn(&str, &str) -> String,
-    pub(in crate::web) not_affected_detail: &'static str,
-    pub(in crate::web) settled_detail: fn(&str, &str) -> String,
-    pub(in crate::web) suspicious_detail: &'static str,
-    pub(in crate::web) cannot_say_detail: &'static str,
+        affected: "Affected", "影響あり";
+        not_affected: "Not affected", "影響なし";
+        settled: "Was affected; done", "影響がありましたが、対応は完了しました";
+        suspicious: "Degraded, not part of an incident", "品質低下中(障害の対象外)";
+        cannot_say: "Unknown", "判断できません";
+        affected_detail(number: &str, since: &str):
+            "Part of {number} since {since}.",
+            "{since} から {number} の対象です。";
+        not_affected_detail:
+            "The device is part of no open incident, and its quality is normal in the newest minute.",
+            "継続中の障害の対象ではなく、直近の品質も正常です。";
+        settled_detail(number: &str, at: &str):
+            "Part of {number}; nothing is left to be done since {at}.",
+            "{number} の対象でしたが、{at} に対応を終えています。";
+        suspicious_detail:
+            "The quality of this device is degraded right now, but not long enough for an incident, or for a reason of its own. Write down what the customer describes.",
+            "この装置の品質は現在低下していますが、障害とする長さに達していないか、個別の原因によるものです。状況を聞き取ってください。";
+        cannot_say_detail:
+            "The device is part of no open incident, but it has sent no data lately. Ask whether it is switched on and connected.",
+            "継続中の障害の対象ではありませんが、最近のデータがありません。電源と接続を確認してもらってください。";
 
-    pub(in crate::web) setting: &'static str,
-    pub(in crate::web) setting_on: &'static str,
-    pub(in crate::web) setting_off: &'static str,
-    pub(in crate::web) setting_unknown: &'static str,
-    pub(in crate::web) watch: &'static str,
-    pub(in crate::web) watch_stop: &'static str,
+        setting: "Setting on the device", "装置の設定";
+        setting_on: "Workaround is ON", "回避策: 有効";
+        setting_off: "Workaround is OFF", "回避策: 無効";
+        setting_unknown: "Not reported by the device", "装置からの通知なし";
+        watch: "Watch the setting (reloads every 2 s)", "設定の変化を表示する(2秒ごとに再読み込み)";
+        watch_stop: "Stop watching", "表示の更新をやめる";
 
-    pub(in crate::web) what_to_do: &'static str,
-    pub(in crate::web) do_wait: &'static str,
-    pub(in crate::web) do_script: &'static str,
-    pub(in crate::web) do_verify: &'static str,
-    pub(in crate::web) do_hold: &'static str,
-    pub(in crate::web) do_fix: fn(&str) -> String,
-    pub(in crate::web) do_revert: &'static str,
-    pub(in crate::web) do_call_back: &'static str,
-    pub(in crate::web) do_quiet: &'static str,
-    pub(in crate::web) do_tell: &'static str,
-    pub(in crate::web) do_nothing: &'static str,
-    pub(in crate::web) do_signed: &'static str,
-    pub(in crate::web) new_script: fn(u32) -> String,
-    pub(in crate::web) new_script_note: &'static str,
-    pub(in crate::web) script_read: fn(&str) -> String,
+        what_to_do: "What to do and say", "対応と案内";
+        do_wait:
+            "There is no agreed workaround yet. Apologise, say that we are working on it, ask whether and how the customer wants progress reports.",
+            "合意された回避策はまだありません。お詫びし、対応中であることを伝え、経過の連絡を希望されるか、方法とともに伺ってください。";
+        do_script:
+            "Talk the customer through the script. Stay on the line until the setting above says ON.",
+            "案内文に沿って案内してください。上の設定が「有効」になるまで電話を切らずに確認してください。";
+        do_verify:
+            "The customer was talked through it, but the device does not show it. Go through the script again and watch the setting.",
+            "案内済みですが、装置では確認できていません。案内文をもう一度案内し、設定の変化を確認してください。";
+        do_hold:
+            "The workaround is on and quality is back. The permanent fix is still to come: tell the customer so.",
+            "回避策が有効で、品質は戻っています。まだ終わりではなく、恒久対策があることを伝えてください。";
+        do_fix(fix: &str):
+            "The permanent fix {fix} is available. Ask the customer to install it, or arrange a time.",
+            "恒久対策 {fix} を提供中です。適用をお願いするか、日時を決めてください。";
+        do_revert:
+            "The fix is installed, but the workaround is still on. Talk the customer through switching it off; stay on the line until the setting above says OFF.",
+            "恒久対策は適用済みですが、回避策が有効のままです。解除を案内し、上の設定が「無効」になるまで電話を切らずに確認してください。";
+        do_call_back:
+            "Call the customer back and go on where the last call ended.",
+            "かけ直しの約束があります。前回の続きから案内してください。";
+        do_quiet:
+            "The fix is installed and quality is being checked; no call is needed.",
+            "恒久対策は適用済みで、品質を確認しています。電話での対応は必要ありません。";
+        do_tell:
+            "This device is done. The customer asked to be informed: say so, and record the call.",
+            "この装置の対応はすべて終わりました。連絡を希望されていますので、完了を伝えて架電を記録してください。";
+        do_nothing: "Nothing to do for this device.", "この装置への対応は必要ありません。";
+        do_signed: "The device was signed off; nothing to do.", "例外として承認済みです。対応は必要ありません。";
+        new_script(version: u32):
+            "Version {version} of the script is new to you",
+            "案内文 第{version}版をまだ確認していません";
+        new_script_note:
+            "Read it before the next call, and confirm that you have.",
+            "次の電話の前に読み、確認したことを記録してください。";
+        script_read(at: &str): "you read it {at}", "{at} に確認済み";
 
-    pub(in crate::web) record_call: &'static str,
-    pub(in crate::web) record_call_note: &'static str,
-    pub(in crate::web) direction_question: &'static str,
-    pub(in crate::web) direction: fn(Direction) -> &'static str,
-    /// What the customer wished, beside a past call.
-    pub(in crate::web) wish: &'static str,
-    pub(in crate::web) progress_question: &'static str,
-    pub(in crate::web) progress_not_asked: &'static str,
-    pub(in crate::web) note: &'static str,
-    pub(in crate::web) call_recorded: &'static str,
-    pub(in crate::web) claim_recorded: &'static str,
-    pub(in crate::web) call_meanwhile: &'static str,
-    pub(in crate::web) calls_so_far: &'static str,
-    pub(in crate::web) no_calls: &'static str,
-    pub(in crate::web) unanswered_calls: fn(u32, u32) -> String,
-    pub(in crate::web) claim_note: &'static str,
-
-    pub(in crate::web) customer: &'static str,
-    pub(in crate::web) contact: &'static str,
-    pub(in crate::web) contact_hidden: &'static str,
-    pub(in crate::web) contact_none: &'static str,
-    pub(in crate::web) queue: &'static str,
-    pub(in crate::web) queue_empty: &'static str,
-    pub(in crate::web) queue_why: &'static str,
-    pub(in crate::web) to_call: &'static str,
-    pub(in crate::web) isolated: &'static str,
-
-    pub(in crate::web) branches: &'static str,
-    pub(in crate::web) branch_of: fn(&str) -> String,
-    pub(in crate::web) no_branches: &'static str,
-    pub(in crate::web) own_branches: &'static str,
-    pub(in crate::web) devices: &'static str,
-    pub(in crate::web) degraded: &'static str,
-    pub(in crate::web) not_done: &'static str,
-    pub(in crate::web) branch_quiet: &'static str,
-
-    pub(in crate::web) firmware: &'static str,
-    pub(in crate::web) incidents: &'static str,
-    pub(in crate::web) incidents_open: &'static str,
-    pub(in crate::web) no_incidents: &'static str,
-    pub(in crate::web) unread: &'static str,
-    /// Why, which field, how many messages, since when, and when the last one came.
-    pub(in crate::web) unread_of: fn(&str, Option<&str>, u64, &str, &str) -> String,
-    pub(in crate::web) unread_detail: &'static str,
-    pub(in crate::web) over_budget: &'static str,
-    /// Messages refused, and when the last one came.
-    pub(in crate::web) over_budget_of: fn(u64, &str) -> String,
-    pub(in crate::web) distribution: &'static str,
-    pub(in crate::web) distribution_note: &'static str,
-    pub(in crate::web) verdicts: &'static str,
-    pub(in crate::web) verdicts_note: &'static str,
-
-    pub(in crate::web) settings: &'static str,
-    pub(in crate::web) settings_note: &'static str,
-    pub(in crate::web) key: &'static str,
-    pub(in crate::web) value: &'static str,
-    pub(in crate::web) not_set: &'static str,
-    pub(in crate::web) hidden: &'static str,
-    pub(in crate::web) life: &'static str,
-    pub(in crate::web) rota: &'static str,
-    pub(in crate::web) no_rota: &'static str,
-    pub(in crate::web) rota_step: fn(usize, &str, u32) -> String,
-    pub(in crate::web) file: &'static str,
-
-    pub(in crate::web) channels: &'static str,
-    pub(in crate::web) no_channels: &'static str,
-    pub(in crate::web) channel: &'static str,
-    pub(in crate::web) channel_state: &'static str,
-    pub(in crate::web) last_sent: &'static str,
-    pub(in crate::web) never_sent: &'static str,
-    pub(in crate::web) given_up: &'static str,
-    /// Of messages that nobody hears.
-    pub(in crate::web) not_told: &'static str,
-    pub(in crate::web) failing_since: fn(&str) -> String,
-    /// Of messages that have not got through for long, and how many.
-    pub(in crate::web) untold: fn(usize) -> String,
-    pub(in crate::web) untold_hint: &'static str,
-    pub(in crate::web) receiver_failing_since: fn(&str) -> String,
-    pub(in crate::web) refused: &'static str,
-    pub(in crate::web) delivers: &'static str,
-    pub(in crate::web) never_used: &'static str,
-}
-
-pub(super) static EN: SupportText = SupportText {
-    title: "Support desk",
-    search: "Serial, customer or phone number",
-    search_hint: "B-0042, C-00123, 011-123-4567",
-    search_button: "Look up",
-    nothing_found: |text| format!("Nothing is known of {text}"),
-    nothing_found_note: "No device has this serial, customer, name or phone number. That does not mean that it is not affected: ask for the serial on the device's label.",
-    several: |n| format!("{n} devices match. Choose one."),
-    several_more: "There are more. Type more of it.",
-    affected: "Affected",
-    not_affected: "Not affected",
-    settled: "Was affected; done",
-    suspicious: "Degraded, not part of an incident",
-    cannot_say: "Unknown",
-    affected_detail: |number, since| format!("Part of {number} since {since}."),
-    not_affected_detail: "The device is part of no open incident, and its quality is normal in the newest minute.",
-    settled_detail: |number, at| format!("Part of {number}; nothing is left to be done since {at}."),
-    suspicious_detail: "The quality of this device is degraded right now, but not long enough for an incident, or for a reason of its own. Write down what the customer describes.",
-    cannot_say_detail: "The device is part of no open incident, but it has sent no data lately. Ask whether it is switched on and connected.",
-    setting: "Setting on the device",
-    setting_on: "Workaround is ON",
-    setting_off: "Workaround is OFF",
-    setting_unknown: "Not reported by the device",
-    watch: "Watch the setting (reloads every 2 s)",
-    watch_stop: "Stop watching",
-    what_to_do: "What to do and say",
-    do_wait: "There is no agreed workaround yet. Apologise, say that we are working on it, ask whether and how the customer wants progress reports.",
-    do_script: "Talk the customer through the script. Stay on the line until the setting above says ON.",
-    do_verify: "The customer was talked through it, but the device does not show it. Go through the script again and watch the setting.",
-    do_hold: "The workaround is on and quality is back. The permanent fix is still to come: tell the customer so.",
-    do_fix: |fix| format!("The permanent fix {fix} is available. Ask the customer to install it, or arrange a time."),
-    do_revert: "The fix is installed, but the workaround is still on. Talk the customer through switching it off; stay on the line until the setting above says OFF.",
-    do_call_back: "Call the customer back and go on where the last call ended.",
-    do_quiet: "The fix is installed and quality is being checked; no call is needed.",
-    do_tell: "This device is done. The customer asked to be informed: say so, and record the call.",
-    do_nothing: "Nothing to do for this device.",
-    do_signed: "The device was signed off; nothing to do.",
-    new_script: |version| format!("Version {version} of the script is new to you"),
-    new_script_note: "Read it before the next call, and confirm that you have.",
-    script_read: |at| format!("you read it {at}"),
-    record_call: "Record the call",
-    record_call_note: "One tap records it.",
-    direction_question: "Who called?",
-    direction: |direction| match direction {
-        Direction::Outgoing => "We called",
-        Direction::Incoming => "The customer called",
-    },
-    wish: "Progress reports",
-    progress_question: "Does the customer want progress reports?",
-    progress_not_asked: "not asked",
-    note: "Note",
-    call_recorded: "The call is recorded.",
-    claim_recorded: "Recorded as claimed. Telemetry has to confirm it.",
-    call_meanwhile: "Another call about this device was recorded meanwhile. If yours is a different one, record it again.",
-    calls_so_far: "Calls so far",
-    no_calls: "None.",
-    unanswered_calls: |made, needed| {
-        format!("{made} of {needed} calls without an answer that make a device unreachable")
-    },
-    claim_note: "when it was done on the phone and the setting does not show it yet",
-    customer: "Customer",
-    contact: "Contact",
-    contact_hidden: "only for support, the own branch and commanders",
-    contact_none: "none on file",
-    queue: "Customers to call",
-    queue_empty: "No customer is waiting for a call.",
-    queue_why: "Why",
-    to_call: "not reached yet",
-    isolated: "Single devices in an incident",
-    branches: "Branches",
-    branch_of: |name| format!("Branch {name}"),
-    no_branches: "No device has reported a branch yet.",
-    own_branches: "You see your own branches.",
-    devices: "Devices",
-    degraded: "Degraded now",
-    not_done: "Not done",
-    branch_quiet: "No device of this branch is part of an open incident.",
-    firmware: "Firmware",
-    incidents: "Incidents of this device",
-    incidents_open: "Open incidents",
-    no_incidents: "None on record.",
-    unread: "Messages are refused",
-    unread_of: |why, field, messages, since, last| {
-        let field = field.map(|field| format!(" ({field})")).unwrap_or_default();
-        format!("{why}{field}: {messages} messages since {since}, the last at {last}")
-    },
-    unread_detail: "The device is on and connected, but fleetwatch cannot use what it sends. Do not ask the customer to look for a fault on site; hand it to development.",
-    over_budget: "Sends too much",
-    over_budget_of: |messages, at| format!("{messages} messages refused since the last start, the last at {at}"),
-    distribution: "Delay before and during",
-    distribution_note: "Of all devices of the incident together, as recorded at its declaration.",
-    verdicts: "Minutes of the hour",
-    verdicts_note: "Judged over all devices of the incident together.",
-    settings: "Settings",
-    settings_note: "What is in force since the last start. It is changed in the configuration file; secrets are never shown.",
-    key: "Key",
-    value: "Value",
-    not_set: "not set",
-    hidden: "set, not shown",
-    life: "Life of an incident",
-    rota: "Rota",
-    no_rota: "There is no rota: a declaration calls nobody.",
-    rota_step: |step, people, minutes| format!("{step}. {people}; after {minutes} min without an answer the next step"),
-    file: "Configuration",
-    channels: "Channels",
-    no_channels: "No channel is configured: nobody is notified. The sample configuration shows how to add one.",
-    channel: "Channel",
-    channel_state: "State",
-    last_sent: "Last delivered",
-    never_sent: "not since the start",
-    given_up: "Given up since the start",
-    not_told: "Messages are not getting through",
-    failing_since: |since| format!("failing since {since}"),
-    untold: |count| {
-        if count == 1 {
-            "1 message has not got through".into()
-        } else {
-            format!("{count} messages have not got through")
+        record_call: "Record the call", "架電を記録する";
+        record_call_note: "One tap records it.", "押すと記録されます。";
+        direction_question: "Who called?", "どちらからの電話ですか";
+        direction[Direction] {
+            Direction::Outgoing => "We called", "架電";
+            Direction::Incoming => "The customer called", "受電";
         }
-    },
-    untold_hint: "Reach these receivers another way. Delivery is tried again, and other channels were told.",
-    receiver_failing_since: |since| format!("refused since {since}"),
-    refused: "a message was given up",
-    delivers: "delivers",
-    never_used: "not used since the start",
-};
+        /// What the customer wished, beside a past call.
+        wish: "Progress reports", "経過の連絡";
+        progress_question: "Does the customer want progress reports?", "経過の連絡を希望されますか";
+        progress_not_asked: "not asked", "聞いていない";
+        note: "Note", "メモ";
+        call_recorded: "The call is recorded.", "架電を記録しました。";
+        claim_recorded:
+            "Recorded as claimed. Telemetry has to confirm it.",
+            "申告として記録しました。装置からの情報で確認されます。";
+        call_meanwhile:
+            "Another call about this device was recorded meanwhile. If yours is a different one, record it again.",
+            "その間に、この装置について別の架電が記録されました。別の電話であれば、もう一度記録してください。";
+        calls_so_far: "Calls so far", "これまでの架電";
+        no_calls: "None.", "ありません。";
+        unanswered_calls(made: u32, needed: u32):
+            "{made} of {needed} calls without an answer that make a device unreachable",
+            "応答なし {made}回(連絡不能とするには{needed}回)";
+        claim_note:
+            "when it was done on the phone and the setting does not show it yet",
+            "電話で実施したが、まだ設定に表れないとき";
 
-pub(super) static JA: SupportText = SupportText {
-    title: "サポート窓口",
-    search: "製造番号・顧客・電話番号",
-    search_hint: "B-0042、C-00123、011-123-4567",
-    search_button: "調べる",
-    nothing_found: |text| format!("{text} に該当する装置はありません"),
-    nothing_found_note: "この製造番号・顧客・氏名・電話番号の装置は登録されていません。影響がないという意味ではありません。装置のラベルの製造番号を確認してください。",
-    several: |n| format!("{n}台が該当します。選んでください。"),
-    several_more: "ほかにもあります。条件を詳しく入力してください。",
-    affected: "影響あり",
-    not_affected: "影響なし",
-    settled: "影響がありましたが、対応は完了しました",
-    suspicious: "品質低下中(障害の対象外)",
-    cannot_say: "判断できません",
-    affected_detail: |number, since| format!("{since} から {number} の対象です。"),
-    not_affected_detail: "継続中の障害の対象ではなく、直近の品質も正常です。",
-    settled_detail: |number, at| format!("{number} の対象でしたが、{at} に対応を終えています。"),
-    suspicious_detail: "この装置の品質は現在低下していますが、障害とする長さに達していないか、個別の原因によるものです。状況を聞き取ってください。",
-    cannot_say_detail: "継続中の障害の対象ではありませんが、最近のデータがありません。電源と接続を確認してもらってください。",
-    setting: "装置の設定",
-    setting_on: "回避策: 有効",
-    setting_off: "回避策: 無効",
-    setting_unknown: "装置からの通知なし",
-    watch: "設定の変化を表示する(2秒ごとに再読み込み)",
-    watch_stop: "表示の更新をやめる",
-    what_to_do: "対応と案内",
-    do_wait: "合意された回避策はまだありません。お詫びし、対応中であることを伝え、経過の連絡を希望されるか、方法とともに伺ってください。",
-    do_script: "案内文に沿って案内してください。上の設定が「有効」になるまで電話を切らずに確認してください。",
-    do_verify: "案内済みですが、装置では確認できていません。案内文をもう一度案内し、設定の変化を確認してください。",
-    do_hold: "回避策が有効で、品質は戻っています。まだ終わりではなく、恒久対策があることを伝えてください。",
-    do_fix: |fix| format!("恒久対策 {fix} を提供中です。適用をお願いするか、日時を決めてください。"),
-    do_revert: "恒久対策は適用済みですが、回避策が有効のままです。解除を案内し、上の設定が「無効」になるまで電話を切らずに確認してください。",
-    do_call_back: "かけ直しの約束があります。前回の続きから案内してください。",
-    do_quiet: "恒久対策は適用済みで、品質を確認しています。電話での対応は必要ありません。",
-    do_tell: "この装置の対応はすべて終わりました。連絡を希望されていますので、完了を伝えて架電を記録してください。",
-    do_nothing: "この装置への対応は必要ありません。",
-    do_signed: "例外として承認済みです。対応は必要ありません。",
-    new_script: |version| format!("案内文 第{version}版をまだ確認していません"),
-    new_script_note: "次の電話の前に読み、確認したことを記録してください。",
-    script_read: |at| format!("{at} に確認済み"),
-    record_call: "架電を記録する",
-    record_call_note: "押すと記録されます。",
-    direction_question: "どちらからの電話ですか",
-    direction: |direction| match direction {
-        Direction::Outgoing => "架電",
-        Direction::Incoming => "受電",
-    },
-    wish: "経過の連絡",
-    progress_question: "経過の連絡を希望されますか",
-    progress_not_asked: "聞いていない",
-    note: "メモ",
-    call_recorded: "架電を記録しました。",
-    claim_recorded: "申告として記録しました。装置からの情報で確認されます。",
-    call_meanwhile: "その間に、この装置について別の架電が記録されました。別の電話であれば、もう一度記録してください。",
-    calls_so_far: "これまでの架電",
-    no_calls: "ありません。",
-    unanswered_calls: |made, needed| format!("応答なし {made}回(連絡不能とするには{needed}回)"),
-    claim_note: "電話で実施したが、まだ設定に表れないとき",
-    customer: "顧客",
-    contact: "連絡先",
-    contact_hidden: "サポート・担当支店・指揮者のみ閲覧できます",
-    contact_none: "登録なし",
-    queue: "電話をかける相手",
-    queue_empty: "電話を待っている顧客はいません。",
-    queue_why: "理由",
-    to_call: "未連絡",
-    isolated: "単独の装置の障害",
-    branches: "支店一覧",
-    branch_of: |name| format!("支店 {name}"),
-    no_branches: "支店を通知した装置はまだありません。",
-    own_branches: "担当する支店のみ表示しています。",
-    devices: "装置",
-    degraded: "品質低下",
-    not_done: "未完了",
-    branch_quiet: "継続中の障害の対象となっている装置はありません。",
-    firmware: "ファームウェア",
-    incidents: "この装置の障害",
-    incidents_open: "継続中の障害",
-    no_incidents: "記録されている障害はありません。",
-    unread: "受信データを拒否しています",
-    unread_of: |why, field, messages, since, last| {
-        let field = field.map(|field| format!("({field})")).unwrap_or_default();
-        format!("{why}{field}: {since} から{messages}件(最終 {last})")
-    },
-    unread_detail: "装置は起動し接続していますが、送られてくるデータを読み取れません。お客様に現地の確認を依頼せず、開発へ引き継いでください。",
-    over_budget: "送信量の超過",
-    over_budget_of: |messages, at| format!("前回の起動以降に{messages}件の受信を拒否しました(最終 {at})"),
-    distribution: "遅延の分布(事象前と事象中)",
-    distribution_note: "障害の対象装置すべての合計です。判定の時点で記録したものです。",
-    verdicts: "1時間の判定",
-    verdicts_note: "障害の対象装置すべてをまとめて判定しています。",
-    settings: "設定",
-    settings_note: "直近の起動以降に有効な設定です。変更は設定ファイルで行います。秘密の値は表示しません。",
-    key: "項目",
-    value: "値",
-    not_set: "未設定",
-    hidden: "設定済み(非表示)",
-    life: "障害対応の規則",
-    rota: "招集の順序",
-    no_rota: "招集の順序が設定されていません。重大障害になっても誰も招集されません。",
-    rota_step: |step, people, minutes| format!("{step}. {people}({minutes}分応答がなければ次へ)"),
-    file: "設定ファイル",
-    channels: "連絡経路",
-    no_channels: "連絡経路が設定されていません。誰にも通知されません。設定例は見本の設定ファイルにあります。",
-    channel: "経路",
-    channel_state: "状態",
-    last_sent: "最後の配信",
-    never_sent: "起動以降なし",
-    given_up: "起動以降に断念した件数",
-    not_told: "通知が届いていません",
-    failing_since: |since| format!("{since}から失敗"),
-    untold: |count| format!("届いていない通知が{count}件あります"),
-    untold_hint: "次の宛先にはほかの手段で連絡してください。送信は再試行中で、ほかの経路にも知らせています。",
-    receiver_failing_since: |since| format!("{since}から受信拒否"),
-    refused: "断念した通知があります",
-    delivers: "配信中",
-    never_used: "起動以降は未使用",
-};
+        customer: "Customer", "顧客";
+        contact: "Contact", "連絡先";
+        contact_hidden: "only for support, the own branch and commanders", "サポート・担当支店・指揮者のみ閲覧できます";
+        contact_none: "none on file", "登録なし";
+        queue: "Customers to call", "電話をかける相手";
+        queue_empty: "No customer is waiting for a call.", "電話を待っている顧客はいません。";
+        queue_why: "Why", "理由";
+        to_call: "not reached yet", "未連絡";
+        isolated: "Single devices in an incident", "単独の装置の障害";
+
+        branches: "Branches", "支店一覧";
+        branch_of(name: &str): "Branch {name}", "支店 {name}";
+        no_branches: "No device has reported a branch yet.", "支店を通知した装置はまだありません。";
+        own_branches: "You see your own branches.", "担当する支店のみ表示しています。";
+        devices: "Devices", "装置";
+        degraded: "Degraded now", "品質低下";
+        not_done: "Not done", "未完了";
+        branch_quiet:
+            "No device of this branch is part of an open incident.",
+            "継続中の障害の対象となっている装置はありません。";
+
+        firmware: "Firmware", "ファームウェア";
+        incidents: "Incidents of this device", "この装置の障害";
+        incidents_open: "Open incidents", "継続中の障害";
+        no_incidents: "None on record.", "記録されている障害はありません。";
+        unread: "Messages are refused", "受信データを拒否しています";
+        /// Why, which field, how many messages, since when, and when the last one came.
+        unread_of(why: &str, field: Option<&str>, messages: u64, since: &str, last: &str) {
+            (_, Some(field), ..) =>
+                "{why} ({field}): {messages} messages since {since}, the last at {last}",
+                "{why}({field}): {since} から{messages}件(最終 {last})";
+            _ => "{why}: {messages} messages since {since}, the last at {last}", "{why}: {since} から{messages}件(最終 {last})";
+        }
+        unread_detail:
+            "The device is on and connected, but fleetwatch cannot use what it sends. Do not ask the customer to look for a fault on site; hand it to development.",
+            "装置は起動し接続していますが、送られてくるデータを読み取れません。お客様に現地の確認を依頼せず、開発へ引き継いでください。";
+        over_budget: "Sends too much", "送信量の超過";
+        /// Messages refused, and when the last one came.
+        over_budget_of(messages: u64, at: &str):
+            "{messages} messages refused since the last start, the last at {at}",
+            "前回の起動以降に{messages}件の受信を拒否しました(最終 {at})";
+        distribution: "Delay before and during", "遅延の分布(事象前と事象中)";
+        distribution_note:
+            "Of all devices of the incident together, as recorded at its declaration.",
+            "障害の対象装置すべての合計です。判定の時点で記録したものです。";
+        verdicts: "Minutes of the hour", "1時間の判定";
+        verdicts_note:
+            "Judged over all devices of the incident together.",
+            "障害の対象装置すべてをまとめて判定しています。";
+
+        settings: "Settings", "設定";
+        settings_note:
+            "What is in force since the last start. It is changed in the configuration file; secrets are never shown.",
+            "直近の起動以降に有効な設定です。変更は設定ファイルで行います。秘密の値は表示しません。";
+        key: "Key", "項目";
+        value: "Value", "値";
+        not_set: "not set", "未設定";
+        hidden: "set, not shown", "設定済み(非表示)";
+        life: "Life of an incident", "障害対応の規則";
+        rota: "Rota", "招集の順序";
+        no_rota:
+            "There is no rota: a declaration calls nobody.",
+            "招集の順序が設定されていません。重大障害になっても誰も招集されません。";
+        rota_step(step: usize, people: &str, minutes: u32):
+            "{step}. {people}; after {minutes} min without an answer the next step",
+            "{step}. {people}({minutes}分応答がなければ次へ)";
+        file: "Configuration", "設定ファイル";
+
+        channels: "Channels", "連絡経路";
+        no_channels:
+            "No channel is configured: nobody is notified. The sample configuration shows how to add one.",
+            "連絡経路が設定されていません。誰にも通知されません。設定例は見本の設定ファイルにあります。";
+        channel: "Channel", "経路";
+        channel_state: "State", "状態";
+        last_sent: "Last delivered", "最後の配信";
+        never_sent: "not since the start", "起動以降なし";
+        given_up: "Given up since the start", "起動以降に断念した件数";
+        /// Of messages that nobody hears.
+        not_told: "Messages are not getting through", "通知が届いていません";
+        failing_since(since: &str): "failing since {since}", "{since}から失敗";
+        /// Of messages that have not got through for long, and how many.
+        untold(count: usize) {
+            1 => "1 message has not got through", "届いていない通知が1件あります";
+            _ => "{count} messages have not got through", "届いていない通知が{count}件あります";
+        }
+        untold_hint:
+            "Reach these receivers another way. Delivery is tried again, and other channels were told.",
+            "次の宛先にはほかの手段で連絡してください。送信は再試行中で、ほかの経路にも知らせています。";
+        receiver_failing_since(since: &str): "refused since {since}", "{since}から受信拒否";
+        refused: "a message was given up", "断念した通知があります";
+        delivers: "delivers", "配信中";
+        never_used: "not used since the start", "起動以降は未使用";
+    }
+}

@@ -1,458 +1,195 @@
 //! Every word of the pages, in both languages. A field without a value does not compile, so no translation can be missing.
 
-use super::gate::{self, GateText};
+use crate::words::words;
 
-/// The words of one language. Functions where a language puts its numbers elsewhere.
-#[derive(Debug)]
-pub(in crate::web) struct Text {
-    pub(in crate::web) language_name: &'static str,
-    pub(in crate::web) gate: &'static GateText,
-    pub(in crate::web) date_time_format: &'static str,
-    pub(in crate::web) skip: &'static str,
-    pub(in crate::web) nav_now: &'static str,
-    pub(in crate::web) nav_incidents: &'static str,
-    pub(in crate::web) nav_devices: &'static str,
-    pub(in crate::web) nav_label: &'static str,
+words! {
+    /// The words of one language. Functions where a language puts its numbers elsewhere.
+    pub(in crate::web) struct Text {
+        language_name: "English", "日本語";
+        date_time_format: "%-d %b %Y %H:%M", "%Y年%-m月%-d日 %H:%M";
+        skip: "Skip to the content", "本文へ移動";
+        nav_now: "Now", "現在の状況";
+        nav_incidents: "Incidents", "障害一覧";
+        nav_devices: "Devices", "装置一覧";
+        nav_label: "Pages", "ページ";
 
-    pub(in crate::web) all_well: &'static str,
-    pub(in crate::web) all_well_detail: &'static str,
-    /// Of an incident whose quality is back and whose devices are not done.
-    pub(in crate::web) not_over: &'static str,
-    /// What it is, its number, and where it stands; that may be empty.
-    pub(in crate::web) headline: fn(&str, &str, &str) -> String,
-    pub(in crate::web) since: fn(&str, &str) -> String,
-    pub(in crate::web) not_done: fn(u64, u64) -> String,
-    pub(in crate::web) affected_of: fn(u64, u64) -> String,
-    pub(in crate::web) major: &'static str,
-    pub(in crate::web) warning: &'static str,
-    pub(in crate::web) warning_detail: &'static str,
-    /// Of what is declared and worked on by nobody.
-    pub(in crate::web) watched: &'static str,
-    pub(in crate::web) blind: &'static str,
-    pub(in crate::web) starting: &'static str,
-    pub(in crate::web) starting_detail: &'static str,
-    pub(in crate::web) stale_detail: fn(&str) -> String,
-    pub(in crate::web) silent_detail: fn(u64, u64) -> String,
-    pub(in crate::web) not_ready_detail: &'static str,
+        all_well: "Nothing is wrong", "異常はありません";
+        all_well_detail:
+            "No device group is degraded long enough to be warned of.",
+            "警告の対象となる長さの品質低下は起きていません。";
+        /// Of an incident whose quality is back and whose devices are not done.
+        not_over:
+            "Quality is back for now; the incident is not over.",
+            "品質は今のところ戻っていますが、障害は終わっていません。";
+        /// What it is, its number, and where it stands; that may be empty.
+        headline(what: &str, name: &str, state: &str) {
+            (_, _, "") => "{what} {name}", "{what} {name}";
+            _ => "{what} {name}: {state}", "{what} {name}: {state}";
+        }
+        since(at: &str, lasting: &str): "Since {at} ({lasting}).", "{at} から({lasting})。";
+        not_done(open: u64, all: u64):
+            "{open} of {all} devices are neither done nor signed off.",
+            "{all}台中 {open}台が未完了。";
+        affected_of(affected: u64, all: u64): "{affected} of {all} devices affected.", "{all}台中 {affected}台に影響。";
+        major: "Major incident", "重大障害";
+        warning: "Early warning", "早期警告";
+        warning_detail: "Not yet a major incident.", "まだ重大障害ではありません。";
+        /// Of what is declared and worked on by nobody.
+        watched: "Watched", "監視中";
+        blind: "The fleet cannot be seen", "装置の状況を把握できていません";
+        starting: "Starting", "起動中";
+        starting_detail: "No minute has been judged yet.", "まだ判定を終えた時間帯がありません。";
+        stale_detail(age: &str):
+            "The figures below are {age} old. What has happened since then is not known.",
+            "以下の数値は{age}前のものです。その後の状況は分かっていません。";
+        silent_detail(reporting: u64, expected: u64):
+            "Only {reporting} of {expected} devices are reporting. The rest are unknown, not healthy.",
+            "{expected}台のうち{reporting}台しか報告していません。報告がないことは正常を意味しません。";
+        not_ready_detail: "Part of the detector is not working:", "検知機能の一部が動作していません:";
 
-    pub(in crate::web) fleet: &'static str,
-    pub(in crate::web) reporting: &'static str,
-    pub(in crate::web) of_expected: fn(u64) -> String,
-    pub(in crate::web) degraded_now: &'static str,
-    pub(in crate::web) healthy_now: &'static str,
-    pub(in crate::web) not_known: &'static str,
-    pub(in crate::web) not_known_note: &'static str,
-    pub(in crate::web) open_events: &'static str,
-    pub(in crate::web) no_open_events: &'static str,
-    pub(in crate::web) recent_incidents: &'static str,
-    pub(in crate::web) wall: &'static str,
-    pub(in crate::web) no_incidents: &'static str,
-    pub(in crate::web) all_incidents: &'static str,
-    pub(in crate::web) more_events: fn(usize) -> String,
+        fleet: "Fleet", "装置全体";
+        reporting: "Reporting", "報告中";
+        of_expected(n: u64): "of {n} expected", "対象 {n}台";
+        degraded_now: "Degraded now", "品質低下";
+        healthy_now: "Healthy", "正常";
+        not_known: "Not known", "不明";
+        not_known_note: "no data, or too little to decide", "データなし、または判定に不足";
+        open_events: "Open events", "継続中の事象";
+        no_open_events: "None.", "ありません。";
+        recent_incidents: "Incidents on record", "記録された障害";
+        wall: "Wall display", "大画面表示";
+        no_incidents: "None.", "ありません。";
+        all_incidents: "All incidents", "すべての障害";
+        more_events(n: usize): "and {n} more", "ほかに{n}件";
 
-    pub(in crate::web) clock: &'static str,
-    pub(in crate::web) clock_of: fn(&str, &str) -> String,
-    pub(in crate::web) clock_full: fn(&str) -> String,
-    pub(in crate::web) due: fn(&str, &str) -> String,
-    pub(in crate::web) suspended: &'static str,
-    pub(in crate::web) incident: &'static str,
-    pub(in crate::web) state: &'static str,
-    pub(in crate::web) scope: &'static str,
-    pub(in crate::web) scope_fleet: &'static str,
-    pub(in crate::web) scope_isolated: &'static str,
-    pub(in crate::web) impact_start: &'static str,
-    pub(in crate::web) declared_at: &'static str,
-    pub(in crate::web) recovered_at: &'static str,
-    pub(in crate::web) resolved_at: &'static str,
-    pub(in crate::web) not_yet: &'static str,
-    pub(in crate::web) duration: &'static str,
-    pub(in crate::web) evidence: &'static str,
-    pub(in crate::web) suspect: &'static str,
-    pub(in crate::web) no_suspect: &'static str,
-    pub(in crate::web) confidence: fn(&str) -> String,
-    pub(in crate::web) runner_up: &'static str,
-    pub(in crate::web) inseparable: &'static str,
-    pub(in crate::web) affected: &'static str,
-    pub(in crate::web) devices_count: fn(u64) -> String,
-    pub(in crate::web) now_members: fn(u64) -> String,
-    pub(in crate::web) left_note: &'static str,
-    pub(in crate::web) no_branch: &'static str,
-    pub(in crate::web) timeline: &'static str,
-    pub(in crate::web) who_detector: &'static str,
-    pub(in crate::web) written_at: fn(&str) -> String,
-    pub(in crate::web) change_early_warning: fn(&str) -> String,
-    pub(in crate::web) change_declared: fn(u64) -> String,
-    pub(in crate::web) change_joined: fn(u64) -> String,
-    pub(in crate::web) change_left: fn(u64) -> String,
-    pub(in crate::web) change_cause: &'static str,
-    pub(in crate::web) change_recovered: &'static str,
-    pub(in crate::web) change_resolved: &'static str,
-    pub(in crate::web) show_devices: &'static str,
-    pub(in crate::web) not_recorded: &'static str,
-    pub(in crate::web) record_unreadable: &'static str,
+        clock: "Declaration clock", "宣言までの時計";
+        clock_of(streak: &str, hold: &str): "{streak} of {hold} proved", "{hold}のうち{streak}を確認";
+        clock_full(streak: &str): "full: {streak} proved", "宣言の時間に達しました({streak}を確認)";
+        due(at: &str, left: &str):
+            "Becomes a major incident at {at} (in {left}) if nothing changes.",
+            "このまま続くと {at} に重大障害となります(あと{left})。";
+        suspended:
+            "Suspended: without data, degradation can be neither proved nor ruled out.",
+            "中断中: データが欠けているため、品質低下が続いているかどうかを確認できません。";
+        incident: "Incident", "障害";
+        state: "State", "状態";
+        scope: "Scope", "範囲";
+        scope_fleet: "fleet", "複数の装置";
+        scope_isolated: "one device", "単独の装置";
+        impact_start: "Impact began", "影響の開始";
+        declared_at: "Declared", "重大障害の判定";
+        recovered_at: "Quality back", "品質の回復";
+        resolved_at: "Resolved", "監視終了";
+        not_yet: "not yet", "まだ";
+        duration: "Proved degradation", "確認された継続時間";
+        evidence: "Evidence", "根拠";
+        suspect: "Suspect", "原因の候補";
+        no_suspect: "none named: the data do not single one out", "特定できません(データからは一つに絞れません)";
+        confidence(certainty: &str): "confidence {certainty}", "確信度 {certainty}";
+        runner_up: "Runner-up", "次点";
+        inseparable:
+            "Both cover the same devices: the data cannot tell them apart.",
+            "どちらも同じ装置が該当するため、データからは区別できません。";
+        affected: "Affected devices", "影響を受けた装置";
+        devices_count(n: u64) {
+            1 => "1 device", "1台";
+            _ => "{n} devices", "{n}台";
+        }
+        now_members(n: u64): "{n} still affected", "うち{n}台で継続中";
+        left_note: "no longer affected", "影響なし(離脱)";
+        no_branch: "branch not known", "支店不明";
+        timeline: "Timeline", "経過";
+        who_detector: "detector", "自動検知";
+        written_at(at: &str): "written {at}", "記録 {at}";
+        change_early_warning(streak: &str):
+            "Early warning after {streak} of proved degradation",
+            "早期警告: 品質低下が{streak}連続";
+        change_declared(n: u64) {
+            1 => "Declared a major incident with 1 device", "重大障害と判定(対象 1台)";
+            _ => "Declared a major incident with {n} devices", "重大障害と判定(対象 {n}台)";
+        }
+        change_joined(n: u64) {
+            1 => "1 device joined", "1台を追加";
+            _ => "{n} devices joined", "{n}台を追加";
+        }
+        change_left(n: u64) {
+            1 => "1 device left", "1台が離脱";
+            _ => "{n} devices left", "{n}台が離脱";
+        }
+        change_cause: "The suspect changed", "原因の候補を変更";
+        change_recovered: "The quality is back", "品質が回復";
+        change_resolved: "Resolved", "監視終了";
+        show_devices: "Show the devices", "装置を表示";
+        not_recorded:
+            "The record of this event is still being written; what is shown is as of the last tick.",
+            "この事象の記録は書き込み待ちです。直近の判定時点の内容を表示しています。";
+        record_unreadable: "The incident record cannot be read at the moment.", "障害の記録を現在読み出せません。";
 
-    pub(in crate::web) proof: &'static str,
-    pub(in crate::web) proof_note: &'static str,
-    pub(in crate::web) proof_none: &'static str,
-    pub(in crate::web) proof_summary: fn(usize, usize, usize, usize) -> String,
-    pub(in crate::web) proof_table: &'static str,
-    pub(in crate::web) minute: &'static str,
-    pub(in crate::web) exceeding: &'static str,
-    pub(in crate::web) samples: &'static str,
-    pub(in crate::web) members_reporting: &'static str,
-    pub(in crate::web) treatment: &'static str,
-    pub(in crate::web) counts: &'static str,
-    pub(in crate::web) does_not_count: &'static str,
-    pub(in crate::web) bridged: fn(usize) -> String,
+        proof: "Continuity proof", "連続性の証明";
+        proof_note:
+            "Each cell is one minute, judged over all members together.",
+            "1マスが1分です。対象の装置すべてをまとめて判定しています。";
+        proof_none: "It is written when the event is declared.", "重大障害と判定された時点で記録されます。";
+        proof_summary(minutes: usize, degraded: usize, healthy: usize, unknown: usize):
+            "{minutes} minutes: {degraded} degraded, {healthy} healthy, {unknown} not known",
+            "{minutes}分間: 品質低下 {degraded}分、正常 {healthy}分、不明 {unknown}分";
+        proof_table: "As a table", "表で見る";
+        minute: "Minute", "時刻";
+        exceeding: "Above threshold", "しきい値超過";
+        samples: "Samples", "標本数";
+        members_reporting: "Members reporting", "報告した装置";
+        treatment: "Treatment", "扱い";
+        counts: "counts", "算入";
+        does_not_count: "does not count, ends nothing by itself", "算入せず(これだけでは途切れない)";
+        bridged(n: usize): "gap of {n} min, bridged", "{n}分の欠測、連続とみなす";
 
-    pub(in crate::web) verdict: &'static str,
-    pub(in crate::web) verdict_degraded: &'static str,
-    pub(in crate::web) verdict_healthy: &'static str,
-    pub(in crate::web) verdict_indeterminate: &'static str,
-    pub(in crate::web) verdict_unknown: &'static str,
+        verdict: "Verdict", "判定";
+        verdict_degraded: "degraded", "品質低下";
+        verdict_healthy: "healthy", "正常";
+        verdict_indeterminate: "undecided", "判定不能";
+        verdict_unknown: "no data", "データなし";
 
-    pub(in crate::web) device: &'static str,
-    pub(in crate::web) branch: &'static str,
-    pub(in crate::web) update: &'static str,
-    pub(in crate::web) model: &'static str,
-    pub(in crate::web) streak: &'static str,
-    pub(in crate::web) latency: &'static str,
-    pub(in crate::web) false_positives: &'static str,
-    pub(in crate::web) last_report: &'static str,
-    pub(in crate::web) any: &'static str,
-    pub(in crate::web) filter: &'static str,
-    pub(in crate::web) filter_clear: &'static str,
-    pub(in crate::web) shown_of: fn(usize, usize) -> String,
-    pub(in crate::web) next_page: &'static str,
-    pub(in crate::web) first_page: &'static str,
-    pub(in crate::web) no_devices: &'static str,
-    pub(in crate::web) offline: &'static str,
-    pub(in crate::web) workaround: &'static str,
+        device: "Device", "装置";
+        branch: "Branch", "支店";
+        update: "Update", "更新版";
+        model: "Model", "機種";
+        streak: "Streak", "継続時間";
+        latency: "Added delay p50 / p95", "付加遅延 p50 / p95";
+        false_positives: "False positives", "誤検知率";
+        last_report: "Last heard", "最終受信";
+        any: "any", "すべて";
+        filter: "Show", "表示";
+        filter_clear: "Clear", "条件を消す";
+        shown_of(shown: usize, total: usize): "{shown} of {total}", "{total}台中 {shown}台";
+        next_page: "Next page", "次のページ";
+        first_page: "First page", "最初のページ";
+        no_devices: "No device matches.", "該当する装置はありません。";
+        offline: "offline", "オフライン";
+        workaround: "workaround on", "回避策適用中";
 
-    pub(in crate::web) kind_update: &'static str,
-    pub(in crate::web) kind_package: &'static str,
-    pub(in crate::web) kind_firmware: &'static str,
-    pub(in crate::web) kind_model: &'static str,
-    pub(in crate::web) kind_branch: &'static str,
-    pub(in crate::web) kind_fleet: &'static str,
-    pub(in crate::web) test_p50: &'static str,
-    pub(in crate::web) test_p95: &'static str,
-    pub(in crate::web) test_false_positives: &'static str,
-    pub(in crate::web) test_flagged: &'static str,
+        kind_update: "update", "更新版";
+        kind_package: "package", "パッケージ";
+        kind_firmware: "firmware", "ファームウェア";
+        kind_model: "model", "機種";
+        kind_branch: "branch", "支店";
+        kind_fleet: "the whole fleet", "装置全体";
+        test_p50: "median delay", "遅延の中央値";
+        test_p95: "delay p95", "遅延 p95";
+        test_false_positives: "false positives", "誤検知";
+        test_flagged: "flagged flows", "検知された通信";
 
-    pub(in crate::web) zone: fn(&str) -> String,
-    pub(in crate::web) refreshes: fn(u32) -> String,
-    pub(in crate::web) refresh_stop: &'static str,
-    pub(in crate::web) refresh_start: &'static str,
-    pub(in crate::web) minutes: fn(u64) -> String,
-    pub(in crate::web) hours: fn(u64, u64) -> String,
-    pub(in crate::web) seconds: fn(u64) -> String,
-    pub(in crate::web) not_found: &'static str,
-    pub(in crate::web) not_found_detail: &'static str,
-    pub(in crate::web) bad_request: &'static str,
-    pub(in crate::web) back: &'static str,
+        zone(name: &str): "Times in {name}.", "時刻は {name}。";
+        refreshes(s: u32): "Reloads every {s} s.", "{s}秒ごとに再読み込みします。";
+        refresh_stop: "Stop reloading", "再読み込みを止める";
+        refresh_start: "Reload by itself", "自動で再読み込みする";
+        minutes(m: u64): "{m} min", "{m}分";
+        hours(h: u64, m: u64): "{h} h {m:02} min", "{h}時間{m:02}分";
+        seconds(s: u64): "{s} s", "{s}秒";
+        not_found: "Not found", "見つかりません";
+        not_found_detail:
+            "Nothing here. The number may be mistyped, or the event was never recorded.",
+            "該当するページはありません。番号の誤りか、記録されていない事象です。";
+        bad_request: "The address is not valid", "アドレスを解釈できません";
+        back: "Back to the overview", "現在の状況へ戻る";
+    }
 }
-
-pub(super) static EN: Text = Text {
-    language_name: "English",
-    gate: &gate::EN,
-    date_time_format: "%-d %b %Y %H:%M",
-    skip: "Skip to the content",
-    nav_now: "Now",
-    nav_incidents: "Incidents",
-    nav_devices: "Devices",
-    nav_label: "Pages",
-
-    all_well: "Nothing is wrong",
-    all_well_detail: "No device group is degraded long enough to be warned of.",
-    not_over: "Quality is back for now; the incident is not over.",
-    headline: |what, name, state| {
-        if state.is_empty() { format!("{what} {name}") } else { format!("{what} {name}: {state}") }
-    },
-    since: |at, lasting| format!("Since {at} ({lasting})."),
-    not_done: |open, all| format!("{open} of {all} devices are neither done nor signed off."),
-    affected_of: |affected, all| format!("{affected} of {all} devices affected."),
-    major: "Major incident",
-    warning: "Early warning",
-    watched: "Watched",
-    warning_detail: "Not yet a major incident.",
-    blind: "The fleet cannot be seen",
-    starting: "Starting",
-    starting_detail: "No minute has been judged yet.",
-    stale_detail: |age| format!("The figures below are {age} old. What has happened since then is not known."),
-    silent_detail: |reporting, expected| {
-        format!("Only {reporting} of {expected} devices are reporting. The rest are unknown, not healthy.")
-    },
-    not_ready_detail: "Part of the detector is not working:",
-
-    fleet: "Fleet",
-    reporting: "Reporting",
-    of_expected: |n| format!("of {n} expected"),
-    degraded_now: "Degraded now",
-    healthy_now: "Healthy",
-    not_known: "Not known",
-    not_known_note: "no data, or too little to decide",
-    open_events: "Open events",
-    no_open_events: "None.",
-    recent_incidents: "Incidents on record",
-    wall: "Wall display",
-    no_incidents: "None.",
-    all_incidents: "All incidents",
-    more_events: |n| format!("and {n} more"),
-
-    clock: "Declaration clock",
-    clock_of: |streak, hold| format!("{streak} of {hold} proved"),
-    clock_full: |streak| format!("full: {streak} proved"),
-    due: |at, left| format!("Becomes a major incident at {at} (in {left}) if nothing changes."),
-    suspended: "Suspended: without data, degradation can be neither proved nor ruled out.",
-    incident: "Incident",
-    state: "State",
-    scope: "Scope",
-    scope_fleet: "fleet",
-    scope_isolated: "one device",
-    impact_start: "Impact began",
-    declared_at: "Declared",
-    recovered_at: "Quality back",
-    resolved_at: "Resolved",
-    not_yet: "not yet",
-    duration: "Proved degradation",
-    evidence: "Evidence",
-    suspect: "Suspect",
-    no_suspect: "none named: the data do not single one out",
-    confidence: |certainty| format!("confidence {certainty}"),
-    runner_up: "Runner-up",
-    inseparable: "Both cover the same devices: the data cannot tell them apart.",
-    affected: "Affected devices",
-    devices_count: |n| if n == 1 { "1 device".to_owned() } else { format!("{n} devices") },
-    now_members: |n| format!("{n} still affected"),
-    left_note: "no longer affected",
-    no_branch: "branch not known",
-    timeline: "Timeline",
-    who_detector: "detector",
-    written_at: |at| format!("written {at}"),
-    change_early_warning: |streak| format!("Early warning after {streak} of proved degradation"),
-    change_declared: |n| format!("Declared a major incident with {}", (EN.devices_count)(n)),
-    change_joined: |n| format!("{} joined", (EN.devices_count)(n)),
-    change_left: |n| format!("{} left", (EN.devices_count)(n)),
-    change_cause: "The suspect changed",
-    change_recovered: "The quality is back",
-    change_resolved: "Resolved",
-    show_devices: "Show the devices",
-    not_recorded: "The record of this event is still being written; what is shown is as of the last tick.",
-    record_unreadable: "The incident record cannot be read at the moment.",
-
-    proof: "Continuity proof",
-    proof_note: "Each cell is one minute, judged over all members together.",
-    proof_none: "It is written when the event is declared.",
-    proof_summary: |minutes, degraded, healthy, unknown| {
-        format!("{minutes} minutes: {degraded} degraded, {healthy} healthy, {unknown} not known")
-    },
-    proof_table: "As a table",
-    minute: "Minute",
-    exceeding: "Above threshold",
-    samples: "Samples",
-    members_reporting: "Members reporting",
-    treatment: "Treatment",
-    counts: "counts",
-    does_not_count: "does not count, ends nothing by itself",
-    bridged: |n| format!("gap of {n} min, bridged"),
-
-    verdict: "Verdict",
-    verdict_degraded: "degraded",
-    verdict_healthy: "healthy",
-    verdict_indeterminate: "undecided",
-    verdict_unknown: "no data",
-
-    device: "Device",
-    branch: "Branch",
-    update: "Update",
-    model: "Model",
-    streak: "Streak",
-    latency: "Added delay p50 / p95",
-    false_positives: "False positives",
-    last_report: "Last heard",
-    any: "any",
-    filter: "Show",
-    filter_clear: "Clear",
-    shown_of: |shown, total| format!("{shown} of {total}"),
-    next_page: "Next page",
-    first_page: "First page",
-    no_devices: "No device matches.",
-    offline: "offline",
-    workaround: "workaround on",
-
-    kind_update: "update",
-    kind_package: "package",
-    kind_firmware: "firmware",
-    kind_model: "model",
-    kind_branch: "branch",
-    kind_fleet: "the whole fleet",
-    test_p50: "median delay",
-    test_p95: "delay p95",
-    test_false_positives: "false positives",
-    test_flagged: "flagged flows",
-
-    zone: |name| format!("Times in {name}."),
-    refreshes: |s| format!("Reloads every {s} s."),
-    refresh_stop: "Stop reloading",
-    refresh_start: "Reload by itself",
-    minutes: |m| format!("{m} min"),
-    hours: |h, m| format!("{h} h {m:02} min"),
-    seconds: |s| format!("{s} s"),
-    not_found: "Not found",
-    not_found_detail: "Nothing here. The number may be mistyped, or the event was never recorded.",
-    bad_request: "The address is not valid",
-    back: "Back to the overview",
-};
-
-pub(super) static JA: Text = Text {
-    language_name: "日本語",
-    gate: &gate::JA,
-    date_time_format: "%Y年%-m月%-d日 %H:%M",
-    skip: "本文へ移動",
-    nav_now: "現在の状況",
-    nav_incidents: "障害一覧",
-    nav_devices: "装置一覧",
-    nav_label: "ページ",
-
-    all_well: "異常はありません",
-    all_well_detail: "警告の対象となる長さの品質低下は起きていません。",
-    not_over: "品質は今のところ戻っていますが、障害は終わっていません。",
-    headline: |what, name, state| {
-        if state.is_empty() { format!("{what} {name}") } else { format!("{what} {name}: {state}") }
-    },
-    since: |at, lasting| format!("{at} から({lasting})。"),
-    not_done: |open, all| format!("{all}台中 {open}台が未完了。"),
-    affected_of: |affected, all| format!("{all}台中 {affected}台に影響。"),
-    major: "重大障害",
-    warning: "早期警告",
-    watched: "監視中",
-    warning_detail: "まだ重大障害ではありません。",
-    blind: "装置の状況を把握できていません",
-    starting: "起動中",
-    starting_detail: "まだ判定を終えた時間帯がありません。",
-    stale_detail: |age| format!("以下の数値は{age}前のものです。その後の状況は分かっていません。"),
-    silent_detail: |reporting, expected| {
-        format!("{expected}台のうち{reporting}台しか報告していません。報告がないことは正常を意味しません。")
-    },
-    not_ready_detail: "検知機能の一部が動作していません:",
-
-    fleet: "装置全体",
-    reporting: "報告中",
-    of_expected: |n| format!("対象 {n}台"),
-    degraded_now: "品質低下",
-    healthy_now: "正常",
-    not_known: "不明",
-    not_known_note: "データなし、または判定に不足",
-    open_events: "継続中の事象",
-    no_open_events: "ありません。",
-    recent_incidents: "記録された障害",
-    wall: "大画面表示",
-    no_incidents: "ありません。",
-    all_incidents: "すべての障害",
-    more_events: |n| format!("ほかに{n}件"),
-
-    clock: "宣言までの時計",
-    clock_of: |streak, hold| format!("{hold}のうち{streak}を確認"),
-    clock_full: |streak| format!("宣言の時間に達しました({streak}を確認)"),
-    due: |at, left| format!("このまま続くと {at} に重大障害となります(あと{left})。"),
-    suspended: "中断中: データが欠けているため、品質低下が続いているかどうかを確認できません。",
-    incident: "障害",
-    state: "状態",
-    scope: "範囲",
-    scope_fleet: "複数の装置",
-    scope_isolated: "単独の装置",
-    impact_start: "影響の開始",
-    declared_at: "重大障害の判定",
-    recovered_at: "品質の回復",
-    resolved_at: "監視終了",
-    not_yet: "まだ",
-    duration: "確認された継続時間",
-    evidence: "根拠",
-    suspect: "原因の候補",
-    no_suspect: "特定できません(データからは一つに絞れません)",
-    confidence: |certainty| format!("確信度 {certainty}"),
-    runner_up: "次点",
-    inseparable: "どちらも同じ装置が該当するため、データからは区別できません。",
-    affected: "影響を受けた装置",
-    devices_count: |n| format!("{n}台"),
-    now_members: |n| format!("うち{n}台で継続中"),
-    left_note: "影響なし(離脱)",
-    no_branch: "支店不明",
-    timeline: "経過",
-    who_detector: "自動検知",
-    written_at: |at| format!("記録 {at}"),
-    change_early_warning: |streak| format!("早期警告: 品質低下が{streak}連続"),
-    change_declared: |n| format!("重大障害と判定(対象 {n}台)"),
-    change_joined: |n| format!("{n}台を追加"),
-    change_left: |n| format!("{n}台が離脱"),
-    change_cause: "原因の候補を変更",
-    change_recovered: "品質が回復",
-    change_resolved: "監視終了",
-    show_devices: "装置を表示",
-    not_recorded: "この事象の記録は書き込み待ちです。直近の判定時点の内容を表示しています。",
-    record_unreadable: "障害の記録を現在読み出せません。",
-
-    proof: "連続性の証明",
-    proof_note: "1マスが1分です。対象の装置すべてをまとめて判定しています。",
-    proof_none: "重大障害と判定された時点で記録されます。",
-    proof_summary: |minutes, degraded, healthy, unknown| {
-        format!("{minutes}分間: 品質低下 {degraded}分、正常 {healthy}分、不明 {unknown}分")
-    },
-    proof_table: "表で見る",
-    minute: "時刻",
-    exceeding: "しきい値超過",
-    samples: "標本数",
-    members_reporting: "報告した装置",
-    treatment: "扱い",
-    counts: "算入",
-    does_not_count: "算入せず(これだけでは途切れない)",
-    bridged: |n| format!("{n}分の欠測、連続とみなす"),
-
-    verdict: "判定",
-    verdict_degraded: "品質低下",
-    verdict_healthy: "正常",
-    verdict_indeterminate: "判定不能",
-    verdict_unknown: "データなし",
-
-    device: "装置",
-    branch: "支店",
-    update: "更新版",
-    model: "機種",
-    streak: "継続時間",
-    latency: "付加遅延 p50 / p95",
-    false_positives: "誤検知率",
-    last_report: "最終受信",
-    any: "すべて",
-    filter: "表示",
-    filter_clear: "条件を消す",
-    shown_of: |shown, total| format!("{total}台中 {shown}台"),
-    next_page: "次のページ",
-    first_page: "最初のページ",
-    no_devices: "該当する装置はありません。",
-    offline: "オフライン",
-    workaround: "回避策適用中",
-
-    kind_update: "更新版",
-    kind_package: "パッケージ",
-    kind_firmware: "ファームウェア",
-    kind_model: "機種",
-    kind_branch: "支店",
-    kind_fleet: "装置全体",
-    test_p50: "遅延の中央値",
-    test_p95: "遅延 p95",
-    test_false_positives: "誤検知",
-    test_flagged: "検知された通信",
-
-    zone: |name| format!("時刻は {name}。"),
-    refreshes: |s| format!("{s}秒ごとに再読み込みします。"),
-    refresh_stop: "再読み込みを止める",
-    refresh_start: "自動で再読み込みする",
-    minutes: |m| format!("{m}分"),
-    hours: |h, m| format!("{h}時間{m:02}分"),
-    seconds: |s| format!("{s}秒"),
-    not_found: "見つかりません",
-    not_found_detail: "該当するページはありません。番号の誤りか、記録されていない事象です。",
-    bad_request: "アドレスを解釈できません",
-    back: "現在の状況へ戻る",
-};

@@ -74,7 +74,7 @@ fn top(view: &View<'_>, place: Place) -> Markup {
         (view.may(Action::Work), "/support", support.title, Place::Support),
         (true, "/branches", support.branches, Place::Branches),
         (true, "/devices", text.nav_devices, Place::Devices),
-        (!own, "/gates", text.gate.title, Place::Gates),
+        (!own, "/gates", view.lang.gate().title, Place::Gates),
         (!own, "/report", view.night().report, Place::Report),
         (!own, "/settings", support.settings, Place::Settings),
     ];
