@@ -6,11 +6,15 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`lang`] | the languages, a text in both of them |
+//! | [`length`] | lengths of time |
 //! | [`names`] | what states, steps, roles and the like are called everywhere |
+//! | [`number`] | counts, shares, certainties |
 //! | [`table`] | the macros that take pairs side by side |
 
 pub mod lang;
+pub mod length;
 pub mod names;
+pub mod number;
 mod table;
 
 pub use self::lang::{Both, Lang, Languages, say};

@@ -6,12 +6,11 @@ use std::io::{self, Write as _};
 use anyhow::Context as _;
 
 use super::explain::gather::{block_on, is_url};
-use super::explain::words::{self, counted};
+use super::explain::words;
 use crate::clock::Clock;
 use crate::commands::args::ReportArgs;
 use crate::commands::fetch;
 use crate::config::Config;
-use crate::engine::effect::Certainty;
 use crate::engine::time::Timestamp;
 use crate::record::EventSummary;
 use crate::record::incident::IncidentQuery;
@@ -19,6 +18,7 @@ use crate::record::report::{MorningReport, Silent};
 use crate::runtime::failure::Failure;
 use crate::runtime::location;
 use crate::web::Zone;
+use crate::words::number::{Certainty, counted};
 
 /// Most incidents whose life is looked up, the latest first.
 const LIVES: u32 = 2_000;

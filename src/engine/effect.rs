@@ -1,7 +1,5 @@
 //! What the engine decided, as data. The shell acts on it: stores it, tells people, publishes it.
 
-use std::fmt;
-
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
@@ -145,47 +143,6 @@ pub struct Cause {
     /// The counts that the name rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<CauseEvidence>,
-}
-
-/// A confidence, 0..=1, as people read it: nothing is ever certain, so neither 100 % nor 0 % is said of it.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Certainty(pub f64);
-
-impl Certainty {
-    /// `97%`, `99%超`, `1%未満`.
-    pub fn in_japanese(self) -> String {
-        match self.percent() {
-            Percent::Under => "1%未満".to_owned(),
-            Percent::About(percent) => format!("{percent}%"),
-            Percent::Over => "99%超".to_owned(),
-        }
-    }
-
-    fn percent(self) -> Percent {
-        match self.0 * 100.0 {
-            percent if percent >= 99.5 => Percent::Over,
-            // What is no number is no certainty either.
-            percent if percent >= 1.0 => Percent::About(percent.round() as u32),
-            _ => Percent::Under,
-        }
-    }
-}
-
-/// `97 %`, `over 99 %`, `under 1 %`.
-impl fmt::Display for Certainty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.percent() {
-            Percent::Under => f.write_str("under 1 %"),
-            Percent::About(percent) => write!(f, "{percent} %"),
-            Percent::Over => f.write_str("over 99 %"),
-        }
-    }
-}
-
-enum Percent {
-    Under,
-    About(u32),
-    Over,
 }
 
 /// Devices that are known to be affected or healthy, with the suspect and without it, and how much worse the ones with it

@@ -10,10 +10,12 @@ use std::fmt::Write as _;
 use jiff::Timestamp as Instant;
 use jiff::tz::{Offset, TimeZone};
 
-use crate::engine::effect::{Cause, Certainty};
+use crate::engine::effect::Cause;
 use crate::engine::time::Timestamp;
 use crate::incident::Review;
 use crate::incident::review::Late;
+use crate::words::length::lasting;
+use crate::words::number::Certainty;
 use crate::words::{Both, Lang, names};
 
 /// Most devices that are listed; the others are in the data.
@@ -179,10 +181,7 @@ impl Page {
             return self.line(self.say("特定されていません。", "None was named."));
         };
         let named = format!("{} {}", cause.suspect.kind, cell(&cause.suspect.value));
-        let certainty = |confidence| match self.lang {
-            Lang::Ja => Certainty(confidence).in_japanese(),
-            Lang::En => Certainty(confidence).to_string(),
-        };
+        let certainty = |confidence| Certainty(confidence).text(self.lang);
         let line = format!("- {named} ({})", certainty(cause.confidence));
         let next = cause.runner_up.as_ref().map(|next| {
             format!("{} {} ({})", next.suspect.kind, cell(&next.suspect.value), certainty(next.confidence))
@@ -311,17 +310,6 @@ impl Page {
         if is_empty {
             self.line(self.say("ありません。", "Nothing."));
         }
-    }
-}
-
-/// A length of time to the minute.
-fn lasting(lang: Lang, seconds: u64) -> String {
-    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
-    match (lang, hours) {
-        (Lang::Ja, 0) => format!("{minutes} 分"),
-        (Lang::Ja, _) => format!("{hours} 時間 {minutes} 分"),
-        (Lang::En, 0) => format!("{minutes} min"),
-        (Lang::En, _) => format!("{hours} h {minutes} min"),
     }
 }
 

@@ -110,12 +110,12 @@ macro_rules! words {
 macro_rules! phrase {
     (
         $(#[$about:meta])*
-        $vis:vis fn $name:ident($lang:ident: Lang $(, $arg:ident: $ty:ty)* $(,)?) -> String match $on:tt {
+        $vis:vis fn $name:ident($lang:ident: $Lang:ty $(, $arg:ident: $ty:ty)* $(,)?) -> String match $on:tt {
             $($pat:pat $(if $guard:expr)? => $en:literal, $ja:literal $(, $key:ident = $value:expr)*;)*
         }
     ) => {
         $(#[$about])*
-        $vis fn $name($lang: $crate::words::Lang $(, $arg: $ty)*) -> String {
+        $vis fn $name($lang: $Lang $(, $arg: $ty)*) -> String {
             match $on {
                 $( $pat $(if $guard)? => match $lang {
                     $crate::words::Lang::En => format!($en $(, $key = $value)*),

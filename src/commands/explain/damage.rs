@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::chart::Pen;
-use super::words::{counted, share};
 use crate::engine::effect::Damage;
 use crate::record::distribution::{Distribution, axis};
+use crate::words::length::micros;
+use crate::words::number::{counted, share};
 
 /// Columns of a histogram.
 const COLUMNS: usize = 56;
@@ -53,22 +54,12 @@ fn distributions(pair: &Damage, pen: Pen, out: &mut String) {
     let range = axis(&both.iter().map(|(_, of)| *of).collect::<Vec<_>>());
     let _ = writeln!(out, "         added delay     p50       p90       p95       p99");
     for (name, of) in &both {
-        let quantiles = [0.5, 0.9, 0.95, 0.99].map(|q| format!("{:>8}", duration_us(of.quantile_us(q))));
+        let quantiles = [0.5, 0.9, 0.95, 0.99].map(|q| format!("{:>8}", micros(of.quantile_us(q))));
         let _ = writeln!(out, "         {name}     {}  of {}", quantiles.join("  "), counted(of.count(), "value"));
     }
     for (name, of) in &both {
         let _ = writeln!(out, "         {name} |{}|", pen.bars(&of.columns(range, COLUMNS)));
     }
-    let (from, to) = (duration_us(range.0), duration_us(range.1));
+    let (from, to) = (micros(range.0), micros(range.1));
     let _ = writeln!(out, "                 {from:<left$}{to}", left = COLUMNS.saturating_sub(to.len()));
-}
-
-/// Microseconds in the unit that reads best: `850 us`, `2.1 ms`, `1.20 s`.
-pub fn duration_us(us: u64) -> String {
-    match us {
-        0..1_000 => format!("{us} us"),
-        1_000..10_000 => format!("{:.1} ms", us as f64 / 1e3),
-        10_000..1_000_000 => format!("{:.0} ms", us as f64 / 1e3),
-        _ => format!("{:.2} s", us as f64 / 1e6),
-    }
 }

@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::chart::Pen;
-use super::damage::duration_us;
 use super::gather::is_url;
-use super::words::{self, counted, share};
+use super::words;
 use crate::commands::args::ExplainArgs;
 use crate::commands::replay::source::{self, Listener, Run, Surroundings};
 use crate::config::Config;
@@ -25,6 +24,8 @@ use crate::record::derive::Records;
 use crate::record::matter::Standing;
 use crate::runtime::failure::Failure;
 use crate::web::Zone;
+use crate::words::length::micros;
+use crate::words::number::{counted, share};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -128,7 +129,7 @@ pub fn write(life: &Life, zone: &Zone, pen: Pen, minutes: bool, out: &mut String
         writeln!(out, "\n{}", pen.heading("Minute by minute, one character each, as judged when the minute closed"));
     let _ = writeln!(out, "  {}", pen.legend());
     let most = life.minutes.iter().filter_map(p95).max().unwrap_or(0);
-    let _ = writeln!(out, "  below: 95th percentile of the added delay, the highest {}", duration_us(most));
+    let _ = writeln!(out, "  below: 95th percentile of the added delay, the highest {}", micros(most));
     for row in life.minutes.chunks(ROW) {
         let verdicts: Vec<Verdict> = row.iter().map(|judged| judged.view.verdict).collect();
         let bar = |judged: &Judged| p95(judged).map_or(' ', |us| pen.bar(us as f64 / most.max(1) as f64));
@@ -221,7 +222,7 @@ fn table(life: &Life, zone: &Zone, pen: Pen, out: &mut String) {
     for Judged { minute, view, classes } in &life.minutes {
         let quantiles = view.latency_us.filter(|_| view.reporting);
         let [p50, p95, p99] = match quantiles {
-            Some(of) => [of.p50, of.p95, of.p99].map(|us| duration_us(u64::from(us))),
+            Some(of) => [of.p50, of.p95, of.p99].map(|us| micros(u64::from(us))),
             None => ["-"; 3].map(ToOwned::to_owned),
         };
         let mark = pen.strip(&[view.verdict]);
@@ -244,7 +245,7 @@ fn class_line(judged: &ClassMinute, pen: Pen, out: &mut String) {
     let _ = write!(out, "          {} {:<6}", pen.strip(&[judged.verdict]), judged.class);
     match judged.thresholds_us {
         Some((p50, p95)) if counts.samples > 0 => {
-            let over = |over: u64, limit: u32| format!("{over} over {}", duration_us(u64::from(limit)));
+            let over = |over: u64, limit: u32| format!("{over} over {}", micros(u64::from(limit)));
             let (p50, p95) = (over(counts.over_p50, p50), over(counts.over_p95, p95));
             let _ = write!(out, " {:>5} samples: {p50} (p50), {p95} (p95)", counts.samples);
         }

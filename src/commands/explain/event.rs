@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use super::chart::Pen;
 use super::damage;
-use super::words::{self, counted, share};
-use crate::engine::effect::{Cause, Certainty, Change, ChangeKind, ProofMinute, Verdict};
+use super::words;
+use crate::engine::effect::{Cause, Change, ChangeKind, ProofMinute, Verdict};
 use crate::record::matter::Standing;
 use crate::record::{EventRecord, EventSummary};
 use crate::web::Zone;
+use crate::words::number::{Certainty, counted, share};
 
 /// Minutes in a row of the strip.
 const ROW: usize = 60;

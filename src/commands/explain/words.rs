@@ -1,25 +1,10 @@
 //! Phrases that explanation and report share.
 
-use crate::engine::effect::{Certainty, Forecast, NearMiss, Scope, StreakEnd, Suspect};
+use crate::engine::effect::{Forecast, NearMiss, Scope, StreakEnd, Suspect};
 use crate::record::EventSummary;
 use crate::record::matter::Standing;
 use crate::web::Zone;
-
-/// `1 device`, `2 devices`.
-pub fn counted(count: u64, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
-}
-
-/// A ratio in whole percent. A certainty that is not quite one does not read as 100.
-pub fn percent(ratio: f64) -> u32 {
-    let rounded = (ratio.clamp(0.0, 1.0) * 100.0).round() as u32;
-    if rounded == 100 && ratio < 1.0 { 99 } else { rounded }
-}
-
-/// A small share with the digits that matter: `0.2 %`, `63 %`.
-pub fn share(ratio: f64) -> String {
-    if ratio < 0.1 { format!("{:.1} %", ratio * 100.0) } else { format!("{} %", percent(ratio)) }
-}
+use crate::words::number::{Certainty, counted};
 
 /// `update 2026.11.21`; the whole fleet has no value.
 pub fn suspect(suspect: &Suspect) -> String {
@@ -96,11 +81,5 @@ mod tests {
         assert_eq!(near_miss(&miss(StreakEnd::Healthy, 6, 0)), "47 minutes, then 6 healthy");
         assert_eq!(near_miss(&miss(StreakEnd::Unknown, 0, 11)), "47 minutes, then 11 without data that decides");
         assert!(near_miss_reason(&miss(StreakEnd::Healthy, 6, 0)).contains("13 short"));
-    }
-
-    #[test]
-    fn numbers_are_not_rounded_into_what_they_are_not() {
-        assert_eq!((share(0.002), share(0.634)), ("0.2 %".to_owned(), "63 %".to_owned()));
-        assert_eq!((counted(1, "device"), counted(2, "device")), ("1 device".to_owned(), "2 devices".to_owned()));
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::effect::{Cause, Certainty, Change, ChangeKind, Scope, Verdict};
+use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Verdict};
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::engine::time::Timestamp;
 use crate::record::matter::{self, Matter, Standing};
+use crate::words::length::clock;
+use crate::words::number::Certainty;
 
-use super::text::{count, devices, length, local_minute, local_time, runner_up, suspect};
+use super::text::{count, devices, local_minute, local_time, runner_up, suspect};
 use super::{Moment, Paint, Scene};
 
 /// Most cells of a continuity strip: an hour and what the grace adds.
@@ -53,7 +55,7 @@ fn sentence(change: &Change, moment: &Moment, scene: &Scene, paint: Paint) -> St
         }
         ChangeKind::CauseChanged => format!("{name}: {}", blame(change.cause.as_ref(), paint)),
         ChangeKind::Recovered => {
-            format!("{name}: the quality is back after {}, {members}", length(change.streak_s))
+            format!("{name}: the quality is back after {}, {members}", clock(change.streak_s))
         }
         ChangeKind::Resolved => {
             format!("{name}: the detector is done with it, quiet with data since the quality is back")
@@ -88,7 +90,7 @@ pub(super) fn status(moment: &Moment, scene: &Scene) -> String {
     let clock = match worst(moment) {
         None => "nothing on the clock".to_owned(),
         Some(worst) if worst.standing == Standing::Warned => {
-            format!("{} of {} on the clock", length(worst.streak_s), length(worst.hold_s))
+            format!("{} of {} on the clock", clock(worst.streak_s), clock(worst.hold_s))
         }
         Some(worst) => format!("{} is {}", worst.name, worst.standing.words().en),
     };

@@ -5,10 +5,11 @@ use std::io;
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::effect::Certainty;
 use crate::record::matter::{self, Matter, Standing};
+use crate::words::length;
+use crate::words::number::Certainty;
 
-use super::text::{Paint, count, length, local_minute, local_time, local_weekday, runner_up, suspect};
+use super::text::{Paint, count, local_minute, local_time, local_weekday, runner_up, suspect};
 use super::{Moment, Scene};
 
 /// Drawn at most so often a second.
@@ -148,8 +149,8 @@ impl Panel {
                 let done = worst.streak_s.min(worst.hold_s) * STEPS / worst.hold_s.max(1);
                 let streak = self.paint.warn(format!(
                     "{} of {}",
-                    length(worst.streak_s.min(worst.hold_s)),
-                    length(worst.hold_s)
+                    length::clock(worst.streak_s.min(worst.hold_s)),
+                    length::clock(worst.hold_s)
                 ));
                 let rest = match worst.declares_at {
                     _ if worst.suspended => ", no data".to_owned(),

@@ -4,8 +4,9 @@ use std::fmt::Display;
 
 use console::{measure_text_width, style};
 
-use crate::engine::effect::{Cause, Certainty};
+use crate::engine::effect::Cause;
 use crate::engine::time::Timestamp;
+use crate::words::number::Certainty;
 
 /// Colours, or none: on a terminal that can show them, and unless `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug)]
@@ -83,15 +84,6 @@ pub(super) fn local_weekday(at: Timestamp, utc_offset_min: i32) -> &'static str 
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     let day = (at.as_ms() / 60_000 + i64::from(utc_offset_min)).div_euclid(1_440);
     DAYS[day.rem_euclid(7) as usize]
-}
-
-/// `mm:ss`, or `h:mm:ss` above the hour.
-pub(super) fn length(seconds: u64) -> String {
-    if seconds > 3_600 {
-        format!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
-    } else {
-        format!("{:02}:{:02}", seconds / 60, seconds % 60)
-    }
 }
 
 /// `text` in lines of at most `width`, broken at spaces; all but the first are set in by `indent`.

@@ -77,7 +77,7 @@ fn the_draft_tells_what_the_record_says_in_both_languages() {
         "# INC-2026-0007: review (draft)",
         "- State: declared, as of 2026-11-25 10:00; scope: fleet",
         "| detected | 2026-11-22 08:14 | 15 min | - |",
-        "| mustered | 2026-11-22 09:06 | 1 h 7 min | 6 min |",
+        "| mustered | 2026-11-22 09:06 | 1 h 07 min | 6 min |",
         "- update 2026.11.21 (98 %)",
         "- runner-up: update x (1 %), cannot be told apart",
         "- affected: 30 of 32 devices with it, 1 of 61 without it",
@@ -92,7 +92,7 @@ fn the_draft_tells_what_the_record_says_in_both_languages() {
     }
     for line in [
         "# INC-2026-0007: 振り返り (下書き)",
-        "| 検知 | 2026-11-22 08:14 | 15 分 | - |",
+        "| 検知 | 2026-11-22 08:14 | 15分 | - |",
         "- 該当する装置の 30/32 台、該当しない装置の 1/61 台に影響",
         "- 約束: 期限 2026-11-25 09:00、実際 未 (残り 2 台)",
         "- B-0000: 顧客が拒否, ito, 2026-11-22 09:03: \\# says no \\| twice",

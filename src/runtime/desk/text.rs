@@ -1,11 +1,12 @@
 //! The words of a notice, in the two languages. Who reads them is tired, on a phone, and wants three things: what, how bad, what
 //! now.
 
-use crate::engine::effect::{Certainty, Scope};
+use crate::engine::effect::Scope;
 use crate::incident::countermeasure::Standing;
 use crate::incident::{Action, Incident, IncidentEvent, Milestone, Notice, NoticeKind, State};
 use crate::record::outbox::{Message, NewDispatch};
-use crate::words::{Both, names};
+use crate::words::number::Certainty;
+use crate::words::{Both, Lang, names};
 
 use super::Inner;
 
@@ -196,7 +197,7 @@ fn facts(incident: &Incident) -> Both {
     let suspect = incident.cause.as_ref().map(|cause| {
         let (named, certainty) =
             (format!("{} {}", cause.suspect.kind, cause.suspect.value), Certainty(cause.confidence));
-        (format!("{named} ({})", certainty.in_japanese()), format!("{named} ({certainty})"))
+        (format!("{named} ({})", certainty.text(Lang::Ja)), format!("{named} ({certainty})"))
     });
     let (ja, en) = match suspect {
         Some(suspect) => suspect,

@@ -103,7 +103,7 @@ fn facts(view: &View<'_>, known: &Known<'_>, may: bool) -> Markup {
 /// Which messages are refused, why, and since when.
 pub(in crate::web) fn refusals(view: &View<'_>, refused: &Refused) -> String {
     let at = |instant| view.zone.date_time(instant, view.lang);
-    let why = refused_reason(view.lang, refused.reason);
+    let why = &refused_reason(view.lang, refused.reason);
     (view.lang.support().unread_of)(why, refused.field, refused.messages, &at(refused.since), &at(refused.last))
 }
 

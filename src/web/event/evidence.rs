@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use crate::engine::effect::{Cause, Change, Damage, Forecast};
 use crate::record::distribution::{Distribution, axis};
-use crate::web::ui::parts::{self, percent};
+use crate::web::ui::parts;
 use crate::web::ui::view::View;
+use crate::words::number::percent;
 
 /// Most rules that are named for a pair of class and test.
 const RULES: usize = 5;

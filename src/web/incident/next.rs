@@ -11,7 +11,7 @@ use crate::incident::{Incident, LifeSettings, Seat, State};
 use crate::record::access::{Action, Principal};
 use crate::web::lang::story;
 use crate::web::ui::view::View;
-use crate::words::phrase;
+use crate::words::{Lang, phrase};
 
 /// What is to be done, with what makes it concrete.
 #[derive(Clone, PartialEq, Eq, Debug)]

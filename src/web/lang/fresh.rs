@@ -37,14 +37,15 @@ words! {
 mod tests {
     use super::*;
     use crate::words::Lang;
+    use crate::words::length::lasting;
 
     #[test]
     fn the_script_counts_in_the_words_of_the_pages() {
         for lang in Lang::ALL {
-            let (fresh, text) = (FreshText::of(lang), lang.text());
-            assert_eq!(fresh.seconds.replace('#', "7"), (text.seconds)(7));
-            assert_eq!(fresh.minutes.replace('#', "7"), (text.minutes)(7));
-            assert_eq!(fresh.hours.replace("##", "05").replace('#', "7"), (text.hours)(7, 5));
+            let fresh = FreshText::of(lang);
+            assert_eq!(fresh.seconds.replace('#', "7"), lasting(lang, 7));
+            assert_eq!(fresh.minutes.replace('#', "7"), lasting(lang, 7 * 60));
+            assert_eq!(fresh.hours.replace("##", "05").replace('#', "7"), lasting(lang, 7 * 3_600 + 5 * 60));
         }
     }
 }

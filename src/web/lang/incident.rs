@@ -2,7 +2,7 @@
 
 use crate::incident::ladder::{CallOutcome, Claim, Progress, Proof};
 use crate::incident::muster::PostStatus;
-use crate::incident::{ExceptionKind, Milestone, Role, State, Step};
+use crate::incident::{ExceptionKind, Milestone, State, Step};
 use crate::record::outbox::DispatchState;
 use crate::words::{names, words};
 
@@ -38,7 +38,6 @@ words! {
         }
         step[Step] = names::step;
         milestone[Milestone] = names::milestone;
-        role[Role] = names::role;
         post[PostStatus] {
             PostStatus::Uncalled => "not called", "未招集";
             PostStatus::Paged => "called, no answer yet", "招集中(応答なし)";

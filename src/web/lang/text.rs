@@ -182,9 +182,6 @@ words! {
         refreshes(s: u32): "Reloads every {s} s.", "{s}秒ごとに再読み込みします。";
         refresh_stop: "Stop reloading", "再読み込みを止める";
         refresh_start: "Reload by itself", "自動で再読み込みする";
-        minutes(m: u64): "{m} min", "{m}分";
-        hours(h: u64, m: u64): "{h} h {m:02} min", "{h}時間{m:02}分";
-        seconds(s: u64): "{s} s", "{s}秒";
         not_found: "Not found", "見つかりません";
         not_found_detail:
             "Nothing here. The number may be mistyped, or the event was never recorded.",

@@ -146,12 +146,6 @@ pub(in crate::web) fn cause(view: &View<'_>, cause: Option<&Cause>) -> Markup {
     }
 }
 
-/// A ratio in whole percent. A certainty that is not quite one does not read as 100.
-pub(in crate::web) fn percent(ratio: f64) -> u32 {
-    let rounded = (ratio.clamp(0.0, 1.0) * 100.0).round() as u32;
-    if rounded == 100 && ratio < 1.0 { 99 } else { rounded }
-}
-
 /// The engine's evidence (`https p95 delay`, `https false positives`) in the reader's words.
 pub(in crate::web) fn evidence(text: &Text, evidence: &[String]) -> String {
     let words = evidence.iter().map(|item| {

@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::parts::{percent, verdict_badge, verdict_word};
+use super::parts::{verdict_badge, verdict_word};
 use super::view::View;
 use super::zone::rfc3339;
 use crate::engine::effect::{ProofMinute, Verdict};
+use crate::words::number::percent;
 
 /// Minutes in a row of the drawing.
 const ROW: usize = 60;

@@ -5,11 +5,11 @@ use maud::{Markup, html};
 
 use super::zone::{Zone, rfc3339};
 use crate::engine::device::DeviceId;
-use crate::engine::effect::Certainty;
 use crate::engine::time::Timestamp;
 use crate::record::access::{Action, Principal};
 use crate::web::lang::{Lang, NightText, Text};
-use crate::words::Both;
+use crate::words::length;
+use crate::words::number::Certainty;
 
 const HALF_A_DAY_MS: i64 = 12 * 3_600_000;
 
@@ -82,23 +82,17 @@ impl View<'_> {
 
     /// A duration in the reader's words, to the minute (to the second below two minutes).
     pub(in crate::web) fn duration(&self, seconds: u64) -> String {
-        let text = self.text();
-        match seconds {
-            0..120 => (text.seconds)(seconds),
-            120..3_600 => (text.minutes)(seconds / 60),
-            _ => (text.hours)(seconds / 3_600, seconds / 60 % 60),
-        }
+        length::lasting(self.lang, seconds)
     }
 
     /// A length on the one-hour clock, in minutes.
     pub(in crate::web) fn minutes(&self, seconds: u64) -> String {
-        (self.text().minutes)(seconds / 60)
+        length::minutes(self.lang, seconds)
     }
 
     /// A confidence, of which nothing is ever certain.
     pub(in crate::web) fn certainty(&self, confidence: f64) -> String {
-        let certainty = Certainty(confidence);
-        Both { ja: certainty.in_japanese(), en: certainty.to_string() }.pick(self.lang)
+        Certainty(confidence).text(self.lang)
     }
 
     /// An instant with its date.

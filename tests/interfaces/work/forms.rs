@@ -117,8 +117,15 @@ const REFUSED: &[RefusedAct] = &[
         "to",
         "Commander is held by Sato already.",
     ),
-    (SATO, "hand_over", &[("seat", "commander"), ("to", "Mori"), ("reason", "")], 422, "reason", "Say why"),
-    (SATO, "note", &[("text", ""), ("tell", "yes")], 422, "text", "The text has to have 1 to"),
+    (
+        SATO,
+        "hand_over",
+        &[("seat", "commander"), ("to", "Mori"), ("reason", "")],
+        422,
+        "reason",
+        "Enter a reason of 1 to",
+    ),
+    (SATO, "note", &[("text", ""), ("tell", "yes")], 422, "text", "Enter a text of 1 to"),
     (
         SATO,
         "correct_time",
@@ -141,9 +148,9 @@ const REFUSED: &[RefusedAct] = &[
         &[("milestone", "declared"), ("instant", "2026-11-22 03:00"), ("reason", "r")],
         422,
         "instant",
-        "come from telemetry",
+        "are measured and cannot be corrected",
     ),
-    (KIMURA, "countermeasure", &[("fix_kind", "none")], 422, "", "a workaround, a fix, or both"),
+    (KIMURA, "countermeasure", &[("fix_kind", "none")], 422, "", "a workaround, a permanent fix, or both"),
     (KIMURA, "countermeasure", &[("workaround", "WA-9")], 422, "script_ja", "a script in at least one language"),
     (
         KIMURA,
@@ -170,8 +177,8 @@ const REFUSED: &[RefusedAct] = &[
     (SATO, "promote", &[("reason", "r")], 422, "", "concerns the whole fleet already"),
     (SATO, "merge", &[("into", "INC-2026-4444"), ("reason", "r")], 404, "", "There is no incident INC-2026-4444."),
     (SATO, "split", &[("devices", "B-0001"), ("reason", "r")], 422, "devices", "not part of this incident"),
-    (SATO, "review", &[("text", "too early")], 422, "", "the review comes after the resolution"),
-    (SATO, "close", &[], 422, "", "Still open:"),
+    (SATO, "review", &[("text", "too early")], 422, "", "the present state (fixing)"),
+    (SATO, "close", &[], 422, "", "Not everything is done."),
 ];
 
 #[tokio::test]

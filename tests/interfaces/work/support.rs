@@ -111,7 +111,7 @@ async fn one_tap_records_the_call_and_a_second_tap_does_not() {
     let incoming = |outcome| [call("2", outcome), vec![("direction", "incoming")]].concat();
     let nobody = ENDO.send(&site, "/support/call", &incoming("no_answer")).await;
     assert!(
-        nobody.status == 422 && words(&nobody.body).contains("Whoever called us was reached"),
+        nobody.status == 422 && words(&nobody.body).contains("An incoming call cannot be unanswered"),
         "{}",
         words(&nobody.body)
     );
