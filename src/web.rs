@@ -33,7 +33,7 @@
 //! | `/readyz` | each latch with its reason; 503 while one is closed |
 //!
 //! One folder a subject, and in it `routes` for what is asked, `view` for what is drawn, `api` for programs. Imports run one way:
-//! `routes` and `api` use `server` and `view`; `view` draws and uses `ui`; `ui` uses the words of `lang`.
+//! `routes` and `api` use `server` and `view`; `view` draws and uses `ui`; `ui` uses the words of [`crate::words`].
 //!
 //! | module | what it owns |
 //! |---|---|
@@ -43,7 +43,6 @@
 //! | `event` | what the detector sees, and the list of incidents |
 //! | `gate` | what the updater is told |
 //! | `incident` | an incident as people work on it: page, forms, API |
-//! | `lang` | the words of the pages, in both languages |
 //! | `now` | the first page, and the wall |
 //! | `report` | the night |
 //! | `server` | the listener and its guards, health, what all handlers share |
@@ -63,7 +62,6 @@ mod device;
 mod event;
 mod gate;
 mod incident;
-mod lang;
 mod now;
 mod report;
 mod server;
@@ -100,7 +98,6 @@ pub use self::server::state::{Exposition, HttpState, Shared};
 use self::server::{guard, html, listener, probe, problem};
 use self::support::api as contacts;
 use self::ui::assets;
-pub use self::ui::zone::{MomentError, Zone, ZoneError};
 use crate::record::access::Action;
 
 /// Largest body of a request. The longest is a form with a reason.

@@ -9,13 +9,18 @@
 //! | [`length`] | lengths of time |
 //! | [`names`] | what states, steps, roles and the like are called everywhere |
 //! | [`number`] | counts, shares, certainties |
-//! | [`table`] | the macros that take pairs side by side |
+//! | `pages` | the tables of the operators' pages |
+//! | `table` | the macros that take pairs side by side |
+//! | [`zone`] | instants, in the readers' time zone |
 
 pub mod lang;
 pub mod length;
 pub mod names;
 pub mod number;
+pub(crate) mod pages;
 mod table;
+pub mod zone;
 
 pub use self::lang::{Both, Lang, Languages, say};
 pub(crate) use self::table::{phrase, words};
+pub use self::zone::Zone;

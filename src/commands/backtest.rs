@@ -28,7 +28,7 @@ use crate::engine::effect::Change;
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
 use crate::runtime::failure::Failure;
-use crate::web::Zone;
+use crate::words::Zone;
 
 use super::replay::source::{self, Listener, Run, Surroundings};
 

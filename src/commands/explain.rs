@@ -20,7 +20,7 @@ use crate::commands::args::ExplainArgs;
 use crate::config::Config;
 use crate::engine::device::DeviceId;
 use crate::runtime::failure::Failure;
-use crate::web::Zone;
+use crate::words::Zone;
 
 pub mod chart;
 pub mod damage;

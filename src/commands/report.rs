@@ -17,7 +17,7 @@ use crate::record::incident::IncidentQuery;
 use crate::record::report::{MorningReport, Silent};
 use crate::runtime::failure::Failure;
 use crate::runtime::location;
-use crate::web::Zone;
+use crate::words::Zone;
 use crate::words::number::{Certainty, counted};
 
 /// Most incidents whose life is looked up, the latest first.
@@ -32,7 +32,7 @@ const SILENT: usize = 40;
 /// When a time cannot be read, the record or the instance does not answer, or an output fails.
 pub fn run(config: &Config, args: &ReportArgs) -> anyhow::Result<()> {
     let zone = Zone::named(&config.http.time_zone)?;
-    let usage = |error: crate::web::MomentError| Failure::Usage(error.to_string());
+    let usage = |error: crate::words::zone::MomentError| Failure::Usage(error.to_string());
     let now = Clock::system().now();
     let until = args.until.as_deref().map_or(Ok(now), |text| zone.moment(text, now)).map_err(usage)?;
     let since = zone.moment(&args.since, until).map_err(usage)?;

@@ -31,7 +31,8 @@ use crate::record::incident::{ContactEntry, IncidentStore};
 use crate::record::incidents::Incidents;
 use crate::record::outbox::Outbox;
 use crate::store::{Location, Store, Writer};
-use crate::web::{Access, AccessSettings, Health, HttpState, Zone};
+use crate::web::{Access, AccessSettings, Health, HttpState};
+use crate::words::Zone;
 
 use super::checkpoint::{self, Route};
 use super::decision::Capture;

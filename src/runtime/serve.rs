@@ -27,7 +27,8 @@ use crate::metrics::{Counters, DeviceSeries};
 use crate::notify::alertmanager::Listed;
 use crate::record::incident::{Contact, ContactEntry};
 use crate::runtime::failure::Failure;
-use crate::web::{self, Health, HttpConfig, HttpState, Zone};
+use crate::web::{self, Health, HttpConfig, HttpState};
+use crate::words::Zone;
 
 use super::bounds::{Room, budgets};
 use super::core::{Core, CoreConfig};

@@ -8,11 +8,11 @@
 //! | `form` | pieces of forms |
 //! | `frame` | what surrounds every page |
 //! | `fresh` | how old a page is, and how it stays fresh |
+//! | `language` | which language a reader asks for |
 //! | `login` | where the login is, and where it leads back to |
 //! | `parts` | pieces that several pages use |
 //! | `strip` | the continuity proof as a drawing |
 //! | `view` | how a page is looked at, and how instants and lengths read there |
-//! | `zone` | the zone in which people read times |
 
 pub(super) mod assets;
 pub(super) mod chart;
@@ -20,8 +20,8 @@ pub(super) mod fields;
 pub(super) mod form;
 pub(super) mod frame;
 pub(super) mod fresh;
+pub(super) mod language;
 pub(super) mod login;
 pub(super) mod parts;
 pub(super) mod strip;
 pub(super) mod view;
-pub(super) mod zone;

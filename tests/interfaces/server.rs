@@ -13,7 +13,8 @@ use fleetwatch::metrics::{self, Counters, DeviceSeries, Exporter};
 use fleetwatch::record::EventStore;
 use fleetwatch::record::access::AccessStore;
 use fleetwatch::store::Sqlite;
-use fleetwatch::web::{self, Access, AccessSettings, Health, HttpConfig, HttpState, Shared, Zone};
+use fleetwatch::web::{self, Access, AccessSettings, Health, HttpConfig, HttpState, Shared};
+use fleetwatch::words::Zone;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 

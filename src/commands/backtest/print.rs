@@ -10,7 +10,7 @@ use crate::config::overrides::Point;
 use crate::engine::effect::{Scope, Suspect};
 use crate::engine::settings::Settings;
 use crate::engine::time::Timestamp;
-use crate::web::Zone;
+use crate::words::Zone;
 
 /// What is printed at the end.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use crate::record::EventRecord;
 use crate::record::derive::Records;
 use crate::record::matter::Standing;
 use crate::runtime::failure::Failure;
-use crate::web::Zone;
+use crate::words::Zone;
 use crate::words::length::micros;
 use crate::words::number::{counted, share};
 

@@ -8,7 +8,7 @@ use super::words;
 use crate::engine::effect::{Cause, Change, ChangeKind, ProofMinute, Verdict};
 use crate::record::matter::Standing;
 use crate::record::{EventRecord, EventSummary};
-use crate::web::Zone;
+use crate::words::Zone;
 use crate::words::number::{Certainty, counted, share};
 
 /// Minutes in a row of the strip.

@@ -3,7 +3,7 @@
 use crate::engine::effect::{Forecast, NearMiss, Scope, StreakEnd, Suspect};
 use crate::record::EventSummary;
 use crate::record::matter::Standing;
-use crate::web::Zone;
+use crate::words::Zone;
 use crate::words::number::{Certainty, counted};
 
 /// `update 2026.11.21`; the whole fleet has no value.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::{Both, say};
+
 /// What a person is on this site.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +103,18 @@ impl Role {
             Self::Branch => "branch",
             Self::Commander => "commander",
             Self::Admin => "admin",
+        }
+    }
+
+    /// What people call it.
+    pub const fn title(self) -> Both<&'static str> {
+        match self {
+            Self::Viewer => say("Viewer", "閲覧者"),
+            Self::Branch => say("Branch", "支店"),
+            Self::Noc => say("NOC", "NOC"),
+            Self::Support => say("Support", "サポート"),
+            Self::Commander => say("Incident commander", "指揮者"),
+            Self::Admin => say("Administrator", "管理者"),
         }
     }
 

@@ -21,11 +21,11 @@ use crate::engine::label;
 use crate::record::StoreError;
 use crate::record::access::{Listed, Principal, Role, Via, check_name};
 use crate::record::incident::IncidentStore;
-use crate::web::lang::Lang;
 use crate::web::server::html;
 use crate::web::server::listener;
 use crate::web::server::problem::{Problem, unauthorized, wants_page};
 use crate::web::ui::frame;
+use crate::web::ui::language;
 
 /// Sessions and tokens are noted as used at most this often.
 const TOUCH_MS: i64 = 60_000;
@@ -52,7 +52,7 @@ impl Refusal {
         let page = wants_page(headers) && !uri.path().starts_with("/api/");
         match self {
             Self::Foreign(sign) if page => {
-                let lang = Lang::accepted(headers);
+                let lang = language::accepted(headers);
                 let page = frame::plain(lang, uri, |view| view::only_here(view, sign));
                 html::respond(StatusCode::FORBIDDEN, lang, &page)
             }

@@ -8,11 +8,12 @@ use maud::{Markup, html};
 use crate::engine::gate::MAX_NAME;
 use crate::record::access::{Principal, Role, Session, Via};
 use crate::web::access::origin::Foreign;
-use crate::web::lang::{AccessText, Lang};
 use crate::web::ui::frame::{Place, form_token, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::encode;
 use crate::web::ui::view::View;
+use crate::words::Lang;
+use crate::words::pages::AccessText;
 
 /// How one logs in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,11 +100,6 @@ fn form(view: &View<'_>, next: &str, password: bool) -> Markup {
     }
 }
 
-/// The role's name as people say it.
-pub(in crate::web) fn role_name(text: &AccessText, role: Role) -> &'static str {
-    (text.roles)(role)
-}
-
 /// The own account: who one is here, where one is logged in, and out.
 /// `here`: the person's address, and whether it is one that many share.
 pub(in crate::web) fn account(
@@ -120,7 +116,7 @@ pub(in crate::web) fn account(
         h1 { (text.account) }
         dl.facts {
             dt { (text.name) } dd { (crate::web::ui::parts::name(&principal.name)) }
-            dt { (text.role) } dd { (role_name(text, principal.role)) }
+            dt { (text.role) } dd { (principal.role.title().pick(view.lang)) }
             @if principal.role == Role::Branch { dt { (text.branches) } dd { @for (nth, branch) in principal.branches.iter().enumerate() { @if nth > 0 { ", " } (crate::web::ui::parts::name(branch)) } } }
             dt { (text.address) } dd { (address) @if shared { " " span.note { (text.address_shared) } } }
         }

@@ -13,12 +13,12 @@ use crate::record::{EventRecord, StoreError};
 use crate::web::event::evidence;
 use crate::web::incident::ladder::step_badge;
 use crate::web::incident::parts::{path_of, state_badge};
-use crate::web::lang::{refused_reason, story};
 use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::{self, badge, verdict_badge};
 use crate::web::ui::strip;
 use crate::web::ui::view::View;
+use crate::words::pages::{refused_reason, story};
 
 /// Seconds after which the page reloads where it cannot be kept live.
 const REFRESH_S: u32 = 30;

@@ -6,10 +6,10 @@ use crate::incident::Act;
 use crate::incident::countermeasure::Standing;
 use crate::incident::{Incident, Script};
 use crate::record::access::Action;
-use crate::web::lang::Lang;
 use crate::web::ui::form::tap;
 use crate::web::ui::parts::{Tone, badge};
 use crate::web::ui::view::View;
+use crate::words::Lang;
 
 /// Every version, the newest first.
 pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, path: &str) -> Markup {

@@ -9,12 +9,12 @@ use crate::incident::closure::Obstacles;
 use crate::incident::ladder::Claim;
 use crate::incident::{ExceptionKind, Incident, Milestone, Role, Seat, State};
 use crate::record::incidents::OpenIncidents;
-use crate::web::lang::story;
 use crate::web::ui::fields::{Fault, Fields};
 use crate::web::ui::form::Form;
 use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::view::View;
+use crate::words::pages::story;
 
 /// What the form is about.
 pub(in crate::web) struct Subject<'a> {

@@ -9,8 +9,8 @@ use crate::incident::Act;
 use crate::incident::ladder::Step;
 use crate::incident::{Incident, LifeSettings, Seat, State};
 use crate::record::access::{Action, Principal};
-use crate::web::lang::story;
 use crate::web::ui::view::View;
+use crate::words::pages::story;
 use crate::words::{Lang, phrase};
 
 /// What is to be done, with what makes it concrete.

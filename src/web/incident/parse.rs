@@ -7,9 +7,10 @@ use crate::incident::countermeasure::{Fix, Script, WorkaroundPlan};
 use crate::incident::ladder::Claim;
 use crate::incident::{Command, ExceptionKind, Incident, Milestone, Seat};
 use crate::record::incidents::Reshape;
-use crate::web::lang::{ActText, Lang};
 use crate::web::ui::fields::{Fault, Fields};
-use crate::web::ui::zone::Zone;
+use crate::words::Lang;
+use crate::words::Zone;
+use crate::words::pages::ActText;
 
 /// What a form asks of the desk.
 #[derive(Debug)]

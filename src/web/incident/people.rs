@@ -9,10 +9,10 @@ use crate::incident::Act;
 use crate::incident::muster::{Post, PostStatus};
 use crate::incident::{Incident, Role, Rota, Seat};
 use crate::record::access::Action;
-use crate::web::lang::story;
 use crate::web::ui::form::tap;
 use crate::web::ui::parts::{Tone, badge};
 use crate::web::ui::view::View;
+use crate::words::pages::story;
 
 /// The board of people, with what one may do about it.
 pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, rota: Option<&Rota>, path: &str) -> Markup {

@@ -10,7 +10,6 @@ use crate::incident::review::Review;
 use crate::incident::{Incident, LifeSettings};
 use crate::record::incidents::IncidentFile;
 use crate::record::review;
-use crate::web::lang::Lang;
 use crate::web::ui::fields::{Fault, Fields};
 use crate::web::ui::form::Form;
 use crate::web::ui::frame::{Place, framed};
@@ -18,6 +17,7 @@ use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::{Tone, badge};
 use crate::web::ui::view::View;
 use crate::words::Both;
+use crate::words::Lang;
 
 /// The page. `draft`: what is known from the record, as Markdown, for people to read and to add to.
 pub(in crate::web) fn page(

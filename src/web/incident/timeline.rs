@@ -7,10 +7,10 @@ use crate::engine::device::DeviceId;
 use crate::incident::{Action, CLOCK, DETECTOR, TELEMETRY};
 use crate::record::StoreError;
 use crate::record::incident::{IncidentRecord, RecordedIncidentEvent};
-use crate::record::outbox::{Attempt, DispatchState, Outcome};
-use crate::web::lang::story::{tell, words};
+use crate::record::outbox::{Attempt, Outcome};
 use crate::web::ui::parts::{Tone, badge};
 use crate::web::ui::view::View;
+use crate::words::pages::story::{tell, words};
 
 /// Lines on the incident's page, and on a page of the record.
 const NEWEST: usize = 30;
@@ -157,13 +157,13 @@ fn log(view: &View<'_>, attempts: &[Attempt]) -> Markup {
 fn outcome(view: &View<'_>, outcome: &Outcome) -> Markup {
     let text = view.lang.incident();
     match outcome {
-        Outcome::Sent { .. } => badge(Tone::Good, (text.dispatch)(DispatchState::Sent)),
+        Outcome::Sent { .. } => badge(Tone::Good, text.sent),
         Outcome::Retry { error, retry_at } => html! {
-            (badge(Tone::Warn, (text.dispatch)(DispatchState::Pending))) " "
+            (badge(Tone::Warn, text.undelivered)) " "
             span.note { span lang="en" { (error) } "; " ((text.retry_at)(&view.zone.time_s(*retry_at))) }
         },
         Outcome::Failed { error } => html! {
-            (badge(Tone::Bad, (text.dispatch)(DispatchState::Failed))) " " span.note lang="en" { (error) }
+            (badge(Tone::Bad, text.given_up)) " " span.note lang="en" { (error) }
         },
     }
 }

@@ -10,13 +10,13 @@ use crate::record::standing::Board;
 use crate::record::{EventSummary, GateBoard, StoreError};
 use crate::web::gate::view as gate;
 use crate::web::incident::{burndown, parts as incident, people};
-use crate::web::lang::story;
 use crate::web::server::health::Latch;
 use crate::web::settings::channels;
 use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::{self, Fresh};
 use crate::web::ui::parts::{self, Tone, banner, encode, event_name, event_table};
 use crate::web::ui::view::View;
+use crate::words::pages::story;
 
 /// Seconds after which the page reloads.
 const REFRESH_S: u32 = 10;

@@ -7,12 +7,12 @@ use crate::engine::snapshot::Snapshot;
 use crate::record::incidents::OpenIncidents;
 use crate::record::matter::{self, Matter, Standing};
 use crate::web::incident::{burndown, people};
-use crate::web::lang::story;
 use crate::web::server::health::Latch;
 use crate::web::ui::frame::bare;
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::{self, Tone};
 use crate::web::ui::view::View;
+use crate::words::pages::story;
 
 /// Seconds after which the page reloads where there is no JavaScript.
 const REFRESH_S: u32 = 10;

@@ -7,9 +7,10 @@ use maud::Markup;
 
 use super::problem::{Problem, wants_page};
 use crate::web::access::view as access;
-use crate::web::lang::Lang;
 use crate::web::ui::frame::{self};
+use crate::web::ui::language;
 use crate::web::ui::view::View;
+use crate::words::Lang;
 
 pub(in crate::web) fn respond(status: StatusCode, lang: Lang, markup: &Markup) -> Response {
     let headers = [
@@ -30,13 +31,13 @@ pub(in crate::web) async fn not_found(uri: Uri, headers: HeaderMap) -> Response 
     if !wants_page(&headers) || uri.path().starts_with("/api/") {
         return Problem::missing("there is nothing at this path").into_response();
     }
-    let lang = Lang::accepted(&headers);
+    let lang = language::accepted(&headers);
     respond(StatusCode::NOT_FOUND, lang, &frame::plain(lang, &uri, frame::not_found))
 }
 
 /// For a browser whose request was refused.
 pub(in crate::web) fn refused(uri: &Uri, headers: &HeaderMap, problem: &Problem) -> Response {
-    let lang = Lang::accepted(headers);
+    let lang = language::accepted(headers);
     let page = frame::plain(lang, uri, |view| access::refused(view, &problem.detail));
     respond(problem.status, lang, &page)
 }

@@ -9,11 +9,12 @@ use super::html::respond;
 use super::state::HttpState;
 use crate::record::StoreError;
 use crate::web::access::caller::Visit;
-use crate::web::lang::Lang;
 use crate::web::ui::frame::{self};
 use crate::web::ui::fresh::Fresh;
+use crate::web::ui::language;
 use crate::web::ui::parts::unreadable;
 use crate::web::ui::view::View;
+use crate::words::Lang;
 
 /// Seconds after which a page that could not be read is tried again without JavaScript.
 const RETRY_S: u32 = 10;
@@ -32,7 +33,7 @@ pub(in crate::web) fn view<'a>(state: &'a HttpState, visit: &'a Visit) -> View<'
     let params = Query::<PageParams>::try_from_uri(&visit.uri).map(|Query(params)| params).unwrap_or_default();
     let chosen = Lang::from_code(&params.lang);
     View {
-        lang: chosen.unwrap_or_else(|| Lang::accepted(&visit.headers)),
+        lang: chosen.unwrap_or_else(|| language::accepted(&visit.headers)),
         lang_chosen: chosen.is_some(),
         refresh: params.refresh != "off",
         uri: &visit.uri,

@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 
 use crate::incident::Refusal;
 use crate::record::incidents::DeskError;
-use crate::web::lang::{Lang, refusal};
 use crate::web::ui::fields::Fault;
+use crate::words::pages::refusal;
+use crate::words::{Lang, phrase};
 
 /// A form as it arrives.
 pub(in crate::web) type Filled = Result<Form<Vec<(String, String)>>, FormRejection>;
@@ -19,7 +20,7 @@ pub(in crate::web) fn fault_of(lang: Lang, error: &DeskError) -> Fault {
         DeskError::Refused(why) => field_of(why),
         _ => "",
     };
-    Fault::new(field, refusal::desk_error(lang, error))
+    Fault::new(field, told(lang, error))
 }
 
 /// The field that a refusal is about.
@@ -57,4 +58,45 @@ pub(in crate::web) fn log(error: &DeskError) {
 
 pub(in crate::web) fn see_other(address: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, address.to_owned())]).into_response()
+}
+
+phrase! {
+    /// Why nothing was done, as a sentence.
+    fn told(lang: Lang, error: &DeskError) -> String match error {
+        DeskError::Refused(why) => "{why}", "{why}", why = refusal::refusal(lang, why);
+        DeskError::Unknown(id) => "There is no incident {id}.", "障害 {id} は見つかりません。";
+        DeskError::Stale { .. } =>
+            "The incident has changed since you looked. Check the new state and repeat.",
+            "表示中に障害の内容が変わりました。最新の内容を確認してからやり直してください。";
+        DeskError::Repeated =>
+            "This was carried out before. Reload the page and check.",
+            "この操作はすでに実行されています。画面を更新して確認してください。";
+        // The store's own words name paths of this machine: they are for the log.
+        DeskError::Store(error) =>
+            "The record cannot be written at the moment ({reason}), so nothing has changed. Try again.",
+            "記録に書き込めないため({reason})、何も変わっていません。もう一度お試しください。",
+            reason = error.reason();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::StoreError;
+
+    #[test]
+    fn a_page_that_is_old_says_so() {
+        let stale = DeskError::Stale { seen: 1, now: 2 };
+        assert!(told(Lang::En, &stale).starts_with("The incident has changed"));
+        assert!(told(Lang::Ja, &stale).contains("やり直して"));
+    }
+
+    #[test]
+    fn the_stores_words_stay_in_the_log() {
+        let error = DeskError::Store(StoreError::Unwritable { path: "/srv/x.db".into(), detail: "mode".into() });
+        for lang in Lang::ALL {
+            let told = told(lang, &error);
+            assert!(told.contains("unwritable") && !told.contains("/srv"), "{told}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ use crate::record::outbox::Outbox;
 use crate::record::standing::Board;
 use crate::record::{EventStore, GateDesk, StoreError};
 use crate::web::access::Access;
-use crate::web::ui::zone::Zone;
+use crate::words::Zone;
 
 /// Incidents whose state a list of events shows.
 const LIVES: u32 = 200;

@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use crate::record::outbox::{DispatchState, Untold};
 use crate::record::standing::{Board, Standing};
-use crate::web::lang::Lang;
 use crate::web::ui::parts::{Tone, badge, banner};
 use crate::web::ui::view::View;
+use crate::words::Lang;
 
 /// Messages that are named where people look.
 const MAX_UNTOLD: usize = 10;

@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::channels;
 use crate::incident::{LifeSettings, Rota};
 use crate::record::standing::Board;
-use crate::web::lang::story;
 use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::view::View;
+use crate::words::pages::story;
 
 /// Seconds after which the page reloads where it cannot be kept live.
 const REFRESH_S: u32 = 30;

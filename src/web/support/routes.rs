@@ -20,12 +20,12 @@ use crate::record::incidents::OpenIncidents;
 use crate::web::access::caller::Visit;
 use crate::web::device::filter::{searched, seen};
 use crate::web::incident::parse::named;
-use crate::web::lang::Lang;
 use crate::web::server::html::respond;
 use crate::web::server::page;
 use crate::web::server::refused::{Filled, fault_of, log, see_other, status_of};
 use crate::web::server::state::HttpState;
 use crate::web::ui::fields::{Fault, Fields};
+use crate::words::Lang;
 
 /// Most devices that a look-up lists.
 const LISTED: usize = 20;

@@ -1,7 +1,7 @@
 //! Axes of drawings: pure arithmetic from values to places, and which values get a label.
 
-use super::zone::Zone;
 use crate::engine::time::Timestamp;
+use crate::words::zone::Zone;
 
 const HOUR_MS: i64 = 3_600_000;
 

@@ -6,10 +6,10 @@ use maud::{DOCTYPE, Markup, html};
 use super::assets::{SCRIPT_PATH, STYLE_PATH};
 use super::fresh::{self, Fresh};
 use super::view::View;
-use super::zone::Zone;
 use crate::engine::time::Timestamp;
 use crate::record::access::{Action, Role};
-use crate::web::lang::Lang;
+use crate::words::Lang;
+use crate::words::zone::Zone;
 
 /// Name of the field of every form that says which session it was made in.
 pub(in crate::web) const FORM_FIELD: &str = "form_token";

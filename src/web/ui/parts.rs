@@ -9,7 +9,7 @@ use crate::engine::time::Timestamp;
 use crate::engine::verdict::Test;
 use crate::record::matter::Standing;
 use crate::record::{EventSummary, StoreError};
-use crate::web::lang::Text;
+use crate::words::pages::Text;
 
 /// How serious something looks: a word, a shape and a colour that go together.
 #[derive(Clone, Copy, PartialEq, Eq)]

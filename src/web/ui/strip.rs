@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::parts::{verdict_badge, verdict_word};
 use super::view::View;
-use super::zone::rfc3339;
 use crate::engine::effect::{ProofMinute, Verdict};
 use crate::words::number::percent;
+use crate::words::zone::rfc3339;
 
 /// Minutes in a row of the drawing.
 const ROW: usize = 60;

@@ -3,13 +3,14 @@
 use axum::http::Uri;
 use maud::{Markup, html};
 
-use super::zone::{Zone, rfc3339};
 use crate::engine::device::DeviceId;
 use crate::engine::time::Timestamp;
 use crate::record::access::{Action, Principal};
-use crate::web::lang::{Lang, NightText, Text};
+use crate::words::Lang;
 use crate::words::length;
 use crate::words::number::Certainty;
+use crate::words::pages::{NightText, Text};
+use crate::words::zone::{Zone, rfc3339};
 
 const HALF_A_DAY_MS: i64 = 12 * 3_600_000;
 

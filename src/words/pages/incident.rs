@@ -3,12 +3,11 @@
 use crate::incident::ladder::{CallOutcome, Claim, Progress, Proof};
 use crate::incident::muster::PostStatus;
 use crate::incident::{ExceptionKind, Milestone, State, Step};
-use crate::record::outbox::DispatchState;
 use crate::words::{names, words};
 
 words! {
     /// The words of one language.
-    pub(in crate::web) struct IncidentText {
+    pub(crate) struct IncidentText {
         state[State] = names::state;
         state_meaning[State] {
             State::Declared =>
@@ -240,11 +239,9 @@ words! {
         about: "About", "内容";
         when: "When", "日時";
         result: "Result", "結果";
-        dispatch[DispatchState] {
-            DispatchState::Pending => "not delivered yet", "未達(再送する)";
-            DispatchState::Sent => "sent", "送信済み";
-            DispatchState::Failed => "given up", "断念";
-        }
+        undelivered: "not delivered yet", "未達(再送する)";
+        sent: "sent", "送信済み";
+        given_up: "given up", "断念";
         retry_at(at: &str): "next attempt at {at}", "再送 {at}";
         export: "Export", "書き出し";
         who_telemetry: "telemetry", "装置の情報";

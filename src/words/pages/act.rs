@@ -5,7 +5,7 @@ use crate::words::words;
 
 words! {
     /// The words of one language.
-    pub(in crate::web) struct ActText {
+    pub(crate) struct ActText {
         /// The act as a button or link.
         act[Act] {
             Act::Acknowledge => "Take this role", "担当する";

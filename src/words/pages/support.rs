@@ -5,7 +5,7 @@ use crate::words::words;
 
 words! {
     /// The words of one language.
-    pub(in crate::web) struct SupportText {
+    pub(crate) struct SupportText {
         title: "Support desk", "サポート窓口";
         search: "Serial, customer or phone number", "製造番号・顧客・電話番号";
         search_hint: "B-0042, C-00123, 011-123-4567", "B-0042、C-00123、011-123-4567";

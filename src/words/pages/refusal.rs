@@ -3,31 +3,11 @@
 use super::story::seat;
 use crate::incident::milestone::OrderError;
 use crate::incident::{MAX_NAME, MAX_TEXT, Refusal, State};
-use crate::record::incidents::DeskError;
 use crate::words::{Lang, names, phrase};
 
 /// The refusal as a sentence that says what to do.
-pub(in crate::web) fn refusal(lang: Lang, refusal: &Refusal) -> String {
+pub(crate) fn refusal(lang: Lang, refusal: &Refusal) -> String {
     sentence(&why(lang, refusal))
-}
-
-phrase! {
-    /// The same for whatever else keeps a command from being carried out.
-    pub(in crate::web) fn desk_error(lang: Lang, error: &DeskError) -> String match error {
-        DeskError::Refused(why) => "{why}", "{why}", why = refusal(lang, why);
-        DeskError::Unknown(id) => "There is no incident {id}.", "障害 {id} は見つかりません。";
-        DeskError::Stale { .. } =>
-            "The incident has changed since you looked. Check the new state and repeat.",
-            "表示中に障害の内容が変わりました。最新の内容を確認してからやり直してください。";
-        DeskError::Repeated =>
-            "This was carried out before. Reload the page and check.",
-            "この操作はすでに実行されています。画面を更新して確認してください。";
-        // The store's own words name paths of this machine: they are for the log.
-        DeskError::Store(error) =>
-            "The record cannot be written at the moment ({reason}), so nothing has changed. Try again.",
-            "記録に書き込めないため({reason})、何も変わっていません。もう一度お試しください。",
-            reason = error.reason();
-    }
 }
 
 /// Begins with a capital letter; names of roles and milestones do not.
@@ -121,19 +101,5 @@ mod tests {
     fn a_refusal_is_a_sentence_in_both_languages() {
         assert_eq!(refusal(Lang::En, &Refusal::Promoted), "The incident concerns the whole fleet already.");
         assert_eq!(refusal(Lang::Ja, &Refusal::Agreed(2)), "第2版は合意済みです。");
-        let stale = DeskError::Stale { seen: 1, now: 2 };
-        assert!(desk_error(Lang::En, &stale).starts_with("The incident has changed"));
-        assert!(desk_error(Lang::Ja, &stale).contains("やり直して"));
-    }
-
-    #[test]
-    fn the_stores_words_stay_in_the_log() {
-        let error = || {
-            DeskError::Store(crate::record::StoreError::Unwritable { path: "/srv/x.db".into(), detail: "mode".into() })
-        };
-        for lang in [Lang::En, Lang::Ja] {
-            let told = desk_error(lang, &error());
-            assert!(told.contains("unwritable") && !told.contains("/srv"), "{told}");
-        }
     }
 }

@@ -4,7 +4,7 @@ use crate::words::words;
 
 words! {
     /// The words of one language. Functions where a language puts its numbers elsewhere.
-    pub(in crate::web) struct Text {
+    pub(crate) struct Text {
         language_name: "English", "日本語";
         date_time_format: "%-d %b %Y %H:%M", "%Y年%-m月%-d日 %H:%M";
         skip: "Skip to the content", "本文へ移動";

@@ -5,7 +5,7 @@ use crate::words::words;
 
 words! {
     /// The words of one language.
-    pub(in crate::web) struct NightText {
+    pub(crate) struct NightText {
         report: "Report", "夜間報告";
         span(since: &str, until: &str): "{since} to {until}", "{since} から {until} まで";
         since: "Since", "開始";

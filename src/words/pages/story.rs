@@ -7,11 +7,11 @@ use crate::words::number::devices as counted;
 use crate::words::{Both, Lang, names, phrase};
 
 /// Shows an instant to the reader.
-pub(in crate::web) type Instants<'a> = &'a dyn Fn(Timestamp) -> String;
+pub(crate) type Instants<'a> = &'a dyn Fn(Timestamp) -> String;
 
 phrase! {
     /// The seat in the reader's words: a role, or the part of it that a branch looks after.
-    pub(in crate::web) fn seat(lang: Lang, seat: &Seat) -> String match seat {
+    pub(crate) fn seat(lang: Lang, seat: &Seat) -> String match seat {
         Seat { role, branch: None } => "{role}", "{role}", role = names::role(*role).pick(lang);
         Seat { role, branch: Some(branch) } =>
             "{role} of {branch}", "{role}({branch})", role = names::role(*role).pick(lang);
@@ -20,7 +20,7 @@ phrase! {
 
 phrase! {
     /// What happened, without what people wrote about it (see [`words`]).
-    pub(in crate::web) fn tell(lang: Lang, action: &Action, at: Instants<'_>) -> String match action {
+    pub(crate) fn tell(lang: Lang, action: &Action, at: Instants<'_>) -> String match action {
         Action::Opened(opening) =>
             "Opened with {devices}", "対象{devices}で開始", devices = counted(lang, opening.devices.len());
         Action::Attached { event_id, number } =>
@@ -131,7 +131,7 @@ phrase! {
 }
 
 /// What a person wrote with it.
-pub(in crate::web) fn words(action: &Action) -> Option<&str> {
+pub(crate) fn words(action: &Action) -> Option<&str> {
     match action {
         Action::Noted { text, .. } | Action::ReviewFiled { text } => Some(text.as_str()),
         Action::HandedOver { reason, .. }

@@ -4,7 +4,7 @@ use crate::words::words;
 
 words! {
     /// The words of one language.
-    pub(in crate::web) struct FreshText {
+    pub(crate) struct FreshText {
         /// `#`: an instant.
         as_of: "As of #", "# 時点";
         /// Before the age, and after it.

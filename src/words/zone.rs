@@ -5,8 +5,8 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp as Instant};
 use thiserror::Error;
 
+use super::Lang;
 use crate::engine::time::Timestamp;
-use crate::web::lang::Lang;
 
 /// The zone of the operators. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ impl Zone {
     }
 
     /// Date and minute, for people.
-    pub(in crate::web) fn date_time(&self, at: Timestamp, lang: Lang) -> String {
+    pub(crate) fn date_time(&self, at: Timestamp, lang: Lang) -> String {
         self.format(at, lang.text().date_time_format)
     }
 
@@ -69,18 +69,18 @@ impl Zone {
     }
 
     /// Day of the month, for the axis of a chart.
-    pub(in crate::web) fn day(&self, at: Timestamp, lang: Lang) -> String {
+    pub(crate) fn day(&self, at: Timestamp, lang: Lang) -> String {
         self.format(at, if lang == Lang::Ja { "%-m/%-d" } else { "%-d %b" })
     }
 
     /// How far local time is ahead of UTC at this instant, in milliseconds.
-    pub(in crate::web) fn ahead_ms(&self, at: Timestamp) -> i64 {
+    pub(crate) fn ahead_ms(&self, at: Timestamp) -> i64 {
         let instant = Instant::from_millisecond(at.as_ms());
         instant.map_or(0, |instant| i64::from(self.zone.to_offset(instant).seconds()) * 1_000)
     }
 
     /// Time of day to the second, for people.
-    pub(in crate::web) fn time_s(&self, at: Timestamp) -> String {
+    pub(crate) fn time_s(&self, at: Timestamp) -> String {
         self.format(at, "%H:%M:%S")
     }
 
@@ -133,7 +133,7 @@ impl Default for Zone {
 }
 
 /// The instant for machines: RFC 3339 in UTC, as in `<time datetime>`.
-pub(in crate::web) fn rfc3339(at: Timestamp) -> String {
+pub(crate) fn rfc3339(at: Timestamp) -> String {
     Instant::from_millisecond(at.as_ms()).map(|instant| instant.to_string()).unwrap_or_default()
 }
 

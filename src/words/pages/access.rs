@@ -1,11 +1,10 @@
 //! The words about logging in and the own account.
 
-use crate::record::access::Role;
 use crate::words::words;
 
 words! {
     /// The words of one language.
-    pub(in crate::web) struct AccessText {
+    pub(crate) struct AccessText {
         log_in: "Log in", "ログイン";
         log_out: "Log out", "ログアウト";
         everywhere: "Log out everywhere", "すべての端末からログアウト";
@@ -58,14 +57,6 @@ words! {
             "所属グループが多すぎるため、認証サービスがグループを送っていません。fleetwatchで使うグループだけ、またはアプリケーションロールを送るよう、管理者に依頼してください。";
         refused: "This was refused", "受け付けられませんでした";
         role: "Role", "役割";
-        roles[Role] {
-            Role::Viewer => "Viewer", "閲覧者";
-            Role::Branch => "Branch", "支店";
-            Role::Noc => "NOC", "NOC";
-            Role::Support => "Support", "サポート";
-            Role::Commander => "Incident commander", "指揮者";
-            Role::Admin => "Administrator", "管理者";
-        }
         branches: "Branches", "担当営業所";
         sessions: "Where you are logged in", "ログイン中の端末";
         this_one: "this browser", "このブラウザ";

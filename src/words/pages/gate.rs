@@ -4,7 +4,7 @@ use crate::words::words;
 
 words! {
     /// The words of one language.
-    pub(in crate::web) struct GateText {
+    pub(crate) struct GateText {
         title: "Update gates", "更新の停止と再開";
         intro:
             "What the updater is told. An update on hold is installed on no further device. What a person decides stands until a person changes it; the detector does not.",
