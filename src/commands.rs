@@ -2,42 +2,36 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`serve`] | `serve` |
-//! | [`notify`] | `notify test` |
-//! | [`args`] | the subcommands and their options, as `--help` teaches them |
-//! | [`check`] | `check-config` |
-//! | [`dashboards`] | `dashboards`: the Grafana dashboards as files |
-//! | [`devices`] | `devices import` and `devices export` |
-//! | [`fetch`] | a running instance, over its API |
-//! | [`incident`] | `incident`: the work on incidents, over the API |
-//! | [`gate`] | `gate`: the decisions about updates of a running instance |
-//! | [`record`] | what a broker delivers, written as a recording |
-//! | [`replay`] | a recording or a journal, printed change by change |
-//! | [`accounts`], `password` | `user` and `token`: who may, from the command line |
-//! | [`backtest`] | a grid of settings over a recording or a journal, compared |
-//! | [`explain`] | why an incident was declared, a near miss was not, a device was judged as it was |
-//! | [`report`] | what a night amounted to |
-//! | [`simulate`] | `simulate`: a fleet or a load against any broker |
+//! | [`cli`] | the subcommands, and the options that hold for all |
+//! | [`serve`], [`record`], [`simulate`] | a server; what a broker delivers, as a recording; a fleet or a load against any broker |
+//! | [`replay`], [`backtest`] | a recording or a journal, printed change by change; a grid of settings over it, compared |
+//! | [`explain`], [`report`] | why an incident was declared, a near miss was not, a device was judged as it was; what a night amounted to |
+//! | [`incident`], [`gate`], [`devices`] | the work on incidents, the decisions about updates, the fleet: over the API of a running instance |
+//! | [`user`], [`token`], [`notify`] | who may; programs that may; whether a channel works |
+//! | [`check_config`], [`dashboards`], [`completions`] | every fault of a configuration; the Grafana dashboards as files; a shell's completions |
+//! | [`accounts`], `password`, [`broker`], [`fetch`], [`source`] | what commands share: the record of who may, a prompt, the options of a broker, a running instance, a recording or journal fed to an engine |
 //! | [`logging`] | the subscriber: format, level, colour |
 //!
 //! A failure is printed once, here, to standard error. Standard output carries results only (replay's changes, exported
 //! lists, completions), so it can be piped; a reader that goes away ends the command without complaint.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::config::{self, Config, LogFormat};
 use crate::lab;
 use crate::runtime::failure::{self, Failure};
 
 pub mod accounts;
-pub mod args;
 pub mod backtest;
-pub mod check;
+pub mod broker;
+pub mod check_config;
+pub mod cli;
+pub mod completions;
 pub mod dashboards;
 pub mod devices;
 pub mod explain;
@@ -52,11 +46,15 @@ pub mod replay;
 pub mod report;
 pub mod serve;
 pub mod simulate;
+pub mod source;
+pub mod token;
+pub mod user;
 
 #[cfg(test)]
 mod tests;
 
-use args::{Cli, Command, DevicesCommand, NotifyCommand};
+use cli::{Cli, Command};
+use notify::NotifyCommand;
 
 /// What the demo logs without its panel: warnings, without what it shows by itself.
 const DEMO_LOG: &str = "warn,fleetwatch::runtime::decision=error,fleetwatch::runtime::desk=error";
@@ -142,9 +140,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             log("warn")?;
             app(|| lab::score::run(&args))
         }
-        Command::Devices(DevicesCommand::Import(args)) => devices::import(&args, &mut std::io::stdout().lock()),
-        Command::Devices(DevicesCommand::Forget(args)) => devices::forget(&args, &mut std::io::stdout().lock()),
-        Command::Devices(DevicesCommand::Export(args)) => devices::export(&args, &mut std::io::stdout().lock()),
+        Command::Devices(command) => devices::run(&command, &mut std::io::stdout().lock()),
         Command::Gate(command) => gate::run(&command, &mut std::io::stdout().lock()),
         Command::Notify(NotifyCommand::Test(args)) => {
             let config = quietly_with(args.config.as_deref())?;
@@ -153,16 +149,18 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Incident(command) => incident::run(&command, &mut std::io::stdout().lock()),
         Command::User(command) => {
             let config = quietly_with(command.config())?;
-            app(|| accounts::users(&config, &command, &mut std::io::stdout().lock()))
+            app(|| user::run(&config, &command, &mut std::io::stdout().lock()))
         }
         Command::Token(command) => {
             let config = quietly_with(command.config())?;
             let (mut out, mut aside) = (std::io::stdout().lock(), std::io::stderr());
-            app(|| accounts::tokens(&config, &command, (&mut out, &mut aside)))
+            app(|| token::run(&config, &command, (&mut out, &mut aside)))
         }
-        Command::CheckConfig(args) => check::run(&args, config::process_environment(), &mut std::io::stdout().lock()),
+        Command::CheckConfig(args) => {
+            check_config::run(&args, config::process_environment(), &mut std::io::stdout().lock())
+        }
         Command::Dashboards(args) => dashboards::run(&args, &mut std::io::stdout().lock()),
-        Command::Completions(args) => completions(args.shell, &mut std::io::stdout().lock()),
+        Command::Completions(args) => completions::run(args.shell, Cli::command(), &mut std::io::stdout().lock()),
     }
 }
 
@@ -174,10 +172,4 @@ fn app(part: impl FnOnce() -> anyhow::Result<()>) -> Result<(), Failure> {
 /// The configuration for `path`: the file, or the defaults, and the environment over it.
 fn load(path: Option<&Path>) -> Result<Config, Failure> {
     Config::load(path, config::process_environment()).map_err(Failure::Config)
-}
-
-fn completions(shell: clap_complete::Shell, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "fleetwatch", &mut script);
-    out.write_all(&script).map_err(|error| Failure::write(PathBuf::from("-"), error))
 }

@@ -5,10 +5,29 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use clap::Args;
 
-use super::args::DashboardsArgs;
 use crate::dashboards::{self, File};
 use crate::runtime::failure::Failure;
+
+/// Options of `dashboards`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+The dashboards are those of this program's metrics; after an upgrade they are to be written again. Grafana reads them by
+the provisioning files in grafana/provisioning.
+
+Examples:
+  fleetwatch dashboards /var/lib/grafana/dashboards/fleetwatch
+  fleetwatch dashboards --check grafana/dashboards      exit code 1 when a file differs")]
+pub struct DashboardsArgs {
+    /// Directory of the dashboards: en/ and ja/ are made in it.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// Write nothing; tell which files differ from what this program would write.
+    #[arg(long)]
+    pub check: bool,
+}
 
 /// Writes, or checks.
 ///

@@ -5,6 +5,7 @@
 //!
 //! | module | what it owns |
 //! |---|---|
+//! | [`args`] | what is asked for |
 //! | [`gather`] | where an explanation comes from |
 //! | [`mod@event`] | an incident or a near miss in words and drawings |
 //! | [`device`] | a device's last hours, minute by minute |
@@ -16,12 +17,12 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context as _;
 
-use crate::commands::args::ExplainArgs;
 use crate::config::Config;
 use crate::engine::device::DeviceId;
 use crate::runtime::failure::Failure;
 use crate::words::Zone;
 
+pub mod args;
 pub mod chart;
 pub mod damage;
 pub mod device;
@@ -29,6 +30,7 @@ pub mod event;
 pub mod gather;
 pub mod words;
 
+use args::ExplainArgs;
 use chart::Pen;
 
 /// Runs the command with the process' own streams.

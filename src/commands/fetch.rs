@@ -3,10 +3,11 @@
 //! The token comes from the file named by FLEETWATCH_TOKEN_FILE, or from FLEETWATCH_TOKEN; never from an argument, which everybody on the
 //! machine can see. Nothing is followed elsewhere: a redirect would take the token along.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use clap::Args;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
@@ -28,6 +29,26 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 const TOKEN_FILE: &str = "FLEETWATCH_TOKEN_FILE";
 /// The token itself.
 const TOKEN: &str = "FLEETWATCH_TOKEN";
+
+/// Which running instance, and who asks.
+#[derive(Clone, Debug, Args)]
+pub struct ApiServer {
+    /// Address of a running instance.
+    #[arg(long, env = "FLEETWATCH_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub server: String,
+
+    /// File with an API token; without it FLEETWATCH_TOKEN_FILE, or the token itself in FLEETWATCH_TOKEN.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Your name, where nobody is asked to log in (access.mode = "none"); elsewhere it is the token's.
+    #[arg(long, env = "FLEETWATCH_BY", value_name = "NAME")]
+    pub by: Option<String>,
+
+    /// Print the API's JSON.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// One page of `/api/v1/devices`; what else it tells is not needed here.
 #[derive(Debug, Deserialize)]

@@ -11,12 +11,13 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
-use super::args::incident::{
-    ApiServer, CallArgs, IncidentCommand, LadderArgs, ListArgs, NoteArgs, OneArgs, ProposeArgs, ReviewArgs,
-};
-use super::fetch::{Server, body_of};
+use super::fetch::{ApiServer, Server, body_of};
 use crate::record::matter::Standing;
 use crate::runtime::failure::Failure;
+
+pub mod args;
+
+use args::{CallArgs, IncidentCommand, LadderArgs, ListArgs, NoteArgs, OneArgs, ProposeArgs, ReviewArgs};
 
 /// Largest script or review in bytes.
 const MAX_TEXT_BYTES: u64 = 64 * 1024;

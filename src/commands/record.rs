@@ -6,23 +6,62 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::broker::BrokerArgs;
 use crate::clock::Clock;
-use crate::commands::args::{BrokerArgs, RecordArgs};
+use crate::clock::parse::{duration, speed};
 use crate::config::Credentials;
 use crate::delivery::{Delivery, Intake, Outcome, Sink};
 use crate::engine::time::Timestamp;
 use crate::ingest::{self, DownReason, IngestConfig, IngestCounters, SessionState, TlsConfig, TlsIdentity};
 use crate::recording::{Entry, Writer};
-
 use crate::runtime::keeper::lock;
+
+/// Options of `record`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Each line is {\"at\":MS,\"topic\":\"...\",\"payload\":{...}}, or \"payload_b64\" where the payload is not JSON.
+
+Examples:
+  fleetwatch record --broker 127.0.0.1:1883 --output night.jsonl --for 8h
+  fleetwatch record --output - | fleetwatch replay -")]
+pub struct RecordArgs {
+    /// Where to subscribe.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+
+    /// Where to write; - is standard output.
+    #[arg(long, short, default_value = "-", value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Client id; it must differ from that of `serve`.
+    #[arg(long, default_value = "fleetwatch-record", value_name = "ID")]
+    pub client_id: String,
+
+    /// End after this time.
+    #[arg(long = "for", value_parser = duration, value_name = "DURATION")]
+    pub run_for: Option<Duration>,
+
+    /// End after this many messages.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub messages: Option<u64>,
+
+    /// Fleet time at the start, in ms since 1970: for recording a simulated fleet that was given the same.
+    #[arg(long, hide = true, env = "FLEETWATCH_EPOCH_MS", value_name = "MS")]
+    pub epoch: Option<i64>,
+
+    /// Seconds of fleet time in one real second, with --epoch.
+    #[arg(long, hide = true, env = "FLEETWATCH_SPEED", value_parser = speed, value_name = "FACTOR")]
+    pub speed: Option<f64>,
+}
 
 /// How often what was written is flushed and acknowledged.
 const FLUSH_EVERY: Duration = Duration::from_millis(50);

@@ -2,7 +2,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use super::args::{BrokerArgs, CheckConfigArgs, ExportArgs, HostPort, ImportArgs, SimulateArgs};
+use super::broker::{BrokerArgs, HostPort};
+use super::check_config::CheckConfigArgs;
+use super::devices::{ExportArgs, ImportArgs};
+use super::simulate::SimulateArgs;
 use super::*;
 use crate::lab::demo::options::Epoch;
 
@@ -222,7 +225,7 @@ fn json_lines_carry_their_fields_and_text_lines_no_escapes_without_colour() {
 fn checked(args: CheckConfigArgs, env: &[(&str, &str)]) -> Result<String, Failure> {
     let env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     let mut out = Vec::new();
-    check::run(&args, env, &mut out)?;
+    check_config::run(&args, env, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -329,7 +332,7 @@ fn an_instance_that_answers_wrongly_is_told() {
 #[test]
 fn completions_name_the_subcommands() {
     let mut out = Vec::new();
-    completions(clap_complete::Shell::Bash, &mut out).unwrap();
+    completions::run(clap_complete::Shell::Bash, Cli::command(), &mut out).unwrap();
     let script = String::from_utf8(out).unwrap();
     for name in ["serve", "demo", "simulate", "record", "replay", "devices", "check-config"] {
         assert!(script.contains(name), "{name}");

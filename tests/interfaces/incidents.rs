@@ -317,8 +317,8 @@ async fn command_line(site: &Site, token_file: &std::path::Path, line: &str) -> 
     use clap::Parser as _;
     let server = format!("http://{}", site.server.address);
     let arguments = line.split(' ').chain(["--server", &server, "--token-file", token_file.to_str().unwrap()]);
-    let cli = fleetwatch::commands::args::Cli::try_parse_from(arguments).unwrap();
-    let fleetwatch::commands::args::Command::Incident(command) = cli.command else { panic!("{line}") };
+    let cli = fleetwatch::commands::cli::Cli::try_parse_from(arguments).unwrap();
+    let fleetwatch::commands::cli::Command::Incident(command) = cli.command else { panic!("{line}") };
     let run = move || {
         let mut out = Vec::new();
         let done = fleetwatch::commands::incident::run(&command, &mut out);

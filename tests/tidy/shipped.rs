@@ -145,5 +145,5 @@ fn the_unit_starts_what_the_command_line_knows() {
     let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
     let arguments: Vec<&str> = start.split_whitespace().collect();
     use clap::Parser;
-    fleetwatch::commands::args::Cli::try_parse_from(&arguments).unwrap();
+    fleetwatch::commands::cli::Cli::try_parse_from(&arguments).unwrap();
 }

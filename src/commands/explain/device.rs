@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+use super::args::ExplainArgs;
 use super::chart::Pen;
 use super::gather::is_url;
 use super::words;
-use crate::commands::args::ExplainArgs;
-use crate::commands::replay::source::{self, Listener, Run, Surroundings};
+use crate::commands::source::{self, Listener, Run, Surroundings};
 use crate::config::Config;
 use crate::engine::detector::{ClassMinute, Engine};
 use crate::engine::device::DeviceId;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
 use crate::commands::fetch;
-use crate::commands::replay::source::{Listener, Run, Surroundings};
+use crate::commands::source::{Listener, Run, Surroundings};
 use crate::config::Config;
 use crate::engine::effect::Change;
 use crate::incident::Incident;

@@ -3,10 +3,30 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::args::CheckConfigArgs;
+use clap::Args;
+
 use super::devices;
 use crate::config::{BrokerMode, ChannelConfig, Config, StoreConfig, zone};
 use crate::runtime::{self, failure::Failure};
+
+/// Options of `check-config`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Every fault is told with its place, key, value and rule; exit code 3 when there is any. Environment variables are
+checked with the file, as `serve` would read them.
+
+Examples:
+  fleetwatch check-config deploy/fleetwatch.toml
+  fleetwatch check-config --print            the defaults, as TOML")]
+pub struct CheckConfigArgs {
+    /// Configuration file; without it the defaults and the environment are checked.
+    #[arg(env = "FLEETWATCH_CONFIG", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// Print the whole configuration as it holds, file and environment over the defaults.
+    #[arg(long)]
+    pub print: bool,
+}
 
 /// Checks the configuration and what its keys name: the device list line by line, the form of credentials and passwords, the
 /// secrets of channels.

@@ -1,41 +1,26 @@
-//! The subcommands and their options. Doc comments here are what `--help` says.
-
-mod access;
-mod backtest;
-mod broker;
-mod devices;
-mod explain;
-mod gate;
-pub mod incident;
-mod notify;
-mod replay;
-mod report;
-mod run;
-mod tools;
+//! The command line as a whole: the subcommands and what holds for all of them. Doc comments here are what `--help` says.
 
 use clap::{Parser, Subcommand};
 
+use super::backtest::BacktestArgs;
+use super::check_config::CheckConfigArgs;
+use super::completions::CompletionsArgs;
+use super::dashboards::DashboardsArgs;
+use super::devices::DevicesCommand;
+use super::explain::args::ExplainArgs;
+use super::gate::GateCommand;
+use super::incident::args::IncidentCommand;
+use super::notify::NotifyCommand;
+use super::record::RecordArgs;
+use super::replay::ReplayArgs;
+use super::report::ReportArgs;
+use super::serve::ServeArgs;
+use super::simulate::SimulateArgs;
+use super::token::TokenCommand;
+use super::user::UserCommand;
 use crate::config::LogFormat;
-
-pub use crate::lab::demo::options::DemoArgs;
-pub use crate::lab::score::options::ScoreArgs;
-pub use access::{
-    RecordArgs as AccessRecordArgs, TokenCommand, TokenCreateArgs, TokenRevokeArgs, UserAddArgs, UserCommand,
-    UserListArgs, UserNameArgs, UserRoleArgs,
-};
-pub use backtest::BacktestArgs;
-pub use broker::{
-    BrokerArgs, Encoding, HostPort, LatencyForm, RecordArgs, SimulateArgs, SimulateFleetArgs, SimulateLoadArgs,
-};
-pub use devices::{DevicesCommand, ExportArgs, ForgetArgs, ImportArgs};
-pub use explain::ExplainArgs;
-pub use gate::{GateCommand, GateListArgs, GateServer, GateSetArgs};
-pub use incident::IncidentCommand;
-pub use notify::{NotifyCommand, NotifyTestArgs};
-pub use replay::ReplayArgs;
-pub use report::ReportArgs;
-pub use run::ServeArgs;
-pub use tools::{CheckConfigArgs, CompletionsArgs, DashboardsArgs};
+use crate::lab::demo::options::DemoArgs;
+use crate::lab::score::options::ScoreArgs;
 
 const EXAMPLES: &str = "\
 First steps:

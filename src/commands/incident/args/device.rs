@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::ApiServer;
+use crate::commands::fetch::ApiServer;
 
 /// What came of a call.
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -4,29 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::commands::fetch::ApiServer;
+
 mod device;
 
 pub use device::{CallArgs, ClaimArg, ClaimArgs, DeviceReasonArgs, ExceptionArg, OutcomeArg, ProgressArg, SignOffArgs};
-
-/// Which running instance, and who asks.
-#[derive(Clone, Debug, Args)]
-pub struct ApiServer {
-    /// Address of a running instance.
-    #[arg(long, env = "FLEETWATCH_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
-    pub server: String,
-
-    /// File with an API token; without it FLEETWATCH_TOKEN_FILE, or the token itself in FLEETWATCH_TOKEN.
-    #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
-
-    /// Your name, where nobody is asked to log in (access.mode = "none"); elsewhere it is the token's.
-    #[arg(long, env = "FLEETWATCH_BY", value_name = "NAME")]
-    pub by: Option<String>,
-
-    /// Print the API's JSON.
-    #[arg(long)]
-    pub json: bool,
-}
 
 /// What is to be done about incidents.
 #[derive(Clone, Debug, Subcommand)]
