@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
-use crate::config::keys::Kind;
+use crate::config::kinds::Kind;
 use crate::runtime::failure::Failure;
 
 /// How lines look.

@@ -49,7 +49,7 @@ pub fn is_exposed(text: &str) -> bool {
         parameter("host").map_or_else(|| url.host_str().unwrap_or_default().to_owned(), |host| host.into_owned());
     let socket = host.starts_with('/') || host.starts_with("%2F") || host.starts_with("%2f");
     let chosen = parameter("sslmode").is_some_and(|mode| !matches!(&*mode, "allow" | "prefer"));
-    !chosen && !socket && !super::rules::is_local(host.trim_matches(['[', ']']))
+    !chosen && !socket && !super::host::is_local(host.trim_matches(['[', ']']))
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Config;
 use crate::engine::label;
-use crate::incident::{Role, Rota, RotaStep, Seat};
+use crate::incident::Role;
 use crate::record::directory::{Person, Purpose, Reach};
 use crate::words::Languages;
 
@@ -146,24 +145,6 @@ impl MusterConfig {
             rota.branch.iter_mut().for_each(form);
             rota.steps.iter_mut().flat_map(|step| &mut step.people).for_each(form);
         }
-    }
-}
-
-impl Config {
-    /// Where the person is reached by what is for them alone, as channel and target.
-    pub fn addresses_of(&self, person: &Person) -> Vec<(String, String)> {
-        let channels = self.notify.channel.iter().filter(|channel| channel.purposes.contains(&Purpose::Pages));
-        let address = |channel: &ChannelConfig| Some((channel.name.clone(), channel.kind.reach().target(person)?));
-        channels.filter_map(address).collect()
-    }
-
-    /// Who is called for which seat.
-    pub fn rota(&self) -> Rota {
-        let step = |step: &StepConfig| RotaStep { people: step.people.clone(), timeout_min: step.wait_min };
-        let seat = |rota: &RotaConfig| {
-            (Seat { role: rota.role, branch: rota.branch.clone() }, rota.steps.iter().map(step).collect())
-        };
-        Rota(self.muster.rota.iter().map(seat).collect())
     }
 }
 

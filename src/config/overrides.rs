@@ -10,9 +10,11 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::fault::{Fault, Place, shown};
-use super::keys::{self, Key, Kind};
+use super::keys;
+use super::kinds::{Key, Kind};
 use super::layer::Entry;
-use super::{Config, rules, zone};
+use super::settings::Config;
+use super::{rules, zone};
 use crate::engine::settings::Settings;
 
 /// Section whose keys may be set.

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Config;
 use super::fault::{Fault, Place, shown};
+use super::host::is_local;
 use super::layer::Entry;
 use super::notify::{ChannelConfig, ChannelKind, MailTls, RotaConfig};
-use super::rules::is_local;
+use super::settings::Config;
 use crate::record::directory::Purpose;
 
 /// Keys of a channel that only some kinds use, with what each kind makes of them.

@@ -2,18 +2,16 @@
 //! would speak of a value that nobody wrote.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
-use super::fault::{Fault, Place, shown};
+use super::fault::Fault;
+use super::host::is_local;
 use super::layer::Entry;
-use super::{BrokerMode, Config, access};
+use super::settings::{BrokerMode, Config};
 
-/// A rule that joins keys: the keys (the first one that was set is shown as the place) and what is wrong, if it is.
-pub(super) struct Rule {
-    keys: &'static [&'static str],
-    broken: bool,
-    rule: String,
-}
+mod access;
+mod rule;
+
+use rule::{Rule, rule};
 
 /// Checks all rules over the merged configuration.
 pub fn check(config: &Config, entries: &[Entry], refused: &BTreeSet<String>, faults: &mut Vec<Fault>) {
@@ -27,26 +25,8 @@ pub fn check(config: &Config, entries: &[Entry], refused: &BTreeSet<String>, fau
         gate(config),
         incident(config),
     ] {
-        for rule in rules {
-            if rule.broken && !rule.keys.iter().any(|key| refused.contains(*key)) {
-                faults.push(located(rule, entries));
-            }
-        }
+        faults.extend(rules.into_iter().filter_map(|rule| rule.fault(entries, refused)));
     }
-}
-
-/// The fault of a broken rule, at the first of its keys that was set somewhere; the last setting of a key counts.
-fn located(rule: Rule, entries: &[Entry]) -> Fault {
-    let set = rule.keys.iter().find_map(|path| entries.iter().rev().find(|entry| entry.key.path == *path));
-    let (place, key, value) = match set {
-        Some(entry) => (entry.place.clone(), entry.key.path, Some(shown(&entry.value.to_string()))),
-        None => (Place::Default, rule.keys[0], None),
-    };
-    Fault { place, key: key.into(), value, rule: rule.rule, hint: None }
-}
-
-pub(super) fn rule(keys: &'static [&'static str], broken: bool, text: impl Into<String>) -> Rule {
-    Rule { keys, broken, rule: text.into() }
 }
 
 fn broker(config: &Config) -> Vec<Rule> {
@@ -215,11 +195,6 @@ fn gate(config: &Config) -> Vec<Rule> {
         gate.control_ring_file.is_some() && gate.control_ring_percent > 0,
         "the control ring is either a share (gate.control_ring_percent) or a list (gate.control_ring_file)",
     )]
-}
-
-/// Whether the host is this machine.
-pub(super) fn is_local(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn incident(config: &Config) -> Vec<Rule> {

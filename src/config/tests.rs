@@ -1,4 +1,5 @@
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use super::*;
 
@@ -91,13 +92,13 @@ fn commented_keys_of_the_sample_are_sound_once_uncommented() {
     let sample = std::fs::read_to_string(SAMPLE).unwrap();
     let mut text = String::new();
     // The keys that may stand here: all, or those of the list of tables whose heading came last.
-    let mut table: Option<&tables::Table> = None;
+    let mut table: Option<&kinds::Table> = None;
     // A file or a server: here the server.
     for line in sample.lines().filter(|line| !line.starts_with("# path = ")) {
         let inner = line.trim_start_matches("# ");
         if let Some(list) = line.strip_prefix("# [[") {
             let key = keys::find(list.trim_end_matches(']')).expect("a list that is known");
-            let keys::Kind::Tables(found) = key.kind else { panic!("{list} is no list of tables") };
+            let kinds::Kind::Tables(found) = key.kind else { panic!("{list} is no list of tables") };
             table = Some(found);
             text.push_str(&format!("{inner}\n"));
             continue;
@@ -312,7 +313,7 @@ fn ranges_hold_at_their_ends() {
 
 #[test]
 fn signed_keys_take_both_signs_within_their_range() {
-    let kind = keys::Kind::Signed(-720, 840);
+    let kind = kinds::Kind::Signed(-720, 840);
     for (text, good) in [("-720", true), ("840", true), ("-721", false), ("841", false), ("9h", false)] {
         assert_eq!(kind.check(&kind.from_text(text)).is_ok(), good, "{text}");
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp as Instant;
 use jiff::tz::TimeZone;
 
-use super::Config;
+use super::settings::Config;
 use crate::engine::time::{Minute, Timestamp};
 use crate::engine::zone::Zone;
 

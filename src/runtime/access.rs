@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use axum::http::HeaderName;
 
-use crate::config::{AccessMode, Config, keys};
+use crate::config::{AccessMode, Config, kinds};
 use crate::record::access::{Role, exact};
 use crate::text::secret_word;
 use crate::web::AccessSettings;
@@ -24,7 +24,7 @@ pub fn settings(config: &Config) -> anyhow::Result<AccessSettings> {
         AccessMode::Oidc => Mode::Oidc(Box::new(oidc(config)?)),
         AccessMode::Proxy => Mode::Proxy(proxy(config)?),
     };
-    let networks = |texts: &[String]| texts.iter().filter_map(|text| keys::network(text)).collect();
+    let networks = |texts: &[String]| texts.iter().filter_map(|text| kinds::network(text)).collect();
     Ok(AccessSettings {
         mode,
         public_url: config.http.public_url.clone(),

@@ -1,6 +1,7 @@
 //! Keys of the configuration that a text names: each of them exists.
 
 use fleetwatch::config::keys;
+use fleetwatch::config::kinds::Key;
 
 use super::{assert_none, files, is_test, read, without_tests};
 
@@ -31,7 +32,7 @@ fn is_wrong(word: &str, of_configuration: bool) -> bool {
     };
     let is_file = FILES.contains(&rest.rsplit('.').next().unwrap_or_default());
     let known = || {
-        let inner = |key: &keys::Key| word.strip_prefix(key.path).is_some_and(|rest| rest.starts_with('.'));
+        let inner = |key: &Key| word.strip_prefix(key.path).is_some_and(|rest| rest.starts_with('.'));
         keys::find(word).is_some()
             || keys::is_section(word)
             || keys::successor(word).is_some()
