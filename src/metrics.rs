@@ -24,9 +24,11 @@ mod dictionary;
 mod events;
 mod fleet;
 pub mod incidents;
+mod maker;
 pub mod names;
 mod notifications;
 mod process;
+mod series;
 mod text;
 mod timeline;
 
@@ -38,42 +40,18 @@ use prometheus::{Encoder, TextEncoder};
 
 pub use counters::{Counters, Encoding, MessageKind, Why};
 pub use notifications::Notifications;
+pub use series::DeviceSeries;
 
 use self::cohorts::Ledger;
 use self::dictionary::Dictionaries;
 use self::incidents::IncidentSource;
 use self::text::Text;
 use crate::clock::Clock;
-use crate::engine::effect::Scope;
 use crate::engine::snapshot::Snapshot;
 use crate::record::GateDesk;
 
 /// Content type of the text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// Which devices have series of their own.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum DeviceSeries {
-    /// Every device.
-    #[default]
-    Full,
-    /// Devices that are degraded, have a streak or belong to an open event.
-    Affected,
-    /// None: fleet totals and events only.
-    Off,
-}
-
-impl DeviceSeries {
-    /// The setting of this name (`full`, `affected`, `off`), if there is one.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "full" => Some(Self::Full),
-            "affected" => Some(Self::Affected),
-            "off" => Some(Self::Off),
-            _ => None,
-        }
-    }
-}
 
 /// Makes the text that is scraped.
 pub struct Exporter {
@@ -146,12 +124,5 @@ impl Exporter {
 impl fmt::Debug for Exporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exporter").field("series", &self.series).finish_non_exhaustive()
-    }
-}
-
-const fn scope_name(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Fleet => "fleet",
-        Scope::Isolated => "isolated",
     }
 }

@@ -3,13 +3,11 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use prometheus::core::Collector;
-use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, exponential_buckets,
-};
+use prometheus::{Gauge, Histogram, IntCounter, IntGauge, Registry};
 
 use super::cohorts::Cohorts;
-use super::names::{self, Named};
+use super::maker::Maker;
+use super::names;
 use super::notifications::Notifications;
 use super::text::Text;
 use super::timeline::Timeline;
@@ -263,38 +261,5 @@ impl Counters {
 
     pub(super) fn registry(&self) -> &Registry {
         &self.registry
-    }
-}
-
-/// Makes and registers.
-pub(super) struct Maker(Registry);
-
-impl Maker {
-    fn register<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
-        let collector = made.expect("the names are metric names and each is used once");
-        self.0.register(Box::new(collector.clone())).expect("the names are metric names and each is used once");
-        collector
-    }
-
-    fn counter(&self, Named { name, help }: Named) -> IntCounter {
-        self.register(IntCounter::new(name, help))
-    }
-
-    pub(super) fn counters(&self, Named { name, help }: Named, labels: &[&str]) -> IntCounterVec {
-        self.register(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    pub(super) fn gauge(&self, Named { name, help }: Named) -> Gauge {
-        self.register(Gauge::new(name, help))
-    }
-
-    pub(super) fn int_gauge(&self, Named { name, help }: Named) -> IntGauge {
-        self.register(IntGauge::new(name, help))
-    }
-
-    /// A histogram of seconds whose bounds double `count` times from `from`.
-    pub(super) fn durations(&self, Named { name, help }: Named, from: f64, count: usize) -> Histogram {
-        let bounds = exponential_buckets(from, 2.0, count).expect("the bounds are positive and grow");
-        self.register(Histogram::with_opts(HistogramOpts::new(name, help).buckets(bounds)))
     }
 }

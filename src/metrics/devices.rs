@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::DeviceSeries;
 use super::dictionary::Dictionaries;
 use super::names::{self, Metric};
+use super::series::DeviceSeries;
 use super::text::{Escaped, Micros, Millis, Number, Text};
 use crate::engine::effect::Verdict;
 use crate::engine::snapshot::{ClassView, DeviceView, Snapshot};

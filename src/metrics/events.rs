@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::names::{self, Metric};
-use super::scope_name;
+use super::series::scope_name;
 use super::text::{Escaped, Millis, Number, Text};
 use crate::engine::effect::{EventState, Scope};
 use crate::engine::snapshot::{EventView, Snapshot};

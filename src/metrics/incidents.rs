@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::DeviceSeries;
 use super::dictionary::{Dictionaries, NONE};
 use super::names::{self, Metric};
+use super::series::{DeviceSeries, scope_name};
 use super::text::{Escaped, Millis, Text};
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Scope, Severity, Suspect};
@@ -137,7 +137,7 @@ fn info(sample: &IncidentSample) -> String {
         Escaped(kind),
         Escaped(&sample.event),
         Escaped(&sample.incident),
-        super::scope_name(sample.scope),
+        scope_name(sample.scope),
         match sample.severity {
             Severity::Warning => "warning",
             Severity::Major => "major",

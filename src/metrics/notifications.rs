@@ -2,7 +2,7 @@
 
 use prometheus::{Gauge, Histogram, IntCounterVec, IntGauge};
 
-use super::counters::Maker;
+use super::maker::Maker;
 use super::names;
 use crate::engine::time::Timestamp;
 use crate::record::outbox::Outcome;

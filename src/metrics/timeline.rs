@@ -132,7 +132,7 @@ impl Mark {
             Escaped(suspect.map_or("", |suspect| &suspect.kind)),
             Escaped(event),
             Escaped(self.incident.as_deref().unwrap_or("")),
-            super::scope_name(self.scope),
+            super::series::scope_name(self.scope),
         )
     }
 }
