@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use crate::clock;
 use crate::engine::time::Timestamp;
 
+use super::error::AppendError;
 use super::frame;
-use super::{AppendError, Entry, JournalConfig};
+use super::settings::JournalConfig;
+use crate::delivery::Entry;
 
 /// Fraction of the commit interval after which a moment without arrivals ends a batch.
 const STEPS: u32 = 10;

@@ -2,7 +2,16 @@
 
 use crate::engine::time::Timestamp;
 
-use super::{Entry, Record};
+use crate::delivery::Entry;
+
+/// An entry that was read, and its number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record<'a> {
+    /// Record number: 1, 2, 3, ... in the order of acceptance, over all segments.
+    pub lsn: u64,
+    /// The message.
+    pub entry: Entry<'a>,
+}
 
 /// First bytes of every segment. The line ends show a transfer in text mode.
 pub(super) const MAGIC: [u8; 8] = *b"FWJRNL\r\n";

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::frame::{self, Bad, FRAME_HEAD, Header, MAX_FRAME, SEGMENT_HEAD};
+use super::error::JournalError;
+use super::found::Damage;
+use super::frame::{self, Bad, FRAME_HEAD, Header, MAX_FRAME, Record, SEGMENT_HEAD};
 use super::segments::{self, Segment};
-use super::{Damage, JournalError, Record};
 
 /// Bytes read at once: small enough for the cache, large enough that the system calls do not count.
 const CHUNK: usize = 256 * 1024;

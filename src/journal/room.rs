@@ -16,10 +16,11 @@ use std::time::Instant;
 use crate::clock;
 use crate::engine::time::Timestamp;
 
+use super::error::{JournalState, Trouble};
 use super::reserve::Reserve;
+use super::settings::JournalConfig;
 use super::storage::{Space, Storage};
 use super::writer::{Kept, Writer};
-use super::{JournalConfig, JournalState, Trouble};
 
 /// Below this, in bytes, a disk counts as full at the start.
 const FULL: u64 = 1 << 20;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::time::Timestamp;
 
+use super::error::JournalError;
+use super::found::{Damage, Recovery};
 use super::frame::{self, FRAME_HEAD, SEGMENT_HEAD};
 use super::reader::Reader;
 use super::storage::Storage;
-use super::{Damage, JournalError, Recovery};
 
 const SUFFIX: &str = ".journal";
 const TEMPORARY: &str = ".journal.tmp";

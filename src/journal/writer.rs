@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -13,11 +13,12 @@ use crate::clock;
 use crate::engine::time::Timestamp;
 
 use super::buffer::{Batch, Buffer, Work};
+use super::error::{self, JournalError, JournalState, Trouble};
 use super::frame;
 use super::room::Room;
 use super::segments::{self, Segment};
+use super::settings::{Commit, JournalConfig};
 use super::storage::{Output, Storage};
-use super::{Commit, JournalConfig, JournalError, JournalState, Trouble, error};
 
 /// Numbers that other threads may read at any time.
 #[derive(Debug, Default)]
@@ -197,9 +198,6 @@ pub(super) fn kept(found: Vec<Segment>) -> VecDeque<Kept> {
         })
         .collect()
 }
-
-/// The pauses between attempts to write while the disk refuses.
-pub(super) const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// Where a path of the journal's lock is.
 pub(super) fn lock_path(config: &JournalConfig) -> PathBuf {
