@@ -147,12 +147,6 @@ impl fmt::Display for Location {
     }
 }
 
-/// A database that can be read, but not by this version.
-fn other_tables(place: impl fmt::Display) -> StoreError {
-    let detail = "its tables are not those of this version; `serve` brings them up to date".to_owned();
-    StoreError::OtherVersion { path: place.to_string(), detail }
-}
-
 /// The identity of a change: the same for every delivery of the same decision, different for different decisions.
 ///
 /// It is made of what was decided (event, kind, instant, length, devices, suspect, aliases) and not of how sure the detector was, so

@@ -152,7 +152,7 @@ impl Files {
                 .await
                 .map_err(|error| errors::opening(path, error))?;
         if tables != 2 {
-            return Err(super::other_tables(path.display()));
+            return Err(super::statement::other_tables(path.display()));
         }
         Ok(Self { writer: readers.clone(), readers, identity: identity(path), lost: AtomicBool::new(false) })
     }

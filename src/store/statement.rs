@@ -279,3 +279,9 @@ impl Dialect {
         }
     }
 }
+
+/// A database that can be read, but not by this version.
+pub(super) fn other_tables(place: impl std::fmt::Display) -> StoreError {
+    let detail = "its tables are not those of this version; `serve` brings them up to date".to_owned();
+    StoreError::OtherVersion { path: place.to_string(), detail }
+}

@@ -46,5 +46,5 @@ pub(super) async fn readable(connection: &mut PgConnection, place: &str) -> Resu
     .fetch_one(connection)
     .await
     .map_err(|error| errors::of(place, error))?;
-    if there { Ok(()) } else { Err(crate::store::other_tables(place)) }
+    if there { Ok(()) } else { Err(crate::store::statement::other_tables(place)) }
 }
