@@ -29,6 +29,8 @@
 //! | [`watch`] | readiness and gauges, once a second |
 //! | [`driver`] | the engine through virtual time: ticks at their instants, reports between them |
 //! | [`descriptors`] | the process' limit of open files |
+//! | [`mutex`] | taking a lock, poisoned or not |
+//! | [`throttled`] | log lines about refused messages, not more often than is useful |
 //! | [`failure`] | the kinds of failure, their exit codes and how they are printed |
 //!
 //! # Why a restart decides the same
@@ -59,6 +61,7 @@ pub mod keeper;
 pub mod location;
 pub mod marker;
 pub mod mirrors;
+pub mod mutex;
 pub mod notify;
 pub mod playback;
 pub mod private;
@@ -69,5 +72,6 @@ pub mod secrets;
 pub mod serve;
 pub mod stepping;
 pub mod stop;
+pub mod throttled;
 pub mod told;
 pub mod watch;

@@ -23,7 +23,7 @@ use crate::delivery::{Delivery, Intake, Outcome, Sink};
 use crate::engine::time::Timestamp;
 use crate::ingest::{self, DownReason, IngestConfig, IngestCounters, SessionState, TlsConfig, TlsIdentity};
 use crate::recording::{Entry, Writer};
-use crate::runtime::keeper::lock;
+use crate::runtime::mutex::lock;
 
 /// Options of `record`.
 #[derive(Clone, Debug, Args)]

@@ -17,12 +17,13 @@ use tokio::task::JoinHandle;
 
 use crate::clock;
 use crate::engine::detector::{Engine, Slice};
+use crate::engine::time::Timestamp;
 use crate::journal::{CheckpointStore, Journal, JournalError, Saved};
 use crate::metrics::Counters;
 use crate::store::WriterState;
 
-use super::decision::{Capture, Wish};
-use super::keeper::{Keeper, lock};
+use super::keeper::Keeper;
+use super::mutex::lock;
 
 /// Longest wait for journal and record before a state is given up; the next one is newer anyway.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -38,6 +39,24 @@ const FIRST_SLICE: usize = 32;
 
 /// States in a row that ticks have overtaken before one is taken to its end.
 const LOST_MOST: u32 = 2;
+
+/// A state that is being taken, and where the journal stood.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Capture {
+    /// The tick as of which it is taken.
+    pub at: Timestamp,
+    /// Every entry up to this number is in the state: replay goes on after it.
+    pub from: u64,
+}
+
+/// Whether the state is to be taken after a tick.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish {
+    None,
+    Capture,
+    /// As [`Capture`](Self::Capture), and to its end, even if a tick has to wait.
+    Forced,
+}
 
 /// States in a row that were lost to ticks. Copies share it.
 #[derive(Clone, Debug, Default)]

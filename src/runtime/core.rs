@@ -1,10 +1,10 @@
 //! Everything between delivery and decision, started, watched and ended as one: what `serve`, the demo and the tests run.
 
+mod config;
 mod start;
 mod wiring;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,31 +16,26 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::delivery::{Intake, Retained, Sink, Topics};
 use crate::engine::detector::Engine;
-use crate::engine::device::DeviceId;
 use crate::engine::effect::Change;
-use crate::engine::fleet::budget::Budgets;
-use crate::engine::settings::Settings;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
-use crate::engine::wire::Limits;
-use crate::journal::{CheckpointStore, Journal, JournalConfig};
-use crate::metrics::{Counters, DeviceSeries};
+use crate::journal::{CheckpointStore, Journal};
+use crate::metrics::Counters;
 use crate::record::EventStore;
 use crate::record::access::AccessStore;
-use crate::record::incident::{ContactEntry, IncidentStore};
+use crate::record::incident::IncidentStore;
 use crate::record::incidents::Incidents;
 use crate::record::outbox::Outbox;
-use crate::store::{Location, Store, Writer};
-use crate::web::{Access, AccessSettings, Health, HttpState};
-use crate::words::Zone;
+use crate::store::{Store, Writer};
+use crate::web::{Access, Health, HttpState};
 
-use super::checkpoint::{self, Route};
-use super::decision::Capture;
+use super::checkpoint::{self, Capture, Route};
 use super::desk::{Desk, DeskConfig, Statuses};
 use super::doubt::Doubt;
-use super::gate::{GateConfig, GateKeeper};
-use super::keeper::{Keeper, Order, lock, refusal_reasons};
+use super::gate::GateKeeper;
+use super::keeper::{Keeper, Order, refusal_reasons};
 use super::marker::missing_mounts;
+use super::mutex::lock;
 use super::playback::Playback;
 use super::private;
 use super::recovery::{self, Opened, Recovered, Recovery};
@@ -48,79 +43,11 @@ use super::registrar;
 use super::stepping::Stepping;
 use super::told::{Minding, Told};
 use super::watch::Commits;
+pub use config::CoreConfig;
 use start::Parts;
 
 /// Longest wait at the end for the journal and for the incident record.
 const FAREWELL: Duration = Duration::from_secs(10);
-
-/// How a core is to run.
-#[derive(Debug)]
-pub struct CoreConfig {
-    /// The detector's settings.
-    pub settings: Settings,
-    /// Topic root.
-    pub root: String,
-    /// Bounds on what is decoded.
-    pub limits: Limits,
-    /// What each device may send, and all newcomers together.
-    pub budgets: Budgets,
-    /// Engine time. If the state that is found is ahead of it, it is set forward to that.
-    pub clock: Clock,
-    /// The journal; its observer is replaced.
-    pub journal: JournalConfig,
-    /// Directory of the checkpoints.
-    pub checkpoint_dir: PathBuf,
-    /// Real time between checkpoints.
-    pub checkpoint_interval: Duration,
-    /// The incident record; the directory of a file has to be there.
-    pub store: Location,
-    /// Devices that should report.
-    pub expected: Vec<DeviceId>,
-    /// Whom to call about devices; what is on record of others stays.
-    pub contacts: Vec<ContactEntry>,
-    /// How incidents are worked on.
-    pub desk: DeskConfig,
-    /// The gates of updates; `None`: nothing is decided about updates.
-    pub gate: Option<GateConfig>,
-    /// Which devices have series in the metrics.
-    pub device_series: DeviceSeries,
-    /// Zone in which people read times.
-    pub zone: Zone,
-    /// Who may use the operators' listener, and for what.
-    pub access: AccessSettings,
-    /// The configuration as people are shown it.
-    pub shown: Arc<serde_json::Value>,
-    /// An engine that has been fed already. It is taken as it is, whatever state the directories hold: that is for the
-    /// demo, whose directories are new.
-    pub preload: Option<Engine>,
-}
-
-impl CoreConfig {
-    /// The defaults, with all state in one directory, which has to be there.
-    pub fn in_directory(dir: impl Into<PathBuf>, clock: Clock) -> Self {
-        let dir = dir.into();
-        Self {
-            settings: Settings::default(),
-            root: "utm".to_owned(),
-            limits: Limits::default(),
-            budgets: Budgets::default(),
-            clock,
-            journal: JournalConfig::new(dir.join("journal")),
-            checkpoint_dir: dir.join("checkpoint"),
-            checkpoint_interval: Duration::from_secs(60),
-            store: Location::File(dir.join("fleetwatch.sqlite")),
-            expected: Vec::new(),
-            contacts: Vec::new(),
-            desk: DeskConfig::default(),
-            gate: Some(GateConfig::default()),
-            device_series: DeviceSeries::default(),
-            zone: Zone::default(),
-            access: AccessSettings::default(),
-            shown: Arc::default(),
-            preload: None,
-        }
-    }
-}
 
 /// A running core. [`shutdown`](Core::shutdown) ends it in order; dropping it ends it as a crash would, but for what the journal
 /// still writes.

@@ -19,9 +19,10 @@ use crate::journal::Journal;
 use crate::metrics::{Counters, Why};
 use crate::store::{Submitted, Writer};
 
-use super::checkpoint::Checkpointer;
+use super::checkpoint::{Capture, Checkpointer, Wish};
 use super::gate::GateKeeper;
-use super::keeper::{Keeper, Order, lock};
+use super::keeper::{Keeper, Order};
+use super::mutex::lock;
 use super::stepping::Reached;
 
 /// Ticks that may have left something to be done before the next one waits.
@@ -44,24 +45,6 @@ pub struct Decision {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Where ticks and decisions are counted.
     pub counters: Arc<Counters>,
-}
-
-/// A state that is being taken, and where the journal stood.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Capture {
-    /// The tick as of which it is taken.
-    pub at: Timestamp,
-    /// Every entry up to this number is in the state: replay goes on after it.
-    pub from: u64,
-}
-
-/// Whether the state is to be taken after a tick.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wish {
-    None,
-    Capture,
-    /// As [`Capture`](Self::Capture), and to its end, even if a tick has to wait.
-    Forced,
 }
 
 /// What a tick came to.

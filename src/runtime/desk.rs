@@ -52,7 +52,7 @@ use crate::record::incidents::{
 use crate::record::outbox::NewDispatch;
 use crate::record::{EventStore, StoreError};
 
-use super::keeper::lock;
+use super::mutex::lock;
 use super::told::Told;
 use sight::SeenFleet;
 

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use super::decision::Decision;
-use super::keeper::{ForgetFault, lock};
+use super::keeper::ForgetFault;
+use super::mutex::lock;
 use crate::broker::Publisher;
 use crate::clock::Clock;
 use crate::delivery::Topics;

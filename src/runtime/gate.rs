@@ -29,7 +29,7 @@ use crate::metrics::Counters;
 use crate::record::{EventQuery, EventStore, EventSummary, GateBoard, GateDesk, GateError, StoreError, observation};
 use crate::store::{Submitted, Writer};
 
-use super::keeper::lock;
+use super::mutex::lock;
 
 /// Events that are looked at when a start makes up for what was not decided: more are not open at a time.
 const EVENTS: u32 = 500;

@@ -29,7 +29,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
 
 use thiserror::Error;
 
@@ -48,7 +48,8 @@ use crate::metrics::{Counters, Encoding, MessageKind, Why};
 
 use super::desk::Statuses;
 use super::doubt::Doubt;
-use super::watch::Complaints;
+use super::mutex::lock;
+use super::throttled::ThrottledWarnings;
 
 /// Locks that keep the deliveries of one device in order. Two devices that share one only wait for each other's append.
 const STRIPES: usize = 64;
@@ -69,7 +70,7 @@ pub struct Keeper {
     engine: Arc<Mutex<Engine>>,
     journal: Arc<Journal>,
     counters: Arc<Counters>,
-    complaints: Complaints,
+    warnings: ThrottledWarnings,
     statuses: Statuses,
     /// The next tick. Held exclusively while a tick runs, shared while a message is taken.
     gate: RwLock<Timestamp>,
@@ -147,11 +148,6 @@ enum Content<'a> {
     Status(Status),
 }
 
-/// No data behind these locks can be left half done, so a poisoned one is as good as a clean one.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Keeper {
     /// A keeper between these.
     pub fn new(parts: KeeperParts) -> Self {
@@ -166,7 +162,7 @@ impl Keeper {
             engine,
             journal,
             counters,
-            complaints: Complaints::default(),
+            warnings: ThrottledWarnings::default(),
             statuses,
             gate: RwLock::new(next_tick),
             stripes: [const { Mutex::new(()) }; STRIPES],
@@ -253,7 +249,7 @@ impl Keeper {
         if matches!(outcome, Outcome::Journaled(_)) && !decoder.left_out().is_empty() {
             self.counters.left_out(decoder.left_out());
             if let Some((field, why)) = decoder.left_out().first() {
-                self.complaints.left_out(field.as_str(), why.reason(), topic, self.clock.now());
+                self.warnings.left_out(field.as_str(), why.reason(), topic, self.clock.now());
             }
         }
         lock(&self.decoders).push(decoder);
@@ -330,7 +326,7 @@ impl Keeper {
                 if let Ok(device) = &device {
                     device.note_refused(refusal.reason(), refusal.field(), at);
                 }
-                self.complaints.note(refusal.reason(), refusal.field(), entry.topic, self.clock.now());
+                self.warnings.note(refusal.reason(), refusal.field(), entry.topic, self.clock.now());
             }
         }
         Outcome::Journaled(lsn)
@@ -370,7 +366,7 @@ impl Keeper {
     ) -> Outcome {
         self.counters.received(kind, encoding_of(payload));
         self.counters.refused(reason);
-        self.complaints.note(reason, field, topic, self.clock.now());
+        self.warnings.note(reason, field, topic, self.clock.now());
         Outcome::Refused
     }
 

@@ -16,8 +16,8 @@ use tokio::sync::{broadcast, watch};
 
 use super::desk::Desk;
 use super::gate::GateKeeper;
-use super::keeper::lock;
 use super::marker::Marker;
+use super::mutex::lock;
 use super::told::{Minding, Told};
 use crate::clock::Clock;
 use crate::engine::detector::Engine;

@@ -13,7 +13,7 @@ use crate::engine::time::Timestamp;
 use crate::record::StoreError;
 use crate::record::outbox::{Attempt, Dispatch, NewDispatch, Outbox, Outcome, Untold};
 
-use super::keeper::lock;
+use super::mutex::lock;
 
 /// Messages that one record may count before its numbers would run into those of the next.
 const ROOM: i64 = 1 << 40;

@@ -20,7 +20,8 @@ use fleetwatch::engine::wire::Limits;
 use fleetwatch::engine::wire::encode::{LatencyForm, report_binary};
 use fleetwatch::journal::{Journal, JournalConfig, read_from};
 use fleetwatch::metrics::Counters;
-use fleetwatch::runtime::decision::{Decision, Wish};
+use fleetwatch::runtime::checkpoint::Wish;
+use fleetwatch::runtime::decision::Decision;
 use fleetwatch::runtime::keeper::{Keeper, KeeperParts, Order, refusal_reasons};
 use fleetwatch::runtime::playback::Playback;
 

@@ -25,7 +25,7 @@ use super::super::forget::Forgetter;
 use super::super::gate::GateKeeper;
 use super::super::keeper::Keeper;
 use super::super::watch::Watch;
-use super::CoreConfig;
+use super::config::CoreConfig;
 
 /// Saves the state of this engine.
 pub(super) fn checkpointer(
