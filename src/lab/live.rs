@@ -3,6 +3,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | `text` | words, numbers and colours: times, counts, suspects |
+//! | `scene` | what is looked at: what stays, and what holds at a moment |
 //! | `event` | an event as one line, and a declared incident as a block |
 //! | `panel` | the panel at the foot of a terminal |
 //!
@@ -10,6 +11,7 @@
 
 mod event;
 mod panel;
+mod scene;
 mod text;
 
 #[cfg(test)]
@@ -17,17 +19,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use console::Term;
 
-use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{Change, ChangeKind};
-use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
-use crate::record::incidents::OpenIncidents;
 
+pub use scene::{Moment, Scene};
 pub use text::{Paint, count, local_time};
 
 use panel::Panel;
@@ -40,37 +39,6 @@ const MIN_WIDTH: usize = 72;
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 /// Devices that join or leave are told together, once in this time of the fleet.
 const FOLD_MS: i64 = 10 * 60_000;
-
-/// What does not change while the demo runs.
-#[derive(Clone, Debug)]
-pub struct Scene {
-    /// Minutes east of UTC of the fleet's local time, in which every instant is shown.
-    pub utc_offset_min: i32,
-    /// Branch of each device.
-    pub branches: BTreeMap<DeviceId, Label>,
-    /// Updates that the story rolls out.
-    pub updates: Vec<Label>,
-    /// Where the pages are, `http://127.0.0.1:8080`.
-    pub pages: String,
-    /// Seconds of fleet time that are wanted in a real second.
-    pub speed: f64,
-}
-
-/// What holds at this moment.
-#[derive(Clone, Debug)]
-pub struct Moment {
-    /// Fleet time.
-    pub now: Timestamp,
-    pub snapshot: Arc<Snapshot>,
-    /// The incidents that people work on.
-    pub board: Arc<OpenIncidents>,
-    /// Reports a second that the broker has acknowledged lately, in real time.
-    pub rate: f64,
-    /// Messages that it has acknowledged so far.
-    pub acked: u64,
-    /// Seconds of fleet time in a real second, lately.
-    pub speed: f64,
-}
 
 /// Devices that joined or left an event and have not been told of yet.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,12 +7,15 @@
 //!
 //! | module | what it owns |
 //! |---|---|
+//! | `act`, `fates` | what one of them does; devices with a fate of their own |
 //! | `calls` | the phone: whom a branch calls next, and what comes of it |
 //! | `cast` | names, rota, contacts and scripts |
 //! | `shift` | carries their acts out and tells of them |
 
+mod act;
 mod calls;
 mod cast;
+mod fates;
 mod shift;
 
 #[cfg(test)]
@@ -27,18 +30,17 @@ use crate::incident::ladder::Proof;
 use crate::incident::{Command, Incident, Milestone, State};
 use crate::lab::simulation::Remedy;
 
+use act::{Act, WORKAROUND, minutes, tell, wish};
 use calls::Phones;
 pub(super) use cast::DEVELOPER as DEVELOPMENT;
 pub use cast::{contacts, rota};
-pub use shift::{Shift, Told};
+pub(super) use fates::{AGREED_MIN, Fates};
+pub use shift::Shift;
 
-/// The setting that keeps the defect from being felt.
-const WORKAROUND: &str = "WA-1";
 /// Minutes from a call to the answer of whoever is awake, by place in the alphabet of roles.
 const ANSWERS_MIN: [i64; 4] = [1, 2, 3, 2];
-/// Minutes from the muster to a workaround, from it to development's word, and to the better script.
+/// Minutes from the muster to a workaround, and from it to the better script.
 const WORKED_OUT_MIN: i64 = 5;
-pub(super) const AGREED_MIN: i64 = 4;
 const BETTER_SCRIPT_MIN: i64 = 12;
 /// Minutes after the declaration by which development promises the fix.
 const FIX_DUE_MIN: i64 = 150;
@@ -52,17 +54,6 @@ const WORD_MIN: i64 = 40;
 /// Minutes for which a review is written, and then read.
 const REVIEW_MIN: i64 = 3;
 
-/// Something that one of them does.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Act {
-    /// Wishes something of the incident.
-    Wish { by: String, command: Command },
-    /// Something happens to a device.
-    Work { device: DeviceId, remedy: Remedy },
-    /// Says something that is worth a line.
-    Tell { kind: &'static str, text: String },
-}
-
 /// Them, and what they remember of one incident.
 #[derive(Debug)]
 pub struct Crew {
@@ -75,41 +66,6 @@ pub struct Crew {
     updated: BTreeSet<Label>,
     tried_to_close: bool,
     asked_at: Option<Timestamp>,
-}
-
-/// Devices with a fate, so that the story has what real ones have. By their place in the incident's list.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Fates {
-    /// Nobody ever answers.
-    silent: Option<DeviceId>,
-    /// The customer believes to have saved the setting.
-    pub(super) mistaken: Option<DeviceId>,
-    /// The fix leaves the workaround on.
-    pub(super) stubborn: Option<DeviceId>,
-}
-
-impl Fates {
-    /// Fates for a few of so many devices: none for a handful.
-    pub(super) fn of(incident: &Incident) -> Self {
-        let count = incident.ladder.len();
-        let nth = |quarter: usize| {
-            let place = (count >= 8).then_some(count * quarter / 4);
-            place.and_then(|place| incident.ladder.iter().nth(place)).map(|(device, _)| device.clone())
-        };
-        Self { silent: nth(1), mistaken: nth(2), stubborn: nth(3) }
-    }
-}
-
-fn minutes(since: Timestamp, now: Timestamp) -> i64 {
-    now.since_ms(since) / MINUTE_MS
-}
-
-fn wish(by: &str, command: Command) -> Act {
-    Act::Wish { by: by.to_owned(), command }
-}
-
-fn tell(kind: &'static str, text: impl Into<String>) -> Act {
-    Act::Tell { kind, text: text.into() }
 }
 
 impl Crew {

@@ -7,7 +7,7 @@ use crate::incident::ladder::Proof;
 use crate::incident::{Incident, Milestone, State};
 use crate::record::incidents::Incidents;
 
-use super::crew::Told;
+use super::story_line::StoryLine;
 
 /// Fleet time between two lines about the devices of an incident.
 const EVERY_MS: i64 = 10 * MINUTE_MS;
@@ -48,7 +48,7 @@ impl Counts {
 
 impl Follower {
     /// What is to be said of the incidents as they stand at the desk now. Whatever happens between two looks is told in its order.
-    pub async fn look_at(&mut self, desk: &dyn Incidents) -> Vec<Told> {
+    pub async fn look_at(&mut self, desk: &dyn Incidents) -> Vec<StoryLine> {
         let board = desk.board();
         let mut told = Vec::new();
         for incident in &board.incidents {
@@ -83,18 +83,18 @@ impl Follower {
         self.told.iter().filter(|(_, last)| last.state == State::Closed).map(|(number, _)| number)
     }
 
-    fn look(&mut self, incident: &Incident, at: Timestamp) -> Vec<Told> {
+    fn look(&mut self, incident: &Incident, at: Timestamp) -> Vec<StoryLine> {
         let (state, counts) = (incident.state, Counts::of(incident));
         let first = Last { state: State::Declared, counts: Counts::default(), counted_at: at };
         let last = self.told.entry(incident.number().to_owned()).or_insert(first);
         let mut told = Vec::new();
         let due = at.since_ms(last.counted_at) >= EVERY_MS || state != last.state;
         if due && counts != last.counts {
-            told.push(Told { at, kind: "ladder", text: ladder(incident, counts) });
+            told.push(StoryLine { at, kind: "ladder", text: ladder(incident, counts) });
             (last.counts, last.counted_at) = (counts, at);
         }
         let mut tell =
-            |text: String| told.push(Told { at, kind: "state", text: format!("{} {text}", incident.number()) });
+            |text: String| told.push(StoryLine { at, kind: "state", text: format!("{} {text}", incident.number()) });
         if state < last.state {
             tell(fell_back(incident));
         }

@@ -23,7 +23,8 @@ use crate::record::GateDesk;
 use crate::record::incident::RecordedIncidentEvent;
 use crate::record::incidents::Incidents;
 
-use super::crew::{AGREED_MIN, DEVELOPMENT, Fates, Told};
+use super::crew::{AGREED_MIN, DEVELOPMENT, Fates};
+use super::story_line::StoryLine;
 
 /// Minutes from the call until the customer has done what was asked for: the least, and by how much they differ.
 const CUSTOMER_MIN: i64 = 1;
@@ -93,7 +94,7 @@ impl Outside {
     }
 
     /// Does what is to be done at `now`. Returns what is worth telling.
-    pub(super) async fn work(&mut self, now: Timestamp) -> Vec<Told> {
+    pub(super) async fn work(&mut self, now: Timestamp) -> Vec<StoryLine> {
         let mut told = Vec::new();
         for incident in self.desk.board().incidents.iter().filter(|incident| incident.ended.is_none()) {
             self.read_up(incident).await;
@@ -107,7 +108,7 @@ impl Outside {
     }
 
     /// Development agrees to what somebody else has worked out.
-    async fn agree(&self, incident: &Incident, now: Timestamp) -> Option<Told> {
+    async fn agree(&self, incident: &Incident, now: Timestamp) -> Option<StoryLine> {
         let newest = incident.countermeasures.newest().filter(|newest| newest.agreed.is_none())?;
         if now.since_ms(newest.registered_at) < AGREED_MIN * MINUTE_MS {
             return None;
@@ -116,7 +117,7 @@ impl Outside {
         // What is refused, such as a development that was gone before, is refused again; whoever is at the pages sees why.
         self.desk.wish(incident.number(), None, Command::AgreeCountermeasure { version }, DEVELOPMENT).await.ok()?;
         let text = format!("{DEVELOPMENT} agrees to version {version} for development");
-        Some(Told { at: now, kind: "remedy", text })
+        Some(StoryLine { at: now, kind: "remedy", text })
     }
 
     /// Reads what has been added to the record.
@@ -138,7 +139,7 @@ impl Outside {
     }
 
     /// Customers do what they were asked for.
-    fn customers(&mut self, incident: &Incident, now: Timestamp, told: &mut Vec<Told>) {
+    fn customers(&mut self, incident: &Incident, now: Timestamp, told: &mut Vec<StoryLine>) {
         let Some(file) = self.files.get_mut(incident.number()) else { return };
         let fates = Fates::of(incident);
         let due: Vec<_> = file.asked.extract_if(.., |_, (at, _)| *at <= now).collect();
@@ -164,13 +165,13 @@ impl Outside {
         }
         if count > 0 {
             let text = format!("{count} of the customers who were called have changed the setting");
-            told.push(Told { at: now, kind: "customers", text });
+            told.push(StoryLine { at: now, kind: "customers", text });
         }
     }
 
     /// The updater goes on with the fix, branch by branch, for as long as its gate lets it.
-    fn install(&mut self, incident: &Incident, fix: &Fix, now: Timestamp, told: &mut Vec<Told>) {
-        let mut tell = |text: String| told.push(Told { at: now, kind: "updater", text });
+    fn install(&mut self, incident: &Incident, fix: &Fix, now: Timestamp, told: &mut Vec<StoryLine>) {
+        let mut tell = |text: String| told.push(StoryLine { at: now, kind: "updater", text });
         let name = fix.name();
         let is_held = self.gates.as_ref().is_some_and(|gates| {
             matches!(fix, Fix::Update(_))

@@ -16,9 +16,10 @@ use crate::engine::time::Timestamp;
 use crate::lab::simulation::mqtt::{Lockstep, Progress};
 use crate::record::incidents::Incidents;
 
-use super::crew::{Shift, Told};
+use super::crew::Shift;
 use super::outside::Outside;
 use super::pace::Pace;
+use super::story_line::StoryLine;
 use crate::runtime::stepping::Stepping;
 
 /// Longest wait for the wills of devices whose line was cut: the broker may not have noticed all of them by itself.
@@ -56,7 +57,7 @@ pub(super) enum Who {
 
 impl Steps {
     /// Makes the next step, when it is time for it. What people did in it.
-    pub(super) async fn step(&mut self) -> Vec<Told> {
+    pub(super) async fn step(&mut self) -> Vec<StoryLine> {
         let next = self.next();
         self.pace.wait_for(next).await;
         self.engine.move_to(next);
@@ -82,7 +83,7 @@ impl Steps {
     }
 
     /// Time goes slowly while somebody has an incident to work on.
-    fn choose_speed(&mut self, now: Timestamp) -> Option<Told> {
+    fn choose_speed(&mut self, now: Timestamp) -> Option<StoryLine> {
         let (usual, working) = self.speeds;
         let is_open = matches!(self.who, Who::People(_)) && !self.desk.board().incidents.is_empty();
         let wanted = if is_open { working } else { usual };
@@ -94,7 +95,7 @@ impl Steps {
         self.fleet.set_speed(wanted);
         let why =
             if is_open { "an incident is open and yours to work on (--work-speed)" } else { "no incident is open" };
-        Some(Told { at: now, kind: "time", text: format!("runs at {wanted}x from here on: {why}") })
+        Some(StoryLine { at: now, kind: "time", text: format!("runs at {wanted}x from here on: {why}") })
     }
 
     async fn hear_wills(&self) {

@@ -12,10 +12,10 @@ use crate::record::GateDesk;
 use crate::record::incidents::Incidents;
 
 use super::super::live::{Moment, View};
-use super::crew::Told;
 use super::follow::Follower;
 use super::outcome::{Outcome, note};
 use super::stage::Stage;
+use super::story_line::StoryLine;
 use super::transcript::Transcript;
 
 /// What was told so far.
@@ -37,7 +37,7 @@ impl Telling {
     /// incidents.
     pub(super) async fn tell(
         &mut self,
-        done: Vec<Told>,
+        done: Vec<StoryLine>,
         (moment, desk): (&Moment, &dyn Incidents),
         (view, mut transcript): (&mut View, Option<&mut Transcript>),
         outcome: &mut Outcome,

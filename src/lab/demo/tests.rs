@@ -1,6 +1,9 @@
 use super::outcome::Done;
+use super::setup::{EPOCH, period_s};
 use super::*;
+use crate::engine::device::Label;
 use crate::lab::simulation::Scenario;
+use crate::lab::simulation::SimulationConfig;
 
 fn simulation(devices: u32) -> Simulation {
     let config = SimulationConfig {

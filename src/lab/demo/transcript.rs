@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::engine::effect::Change;
 use crate::engine::gate::Decision;
 
-use super::crew::Told;
+use super::story_line::StoryLine;
 
 /// A file that is written to as the story goes on.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Transcript {
     }
 
     /// What people did, or what became of an incident by it.
-    pub(super) fn told(&mut self, told: &Told) -> io::Result<()> {
+    pub(super) fn told(&mut self, told: &StoryLine) -> io::Result<()> {
         self.write(&Line { at: told.at.as_ms(), event: told.kind, text: &told.text })
     }
 

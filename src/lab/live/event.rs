@@ -9,8 +9,8 @@ use crate::record::matter::{self, Matter, Standing};
 use crate::words::length::clock;
 use crate::words::number::Certainty;
 
-use super::text::{count, devices, local_minute, local_time, runner_up, suspect};
-use super::{Moment, Paint, Scene};
+use super::scene::{Moment, Scene};
+use super::text::{Paint, count, devices, local_minute, local_time, runner_up, suspect};
 
 /// Most cells of a continuity strip: an hour and what the grace adds.
 const MAX_CELLS: usize = 64;

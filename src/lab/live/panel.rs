@@ -9,8 +9,8 @@ use crate::record::matter::{self, Matter, Standing};
 use crate::words::length;
 use crate::words::number::Certainty;
 
+use super::scene::{Moment, Scene};
 use super::text::{Paint, count, local_minute, local_time, local_weekday, runner_up, suspect};
-use super::{Moment, Scene};
 
 /// Drawn at most so often a second.
 const REFRESH_HZ: u8 = 8;

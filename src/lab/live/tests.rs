@@ -3,8 +3,10 @@ use std::sync::Arc;
 use console::measure_text_width;
 
 use super::*;
+use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, EventState, ProofMinute, RunnerUp, Scope, Severity, Suspect, Verdict};
 use crate::engine::snapshot::EventView;
+use crate::engine::snapshot::Snapshot;
 use crate::words::number::Certainty;
 
 const START: Timestamp = Timestamp::from_ms(1_795_021_200_000);

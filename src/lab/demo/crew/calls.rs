@@ -8,7 +8,9 @@ use crate::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Pro
 use crate::incident::{Command, ExceptionKind, Incident, Rung};
 use crate::lab::simulation::Remedy;
 
-use super::{Act, Fates, WORKAROUND, cast, minutes, tell, wish};
+use super::act::{Act, WORKAROUND, minutes, tell, wish};
+use super::cast;
+use super::fates::Fates;
 
 /// Time from one call of a branch to the next.
 const CALL_MS: i64 = 150_000;

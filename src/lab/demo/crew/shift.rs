@@ -11,15 +11,9 @@ use crate::incident::Command;
 use crate::lab::simulation::Simulation;
 use crate::record::incidents::{DeskError, Incidents};
 
-use super::{Act, Crew};
-
-/// Something that the demo shows as a line.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Told {
-    pub at: Timestamp,
-    pub kind: &'static str,
-    pub text: String,
-}
+use super::Crew;
+use super::act::Act;
+use crate::lab::demo::story_line::StoryLine;
 
 /// The crew at work.
 pub struct Shift {
@@ -46,7 +40,7 @@ impl Shift {
 
     /// Does what there is to do at `now` for every incident of the fleet; those of lone devices wait for whoever is at the pages.
     /// Returns what is worth telling.
-    pub async fn work(&mut self, now: Timestamp) -> Vec<Told> {
+    pub async fn work(&mut self, now: Timestamp) -> Vec<StoryLine> {
         let mut told = Vec::new();
         for incident in self.desk.board().incidents.iter().filter(|incident| incident.scope == Scope::Fleet) {
             let mut crew = self.crews.remove(incident.number()).unwrap_or_else(|| self.crew());
@@ -66,7 +60,7 @@ impl Shift {
         Crew::new(branches, &self.simulation.version_built_after(1))
     }
 
-    async fn carry_out(&self, incident: &str, act: Act, now: Timestamp) -> Option<Told> {
+    async fn carry_out(&self, incident: &str, act: Act, now: Timestamp) -> Option<StoryLine> {
         match act {
             Act::Work { device, remedy } => {
                 if let Some(number) = self.numbers.get(&device) {
@@ -74,12 +68,12 @@ impl Shift {
                 }
                 None
             }
-            Act::Tell { kind, text } => Some(Told { at: now, kind, text }),
+            Act::Tell { kind, text } => Some(StoryLine { at: now, kind, text }),
             Act::Wish { by, command } => {
                 let closing = command == Command::Close;
                 match self.desk.wish(incident, None, command.clone(), &by).await {
                     Err(DeskError::Refused(refusal)) if closing => {
-                        Some(Told { at: now, kind: "refused", text: format!("{incident} stays open: {refusal}") })
+                        Some(StoryLine { at: now, kind: "refused", text: format!("{incident} stays open: {refusal}") })
                     }
                     Err(error) => {
                         tracing::warn!(incident, command = command.as_str(), %error, "a wish of the demo's crew failed");
