@@ -7,6 +7,8 @@
 
 #[path = "tidy/arms.rs"]
 mod arms;
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/keys.rs"]
 mod keys;
 #[path = "tidy/layers.rs"]

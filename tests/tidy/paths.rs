@@ -53,7 +53,7 @@ fn is_word(token: &str) -> bool {
 }
 
 /// Words, `::` and single signs.
-fn tokens(text: &str) -> Vec<String> {
+pub fn tokens(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
