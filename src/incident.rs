@@ -17,20 +17,20 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`act`] | what a person can do with a form of its own |
+//! | `announce` | who has to be told what because of an event |
 //! | [`aggregate`] | the incident, and how an event changes it |
 //! | [`assignment`] | which incident an event belongs to, and what it says to it |
 //! | `clock` | what time alone brings: calls, reminders, the forecast |
 //! | [`closure`] | what still stands between the incident and its end |
-//! | [`command`] | what people may wish, and what follows from it |
+//! | [`command`] | what people may command: the one list |
 //! | [`countermeasure`] | workaround, fix and the script for the phone, with their versions |
+//! | `decide` | what follows from a command, and why it is refused |
 //! | [`event`] | the vocabulary of the record |
-//! | `form` | the texts of a wish, as they are kept |
 //! | [`ladder`] | one device's way from affected to done |
 //! | `log` | what follows from an event, whoever brought it |
 //! | [`milestone`] | the instants of an incident, and their order |
 //! | [`muster`] | who is called, who has answered, who is called next |
-//! | [`notice`] | who has to be told what, and why |
+//! | [`notice`] | what can be said, to whom, and why |
 //! | [`observe`] | what telemetry proves |
 //! | [`promise`] | the three days: burn-down and forecast |
 //! | [`refusal`] | why a wish is not granted |
@@ -40,15 +40,15 @@
 //! | [`state`] | the states, and every pair of state and trigger |
 //! | [`way`] | when each state was reached, and for how long the quality was back |
 
-pub mod act;
 pub mod aggregate;
+mod announce;
 pub mod assignment;
 mod clock;
 pub mod closure;
 pub mod command;
 pub mod countermeasure;
+mod decide;
 pub mod event;
-mod form;
 pub mod ladder;
 mod log;
 pub mod milestone;
@@ -63,10 +63,9 @@ mod rung;
 pub mod state;
 pub mod way;
 
-pub use act::Act;
 pub use aggregate::{Incident, IncidentSummary};
 pub use assignment::DeclaredEvent;
-pub use command::Command;
+pub use command::{Act, Command, Duty};
 pub use countermeasure::{Countermeasure, Fix, Script, WorkaroundPlan};
 pub use event::{Action, IncidentEvent};
 pub use ladder::{Exception, ExceptionKind, Ladder, Rung, Step};

@@ -1,101 +1,114 @@
-//! What people may wish of an incident, what follows from it, and why it is refused.
+//! What people may command: the one list, from which the API, its description and the policy follow. What follows from a command is in
+//! [`decide`](super::decide).
+//!
+//! Texts are formed before anything follows from them, whichever way they came: names in their one form, because what people call a
+//! workaround or an update is compared with what devices say of themselves, and sentences without what hides in them.
 
 use serde::{Deserialize, Serialize};
 
-use super::aggregate::Incident;
-use super::countermeasure::{Countermeasure, Fix, WorkaroundPlan};
-use super::event::{Action, IncidentEvent};
-use super::ladder::{Call, CallOutcome, Claim, Direction, Exception, ExceptionKind};
-use super::log::Log;
+use super::countermeasure::{Fix, WorkaroundPlan};
+use super::ladder::{Call, Claim, ExceptionKind};
 use super::milestone::Milestone;
 use super::muster::Seat;
-use super::observe::Observation;
-use super::refusal::Refusal;
-use super::state::{State, Trigger};
-use super::{LifeSettings, MAX_NAME, MAX_TEXT};
 use crate::engine::device::DeviceId;
-use crate::engine::effect::Scope;
-use crate::engine::label;
+use crate::engine::label::{form, visible};
 use crate::engine::time::Timestamp;
 
-/// A person's wish. Who wishes, and whether that person may, is for the caller to know.
+/// What it takes to give a command, the least first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Duty {
+    TakePart,
+    /// To call customers and claim steps.
+    Work,
+    Countermeasure,
+    SignOff,
+    Lead,
+}
+
+/// What a person commands. Who it is, and whether that person may, is for the caller to know.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "shell", derive(utoipa::ToSchema))]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// I answer for this role; a second one may too.
+    /// Take this role, or stand by in it: `commander`, `support_lead@sapporo-03`.
     Acknowledge {
+        #[cfg_attr(feature = "shell", schema(value_type = String, example = "commander"))]
         seat: Seat,
     },
-    /// I am there.
+    /// Join the work on the incident.
     Join,
-    /// Somebody else answers for the role from here on.
+    /// Hand the role to somebody else.
     HandOver {
+        #[cfg_attr(feature = "shell", schema(value_type = String))]
         seat: Seat,
         to: String,
         reason: String,
     },
-    /// A word to the staff (`tell`), or an entry in the log.
+    /// Send a message to the staff (`tell`), or keep a note in the record.
     Note {
         text: String,
         #[serde(default)]
         tell: bool,
     },
-    /// The instant of a milestone was another one.
+    /// Correct the time of a milestone.
     CorrectTime {
+        #[cfg_attr(feature = "shell", schema(value_type = String, example = "mustered"))]
         milestone: Milestone,
+        #[cfg_attr(feature = "shell", schema(value_type = i64))]
         instant: Timestamp,
         reason: String,
     },
-    /// A new version of what is to be done; the version number is given here.
+    /// Register a new version of the countermeasure: a workaround, a fix, or both.
     RegisterCountermeasure {
         #[serde(default)]
         workaround: Option<WorkaroundPlan>,
         #[serde(default)]
         fix: Option<Fix>,
         #[serde(default)]
+        #[cfg_attr(feature = "shell", schema(value_type = Option<i64>))]
         fix_due_at: Option<Timestamp>,
     },
-    /// Development agrees to this version: support may work by it.
-    AgreeCountermeasure {
-        version: u32,
-    },
-    /// I have read this version of the script.
-    AcknowledgeScript {
-        version: u32,
-    },
-    /// The agreed fix can be had.
+    /// Agree to this version for development: support works by it from then on.
+    AgreeCountermeasure { version: u32 },
+    /// Confirm that you have read this version of the script.
+    AcknowledgeScript { version: u32 },
+    /// Release the agreed fix for installation.
     ReleaseFix,
-    /// I called the device's customer.
+    /// Record a call with the device's customer.
     RecordCall {
+        #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$"))]
         device: DeviceId,
         call: Call,
     },
-    /// It was done, as far as I know; telemetry will show it.
+    /// Claim that a step was done; telemetry has to show it.
     Claim {
+        #[cfg_attr(feature = "shell", schema(value_type = Vec<String>))]
         devices: Vec<DeviceId>,
+        #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^(workaround|fix|revert)$", example = "workaround"))]
         claim: Claim,
     },
-    /// This device is never going to be done; I answer for that.
+    /// Sign a device off that will not be completed.
     SignOff {
+        #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$"))]
         device: DeviceId,
+        /// `unreachable`, `refused`, `replaced`, `decommissioned`.
+        #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^(unreachable|refused|replaced|decommissioned)$"))]
         kind: ExceptionKind,
         evidence: String,
     },
+    /// Withdraw a sign-off.
     LiftException {
+        #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$"))]
         device: DeviceId,
         reason: String,
     },
-    /// An isolated incident concerns everybody after all.
-    Promote {
-        reason: String,
-    },
-    /// It was no major incident.
-    Demote {
-        reason: String,
-    },
-    FileReview {
-        text: String,
-    },
+    /// Raise an isolated incident to one of the whole fleet.
+    Promote { reason: String },
+    /// End it as one that should not have been declared.
+    Demote { reason: String },
+    /// File the review.
+    FileReview { text: String },
+    /// Close the incident, if telemetry shows that it is over.
     Close,
 }
 
@@ -167,281 +180,258 @@ impl Command {
             | Self::Close => &[],
         }
     }
+
+    /// What it takes to give it. A role that somebody holds is handed over by its holder, or by whoever leads.
+    pub const fn duty(&self) -> Duty {
+        match self {
+            Self::Acknowledge { .. } | Self::Join | Self::Note { .. } | Self::AcknowledgeScript { .. } => {
+                Duty::TakePart
+            }
+            Self::RegisterCountermeasure { .. } | Self::AgreeCountermeasure { .. } | Self::ReleaseFix => {
+                Duty::Countermeasure
+            }
+            Self::RecordCall { .. } | Self::Claim { .. } => Duty::Work,
+            Self::SignOff { .. } | Self::LiftException { .. } => Duty::SignOff,
+            Self::HandOver { .. }
+            | Self::CorrectTime { .. }
+            | Self::Promote { .. }
+            | Self::Demote { .. }
+            | Self::FileReview { .. }
+            | Self::Close => Duty::Lead,
+        }
+    }
+
+    /// The wish with its texts as they are kept.
+    pub(super) fn formed(mut self) -> Self {
+        match &mut self {
+            Self::Acknowledge { seat } => seat.branch.iter_mut().for_each(formed),
+            Self::HandOver { seat, to, reason } => {
+                seat.branch.iter_mut().for_each(formed);
+                formed(to);
+                readable(reason);
+            }
+            Self::RegisterCountermeasure { workaround, fix, .. } => {
+                if let Some(WorkaroundPlan { id, script }) = workaround {
+                    formed(id);
+                    [&mut script.ja, &mut script.en].into_iter().for_each(readable);
+                }
+                match fix {
+                    Some(Fix::Update(name) | Fix::Elsewhere(name)) => formed(name),
+                    Some(Fix::Package { name, version }) => [name, version].into_iter().for_each(formed),
+                    None => {}
+                }
+            }
+            Self::RecordCall { call, .. } => readable(&mut call.note),
+            Self::Note { text, .. }
+            | Self::FileReview { text }
+            | Self::SignOff { evidence: text, .. }
+            | Self::CorrectTime { reason: text, .. }
+            | Self::LiftException { reason: text, .. }
+            | Self::Promote { reason: text }
+            | Self::Demote { reason: text } => readable(text),
+            Self::Join
+            | Self::AgreeCountermeasure { .. }
+            | Self::AcknowledgeScript { .. }
+            | Self::ReleaseFix
+            | Self::Claim { .. }
+            | Self::Close => {}
+        }
+        self
+    }
 }
 
-/// A text of the allowed length.
-pub(super) fn text(text: &str, refusal: Refusal) -> Result<(), Refusal> {
-    let length = text.trim().chars().count();
-    if (1..=MAX_TEXT).contains(&length) { Ok(()) } else { Err(refusal) }
+/// Something that a person does with a form of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Act {
+    Acknowledge,
+    Join,
+    HandOver,
+    Note,
+    CorrectTime,
+    Countermeasure,
+    Agree,
+    Script,
+    ReleaseFix,
+    Claim,
+    SignOff,
+    Lift,
+    Promote,
+    Demote,
+    Merge,
+    Split,
+    Declare,
+    Review,
+    Close,
 }
 
-fn name(name: &str) -> Result<(), Refusal> {
-    if (1..=MAX_NAME).contains(&name.chars().count()) { Ok(()) } else { Err(Refusal::Name) }
+impl Act {
+    /// Every act.
+    pub const ALL: [Self; 19] = [
+        Self::Acknowledge,
+        Self::Join,
+        Self::HandOver,
+        Self::Note,
+        Self::CorrectTime,
+        Self::Countermeasure,
+        Self::Agree,
+        Self::Script,
+        Self::ReleaseFix,
+        Self::Claim,
+        Self::SignOff,
+        Self::Lift,
+        Self::Promote,
+        Self::Demote,
+        Self::Merge,
+        Self::Split,
+        Self::Declare,
+        Self::Review,
+        Self::Close,
+    ];
+
+    /// The act's name in addresses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledge",
+            Self::Join => "join",
+            Self::HandOver => "hand_over",
+            Self::Note => "note",
+            Self::CorrectTime => "correct_time",
+            Self::Countermeasure => "countermeasure",
+            Self::Agree => "agree",
+            Self::Script => "script",
+            Self::ReleaseFix => "release_fix",
+            Self::Claim => "claim",
+            Self::SignOff => "sign_off",
+            Self::Lift => "lift",
+            Self::Promote => "promote",
+            Self::Demote => "demote",
+            Self::Merge => "merge",
+            Self::Split => "split",
+            Self::Declare => "declare",
+            Self::Review => "review",
+            Self::Close => "close",
+        }
+    }
+
+    /// The act of this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|act| act.as_str() == name)
+    }
+
+    /// What it takes, at the least: of the command that the form sends, or to merge, split or declare.
+    pub const fn duty(self) -> Duty {
+        match self {
+            Self::Acknowledge | Self::Join | Self::HandOver | Self::Note | Self::Script => Duty::TakePart,
+            Self::Countermeasure | Self::Agree | Self::ReleaseFix => Duty::Countermeasure,
+            Self::Claim => Duty::Work,
+            Self::SignOff | Self::Lift => Duty::SignOff,
+            Self::CorrectTime
+            | Self::Promote
+            | Self::Demote
+            | Self::Merge
+            | Self::Split
+            | Self::Declare
+            | Self::Review
+            | Self::Close => Duty::Lead,
+        }
+    }
 }
 
-/// Whether a version of the countermeasure can be worked by.
-fn check_countermeasure(
-    workaround: Option<&WorkaroundPlan>,
-    fix: Option<&Fix>,
-    fix_due_at: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    if workaround.is_none() && fix.is_none() {
-        return Err(Refusal::Empty);
+fn formed(name: &mut String) {
+    if let std::borrow::Cow::Owned(form) = form(name) {
+        *name = form;
     }
-    let fits = |plan: &WorkaroundPlan| {
-        let texts = [&plan.script.ja, &plan.script.en];
-        let lengths = || texts.iter().map(|text| text.trim().chars().count());
-        (1..=label::MAX_CHARS).contains(&plan.id.chars().count())
-            && lengths().any(|length| length > 0)
-            && lengths().all(|length| length <= MAX_TEXT)
-    };
-    if !workaround.is_none_or(fits) {
-        return Err(Refusal::Script);
-    }
-    match fix {
-        Some(Fix::Package { name: package, version }) => name(package).and_then(|()| name(version))?,
-        Some(Fix::Update(text) | Fix::Elsewhere(text)) => name(text)?,
-        None => {}
-    }
-    if fix_due_at.is_some_and(|due| due < now) {
-        return Err(Refusal::Due);
-    }
-    Ok(())
 }
 
-fn check_call(call: &Call) -> Result<(), Refusal> {
-    if call.note.chars().count() > MAX_TEXT {
-        return Err(Refusal::Text);
+fn readable(text: &mut String) {
+    if let std::borrow::Cow::Owned(visible) = visible(text) {
+        *text = visible;
     }
-    if call.direction == Direction::Incoming && call.outcome == CallOutcome::NoAnswer {
-        return Err(Refusal::NobodyCalled);
-    }
-    Ok(())
 }
 
-impl Incident {
-    /// What follows from a person's wish. `seen` is the fleet as it is seen now, which a close needs.
-    ///
-    /// # Errors
-    /// Why nothing follows.
-    pub fn decide(
-        &self,
-        command: &Command,
-        by: &str,
-        seen: Option<&Observation<'_>>,
-        (settings, now): (&LifeSettings, Timestamp),
-    ) -> Result<Vec<IncidentEvent>, Refusal> {
-        let (command, by) = (&command.clone().formed(), &*label::form(by));
-        name(by)?;
-        if !self.is_open() {
-            return Err(Refusal::Closed);
-        }
-        if let Some(device) = command.devices().iter().find(|device| !self.ladder.contains(device)) {
-            return Err(Refusal::NotADevice(device.clone()));
-        }
-        let mut log = Log::new(self, by, now);
-        match command {
-            Command::Acknowledge { seat } => {
-                log.push(Action::Acknowledged { seat: seat.clone(), person: by.to_owned() });
-            }
-            Command::Join => log.push(Action::Present { person: by.to_owned() }),
-            Command::HandOver { seat, to, reason } => self.hand_over(seat, to, reason, &mut log)?,
-            Command::Note { text: note, tell } => {
-                text(note, Refusal::Text)?;
-                log.push(Action::Noted { text: note.clone(), told: *tell });
-            }
-            Command::CorrectTime { milestone, instant, reason } => {
-                self.correct_time(*milestone, *instant, reason, now, &mut log)?;
-            }
-            Command::RegisterCountermeasure { workaround, fix, fix_due_at } => {
-                check_countermeasure(workaround.as_ref(), fix.as_ref(), *fix_due_at, now)?;
-                let version = 1 + self.countermeasures.newest().map_or(0, |newest| newest.countermeasure.version);
-                let (workaround, fix, fix_due_at) = (workaround.clone(), fix.clone(), *fix_due_at);
-                let new = Countermeasure { version, workaround, fix, fix_due_at };
-                log.push(Action::CountermeasureRegistered(Box::new(new)));
-            }
-            Command::AgreeCountermeasure { version } => self.agree(*version, by, &mut log)?,
-            Command::AcknowledgeScript { version } => {
-                self.current_version(*version)?;
-                log.push(Action::ScriptAcknowledged { version: *version, person: by.to_owned() });
-            }
-            Command::ReleaseFix => self.release_fix(&mut log)?,
-            Command::RecordCall { device, call } => {
-                check_call(call)?;
-                log.push(Action::Called { device: device.clone(), call: call.clone() });
-            }
-            Command::Claim { devices, claim } => {
-                self.check_claim(devices, *claim)?;
-                log.push(Action::Claimed { devices: devices.clone(), claim: *claim });
-            }
-            Command::SignOff { device, kind, evidence } => {
-                self.check_sign_off(device, *kind, evidence, settings)?;
-                let (kind, evidence, signed_by) = (*kind, evidence.clone(), by.to_owned());
-                let exception = Exception { kind, evidence, signed_by, at: now };
-                log.push(Action::Excepted { device: device.clone(), exception });
-            }
-            Command::LiftException { device, reason } => self.lift(device, reason, &mut log)?,
-            Command::Promote { reason } => self.promote(reason, &mut log)?,
-            Command::Demote { reason } => {
-                text(reason, Refusal::Reason)?;
-                log.push(Action::Demoted { reason: reason.clone() });
-                log.trigger(Trigger::Ended);
-            }
-            Command::FileReview { text: review } => self.file_review(review, &mut log)?,
-            Command::Close => self.close(seen, &mut log)?,
-        }
-        log.follow(None);
-        Ok(log.events)
+impl Seat {
+    /// The seat with its branch in its one form.
+    pub fn formed(mut self) -> Self {
+        self.branch.iter_mut().for_each(formed);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::countermeasure::Script;
+    use super::*;
+
+    #[test]
+    fn names_take_their_form_and_sentences_keep_theirs() {
+        let script = Script { ja: "Ｂ を開き\u{202e}ます。\r\n次へ".into(), en: String::new() };
+        let wish = Command::RegisterCountermeasure {
+            workaround: Some(WorkaroundPlan { id: " ＷＡ－１\u{200b}".into(), script }),
+            fix: Some(Fix::Package { name: "engine ".into(), version: "４.2".into() }),
+            fix_due_at: None,
+        };
+        let Command::RegisterCountermeasure { workaround: Some(plan), fix, .. } = wish.formed() else { panic!() };
+        assert_eq!((&*plan.id, &*plan.script.ja), ("WA-1", "Ｂ を開きます。\n次へ"));
+        assert_eq!(fix, Some(Fix::Package { name: "engine".into(), version: "4.2".into() }));
+        let seat = Seat::try_from("support_lead@札幌 ".to_owned()).unwrap();
+        assert_eq!(seat.formed().branch.as_deref(), Some("札幌"));
     }
 
-    fn hand_over(&self, seat: &Seat, to: &str, reason: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
-        name(to)?;
-        text(reason, Refusal::Reason)?;
-        let from = self.muster.posts.get(seat).and_then(|post| post.holder.clone());
-        if from.as_deref() == Some(to) {
-            return Err(Refusal::Held { seat: seat.clone(), holder: to.to_owned() });
+    #[test]
+    fn an_acts_name_leads_back_to_it() {
+        for act in Act::ALL {
+            assert_eq!(Act::from_name(act.as_str()), Some(act));
         }
-        log.push(Action::HandedOver { seat: seat.clone(), from, to: to.to_owned(), reason: reason.to_owned() });
-        Ok(())
+        assert_eq!(Act::from_name("delete"), None);
     }
 
-    fn correct_time(
-        &self,
-        milestone: Milestone,
-        instant: Timestamp,
-        reason: &str,
-        now: Timestamp,
-        log: &mut Log<'_>,
-    ) -> Result<(), Refusal> {
-        text(reason, Refusal::Reason)?;
-        if milestone <= Milestone::Declared {
-            return Err(Refusal::Measured);
-        }
-        if self.milestones.get(milestone).is_none() {
-            return Err(Refusal::State { state: self.state, what: "that milestone has not been reached" });
-        }
-        self.milestones.check(milestone, instant, now)?;
-        log.push(Action::Timed { milestone, instant, reason: Some(reason.to_owned()) });
-        Ok(())
+    /// Every command once, as JSON.
+    fn all() -> Vec<serde_json::Value> {
+        vec![
+            json!({"command": "acknowledge", "seat": "support_lead@sapporo-03"}),
+            json!({"command": "join"}),
+            json!({"command": "hand_over", "seat": "commander", "to": "Ito", "reason": "r"}),
+            json!({"command": "note", "text": "t", "tell": true}),
+            json!({"command": "correct_time", "milestone": "mustered", "instant": 5, "reason": "r"}),
+            json!({"command": "register_countermeasure", "workaround": {"id": "WA-1", "script": {"ja": "手順", "en": ""}},
+                   "fix": {"kind": "package", "value": {"name": "signatures", "version": "9"}}, "fix_due_at": 7}),
+            json!({"command": "agree_countermeasure", "version": 1}),
+            json!({"command": "acknowledge_script", "version": 1}),
+            json!({"command": "release_fix"}),
+            json!({"command": "record_call", "device": "B-1",
+                   "call": {"outcome": "reached", "progress": "mail", "note": "n", "script": 2,
+                            "direction": "incoming"}}),
+            json!({"command": "claim", "devices": ["B-1"], "claim": "revert"}),
+            json!({"command": "sign_off", "device": "B-1", "kind": "replaced", "evidence": "e"}),
+            json!({"command": "lift_exception", "device": "B-1", "reason": "r"}),
+            json!({"command": "promote", "reason": "r"}),
+            json!({"command": "demote", "reason": "r"}),
+            json!({"command": "file_review", "text": "t"}),
+            json!({"command": "close"}),
+        ]
     }
 
-    fn agree(&self, version: u32, by: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
-        let standing = self.version_of(version)?;
-        if standing.agreed.is_some() {
-            return Err(Refusal::Agreed(version));
-        }
-        if standing.registered_by == by {
-            return Err(Refusal::OwnWord);
-        }
-        let has_workaround = standing.countermeasure.workaround.is_some();
-        log.push(Action::CountermeasureAgreed { version });
-        if has_workaround {
-            log.trigger(Trigger::WorkaroundAvailable);
-        }
-        Ok(())
-    }
-
-    fn release_fix(&self, log: &mut Log<'_>) -> Result<(), Refusal> {
-        let fix = self.countermeasures.fix().ok_or(Refusal::NoFix)?;
-        if self.released_fix().is_some() {
-            return Err(Refusal::Released(fix.name()));
-        }
-        log.push(Action::FixReleased { name: fix.name() });
-        log.trigger(Trigger::FixAvailable);
-        Ok(())
-    }
-
-    /// The newest version, if that is the wanted one: words about an older one come too late.
-    fn version_of(&self, version: u32) -> Result<&super::countermeasure::Standing, Refusal> {
-        let newest = self.countermeasures.newest().ok_or(Refusal::NoVersion(version))?;
-        match newest.countermeasure.version {
-            newest_version if newest_version == version => Ok(newest),
-            newest if version < newest && version > 0 => Err(Refusal::Replaced { version, newest }),
-            _ => Err(Refusal::NoVersion(version)),
+    #[test]
+    fn every_command_is_read_from_json_and_loses_nothing() {
+        for value in all() {
+            let command: Command = serde_json::from_value(value.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&command).unwrap(), value, "nothing is lost");
         }
     }
 
-    /// Refuses every version but the one that support works by, whatever has been registered since.
-    fn current_version(&self, version: u32) -> Result<(), Refusal> {
-        let current = self.countermeasures.current().map(|standing| standing.countermeasure.version);
-        match current {
-            Some(current) if version == current => Ok(()),
-            Some(newest) if (1..newest).contains(&version) => Err(Refusal::Replaced { version, newest }),
-            _ => {
-                let newest = self.countermeasures.newest().map_or(0, |newest| newest.countermeasure.version);
-                let is_known = (1..=newest).contains(&version);
-                Err(if is_known { Refusal::NotAgreed(version) } else { Refusal::NoVersion(version) })
-            }
+    #[test]
+    fn a_misspelt_or_half_command_is_none() {
+        for bad in [
+            json!({"command": "acknowledge", "seat": "boss"}),
+            json!({"command": "note", "text": "t", "tel": true}),
+            json!({"command": "record_call", "device": "B 1", "call": {"outcome": "reached"}}),
+            json!({"command": "record_call", "device": "B-1", "call": {"outcome": "yes"}}),
+            json!({"command": "explode"}),
+            json!({}),
+        ] {
+            assert!(serde_json::from_value::<Command>(bad.clone()).is_err(), "{bad}");
         }
-    }
-
-    fn check_claim(&self, devices: &[DeviceId], claim: Claim) -> Result<(), Refusal> {
-        if devices.is_empty() {
-            return Err(Refusal::NoDevice);
-        }
-        match claim {
-            Claim::Workaround if self.countermeasures.workaround().is_none() => Err(Refusal::NoWorkaround),
-            Claim::Fix if self.released_fix().is_none() => Err(Refusal::NotReleased),
-            Claim::Workaround | Claim::Fix | Claim::Revert => Ok(()),
-        }
-    }
-
-    fn check_sign_off(
-        &self,
-        device: &DeviceId,
-        kind: ExceptionKind,
-        evidence: &str,
-        settings: &LifeSettings,
-    ) -> Result<(), Refusal> {
-        text(evidence, Refusal::Reason)?;
-        let made = self.ladder.get(device).map_or(0, |rung| rung.unanswered);
-        if kind == ExceptionKind::Unreachable && made < settings.unreachable_calls {
-            let (device, needed) = (device.clone(), settings.unreachable_calls);
-            return Err(Refusal::Calls { device, needed, made });
-        }
-        Ok(())
-    }
-
-    fn lift(&self, device: &DeviceId, reason: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
-        text(reason, Refusal::Reason)?;
-        if self.ladder.get(device).is_none_or(|rung| rung.exception.is_none()) {
-            return Err(Refusal::NoException(device.clone()));
-        }
-        log.push(Action::ExceptionLifted { device: device.clone(), reason: reason.to_owned() });
-        Ok(())
-    }
-
-    fn promote(&self, reason: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
-        text(reason, Refusal::Reason)?;
-        if self.scope == Scope::Fleet {
-            return Err(Refusal::Promoted);
-        }
-        log.push(Action::Promoted { reason: reason.to_owned() });
-        Ok(())
-    }
-
-    fn file_review(&self, review: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
-        text(review, Refusal::Text)?;
-        if self.state.is_active() {
-            return Err(Refusal::State { state: self.state, what: "the review comes after the resolution" });
-        }
-        log.push(Action::ReviewFiled { text: review.to_owned() });
-        log.trigger(Trigger::Reviewed);
-        Ok(())
-    }
-
-    /// Closes, if telemetry allows it at this very moment.
-    fn close(&self, seen: Option<&Observation<'_>>, log: &mut Log<'_>) -> Result<(), Refusal> {
-        let obstacles = self.obstacles(seen);
-        if !obstacles.is_empty() {
-            return Err(Refusal::Open(obstacles.to_string()));
-        }
-        if self.state != State::Reviewed {
-            return Err(Refusal::State { state: self.state, what: "file the review first" });
-        }
-        log.push(Action::Closed { reason: None });
-        log.trigger(Trigger::Closed);
-        Ok(())
     }
 }

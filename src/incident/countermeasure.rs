@@ -12,6 +12,8 @@ use crate::engine::time::Timestamp;
 
 /// What the support desk says and does, in the two languages.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "shell", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
 pub struct Script {
     pub ja: String,
     pub en: String,
@@ -19,14 +21,19 @@ pub struct Script {
 
 /// A settings change that takes the damage away and is to be reverted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "shell", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct WorkaroundPlan {
-    /// What a device's status calls it: `WA-1`.
+    /// What a device's status calls it.
+    #[cfg_attr(feature = "shell", schema(example = "WA-1"))]
     pub id: String,
+    /// What the support desk says and does.
     pub script: Script,
 }
 
 /// What ends the incident for a device.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "shell", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum Fix {
     /// An update that a device has when its status says so.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::countermeasure::Countermeasure;
 use super::ladder::{Call, Claim, Exception, Proof, Rung};
 use super::milestone::Milestone;
-use super::muster::Seat;
+use super::muster::{Role, Seat};
+use super::notice::{Announcement, NoticeKind};
 use super::state::State;
 use crate::engine::device::DeviceId;
 use crate::engine::effect::{Cause, Scope};
@@ -287,5 +288,95 @@ impl Action {
             Self::Reopened { .. } => "reopened",
             Self::Followed { .. } => "followed",
         }
+    }
+
+    /// What has to be said because of it.
+    pub fn announcement(&self) -> Announcement<'_> {
+        use Announcement::{Lead, Nothing, Staff};
+        use NoticeKind as Kind;
+        match self {
+            Self::Opened(opening) => {
+                Announcement::Opening { follows: opening.follows.is_some(), devices: opening.devices.len() }
+            }
+            Self::Joined { .. } => Staff(Kind::Growing),
+            Self::CauseChanged { .. } => Staff(Kind::CauseChanged),
+            Self::Moved { to: State::Mustered | State::PendingPermanentFix | State::Resolved, .. } => {
+                Staff(Kind::Moved)
+            }
+            Self::Paged { people, exhausted, .. } => Announcement::Page { people, exhausted: *exhausted },
+            Self::HandedOver { to, .. } => Announcement::HandedOver { to },
+            Self::Noted { told: true, .. } => Staff(Kind::Word),
+            Self::Nagged { .. } => Lead(Kind::Nag, Role::Commander),
+            Self::CountermeasureRegistered(_) => Lead(Kind::AgreementWanted, Role::DevelopmentLead),
+            Self::CountermeasureAgreed { version } => Announcement::Agreed { version: *version },
+            Self::FixReleased { .. } => Announcement::FixReleased,
+            Self::PromiseForecast { missed: true, .. } => Staff(Kind::PromiseMissed),
+            Self::PromiseForecast { missed: false, .. } => Staff(Kind::PromiseMet),
+            Self::Reopened { .. } => Staff(Kind::Reopened),
+            Self::Promoted { .. } => Staff(Kind::Promoted),
+            Self::Demoted { .. } => Staff(Kind::Demoted),
+            Self::Merged { .. } => Staff(Kind::Merged),
+            Self::SplitOff { .. } => Staff(Kind::SplitOff),
+            Self::ReviewNagged { .. } => Lead(Kind::ReviewDue, Role::Commander),
+            Self::Closed { .. } => Staff(Kind::Closed),
+            Self::Followed { .. } => Staff(Kind::Followed),
+            Self::Attached { .. }
+            | Self::Relapsed { .. }
+            | Self::Moved { .. }
+            | Self::Timed { .. }
+            | Self::Acknowledged { .. }
+            | Self::Present { .. }
+            | Self::Noted { .. }
+            | Self::ScriptAcknowledged { .. }
+            | Self::Called { .. }
+            | Self::Claimed { .. }
+            | Self::Proved { .. }
+            | Self::Disproved { .. }
+            | Self::WorkaroundSeen { .. }
+            | Self::Excepted { .. }
+            | Self::ExceptionLifted { .. }
+            | Self::Absorbed { .. }
+            | Self::ReviewFiled { .. } => Nothing,
+        }
+    }
+
+    /// What a person wrote with it; `None` where there is nothing to read.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Noted { text, .. } | Self::ReviewFiled { text } => Some(text.as_str()),
+            Self::HandedOver { reason, .. }
+            | Self::ExceptionLifted { reason, .. }
+            | Self::Demoted { reason }
+            | Self::Promoted { reason }
+            | Self::Merged { reason, .. }
+            | Self::Absorbed { reason, .. }
+            | Self::SplitOff { reason, .. } => Some(reason.as_str()),
+            Self::Timed { reason, .. } | Self::Closed { reason } => reason.as_deref(),
+            Self::Called { call, .. } => Some(call.note.as_str()),
+            Self::Excepted { exception, .. } => Some(exception.evidence.as_str()),
+            Self::Opened(_)
+            | Self::Attached { .. }
+            | Self::Joined { .. }
+            | Self::Relapsed { .. }
+            | Self::CauseChanged { .. }
+            | Self::Moved { .. }
+            | Self::Paged { .. }
+            | Self::Acknowledged { .. }
+            | Self::Present { .. }
+            | Self::Nagged { .. }
+            | Self::CountermeasureRegistered(_)
+            | Self::CountermeasureAgreed { .. }
+            | Self::ScriptAcknowledged { .. }
+            | Self::FixReleased { .. }
+            | Self::Claimed { .. }
+            | Self::Proved { .. }
+            | Self::Disproved { .. }
+            | Self::WorkaroundSeen { .. }
+            | Self::PromiseForecast { .. }
+            | Self::ReviewNagged { .. }
+            | Self::Reopened { .. }
+            | Self::Followed { .. } => None,
+        }
+        .filter(|text| !text.trim().is_empty())
     }
 }

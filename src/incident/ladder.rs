@@ -215,17 +215,24 @@ impl Direction {
 
 /// A call with a customer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "shell", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Call {
+    /// `reached`, `no_answer`, `call_back`, `refused`.
+    #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^(reached|no_answer|call_back|refused)$"))]
     pub outcome: CallOutcome,
-    /// `None`: not asked, what was said before holds.
+    /// How the customer wants to hear of the progress: `unwanted`, `phone`, `mail`; absent: not asked, what was said before holds.
     #[serde(default)]
+    #[cfg_attr(feature = "shell", schema(value_type = Option<String>, pattern = "^(unwanted|phone|mail)$"))]
     pub progress: Option<Progress>,
     #[serde(default)]
     pub note: String,
     /// Version of the script that was used, if there was one.
     #[serde(default)]
     pub script: Option<u32>,
+    /// `outgoing`: we called, which it is where nothing is said; `incoming`: the customer did.
     #[serde(default)]
+    #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^(outgoing|incoming)$"))]
     pub direction: Direction,
 }
 

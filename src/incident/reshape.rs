@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::aggregate::{Ended, Incident};
-use super::command::text;
+use super::decide::text;
 use super::event::{Action, IncidentEvent};
 use super::ladder::{Proof, Rung};
 use super::log::Log;

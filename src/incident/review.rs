@@ -194,71 +194,56 @@ impl Draft<'_> {
         self.tell(event);
     }
 
-    /// How long devices are affected, and what takes longer than it should.
+    /// How long devices are affected, and what takes longer than it should. Each sum asks for the events that it counts.
     fn measure(&mut self, incident: &Incident, event: &IncidentEvent) {
-        let at = event.at;
-        match &event.action {
-            Action::Opened(opening) => self.begin(names(&opening.devices), opening.impact_started_at),
-            Action::Joined { devices } => self.begin(names(devices), at),
-            Action::Relapsed { devices } => self.begin(devices, at),
-            Action::SplitOff { devices, .. } => self.end(devices, at),
-            Action::Absorbed { devices, .. } => {
-                for (device, rung) in devices {
-                    let from = rung.relapsed_at.unwrap_or(rung.joined_at);
-                    self.begin([device], from);
-                    if incident.ladder.get(device).is_some_and(|rung| !rung.affected) {
-                        self.end([device], rung.proofs.get(&Proof::Quality).copied().unwrap_or(at).max(from));
-                    }
+        let (action, at) = (&event.action, event.at);
+        self.measure_impact(incident, action, at);
+        if let Action::Proved { devices, .. } | Action::WorkaroundSeen { devices, .. } = action {
+            self.verify(incident, devices, at);
+        }
+        if let Action::Paged { seat, step, exhausted, .. } = action
+            && (*step > 0 || *exhausted)
+        {
+            self.late.push(Late::Unanswered { seat: seat.clone(), at, exhausted: *exhausted });
+        }
+        if let Action::Nagged { silent_s } = action {
+            self.late.push(Late::Silence { at, silent_s: *silent_s });
+        }
+        if let Action::Called { call, .. } = action {
+            self.calls.made += 1;
+            self.calls.reached += u32::from(matches!(call.outcome, CallOutcome::Reached | CallOutcome::Refused));
+        }
+        if let Action::Claimed { devices, claim } = action {
+            for device in devices {
+                if incident.ladder.get(device).is_some_and(|rung| rung.only_claims(*claim).is_some()) {
+                    self.claimed.entry((device.clone(), *claim)).or_insert(at);
                 }
             }
-            Action::Proved { devices, proof } => {
-                if *proof == Proof::Quality {
-                    self.end(devices, at);
+        }
+    }
+
+    /// Where the time of devices that are affected begins and ends.
+    fn measure_impact(&mut self, incident: &Incident, action: &Action, at: Timestamp) {
+        if let Action::Opened(opening) = action {
+            self.begin(names(&opening.devices), opening.impact_started_at);
+        }
+        if let Action::Joined { devices } = action {
+            self.begin(names(devices), at);
+        }
+        if let Action::Relapsed { devices } = action {
+            self.begin(devices, at);
+        }
+        if let Action::SplitOff { devices, .. } | Action::Proved { devices, proof: Proof::Quality } = action {
+            self.end(devices, at);
+        }
+        if let Action::Absorbed { devices, .. } = action {
+            for (device, rung) in devices {
+                let from = rung.relapsed_at.unwrap_or(rung.joined_at);
+                self.begin([device], from);
+                if incident.ladder.get(device).is_some_and(|rung| !rung.affected) {
+                    self.end([device], rung.proofs.get(&Proof::Quality).copied().unwrap_or(at).max(from));
                 }
-                self.verify(incident, devices, at);
             }
-            Action::WorkaroundSeen { devices, .. } => self.verify(incident, devices, at),
-            Action::Paged { seat, step, exhausted, .. } => {
-                if *step > 0 || *exhausted {
-                    self.late.push(Late::Unanswered { seat: seat.clone(), at, exhausted: *exhausted });
-                }
-            }
-            Action::Nagged { silent_s } => self.late.push(Late::Silence { at, silent_s: *silent_s }),
-            Action::Called { call, .. } => {
-                self.calls.made += 1;
-                self.calls.reached += u32::from(matches!(call.outcome, CallOutcome::Reached | CallOutcome::Refused));
-            }
-            Action::Claimed { devices, claim } => {
-                for device in devices {
-                    if incident.ladder.get(device).is_some_and(|rung| rung.only_claims(*claim).is_some()) {
-                        self.claimed.entry((device.clone(), *claim)).or_insert(at);
-                    }
-                }
-            }
-            Action::Attached { .. }
-            | Action::CauseChanged { .. }
-            | Action::Moved { .. }
-            | Action::Timed { .. }
-            | Action::Acknowledged { .. }
-            | Action::Present { .. }
-            | Action::HandedOver { .. }
-            | Action::Noted { .. }
-            | Action::CountermeasureRegistered(_)
-            | Action::CountermeasureAgreed { .. }
-            | Action::ScriptAcknowledged { .. }
-            | Action::FixReleased { .. }
-            | Action::Disproved { .. }
-            | Action::Excepted { .. }
-            | Action::ExceptionLifted { .. }
-            | Action::PromiseForecast { .. }
-            | Action::Demoted { .. }
-            | Action::Promoted { .. }
-            | Action::Merged { .. }
-            | Action::ReviewFiled { .. }
-            | Action::ReviewNagged { .. }
-            | Action::Closed { .. }
-            | Action::Reopened { .. }
-            | Action::Followed { .. } => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who may do what to an incident: the one lock, for pages, the support desk and the API alike.
 
 use super::{Action, Principal, Role};
-use crate::incident::{Command, Incident};
+use crate::incident::{Command, Duty, Incident};
 use crate::record::incidents::Reshape;
 
 /// Why somebody may not.
@@ -43,25 +43,23 @@ fn holds(principal: &Principal, action: Action) -> Result<(), Denied> {
 
 /// What a command takes.
 fn needed(principal: &Principal, command: &Command, incident: &Incident) -> Action {
-    match command {
-        Command::Acknowledge { .. } | Command::Join | Command::Note { .. } | Command::AcknowledgeScript { .. } => {
-            Action::TakePart
-        }
-        // One's own part may be handed on; another's is for whoever leads.
-        Command::HandOver { seat, .. } => {
-            let holder = incident.muster.posts.get(seat).and_then(|post| post.holder.as_deref());
-            if holder == Some(&principal.name) { Action::TakePart } else { Action::Lead }
-        }
-        Command::RegisterCountermeasure { .. } | Command::AgreeCountermeasure { .. } | Command::ReleaseFix => {
-            Action::Countermeasure
-        }
-        Command::RecordCall { .. } | Command::Claim { .. } => Action::Work,
-        Command::SignOff { .. } | Command::LiftException { .. } => Action::SignOff,
-        Command::CorrectTime { .. }
-        | Command::Promote { .. }
-        | Command::Demote { .. }
-        | Command::FileReview { .. }
-        | Command::Close => Action::Lead,
+    // One's own part may be handed on; another's is for whoever leads.
+    if let Command::HandOver { seat, .. } = command
+        && incident.muster.posts.get(seat).and_then(|post| post.holder.as_deref()) == Some(&principal.name)
+    {
+        return Action::TakePart;
+    }
+    right(command.duty())
+}
+
+/// The right that a role needs for a duty.
+pub const fn right(duty: Duty) -> Action {
+    match duty {
+        Duty::TakePart => Action::TakePart,
+        Duty::Work => Action::Work,
+        Duty::Countermeasure => Action::Countermeasure,
+        Duty::SignOff => Action::SignOff,
+        Duty::Lead => Action::Lead,
     }
 }
 

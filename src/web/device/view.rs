@@ -124,7 +124,7 @@ fn part(view: &View<'_>, file: &IncidentFile, device: &DeviceId, rung: &Rung) ->
                     div.when { (view.date_time(entry.event.at)) }
                     div.what {
                         p { b { (sentence(view, &entry.event.action, &at)) } " " span.note { (parts::name(&entry.event.by)) } }
-                        @if let Some(words) = story::words(&entry.event.action) { p.said { (crate::web::incident::countermeasure::lines(words)) } }
+                        @if let Some(text) = entry.event.action.text() { p.said { (crate::web::incident::countermeasure::lines(text)) } }
                     }
                 } }
             }

@@ -10,7 +10,7 @@ use crate::record::incident::{IncidentRecord, RecordedIncidentEvent};
 use crate::record::outbox::{Attempt, Outcome};
 use crate::web::ui::parts::{Tone, badge};
 use crate::web::ui::view::View;
-use crate::words::pages::story::{tell, words};
+use crate::words::pages::story::tell;
 
 /// Lines on the incident's page, and on a page of the record.
 const NEWEST: usize = 30;
@@ -77,7 +77,7 @@ fn list<'a>(view: &View<'_>, entries: impl Iterator<Item = &'a RecordedIncidentE
             div.when { (view.date_time(entry.event.at)) }
             div.what {
                 p { b { (tell(view.lang, &entry.event.action, &at)) } " " span.note { (who(view, entry)) } }
-                @if let Some(words) = words(&entry.event.action) { p.said { (lines(words)) } }
+                @if let Some(text) = entry.event.action.text() { p.said { (lines(text)) } }
                 (devices(view, named(&entry.event.action)))
             }
         } } }

@@ -19,7 +19,7 @@ phrase! {
 }
 
 phrase! {
-    /// What happened, without what people wrote about it (see [`words`]).
+    /// What happened, without what people wrote about it (see [`Action::text`]).
     pub(crate) fn tell(lang: Lang, action: &Action, at: Instants<'_>) -> String match action {
         Action::Opened(opening) =>
             "Opened with {devices}", "対象{devices}で開始", devices = counted(lang, opening.devices.len());
@@ -128,46 +128,6 @@ phrase! {
             "Reopened by {devices}", "{devices}により再開", devices = counted(lang, devices.len());
         Action::Followed { number } => "Followed by {number}", "{number} が続いて発生";
     }
-}
-
-/// What a person wrote with it.
-pub(crate) fn words(action: &Action) -> Option<&str> {
-    match action {
-        Action::Noted { text, .. } | Action::ReviewFiled { text } => Some(text.as_str()),
-        Action::HandedOver { reason, .. }
-        | Action::ExceptionLifted { reason, .. }
-        | Action::Demoted { reason }
-        | Action::Promoted { reason }
-        | Action::Merged { reason, .. }
-        | Action::Absorbed { reason, .. }
-        | Action::SplitOff { reason, .. } => Some(reason.as_str()),
-        Action::Timed { reason, .. } | Action::Closed { reason } => reason.as_deref(),
-        Action::Called { call, .. } => Some(call.note.as_str()),
-        Action::Excepted { exception, .. } => Some(exception.evidence.as_str()),
-        Action::Opened(_)
-        | Action::Attached { .. }
-        | Action::Joined { .. }
-        | Action::Relapsed { .. }
-        | Action::CauseChanged { .. }
-        | Action::Moved { .. }
-        | Action::Paged { .. }
-        | Action::Acknowledged { .. }
-        | Action::Present { .. }
-        | Action::Nagged { .. }
-        | Action::CountermeasureRegistered(_)
-        | Action::CountermeasureAgreed { .. }
-        | Action::ScriptAcknowledged { .. }
-        | Action::FixReleased { .. }
-        | Action::Claimed { .. }
-        | Action::Proved { .. }
-        | Action::Disproved { .. }
-        | Action::WorkaroundSeen { .. }
-        | Action::PromiseForecast { .. }
-        | Action::ReviewNagged { .. }
-        | Action::Reopened { .. }
-        | Action::Followed { .. } => None,
-    }
-    .filter(|text| !text.trim().is_empty())
 }
 
 fn suspect(cause: &Cause) -> String {
