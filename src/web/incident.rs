@@ -2,9 +2,10 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | `act` | what a form takes |
+//! | `act` | what is particular to each act: where it is offered, its controls, how it is read |
 //! | `api` | the same for programs |
 //! | `burndown` | the promise as a drawing |
+//! | `controls` | controls that several forms share |
 //! | `countermeasure` | workaround and fix |
 //! | `followups` | what is left to do |
 //! | `forms` | the forms, one page each |
@@ -22,6 +23,7 @@
 pub(super) mod act;
 pub(super) mod api;
 pub(super) mod burndown;
+pub(super) mod controls;
 pub(super) mod countermeasure;
 pub(super) mod followups;
 pub(super) mod forms;

@@ -8,8 +8,8 @@
 //! | `GET /api/v1/incidents/{id}/ladder?step&branch&settled&after&limit` | its devices, a page at a time |
 //! | `GET /api/v1/incidents/{id}/record?after&limit` | its record, entry by entry |
 //! | `GET /api/v1/incidents/{id}/export?format` | everything on record about it, as JSON or CSV |
-//! | `POST /api/v1/incidents/{id}/commands` | a person's wish: acknowledge, claim, call, agree, sign off, close, ... |
-//! | `POST /api/v1/incidents/{id}/merge`, `/split` | wishes that concern two incidents |
+//! | `POST /api/v1/incidents/{id}/commands` | a person's command: acknowledge, claim, call, agree, sign off, close, ... |
+//! | `POST /api/v1/incidents/{id}/merge`, `/split` | commands that concern two incidents |
 //! | `GET /api/v1/incidents/stream` | what changes, as server-sent events |
 //! | `GET /api/v1/contacts?q`, `GET`, `PUT /api/v1/contacts` | whom to call |
 //!
@@ -19,13 +19,11 @@
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | `command` | commands as JSON, and who may which |
 //! | `dto` | an incident as JSON |
 //! | `read` | the reads |
 //! | `stream` | server-sent events |
 //! | `write` | the writes |
 
-pub(in crate::web) mod command;
 pub(in crate::web) mod dto;
 pub(in crate::web) mod read;
 pub(in crate::web) mod stream;

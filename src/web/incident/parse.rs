@@ -2,10 +2,8 @@
 
 use crate::engine::device::DeviceId;
 use crate::engine::time::Timestamp;
-use crate::incident::Act;
 use crate::incident::countermeasure::{Fix, Script, WorkaroundPlan};
-use crate::incident::ladder::Claim;
-use crate::incident::{Command, ExceptionKind, Incident, Milestone, Seat};
+use crate::incident::{Command, Incident, Seat};
 use crate::record::incidents::Reshape;
 use crate::web::ui::fields::{Fault, Fields};
 use crate::words::Lang;
@@ -27,85 +25,34 @@ pub(in crate::web) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// What the filled form wishes. `incident` is the incident of the form, where there is one.
-    ///
-    /// # Errors
-    /// Everything that cannot be read, each with its field.
-    pub(in crate::web) fn read(
-        &self,
-        act: Act,
-        id: &str,
-        fields: &Fields,
-        incident: Option<&Incident>,
-    ) -> Result<Wish, Vec<Fault>> {
-        let text = |name: &str| fields.get(name).to_owned();
-        let reason = || text("reason");
-        let reshape = |reshape| Ok(Wish::Reshape { reshape, reason: reason() });
-        let command = match act {
-            Act::Acknowledge => Command::Acknowledge { seat: self.seat(fields)? },
-            Act::Join => Command::Join,
-            Act::HandOver => Command::HandOver { seat: self.seat(fields)?, to: text("to"), reason: reason() },
-            Act::Note => Command::Note { text: text("text"), tell: fields.get("tell") == "yes" },
-            Act::CorrectTime => {
-                let milestone = self.choice("milestone", Milestone::from_name(fields.get("milestone")))?;
-                Command::CorrectTime { milestone, instant: self.instant(fields)?, reason: reason() }
-            }
-            Act::Countermeasure => self.countermeasure(fields)?,
-            Act::Agree => Command::AgreeCountermeasure { version: self.version(fields)? },
-            Act::Script => Command::AcknowledgeScript { version: self.version(fields)? },
-            Act::ReleaseFix => Command::ReleaseFix,
-            Act::Claim => Command::Claim {
-                devices: self.devices(fields, incident)?,
-                claim: self.choice("claim", named(Claim::ALL, fields.get("claim"), Claim::as_str))?,
-            },
-            Act::SignOff => Command::SignOff {
-                device: self.device(fields)?,
-                kind: self.choice("kind", named(ExceptionKind::ALL, fields.get("kind"), ExceptionKind::as_str))?,
-                evidence: reason(),
-            },
-            Act::Lift => Command::LiftException { device: self.device(fields)?, reason: reason() },
-            Act::Promote => Command::Promote { reason: reason() },
-            Act::Demote => Command::Demote { reason: reason() },
-            Act::Review => Command::FileReview { text: text("text") },
-            Act::Close => Command::Close,
-            Act::Merge if text("into").is_empty() => return Err(vec![Fault::new("into", self.text().wrong_choice)]),
-            Act::Merge => return reshape(Reshape::Merge { from: id.to_owned(), into: text("into") }),
-            Act::Split => {
-                return reshape(Reshape::Split { from: id.to_owned(), devices: self.devices(fields, incident)? });
-            }
-            Act::Declare => return reshape(Reshape::Declare { event_id: id.to_owned() }),
-        };
-        Ok(Wish::Command(command))
-    }
-
-    fn text(&self) -> &'static ActText {
+    pub(super) fn text(&self) -> &'static ActText {
         self.lang.act()
     }
 
-    fn choice<T>(&self, field: &'static str, chosen: Option<T>) -> Result<T, Vec<Fault>> {
+    pub(super) fn choice<T>(&self, field: &'static str, chosen: Option<T>) -> Result<T, Vec<Fault>> {
         chosen.ok_or_else(|| vec![Fault::new(field, self.text().wrong_choice)])
     }
 
-    fn seat(&self, fields: &Fields) -> Result<Seat, Vec<Fault>> {
+    pub(super) fn seat(&self, fields: &Fields) -> Result<Seat, Vec<Fault>> {
         Seat::try_from(fields.get("seat").to_owned()).map_err(|_| vec![Fault::new("seat", self.text().wrong_seat)])
     }
 
-    fn version(&self, fields: &Fields) -> Result<u32, Vec<Fault>> {
+    pub(super) fn version(&self, fields: &Fields) -> Result<u32, Vec<Fault>> {
         fields.get("version").parse().map_err(|_| vec![Fault::new("version", self.text().wrong_version)])
     }
 
-    fn instant(&self, fields: &Fields) -> Result<Timestamp, Vec<Fault>> {
+    pub(super) fn instant(&self, fields: &Fields) -> Result<Timestamp, Vec<Fault>> {
         let moment = self.zone.moment(fields.get("instant"), self.now);
         moment.map_err(|_| vec![Fault::new("instant", self.text().wrong_instant)])
     }
 
-    fn device(&self, fields: &Fields) -> Result<DeviceId, Vec<Fault>> {
+    pub(super) fn device(&self, fields: &Fields) -> Result<DeviceId, Vec<Fault>> {
         let typed = fields.get("device");
         DeviceId::parse(typed).map_err(|_| vec![Fault::new("device", (self.text().wrong_device)(typed))])
     }
 
     /// The devices that were typed, and all of the branch that was chosen.
-    fn devices(&self, fields: &Fields, incident: Option<&Incident>) -> Result<Vec<DeviceId>, Vec<Fault>> {
+    pub(super) fn devices(&self, fields: &Fields, incident: Option<&Incident>) -> Result<Vec<DeviceId>, Vec<Fault>> {
         let typed = fields.get("devices");
         let words = typed.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '、')).filter(|w| !w.is_empty());
         let mut devices = Vec::new();
@@ -123,7 +70,7 @@ impl Reader<'_> {
         Ok(devices)
     }
 
-    fn countermeasure(&self, fields: &Fields) -> Result<Command, Vec<Fault>> {
+    pub(super) fn countermeasure(&self, fields: &Fields) -> Result<Command, Vec<Fault>> {
         let text = |name: &str| fields.get(name).to_owned();
         let mut faults = Vec::new();
         let plan =
@@ -181,6 +128,8 @@ pub(in crate::web) fn named<T: Copy, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::Act;
+    use crate::incident::ladder::Claim;
 
     fn fields(pairs: &[(&str, &str)]) -> Fields {
         Fields::from(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>())

@@ -7,7 +7,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::forms::{self, Subject};
+use super::controls::Subject;
+use super::forms;
 use super::parse::{Reader, Wish};
 use super::parts::path_of;
 use super::review;

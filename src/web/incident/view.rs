@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::ladder::{self, LadderParams};
 use super::parts::{path_of, state_badge};
-use super::{burndown, countermeasure, followups, next, people, timeline};
+use super::{act, burndown, countermeasure, followups, next, people, timeline};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
 use crate::incident::Act;
@@ -157,27 +157,16 @@ fn standing(view: &View<'_>, shown: &Shown<'_>, path: &str) -> Markup {
 /// Links to the forms. Who may not is not shown them.
 fn actions(view: &View<'_>, incident: &Incident, path: &str) -> Markup {
     let text = view.lang.act();
-    let possible = |act: &Act| match act {
-        Act::Promote => incident.scope == crate::engine::effect::Scope::Isolated,
-        Act::Close => !incident.state.is_active(),
-        _ => true,
-    };
-    const COMMON: [Act; 4] = [Act::Note, Act::Claim, Act::SignOff, Act::Close];
-    // What changes what the incident is, and cannot be taken back.
-    const GRAVE: [Act; 5] = [Act::CorrectTime, Act::Promote, Act::Merge, Act::Split, Act::Demote];
     let button = |act: Act| {
         html! {
             a.button href=(view.link(&format!("{path}/do/{}", act.as_str()), "")) { ((text.act)(act)) }
         }
     };
-    let offered = |acts: &[Act]| -> Vec<Act> {
-        let may = |act: &Act| incident.is_open() && possible(act) && view.may(act.needs());
-        acts.iter().copied().filter(may).collect()
-    };
-    let grave = offered(&GRAVE);
+    let offered = |acts| act::offered(view, incident, acts);
+    let grave = offered(&act::GRAVE);
     html! {
         nav.taps.screen aria-label=(text.actions) {
-            @for act in offered(&COMMON) { (button(act)) }
+            @for act in offered(&act::COMMON) { (button(act)) }
             a.button href=(view.link(&format!("{path}/review"), "")) { (view.lang.incident().review) }
         }
         @if !grave.is_empty() {

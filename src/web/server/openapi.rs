@@ -5,10 +5,11 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use super::schema::ProblemBody;
+use crate::incident::Command;
 use crate::web::device::{api as device, forget};
 use crate::web::event::api as event;
 use crate::web::gate::api as gate;
-use crate::web::incident::api::{command, dto, read, stream, write};
+use crate::web::incident::api::{dto, read, stream, write};
 use crate::web::report::api as report;
 use crate::web::support::api as contacts;
 
@@ -26,7 +27,7 @@ use crate::web::support::api as contacts;
         report::report,
         gate::gates, gate::decide, gate::control_ring,
     ),
-    components(schemas(ProblemBody, dto::IncidentView, command::Wish)),
+    components(schemas(ProblemBody, dto::IncidentView, Command)),
     tags(
         (name = "incidents", description = "Major incidents from declaration to close, and the work on them"),
         (name = "contacts", description = "Whom to call"),

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::command::Wish;
 use super::dto::IncidentView;
 use super::read::shown;
 use super::{IncidentsApi, problem};
@@ -127,7 +126,7 @@ pub(in crate::web) fn denied(why: Denied, principal: &Principal) -> Problem {
 /// Does to one incident what is wished: acknowledge, join, claim, call, agree, sign off, close, ...
 ///
 /// `If-Match` refuses with 412 when the incident has changed since; `Idempotency-Key` carries the wish out once.
-#[utoipa::path(post, path = "/api/v1/incidents/{id}/commands", tag = "incidents", request_body = Wish,
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/commands", tag = "incidents", request_body = Command,
     params(("id" = String, Path, description = "Number, alias, or event id"),
            ("If-Match" = Option<String>, Header, description = "The ETag that you looked at"),
            ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
@@ -162,7 +161,7 @@ async fn grant(
     (principal, id): (&Principal, &str),
     (sent, key): (&Sent, Option<Key>),
 ) -> Result<Option<Answer>, Problem> {
-    let command = Command::from(sent.json::<Wish>()?);
+    let command = sent.json::<Command>()?;
     let seen = sent.seen()?;
     let incident = incidents.seen(id, principal).await?;
     policy::allows(principal, &command, &incident).map_err(|why| denied(why, principal))?;
