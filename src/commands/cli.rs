@@ -9,7 +9,7 @@ use super::dashboards::DashboardsArgs;
 use super::devices::DevicesCommand;
 use super::explain::args::ExplainArgs;
 use super::gate::GateCommand;
-use super::incident::args::IncidentCommand;
+use super::incident::IncidentCommand;
 use super::notify::NotifyCommand;
 use super::record::RecordArgs;
 use super::replay::ReplayArgs;

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use clap::ValueEnum;
+use clap::{Subcommand, ValueEnum};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
@@ -17,10 +17,78 @@ use crate::runtime::failure::Failure;
 
 pub mod args;
 
-use args::{CallArgs, IncidentCommand, LadderArgs, ListArgs, NoteArgs, OneArgs, ProposeArgs, ReviewArgs};
+use args::{
+    CallArgs, ClaimArgs, DeviceReasonArgs, ExportIncidentArgs, HandOverArgs, LadderArgs, ListArgs, MergeArgs, NoteArgs,
+    OneArgs, ProposeArgs, ReasonArgs, ReviewArgs, SeatArgs, SignOffArgs, SplitArgs, VersionArgs,
+};
 
 /// Largest script or review in bytes.
 const MAX_TEXT_BYTES: u64 = 64 * 1024;
+
+/// What is to be done about incidents.
+#[derive(Clone, Debug, Subcommand)]
+#[command(after_long_help = "\
+An incident is named as people say it: INC-2026-0007. What you do stands in its record with your name.
+
+A night in commands:
+  fleetwatch incident ls
+  fleetwatch incident show INC-2026-0007
+  fleetwatch incident ack INC-2026-0007 commander
+  fleetwatch incident note INC-2026-0007 --tell the-night-update-is-suspected
+  fleetwatch incident ladder INC-2026-0007 --open
+  fleetwatch incident call INC-2026-0007 B-0042 reached --progress mail
+  fleetwatch incident claim INC-2026-0007 workaround B-0042
+  fleetwatch incident close INC-2026-0007")]
+pub enum IncidentCommand {
+    /// List incidents.
+    Ls(ListArgs),
+    /// Show one incident: state, people, ladder, promise, and what is still open.
+    Show(OneArgs),
+    /// Print its record, entry by entry.
+    Log(OneArgs),
+    /// Write everything on record about it, to hand it on.
+    Export(ExportIncidentArgs),
+    /// List its devices and how far each has come.
+    Ladder(LadderArgs),
+    /// Answer for a role: commander, development_lead, support_lead, communications_lead, or ROLE@BRANCH.
+    Ack(SeatArgs),
+    /// Say that you are there.
+    Join(OneArgs),
+    /// Give a role to somebody else.
+    HandOver(HandOverArgs),
+    /// Write something into the record; --tell says it to the staff too.
+    Note(NoteArgs),
+    /// Record a call to a device's customer.
+    Call(CallArgs),
+    /// Claim that a step was done on devices; telemetry has to show it.
+    Claim(ClaimArgs),
+    /// Sign off a device that is never going to be done.
+    SignOff(SignOffArgs),
+    /// Take a sign-off back.
+    Lift(DeviceReasonArgs),
+    /// Register what is to be done: a workaround, a fix, or both.
+    Propose(ProposeArgs),
+    /// Agree to a version of the countermeasure, as development.
+    Agree(VersionArgs),
+    /// Say that you have read a version of the script.
+    Read(VersionArgs),
+    /// Say that the agreed fix can be had.
+    ReleaseFix(OneArgs),
+    /// Make an isolated incident one of the whole fleet.
+    Promote(ReasonArgs),
+    /// Say that it was no major incident.
+    Demote(ReasonArgs),
+    /// Join an incident into another one, which goes on.
+    Merge(MergeArgs),
+    /// Give devices an incident of their own.
+    Split(SplitArgs),
+    /// Declare an event that was only warned of.
+    Declare(ReasonArgs),
+    /// File the review.
+    Review(ReviewArgs),
+    /// Close the incident; refused until everything is done.
+    Close(OneArgs),
+}
 
 /// Runs one of the commands.
 ///
