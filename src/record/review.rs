@@ -12,10 +12,11 @@ use jiff::tz::{Offset, TimeZone};
 
 use crate::engine::effect::Cause;
 use crate::engine::time::Timestamp;
-use crate::incident::Review;
 use crate::incident::review::Late;
+use crate::incident::{Action, Review};
 use crate::words::length::lasting;
 use crate::words::number::Certainty;
+use crate::words::pages::story;
 use crate::words::{Both, Lang, names};
 
 /// Most devices that are listed; the others are in the data.
@@ -269,8 +270,20 @@ impl Page {
             let at = self.at(entry.event.at);
             let until =
                 if entry.until > entry.event.at { format!(" - {}", self.at(entry.until)) } else { String::new() };
-            let what = words::action(self.lang, &entry.event.action);
-            self.line(&format!("- {at}{until} {}: {what}", cell(&entry.event.by)));
+            let (by, what) = (cell(&entry.event.by), self.happened(&entry.event.action));
+            self.line(&format!("- {at}{until} {by}: {what}"));
+        }
+    }
+
+    /// The same sentence as on the pages, with what a person wrote, but for what the review shows elsewhere or should not repeat: notes of
+    /// calls, the evidence of sign-offs, an earlier review.
+    fn happened(&self, action: &Action) -> String {
+        let told = cell(&story::tell(self.lang, action, &|instant| self.at(instant)));
+        let is_left_out =
+            matches!(action, Action::Called { .. } | Action::Excepted { .. } | Action::ReviewFiled { .. });
+        match action.text().filter(|_| !is_left_out) {
+            Some(text) => format!("{told}: {}", cell(text)),
+            None => told,
         }
     }
 
