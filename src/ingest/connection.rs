@@ -22,7 +22,7 @@ use crate::delivery::{Delivery, Intake, Outcome};
 /// Pause before a busy sink is asked again.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Longest wait at shutdown for what was read to become durable.
-const FAREWELL: Duration = Duration::from_secs(1);
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Events gathered from the socket before they are worked off.
 const BATCH: usize = 512;
 /// Pause between two reads of the socket, unless one brings so many events that we seem to be behind: a wake-up costs as
@@ -451,7 +451,7 @@ impl Session<'_> {
 
     /// Acknowledges what becomes durable soon, and says good-bye. Nothing is owed: what stays unacknowledged comes again.
     async fn farewell(&mut self) {
-        let deadline = tokio::time::Instant::from_std(clock::monotonic() + FAREWELL);
+        let deadline = tokio::time::Instant::from_std(clock::monotonic() + DISCONNECT_TIMEOUT);
         while !self.acks.is_empty() {
             if self.acknowledge().await.is_err() {
                 return;

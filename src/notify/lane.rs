@@ -35,10 +35,10 @@ pub const FAILURES_THAT_SLOW: u32 = 3;
 const PROBE: Backoff = Backoff { first_ms: 1_000, longest_ms: 60_000 };
 
 /// Longest patience that a receiver may ask for, in ms: a day's `Retry-After` would be a loss in disguise.
-const LONGEST_PATIENCE_MS: i64 = 3_600_000;
+const MAX_RETRY_INTERVAL_MS: i64 = 3_600_000;
 
 /// Real time that what is on its way at the end is given.
-const FAREWELL: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a channel is used. Times are engine time unless they are a [`Duration`].
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -164,7 +164,7 @@ impl Lane {
             }
         }
         // An attempt that is cut off here is made again after the start.
-        let _ = tokio::time::timeout(FAREWELL, self.finish()).await;
+        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, self.finish()).await;
     }
 
     async fn finish(&mut self) {
@@ -268,7 +268,7 @@ impl Lane {
         if let Some(after) = after {
             // The receiver counts in real time.
             let asked_ms = (after.as_secs_f64() * 1_000.0 * self.shared.clock.speed()).ceil();
-            let patient = now.plus_ms((asked_ms as i64).min(LONGEST_PATIENCE_MS));
+            let patient = now.plus_ms((asked_ms as i64).min(MAX_RETRY_INTERVAL_MS));
             self.resume_at = self.resume_at.max(patient);
             retry_at = retry_at.max(patient);
         }

@@ -26,13 +26,13 @@ use super::keeper::Keeper;
 use super::mutex::lock;
 
 /// Longest wait for journal and record before a state is given up; the next one is newer anyway.
-const PATIENCE: Duration = Duration::from_secs(120);
+const DURABLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Time for which a slice should hold the engine's lock.
-const HOLD: Duration = Duration::from_millis(5);
+const SLICE_TIME: Duration = Duration::from_millis(5);
 
 /// Time between two slices, for whoever waits for the lock.
-const PAUSE: Duration = Duration::from_millis(1);
+const SLICE_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Devices of the first slice; the next ones follow from how long it took.
 const FIRST_SLICE: usize = 32;
@@ -215,12 +215,12 @@ fn take(
         if left == 0 {
             break;
         }
-        let fits = most as f64 * HOLD.as_secs_f64() / held.as_secs_f64().max(1e-6);
+        let fits = most as f64 * SLICE_TIME.as_secs_f64() / held.as_secs_f64().max(1e-6);
         most = (fits as usize).clamp(1, most * 2);
-        runtime.block_on(tokio::time::sleep(PAUSE));
+        runtime.block_on(tokio::time::sleep(SLICE_INTERVAL));
     }
     let through = route.keeper.last().lsn;
-    let vouched = runtime.block_on(tokio::time::timeout(PATIENCE, vouched_for(&route.journal, record, through)));
+    let vouched = runtime.block_on(tokio::time::timeout(DURABLE_TIMEOUT, vouched_for(&route.journal, record, through)));
     vouched.unwrap_or(Err("the journal or the incident record is behind")).map_err(Unsaved::NotVouchedFor)?;
     Ok(saving.finish()?)
 }

@@ -47,7 +47,7 @@ pub use config::CoreConfig;
 use start::Parts;
 
 /// Longest wait at the end for the journal and for the incident record.
-const FAREWELL: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running core. [`shutdown`](Core::shutdown) ends it in order; dropping it ends it as a crash would, but for what the journal
 /// still writes.
@@ -242,9 +242,9 @@ impl Core {
             keeper.last()
         };
         let mut durable = journal.durable();
-        let flushed = tokio::time::timeout(FAREWELL, durable.wait_for(|durable| *durable >= last.lsn)).await;
+        let flushed = tokio::time::timeout(SHUTDOWN_TIMEOUT, durable.wait_for(|durable| *durable >= last.lsn)).await;
         let flushed = matches!(flushed, Ok(Ok(_)));
-        let unwritten = writer.close(FAREWELL).await;
+        let unwritten = writer.close(SHUTDOWN_TIMEOUT).await;
         if flushed && unwritten == 0 {
             let at = {
                 let mut engine = lock(&engine);

@@ -32,7 +32,7 @@ const ERRANDS: usize = 1_024;
 const LARGE_FLEET: usize = 5_000;
 
 /// Longest wait of a decision for the journal, before it is made known anyway.
-const DURABLE_MOST: Duration = Duration::from_secs(5);
+const DURABLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the engine.
 #[derive(Clone, Debug)]
@@ -171,7 +171,7 @@ impl Outlet {
                 // A decision from entries that a power cut would take away could be decided otherwise after it. The wait is
                 // one commit, some 10 ms; a disk that is slower than this limit must not keep an incident from people.
                 let mut durable = self.journal.durable();
-                let _ = tokio::time::timeout(DURABLE_MOST, durable.wait_for(|durable| *durable >= through)).await;
+                let _ = tokio::time::timeout(DURABLE_TIMEOUT, durable.wait_for(|durable| *durable >= through)).await;
             }
             announce(changes, (&self.writer, self.gates.as_ref()), &self.counters, &self.listeners);
             self.reached.send_modify(|reached| reached.told = at);

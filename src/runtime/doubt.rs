@@ -10,7 +10,7 @@
 //! - when the wall clock has been mended: engine time catches up with it;
 //! - when a device's own clock says the same as the wall clock, within a day: then the server was off for long;
 //! - when a person says so (`serve --clock-is-right`);
-//! - when the wall clock stays *behind* for [`PATIENCE`]: to go on from the last run harms nothing then.
+//! - when the wall clock stays *behind* for [`BEHIND_TIMEOUT`]: to go on from the last run harms nothing then.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,7 +38,7 @@ const BEHIND_LEAST_MS: i64 = HOUR_MS;
 const AGREES_MS: i64 = DAY_MS;
 
 /// Longest wait for a wall clock that is behind, as one is before the network has told it the time.
-const PATIENCE: Duration = Duration::from_secs(120);
+const BEHIND_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What a reading of the wall clock is worth.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,7 +132,7 @@ impl Doubt {
         let ended = match reading {
             Reading::Believed => "the wall clock has been mended: engine time catches up with it",
             Reading::Ahead(_) if agreed => "a device's clock bears the wall clock out: engine time catches up with it",
-            Reading::Behind(_) if began.elapsed() >= PATIENCE => {
+            Reading::Behind(_) if began.elapsed() >= BEHIND_TIMEOUT => {
                 "the wall clock stays behind: engine time goes on from the last run; a restart after it was set right mends it"
             }
             _ => return Standing::Held(reason(reading, wall, clock.now(), again)),

@@ -42,7 +42,7 @@ const RING_MOST: usize = 60_000;
 
 /// How often the ring is drawn again, and how often it is looked whether devices have come or gone.
 const RING_EVERY: Duration = Duration::from_secs(60);
-const RING_LOOK: Duration = Duration::from_secs(1);
+const RING_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Pause before the embedded broker is asked again to keep a message.
 const RETRY: Duration = Duration::from_secs(1);
@@ -174,7 +174,7 @@ impl GateKeeper {
     pub async fn keep_ring(self, snapshot: Arc<ArcSwap<Snapshot>>) {
         let RingSource::Share { percent, seed } = self.0.ring else { return };
         let mut drawn = None;
-        let mut look = tokio::time::interval(RING_LOOK);
+        let mut look = tokio::time::interval(RING_POLL_INTERVAL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             look.tick().await;

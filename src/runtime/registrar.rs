@@ -34,7 +34,7 @@ const EVERY: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Longest wait for a probe; a person waits no longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Probes in a row that take too long before it is said: one may have met a long write.
 const SLOW_MOST: u32 = 2;
@@ -141,7 +141,7 @@ impl Registrar {
 
     async fn look(&self, mind: &mut Mind) {
         let now = self.clock.now();
-        let outcome = match tokio::time::timeout(PATIENCE, self.store.probe(now)).await {
+        let outcome = match tokio::time::timeout(PROBE_TIMEOUT, self.store.probe(now)).await {
             Ok(Ok(probed)) => {
                 mind.slow = 0;
                 self.welcome(mind, probed).await
@@ -182,7 +182,7 @@ impl Registrar {
         match &self.directory {
             Some(_) => StoreError::Busy,
             None => {
-                let detail = format!("no answer within {} s", PATIENCE.as_secs());
+                let detail = format!("no answer within {} s", PROBE_TIMEOUT.as_secs());
                 StoreError::Away { place: "in store.url".to_owned(), detail }
             }
         }

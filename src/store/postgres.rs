@@ -27,11 +27,11 @@ mod errors;
 mod look;
 
 /// How long a statement may take, or wait for another transaction.
-const PATIENCE: Duration = Duration::from_secs(5);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the server may take to answer at all, network included: above [`PATIENCE`], so that the server, which knows
+/// How long the server may take to answer at all, network included: above [`STATEMENT_TIMEOUT`], so that the server, which knows
 /// more, speaks first.
-const SILENCE: Duration = Duration::from_secs(8);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long a connection may take to be had.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -243,9 +243,9 @@ impl Pools {
             let settings = look::usable(&mut connection, &server.place).await?;
             Ok(limits(settings))
         };
-        let settings = match timeout(SILENCE, looked).await {
+        let settings = match timeout(ANSWER_TIMEOUT, looked).await {
             Ok(looked) => looked?,
-            Err(_) => return Err(errors::silent(&server.place, SILENCE)),
+            Err(_) => return Err(errors::silent(&server.place, ANSWER_TIMEOUT)),
         };
         if !reads_only {
             sqlx::migrate!("src/store/migrations/postgres")
@@ -282,7 +282,7 @@ impl Pools {
 
 /// What a session is set to after it was made. In the greeting a pooler would refuse it, or leave it out without a word.
 fn limits(more: &str) -> String {
-    let patience = PATIENCE.as_millis();
+    let patience = STATEMENT_TIMEOUT.as_millis();
     let limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
     let set = limits.map(|name| format!("SET {name} = {patience};"));
     format!("{} {more}", set.concat())
@@ -291,7 +291,7 @@ fn limits(more: &str) -> String {
 #[async_trait]
 impl Database for Postgres {
     async fn write(&self) -> Result<Box<Tx>, StoreError> {
-        self.begin(|pools| &pools.writer, BEGIN_TO_WRITE, Some(SILENCE)).await
+        self.begin(|pools| &pools.writer, BEGIN_TO_WRITE, Some(ANSWER_TIMEOUT)).await
     }
 
     async fn write_at_leisure(&self) -> Result<Box<Tx>, StoreError> {
@@ -299,14 +299,14 @@ impl Database for Postgres {
     }
 
     async fn read(&self) -> Result<Box<Tx>, StoreError> {
-        self.begin(|pools| &pools.readers, BEGIN_TO_READ, Some(SILENCE)).await
+        self.begin(|pools| &pools.readers, BEGIN_TO_READ, Some(ANSWER_TIMEOUT)).await
     }
 
     async fn shut(&self) {
         let Some(pools) = self.pools.close().await else { return };
         // A server that is silent does not keep the process from ending.
         let closing = async { tokio::join!(pools.readers.close(), pools.writer.close()) };
-        let _ = timeout(SILENCE, closing).await;
+        let _ = timeout(ANSWER_TIMEOUT, closing).await;
     }
 }
 

@@ -19,7 +19,7 @@ mod errors;
 mod private;
 
 /// How long a statement waits for another process' lock, and a task for a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Connections that only read. Pages are few; each connection is a thread.
 const READERS: u32 = 2;
@@ -114,10 +114,10 @@ impl Files {
             .foreign_keys(true)
             // What is deleted is people's data: it is overwritten, not only given up.
             .pragma("secure_delete", "on")
-            .busy_timeout(PATIENCE);
+            .busy_timeout(BUSY_TIMEOUT);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(BUSY_TIMEOUT)
             .connect_with(options.clone())
             .await
             .map_err(|error| errors::opening(path, error))?;
@@ -128,7 +128,7 @@ impl Files {
             .map_err(|error| errors::migrating(path, error))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(BUSY_TIMEOUT)
             .connect_with(options.pragma("query_only", "on"))
             .await
             .map_err(|error| errors::opening(path, error))?;
@@ -139,10 +139,10 @@ impl Files {
         if !path.is_file() {
             return Err(StoreError::Io { detail: format!("there is no file {}", path.display()) });
         }
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(PATIENCE);
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(BUSY_TIMEOUT)
             .connect_with(options)
             .await
             .map_err(|error| errors::opening(path, error))?;

@@ -42,7 +42,7 @@ const JOURNAL_BYTES: u64 = 512 << 20;
 /// A step waits for the journal, so the journal waits for nobody.
 const COMMIT_EVERY: Duration = Duration::from_millis(1);
 /// Longest time that the pages may take to finish what they are at.
-const HTTP_FAREWELL: Duration = Duration::from_secs(1);
+const HTTP_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Real seconds after which an idle device pings. A machine that is too busy for a ping must not cost a device its session: the
 /// story would hold a will that nobody wrote into it.
 const KEEP_ALIVE_S: u16 = 600;
@@ -138,7 +138,7 @@ impl Stage {
         self.stop.send_replace(true);
         self.fleet.await.context("the fleet ended abnormally")??;
         self.broker.shutdown().await;
-        if tokio::time::timeout(HTTP_FAREWELL, self.http).await.is_err() {
+        if tokio::time::timeout(HTTP_SHUTDOWN_TIMEOUT, self.http).await.is_err() {
             tracing::debug!("somebody was still reading a page");
         }
         let counters = self.core.counters();

@@ -23,9 +23,9 @@ use super::story_line::StoryLine;
 use crate::runtime::stepping::Stepping;
 
 /// Longest wait for the wills of devices whose line was cut: the broker may not have noticed all of them by itself.
-const WILLS: Duration = Duration::from_secs(5);
+const WILLS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often it is looked whether they are there.
-const LOOK: Duration = Duration::from_millis(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Everything that has to keep in step.
 #[derive(Debug)]
@@ -101,11 +101,11 @@ impl Steps {
     async fn hear_wills(&self) {
         let began = clock::monotonic();
         while self.broker.wills.load(Relaxed) < self.progress.cut.load(Relaxed) {
-            if began.elapsed() > WILLS {
+            if began.elapsed() > WILLS_TIMEOUT {
                 tracing::debug!("the broker has not missed every device whose line was cut");
                 return;
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }

@@ -14,16 +14,16 @@ use crate::record::StoreError;
 use super::{Batch, Desk, Inner, lock};
 
 /// How often the fleet is looked at when nothing calls for it. Bounds the wait of an agent on the phone, too.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often contacts that are not needed any more are looked for, in engine time.
-const FORGET_MS: i64 = 3_600_000;
+const FORGET_INTERVAL_MS: i64 = 3_600_000;
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Shortest pause between two looks, however much devices have to say.
-const REST: Duration = Duration::from_millis(200);
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The working of the desk.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl DeskTask {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let Self { desk: Desk(inner), mut changes, mut asked } = self;
         let by_itself = !inner.clock.is_stepped();
-        let mut look = tokio::time::interval(LOOK);
+        let mut look = tokio::time::interval(POLL_INTERVAL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // What was declared while nothing ran.
         let mut behind = true;
@@ -67,12 +67,12 @@ impl DeskTask {
                 }
                 _ = look.tick(), if by_itself => inner.look(&mut behind).await,
                 () = inner.statuses.news(), if by_itself => {
-                    tokio::time::sleep(REST).await;
+                    tokio::time::sleep(MIN_POLL_INTERVAL).await;
                     inner.look(&mut behind).await
                 }
             };
             let now = inner.clock.now();
-            if forgotten.is_none_or(|last| now.since_ms(last) >= FORGET_MS) {
+            if forgotten.is_none_or(|last| now.since_ms(last) >= FORGET_INTERVAL_MS) {
                 forgotten = Some(now);
                 inner.forget_contacts(now).await;
             }
