@@ -19,7 +19,7 @@ const DETECTOR: &str = "detector";
 #[async_trait]
 impl<D: Database> Store for D {
     async fn rebuild(&self) -> Result<(), StoreError> {
-        let mut tx = self.write_at_leisure().await?;
+        let mut tx = self.write_without_timeout().await?;
         let ids =
             tx.rows("SELECT DISTINCT event_id FROM record_entry WHERE kind NOT IN ('gate', 'incident')", &[]).await?;
         tx.run("DELETE FROM event", &[]).await?;

@@ -294,7 +294,7 @@ impl Database for Postgres {
         self.begin(|pools| &pools.writer, BEGIN_TO_WRITE, Some(ANSWER_TIMEOUT)).await
     }
 
-    async fn write_at_leisure(&self) -> Result<Box<Tx>, StoreError> {
+    async fn write_without_timeout(&self) -> Result<Box<Tx>, StoreError> {
         self.begin(|pools| &pools.writer, BEGIN_AT_LEISURE, None).await
     }
 

@@ -182,7 +182,7 @@ impl Database for Sqlite {
         self.begin(|files| &files.writer, "BEGIN IMMEDIATE").await
     }
 
-    async fn write_at_leisure(&self) -> Result<Box<Tx>, StoreError> {
+    async fn write_without_timeout(&self) -> Result<Box<Tx>, StoreError> {
         self.write().await
     }
 

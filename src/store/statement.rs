@@ -212,7 +212,7 @@ pub trait Database: Send + Sync + std::fmt::Debug {
     async fn write(&self) -> Result<Box<Tx>, StoreError>;
 
     /// Begins to write without a limit of time: for what an operator asked for.
-    async fn write_at_leisure(&self) -> Result<Box<Tx>, StoreError>;
+    async fn write_without_timeout(&self) -> Result<Box<Tx>, StoreError>;
 
     /// Begins to read. Everything that is read is of one instant.
     async fn read(&self) -> Result<Box<Tx>, StoreError>;
