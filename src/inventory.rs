@@ -30,7 +30,7 @@ use crate::engine::device::{DeviceId, Label};
 use crate::engine::label;
 use crate::record::incident::Contact;
 use crate::record::phone;
-use crate::record::sheet::{defused, fused};
+use crate::record::sheet::{escape_formula, unescape_formula};
 use crate::text;
 use notes::Notes;
 use table::{Record, Table};
@@ -141,7 +141,7 @@ pub fn read(source: impl Read) -> Result<List, Vec<Fault>> {
     }
 }
 
-/// Writes a list: UTF-8 without a byte order mark, CRLF line ends as RFC 4180 has them, formulas defused.
+/// Writes a list: UTF-8 without a byte order mark, CRLF line ends as RFC 4180 has them, formulas escape_formula.
 ///
 /// # Errors
 /// When the sink refuses.
@@ -152,11 +152,11 @@ pub fn write<'a>(sink: impl Write, rows: impl IntoIterator<Item = &'a Row>) -> R
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(sink);
     writer.write_record(&COLUMNS[..columns])?;
     for row in rows {
-        let label = |field: &Option<Label>| defused(field.as_deref().unwrap_or_default());
-        let text = |field: &Option<String>| defused(field.as_deref().unwrap_or_default());
+        let label = |field: &Option<Label>| escape_formula(field.as_deref().unwrap_or_default());
+        let text = |field: &Option<String>| escape_formula(field.as_deref().unwrap_or_default());
         let Contact { name, phone, mail } = &row.contact;
         let fields = [
-            defused(row.device.as_str()),
+            escape_formula(row.device.as_str()),
             label(&row.branch),
             label(&row.model),
             label(&row.customer),
@@ -204,11 +204,11 @@ fn bytes_of(source: impl Read) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// What is meant by a cell: without the apostrophe of [`defused`], and without the `="..."` by which people keep a spreadsheet from
+/// What is meant by a cell: without the apostrophe of [`escape_formula`], and without the `="..."` by which people keep a spreadsheet from
 /// making a number of it.
 fn meant(cell: &str) -> &str {
     let quoted = cell.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
-    quoted.filter(|text| !text.contains('"')).unwrap_or_else(|| fused(cell))
+    quoted.filter(|text| !text.contains('"')).unwrap_or_else(|| unescape_formula(cell))
 }
 
 /// One row; every fault of it is told.

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::incident::{IncidentStore, RecordedIncidentEvent};
 use super::outbox::{Attempt, Outbox, Outcome};
-use super::sheet::defused;
+use super::sheet::escape_formula;
 use super::{EventRecord, EventStore, StoreError};
 use crate::engine::gate::Gate;
 use crate::engine::time::Timestamp;
@@ -80,7 +80,7 @@ impl Export {
     }
 
     /// Writes the story as CSV, one line for each thing that happened, by the instant at which it did: UTF-8 with a byte order
-    /// mark, without which spreadsheets in Japan take it for Shift_JIS, CRLF line ends as RFC 4180 has them, formulas defused.
+    /// mark, without which spreadsheets in Japan take it for Shift_JIS, CRLF line ends as RFC 4180 has them, formulas escape_formula.
     ///
     /// # Errors
     /// When the sink refuses.
@@ -90,7 +90,13 @@ impl Export {
         writer.write_record(COLUMNS)?;
         for line in self.lines() {
             let Line { at, recorded_at, who, what, detail, .. } = line;
-            writer.write_record([stamp(at), stamp(recorded_at), defused(&who), defused(what), defused(&detail)])?;
+            writer.write_record([
+                stamp(at),
+                stamp(recorded_at),
+                escape_formula(&who),
+                escape_formula(what),
+                escape_formula(&detail),
+            ])?;
         }
         writer.flush().map_err(csv::Error::from)?;
         Ok(())

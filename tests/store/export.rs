@@ -76,7 +76,7 @@ async fn an_export_has_everything_and_its_story_is_in_order(place: &Place) {
     assert_eq!(what("gate_hold")[2], DETECTOR);
     let noted = what("noted");
     let expected = ["2026-11-21T18:34:00Z", "2026-11-21T18:35:00Z", "'=佐藤", "noted"];
-    assert_eq!(noted[..4], expected, "a name that a spreadsheet would run is defused");
+    assert_eq!(noted[..4], expected, "a name that a spreadsheet would run is escape_formula");
     assert!(noted[4].contains("text: called, \"all\"\nat once"), "{noted:?}");
     let failed = what("message_failed");
     assert!(failed[4].contains("error: no such room") && failed[4].contains("target: #noc"), "{failed:?}");
