@@ -26,7 +26,7 @@ use super::mutex::lock;
 use super::stepping::Reached;
 
 /// Ticks that may have left something to be done before the next one waits.
-const ERRANDS: usize = 1_024;
+const MAX_WAITING_OUTPUTS: usize = 1_024;
 
 /// Devices whose state is surely taken before the next tick.
 const LARGE_FLEET: usize = 5_000;
@@ -139,9 +139,9 @@ fn log(change: &Change) {
     }
 }
 
-/// What a tick has left to be done, in the order of the ticks.
+/// What a tick has decided, and what follows from it outside the engine.
 #[derive(Debug)]
-struct Errand {
+struct TickOutput {
     /// The tick's instant.
     at: Timestamp,
     changes: Vec<Change>,
@@ -151,9 +151,9 @@ struct Errand {
     capture: Option<(Capture, Arc<()>)>,
 }
 
-/// Does what ticks have left to be done, so that no tick waits for a disk.
+/// Carries out what ticks have decided, in their order, so that no tick waits for a disk.
 #[derive(Debug)]
-struct Outlet {
+struct EffectsTask {
     journal: Arc<Journal>,
     counters: Arc<Counters>,
     writer: Writer,
@@ -163,10 +163,10 @@ struct Outlet {
     reached: watch::Sender<Reached>,
 }
 
-impl Outlet {
+impl EffectsTask {
     /// Works until there are no more ticks; then gives the writer back, which may still be writing.
-    async fn run(mut self, mut errands: mpsc::Receiver<Errand>) -> Writer {
-        while let Some(Errand { at, changes, through, capture }) = errands.recv().await {
+    async fn run(mut self, mut outputs: mpsc::Receiver<TickOutput>) -> Writer {
+        while let Some(TickOutput { at, changes, through, capture }) = outputs.recv().await {
             if !changes.is_empty() {
                 // A decision from entries that a power cut would take away could be decided otherwise after it. The wait is
                 // one commit, some 10 ms; a disk that is slower than this limit must not keep an incident from people.
@@ -211,10 +211,10 @@ impl DecisionTask {
             self;
         let counters = Arc::clone(&decision.counters);
         let (pressed, losses) = (Arc::clone(&journal), checkpointer.losses());
-        let (errands, waiting) = mpsc::channel(ERRANDS);
+        let (outputs, waiting) = mpsc::channel(MAX_WAITING_OUTPUTS);
         let told = reached.clone();
-        let outlet = Outlet { journal, counters, writer, listeners, gates, checkpointer, reached: told };
-        let outlet = tokio::spawn(outlet.run(waiting));
+        let effects = EffectsTask { journal, counters, writer, listeners, gates, checkpointer, reached: told };
+        let effects = tokio::spawn(effects.run(waiting));
         // At the first tick: what was replayed or preloaded need not be so again.
         let mut saved = None::<Instant>;
         let mut saving = Weak::<()>::new();
@@ -236,8 +236,8 @@ impl DecisionTask {
                 (capture, token)
             });
             let through = decision.keeper.last().lsn;
-            let errand = Errand { at: ticked.at, changes: ticked.changes, through, capture };
-            if errands.send(errand).await.is_err() {
+            let output = TickOutput { at: ticked.at, changes: ticked.changes, through, capture };
+            if outputs.send(output).await.is_err() {
                 break;
             }
             // While ticks are made up for, the picture in between would be seen by nobody.
@@ -247,7 +247,7 @@ impl DecisionTask {
             }
             decision.counters.decision_lag.set(clock.now().since_ms(ticked.at) as f64 / 1_000.0);
         }
-        drop(errands);
-        outlet.await
+        drop(outputs);
+        effects.await
     }
 }
