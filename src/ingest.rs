@@ -287,7 +287,8 @@ pub async fn run(
 ) -> Result<(), IngestError> {
     check(&config)?;
     let tls = config.tls.as_ref().map(TlsConfig::load).transpose()?;
-    let board = Arc::new(Board { states: Mutex::new(vec![SessionState::Connecting; config.connections]), out: state });
+    let board =
+        Arc::new(SessionStates { states: Mutex::new(vec![SessionState::Connecting; config.connections]), out: state });
     let mut connections = JoinSet::new();
     for index in 0..config.connections {
         let mut options = options(&config, index);
@@ -414,12 +415,12 @@ fn seed() -> u64 {
 
 /// The states of all connections, and the one that is shown.
 #[derive(Debug)]
-struct Board {
+struct SessionStates {
     states: Mutex<Vec<SessionState>>,
     out: watch::Sender<SessionState>,
 }
 
-impl Board {
+impl SessionStates {
     fn set(&self, index: usize, state: SessionState) {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         states[index] = state;

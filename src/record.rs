@@ -17,11 +17,12 @@
 //! | [`outbox`] | what is to be said to people and programs, until it was |
 //! | [`report`] | what a night amounted to |
 //! | [`review`] | an incident's review, drafted as Markdown |
-//! | [`standing`] | how each channel fares over which people are told |
+//! | [`channel_health`] | how each channel fares over which people are told |
 //! | [`phone`] | one telephone number in its several forms |
 //! | [`sheet`] | text on its way into a spreadsheet |
 
 pub mod access;
+pub mod channel_health;
 pub mod derive;
 pub mod directory;
 pub mod distribution;
@@ -36,7 +37,6 @@ pub mod phone;
 pub mod report;
 pub mod review;
 pub mod sheet;
-pub mod standing;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

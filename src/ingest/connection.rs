@@ -15,7 +15,7 @@ use super::acks::Acks;
 use super::backoff::{Backoff, write_limit};
 use super::outbox::Outbox;
 use super::reason::{reason_of, reason_of_state};
-use super::{Board, DownReason, IngestCounters, IngestError, SessionState};
+use super::{DownReason, IngestCounters, IngestError, SessionState, SessionStates};
 use crate::clock;
 use crate::delivery::{Delivery, Intake, Outcome};
 
@@ -38,7 +38,7 @@ pub(super) struct Connection {
     pub(super) window: usize,
     pub(super) intake: Intake,
     pub(super) counters: Arc<IngestCounters>,
-    pub(super) board: Arc<Board>,
+    pub(super) board: Arc<SessionStates>,
     pub(super) shutdown: watch::Receiver<bool>,
     pub(super) backoff: Backoff,
     pub(super) outbox: Outbox,

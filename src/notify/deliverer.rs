@@ -13,9 +13,9 @@ use super::observer::{Backlog, Observer};
 use crate::clock::Clock;
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
+use crate::record::channel_health::ChannelsHealth;
 use crate::record::directory::Address;
 use crate::record::outbox::{Outbox, Outcome};
-use crate::record::standing::Board;
 
 /// Engine time between two looks at the backlog, in ms.
 const SWEEP_EVERY_MS: i64 = 10_000;
@@ -79,17 +79,17 @@ impl Deliverer {
         patience: Patience,
         seed: u64,
     ) -> Self {
-        let board = Arc::new(Board::default());
+        let health = Arc::new(ChannelsHealth::default());
         for route in &routes {
-            board.open(&route.name);
+            health.open(&route.name);
         }
-        let shared = Shared { outbox, clock, board, observer };
+        let shared = Shared { outbox, clock, health, observer };
         Self { routes, shared, patience, seed, wake: Waker(Arc::new(watch::Sender::new(()))) }
     }
 
     /// How each channel fares, for pages.
-    pub fn board(&self) -> Arc<Board> {
-        Arc::clone(&self.shared.board)
+    pub fn health(&self) -> Arc<ChannelsHealth> {
+        Arc::clone(&self.shared.health)
     }
 
     /// For whoever writes to the outbox.
@@ -178,7 +178,7 @@ impl Sweeper {
             let outcome = Outcome::Failed { error: format!("there is no channel {channel} in the configuration") };
             self.shared.outbox.attempted(dispatch.id, now, &outcome).await?;
             self.shared.observer.attempted(channel, &outcome, Duration::ZERO);
-            self.shared.board.note(channel, None, now, &outcome);
+            self.shared.health.note(channel, None, now, &outcome);
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ impl Sweeper {
             }
         }
         let count = untold.len();
-        self.shared.board.set_untold(untold);
+        self.shared.health.set_untold(untold);
         Ok(count)
     }
 }

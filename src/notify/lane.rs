@@ -25,8 +25,8 @@ use super::pace::{Backoff, Bucket};
 use crate::clock::{self, Clock};
 use crate::engine::time::Timestamp;
 use crate::record::StoreError;
+use crate::record::channel_health::ChannelsHealth;
 use crate::record::outbox::{Dispatch, Outbox, Outcome};
-use crate::record::standing::Board;
 
 /// Failures in a row after which the channel is taken to be down.
 pub const FAILURES_THAT_SLOW: u32 = 3;
@@ -89,7 +89,7 @@ pub struct Route {
 pub(super) struct Shared {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) clock: Clock,
-    pub(super) board: Arc<Board>,
+    pub(super) health: Arc<ChannelsHealth>,
     pub(super) observer: Arc<dyn Observer>,
 }
 
@@ -248,7 +248,7 @@ impl Lane {
         self.tell(&dispatch, &outcome);
         self.shared.observer.attempted(&self.route.name, &outcome, took);
         let target = (!whole_channel).then_some(dispatch.target.as_str());
-        self.shared.board.note(&self.route.name, target, now, &outcome);
+        self.shared.health.note(&self.route.name, target, now, &outcome);
         self.unwritten.push_back(Unwritten { dispatch: dispatch.id, at: now, outcome });
     }
 

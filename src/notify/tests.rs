@@ -16,9 +16,9 @@ use super::pace::Backoff;
 use super::*;
 use crate::clock::{self, Clock};
 use crate::engine::time::Timestamp;
+use crate::record::channel_health::ChannelsHealth;
 use crate::record::directory::Address;
 use crate::record::outbox::{Dispatch, DispatchState, Message, NewDispatch, Outbox, Outcome, first_of_threads};
-use crate::record::standing::Board;
 use crate::words::Both;
 
 const START: Timestamp = Timestamp::from_ms(1_795_305_600_000);
@@ -94,7 +94,7 @@ struct Running {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     waker: Waker,
-    board: Arc<Board>,
+    health: Arc<ChannelsHealth>,
 }
 
 impl Running {
@@ -124,8 +124,8 @@ impl Running {
         };
         let deliverer = Deliverer::new(routes.collect(), outbox, clock, Arc::new(Unheard), patience, 7);
         let (stop, stopped) = watch::channel(false);
-        let (waker, board) = (deliverer.waker(), deliverer.board());
-        Self { stop, task: tokio::spawn(deliverer.run(stopped)), waker, board }
+        let (waker, health) = (deliverer.waker(), deliverer.health());
+        Self { stop, task: tokio::spawn(deliverer.run(stopped)), waker, health }
     }
 
     /// Ends it in order.
@@ -242,7 +242,7 @@ async fn a_full_queue_of_a_dead_channel_does_not_bury_what_is_behind_it() {
     let running = Running::start(&outbox, clock, &[("dead", &dead, policy()), ("good", &good, policy())]);
     until("the last one is sent", || good.distinct().contains("last")).await;
     clock.sleep_until(START.plus_ms(15 * MINUTE_MS)).await;
-    assert!(running.board.standings()["dead"].failing_since.is_some());
+    assert!(running.health.by_channel()["dead"].failing_since.is_some());
     running.kill().await;
     // It is asked whether it is back, not thrown the whole queue at: a probe every half minute or so.
     assert!((5..=80).contains(&dead.asked()), "{} attempts", dead.asked());
@@ -278,7 +278,7 @@ async fn what_is_refused_for_good_fails_at_once_and_lets_the_next_one_pass() {
     outbox.enqueue(&[new("bad", "hook", Some("A")), new("good", "hook", Some("A"))], START).await.unwrap();
     let running = Running::start(&outbox, fast(), &[("hook", &receiver, policy())]);
     until("both are decided", || outbox.pending() == 0).await;
-    assert_eq!(running.board.standings()["hook"].given_up, 1);
+    assert_eq!(running.health.by_channel()["hook"].given_up, 1);
     running.end().await;
     assert_eq!(outbox.states(), [("bad".into(), DispatchState::Failed), ("good".into(), DispatchState::Sent)].into());
     let attempts = outbox.attempts(Some("A"), 10).await.unwrap();
@@ -302,7 +302,7 @@ async fn one_receiver_that_is_dead_neither_slows_the_channel_nor_is_forgotten() 
     outbox.enqueue(&[to("old@", "old", "A")], START).await.unwrap();
     let running = Running::start(&outbox, clock, &[("mail", &receiver, policy())]);
     until("it was refused several times", || receiver.asked() >= 5).await;
-    let standing = running.board.standings().remove("mail").unwrap();
+    let standing = running.health.by_channel().remove("mail").unwrap();
     assert_eq!((standing.failing_since, standing.receivers.contains_key("old@")), (None, true));
     let since = clock.now();
     let all: Vec<_> = (0..40).map(|n| to("noc@", &format!("k-{n:02}"), &format!("I-{n:02}"))).collect();
@@ -312,7 +312,7 @@ async fn one_receiver_that_is_dead_neither_slows_the_channel_nor_is_forgotten() 
     // A channel that is taken to be down would make one attempt a minute.
     assert!(clock.now().since_ms(since) < 15 * MINUTE_MS);
     until("it is mended", || outbox.pending() == 0).await;
-    assert!(running.board.standings()["mail"].receivers.is_empty());
+    assert!(running.health.by_channel()["mail"].receivers.is_empty());
     running.end().await;
     assert_eq!((receiver.distinct().len(), receiver.copies()), (41, 41));
 }
@@ -328,15 +328,15 @@ async fn what_cannot_be_told_for_an_hour_is_told_over_every_other_channel_once_a
     let channels = [("mail", &mail, policy), ("chat", &chat, policy), ("ticket", &ticket, policy)];
     let running = Running::start_telling(&outbox, clock, &channels, 60);
     clock.sleep_until(START.plus_ms(55 * MINUTE_MS)).await;
-    assert_eq!((chat.copies(), running.board.untold().len()), (0, 0));
+    assert_eq!((chat.copies(), running.health.untold().len()), (0, 0));
     until("both other channels have it", || chat.copies() + ticket.copies() == 2).await;
     assert!(clock.now() >= START.plus_ms(60 * MINUTE_MS));
-    until("it is shown", || running.board.untold().len() == 2).await;
+    until("it is shown", || running.health.untold().len() == 2).await;
     // Another process looks at the same outbox: nothing is said twice.
     running.kill().await;
     let running = Running::start_telling(&outbox, clock, &channels, 60);
     clock.sleep_until(clock.now().plus_ms(5 * MINUTE_MS)).await;
-    until("it is shown again", || running.board.untold().len() == 2).await;
+    until("it is shown again", || running.health.untold().len() == 2).await;
     assert_eq!((chat.copies(), ticket.copies()), (1, 1));
     running.kill().await;
 }

@@ -84,7 +84,7 @@ struct Held {
 
 /// How a doubt stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Standing {
+pub enum DoubtState {
     /// There is none.
     None,
     /// No message is taken, for this reason.
@@ -123,10 +123,10 @@ impl Doubt {
     }
 
     /// Looks at the wall clock again, and ends the doubt when there is no more reason for it.
-    pub fn look(&self, clock: &Clock) -> Standing {
+    pub fn look(&self, clock: &Clock) -> DoubtState {
         let mut held = self.lock();
         let (Some(Held { again, began, agreed }), Some(wall)) = (*held, clock.wall_in_doubt()) else {
-            return Standing::None;
+            return DoubtState::None;
         };
         let reading = judge(wall, again.then(|| clock.now()));
         let ended = match reading {
@@ -135,14 +135,14 @@ impl Doubt {
             Reading::Behind(_) if began.elapsed() >= BEHIND_TIMEOUT => {
                 "the wall clock stays behind: engine time goes on from the last run; a restart after it was set right mends it"
             }
-            _ => return Standing::Held(reason(reading, wall, clock.now(), again)),
+            _ => return DoubtState::Held(reason(reading, wall, clock.now(), again)),
         };
         if !matches!(reading, Reading::Behind(_)) {
             clock.catch_up();
         }
         *held = None;
         self.is_held.store(false, Ordering::Release);
-        Standing::Ended(ended)
+        DoubtState::Ended(ended)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Held>> {
@@ -221,15 +221,15 @@ mod tests {
         let (clock, doubt) = Doubt::at_start(Clock::following(read), Some(at(NOW)));
         let copy = clock;
         assert!(doubt.is_held() && clock.now().since_ms(at(NOW)) < HOUR_MS);
-        let Standing::Held(reason) = doubt.look(&clock) else { panic!("it is held") };
+        let DoubtState::Held(reason) = doubt.look(&clock) else { panic!("it is held") };
         assert!(reason.contains("2036-11-27T") && reason.contains("10.0 years after the last run"), "{reason}");
         assert!(clock.outside().since_ms(at(NOW)) < HOUR_MS, "others are not told the wrong time");
         // What devices say of another time proves nothing.
         doubt.hear(&clock, NOW);
-        assert!(matches!(doubt.look(&clock), Standing::Held(_)));
+        assert!(matches!(doubt.look(&clock), DoubtState::Held(_)));
         WALL.store(NOW + 2 * DAY_MS, Ordering::Relaxed);
-        assert!(matches!(doubt.look(&clock), Standing::Ended(_)));
-        assert!(!doubt.is_held() && doubt.look(&clock) == Standing::None);
+        assert!(matches!(doubt.look(&clock), DoubtState::Ended(_)));
+        assert!(!doubt.is_held() && doubt.look(&clock) == DoubtState::None);
         let caught_up = copy.now().since_ms(at(NOW + 2 * DAY_MS));
         assert!((0..HOUR_MS).contains(&caught_up), "copies agree: {caught_up}");
     }
@@ -240,7 +240,7 @@ mod tests {
         let (clock, doubt) = Doubt::at_start(Clock::following(read), Some(at(NOW)));
         assert!(doubt.is_held());
         doubt.hear(&clock, NOW + 90 * DAY_MS - HOUR_MS);
-        assert!(matches!(doubt.look(&clock), Standing::Ended(_)));
+        assert!(matches!(doubt.look(&clock), DoubtState::Ended(_)));
         assert!(clock.now() >= at(NOW + 90 * DAY_MS));
         let (clock, doubt) = Doubt::at_start(Clock::following(read).vouched_for(), Some(at(NOW)));
         assert!(!doubt.is_held() && clock.now() >= at(NOW + 90 * DAY_MS));
@@ -253,10 +253,10 @@ mod tests {
         for last in [None, Some(at(NOW))] {
             WALL.store(40_000, Ordering::Relaxed);
             let (clock, doubt) = Doubt::at_start(Clock::following(read), last);
-            assert!(matches!(doubt.look(&clock), Standing::Held(_)));
+            assert!(matches!(doubt.look(&clock), DoubtState::Held(_)));
             assert!(clock.now() >= last.unwrap_or(PROGRAM), "never back");
             WALL.store(NOW + 60_000, Ordering::Relaxed);
-            assert!(matches!(doubt.look(&clock), Standing::Ended(_)));
+            assert!(matches!(doubt.look(&clock), DoubtState::Ended(_)));
             assert!(clock.now() >= at(NOW + 60_000));
         }
     }
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn time_that_a_test_or_the_demo_makes_is_never_doubted() {
         let (clock, doubt) = Doubt::at_start(Clock::scaled(at(5), 60.0), Some(at(NOW)));
-        assert!(!doubt.is_held() && doubt.look(&clock) == Standing::None);
+        assert!(!doubt.is_held() && doubt.look(&clock) == DoubtState::None);
         assert!(clock.now() >= at(NOW));
     }
 }

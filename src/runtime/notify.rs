@@ -24,10 +24,10 @@ use crate::notify::voice::Voice;
 use crate::notify::web::Access;
 use crate::notify::webhook::Webhook;
 use crate::notify::{Backlog, Channel, Deliverer, Observer, Patience, Policy, Receipt, Route, Waker};
+use crate::record::channel_health::ChannelsHealth;
 use crate::record::directory::{Address, NOBODY, Person, Purpose, Reach};
 use crate::record::incidents::{IncidentUpdate, Incidents};
 use crate::record::outbox::{Dispatch, DispatchState, Message, Outbox, Outcome};
-use crate::record::standing::Board;
 use crate::runtime::failure::Failure;
 use crate::words::Both;
 
@@ -172,14 +172,14 @@ pub struct Delivery {
     /// To be woken once something was written to the outbox.
     pub waker: Waker,
     /// How each channel fares.
-    pub board: Arc<Board>,
+    pub health: Arc<ChannelsHealth>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Delivery").field("board", &self.board).finish_non_exhaustive()
+        f.debug_struct("Delivery").field("health", &self.health).finish_non_exhaustive()
     }
 }
 
@@ -202,11 +202,11 @@ impl Delivery {
         }
         let observer = Arc::new(Counted(counters));
         let deliverer = Deliverer::new(routes, outbox, clock, observer, patience(config), rand::random());
-        let (waker, board) = (deliverer.waker(), deliverer.board());
+        let (waker, health) = (deliverer.waker(), deliverer.health());
         for (channel, error) in faults {
             tracing::error!(channel, error, "a channel cannot be used; it is tried again with each message");
             let retry_at = clock.now();
-            board.note(&channel, None, retry_at, &Outcome::Retry { error, retry_at });
+            health.note(&channel, None, retry_at, &Outcome::Retry { error, retry_at });
         }
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -218,7 +218,7 @@ impl Delivery {
         tasks.spawn(relay(updates, waker.clone(), stopped.clone()));
         tasks.spawn(deliverer.run(stopped));
         let task = tokio::spawn(async move { while tasks.join_next().await.is_some() {} });
-        Ok(Self { waker, board, stop, task })
+        Ok(Self { waker, health, stop, task })
     }
 
     /// Ends it: nothing new is begun, what is on its way has a few seconds.

@@ -170,7 +170,7 @@ pub fn delivery(config: &Config, core: &Core) -> anyhow::Result<Delivery> {
 /// What the pages show, with the configuration that people may read.
 fn http_state(config: &Config, core: &Core, delivery: &Delivery) -> anyhow::Result<HttpState> {
     let mut state = core.http_state();
-    state.channels = Arc::clone(&delivery.board);
+    state.channels = Arc::clone(&delivery.health);
     state.settings = Arc::new(serde_json::to_value(config).context("the configuration cannot be shown")?);
     Ok(state)
 }

@@ -13,7 +13,7 @@ use crate::metrics::Counters;
 use crate::store::WriterState;
 use crate::web::Health;
 
-use super::doubt::Standing;
+use super::doubt::DoubtState;
 use super::keeper::Keeper;
 
 /// The latches of readiness, in the order in which they are shown.
@@ -145,14 +145,14 @@ impl Watch {
 
     fn look_at_doubt(&self, seen: &mut Seen) {
         match self.keeper.doubt().look(&self.clock) {
-            Standing::None => self.health.open(CLOCK),
-            Standing::Held(reason) => {
+            DoubtState::None => self.health.open(CLOCK),
+            DoubtState::Held(reason) => {
                 if !std::mem::replace(&mut seen.in_doubt, true) {
                     tracing::error!("{reason}");
                 }
                 self.health.close(CLOCK, reason);
             }
-            Standing::Ended(how) => {
+            DoubtState::Ended(how) => {
                 tracing::warn!("{how}");
                 self.health.open(CLOCK);
             }

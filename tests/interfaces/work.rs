@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use fleetwatch::clock::Clock;
 use fleetwatch::record::access::{AccessStore, Role, Separator};
-use fleetwatch::record::standing::Board;
+use fleetwatch::record::channel_health::ChannelsHealth;
 use fleetwatch::web::access::{Mode, ProxySettings, RoleMap};
 use fleetwatch::web::{Access, AccessSettings, HttpConfig};
 
@@ -23,7 +23,7 @@ use crate::server::Server;
 pub struct Site {
     pub server: Server,
     pub desk: Arc<Desk>,
-    pub channels: Arc<Board>,
+    pub channels: Arc<ChannelsHealth>,
 }
 
 /// Somebody with a browser.
@@ -67,7 +67,7 @@ pub async fn site_with(told: Vec<Told>, minutes: i64, config: HttpConfig) -> Sit
     let users = Arc::new(fleetwatch::store::Sqlite::open(&dir.path().join("users.db")).await.unwrap());
     let snapshot = life::snapshot(1_000, minutes);
     let changes = crate::sample::history();
-    let channels = Arc::<Board>::default();
+    let channels = Arc::<ChannelsHealth>::default();
     let server = Server::start_with("127.0.0.1:0", snapshot, &changes, config, |state| {
         life::behind(&shared, state);
         state.access = Arc::new(access(users, state.clock));

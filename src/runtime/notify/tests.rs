@@ -72,7 +72,7 @@ async fn what_is_configured_is_delivered_told_every_minute_and_counted() {
         assert!(start.elapsed() < Duration::from_secs(20), "{} alerts", alerts());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(delivery.board.standings().into_keys().collect::<Vec<_>>(), ["alerts", "hook"]);
+    assert_eq!(delivery.health.by_channel().into_keys().collect::<Vec<_>>(), ["alerts", "hook"]);
     delivery.shutdown().await;
 
     let hooked: Vec<Bytes> =

@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::incident::IncidentSummary;
+use crate::record::channel_health::ChannelsHealth;
 use crate::record::incidents::OpenIncidents;
 use crate::record::matter::{self, Matter, Standing};
-use crate::record::standing::Board;
 use crate::record::{EventSummary, GateBoard, StoreError};
 use crate::web::gate::view as gate;
 use crate::web::incident::{burndown, parts as incident, people};
@@ -30,7 +30,7 @@ const LESSER: usize = 4;
 pub(in crate::web) fn page(
     view: &View<'_>,
     snapshot: &Snapshot,
-    (latches, channels): (&[Latch], &Board),
+    (latches, channels): (&[Latch], &ChannelsHealth),
     (recent, board): (Result<Vec<EventSummary>, StoreError>, Option<&GateBoard>),
     (incidents, lives): (&OpenIncidents, &[IncidentSummary]),
 ) -> Markup {

@@ -12,11 +12,11 @@ use super::streams::Streams;
 use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
 use crate::incident::IncidentSummary;
+use crate::record::channel_health::ChannelsHealth;
 use crate::record::fleet::FleetDesk;
 use crate::record::incident::{IncidentQuery, IncidentStore};
 use crate::record::incidents::{IncidentFile, Incidents, OpenIncidents};
 use crate::record::outbox::Outbox;
-use crate::record::standing::Board;
 use crate::record::{EventStore, GateDesk, StoreError};
 use crate::web::access::Access;
 use crate::words::Zone;
@@ -47,7 +47,7 @@ pub struct HttpState {
     /// What was sent; `None` where nothing is.
     pub outbox: Option<Arc<dyn Outbox>>,
     /// How the channels fare over which people are told; without any, nobody is.
-    pub channels: Arc<Board>,
+    pub channels: Arc<ChannelsHealth>,
     /// The configuration in force, as it is shown to people.
     pub settings: Arc<serde_json::Value>,
     /// Shared by all requests; a default will do.

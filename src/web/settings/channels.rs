@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
+use crate::record::channel_health::{ChannelHealth, ChannelsHealth};
 use crate::record::outbox::{DispatchState, Untold};
-use crate::record::standing::{Board, Standing};
 use crate::web::ui::parts::{Tone, badge, banner};
 use crate::web::ui::view::View;
 use crate::words::Lang;
@@ -12,13 +12,13 @@ use crate::words::Lang;
 const MAX_UNTOLD: usize = 10;
 
 /// A channel by its name.
-type Channel<'a> = (&'a String, &'a Standing);
+type Channel<'a> = (&'a String, &'a ChannelHealth);
 
 /// What keeps people from being told, for the page of now; nothing while all is delivered.
-pub(in crate::web) fn trouble(view: &View<'_>, channels: &Board) -> Markup {
+pub(in crate::web) fn trouble(view: &View<'_>, channels: &ChannelsHealth) -> Markup {
     let text = view.lang.support();
-    let standings = channels.standings();
-    let fails = |standing: &Standing| standing.failing_since.is_some() || !standing.receivers.is_empty();
+    let standings = channels.by_channel();
+    let fails = |standing: &ChannelHealth| standing.failing_since.is_some() || !standing.receivers.is_empty();
     let failing: Vec<Channel<'_>> = standings.iter().filter(|(_, standing)| fails(standing)).collect();
     html! {
         @if !failing.is_empty() {
@@ -59,9 +59,9 @@ fn subject(lang: Lang, untold: &Untold) -> &str {
 }
 
 /// Every channel.
-pub(in crate::web) fn table(view: &View<'_>, channels: &Board) -> Markup {
+pub(in crate::web) fn table(view: &View<'_>, channels: &ChannelsHealth) -> Markup {
     let text = view.lang.support();
-    let standings = channels.standings();
+    let standings = channels.by_channel();
     html! {
         section aria-labelledby="channels" {
             h2 id="channels" { (text.channels) }

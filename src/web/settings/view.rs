@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::channels;
 use crate::incident::{LifeSettings, Rota};
-use crate::record::standing::Board;
+use crate::record::channel_health::ChannelsHealth;
 use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::view::View;
@@ -22,7 +22,7 @@ pub(in crate::web) fn page(
     view: &View<'_>,
     configuration: &Value,
     life: Option<(&LifeSettings, &Rota)>,
-    channels: &Board,
+    channels: &ChannelsHealth,
 ) -> Markup {
     let text = view.lang.support();
     let body = html! {

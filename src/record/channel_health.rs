@@ -13,7 +13,7 @@ const MAX_RECEIVERS: usize = 200;
 
 /// How a channel fares.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Standing {
+pub struct ChannelHealth {
     /// When it last took a message.
     pub last_sent_at: Option<Timestamp>,
     /// Since when it has taken none although asked; `None` while it works.
@@ -34,17 +34,17 @@ pub struct Failing {
     pub error: String,
 }
 
-/// The standing of every channel, and what nobody could be told over it.
+/// The health of every channel, and which messages have not got through.
 #[derive(Debug, Default)]
-pub struct Board {
-    standings: Mutex<BTreeMap<String, Standing>>,
+pub struct ChannelsHealth {
+    channels: Mutex<BTreeMap<String, ChannelHealth>>,
     untold: Mutex<Arc<Vec<Untold>>>,
 }
 
-impl Board {
+impl ChannelsHealth {
     /// As of now, by the channels' names.
-    pub fn standings(&self) -> BTreeMap<String, Standing> {
-        self.standings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn by_channel(&self) -> BTreeMap<String, ChannelHealth> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What has not got through for long, the oldest first.
@@ -64,33 +64,33 @@ impl Board {
 
     /// Takes in what came of an attempt. `receiver`: who at the channel it was about; `None` when it was about all of them.
     pub fn note(&self, channel: &str, receiver: Option<&str>, at: Timestamp, outcome: &Outcome) {
-        self.change(channel, |standing| match outcome {
+        self.change(channel, |health| match outcome {
             Outcome::Sent { .. } => {
-                standing.last_sent_at = Some(at);
-                standing.failing_since = None;
-                receiver.map(|receiver| standing.receivers.remove(receiver));
+                health.last_sent_at = Some(at);
+                health.failing_since = None;
+                receiver.map(|receiver| health.receivers.remove(receiver));
             }
             Outcome::Retry { error, .. } => {
                 match receiver {
-                    Some(receiver) => standing.receiver_fails(receiver, at, error),
-                    None => drop(standing.failing_since.get_or_insert(at)),
+                    Some(receiver) => health.receiver_fails(receiver, at, error),
+                    None => drop(health.failing_since.get_or_insert(at)),
                 }
-                standing.last_error = Some((at, error.clone()));
+                health.last_error = Some((at, error.clone()));
             }
             Outcome::Failed { error } => {
-                standing.given_up += 1;
-                standing.last_error = Some((at, error.clone()));
+                health.given_up += 1;
+                health.last_error = Some((at, error.clone()));
             }
         });
     }
 
-    fn change(&self, channel: &str, change: impl FnOnce(&mut Standing)) {
-        let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
-        change(standings.entry(channel.to_owned()).or_default());
+    fn change(&self, channel: &str, change: impl FnOnce(&mut ChannelHealth)) {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        change(channels.entry(channel.to_owned()).or_default());
     }
 }
 
-impl Standing {
+impl ChannelHealth {
     fn receiver_fails(&mut self, receiver: &str, at: Timestamp, error: &str) {
         if let Some(known) = self.receivers.get_mut(receiver) {
             error.clone_into(&mut known.error);
@@ -106,33 +106,33 @@ mod tests {
 
     #[test]
     fn a_channel_fails_from_its_first_error_until_it_takes_one() {
-        let board = Board::default();
+        let board = ChannelsHealth::default();
         let at = Timestamp::from_ms;
         board.open("chat");
-        assert_eq!(board.standings()["chat"], Standing::default());
+        assert_eq!(board.by_channel()["chat"], ChannelHealth::default());
         let retry = |n| Outcome::Retry { error: format!("e{n}"), retry_at: at(9) };
         board.note("chat", None, at(1), &retry(1));
         board.note("chat", None, at(2), &retry(2));
-        let standing = board.standings().remove("chat").unwrap();
-        assert_eq!((standing.failing_since, standing.last_error), (Some(at(1)), Some((at(2), "e2".into()))));
+        let health = board.by_channel().remove("chat").unwrap();
+        assert_eq!((health.failing_since, health.last_error), (Some(at(1)), Some((at(2), "e2".into()))));
         board.note("chat", None, at(3), &Outcome::Sent { reference: None });
         board.note("chat", None, at(4), &Outcome::Failed { error: "no".into() });
-        let standing = board.standings().remove("chat").unwrap();
-        assert_eq!((standing.failing_since, standing.last_sent_at, standing.given_up), (None, Some(at(3)), 1));
+        let health = board.by_channel().remove("chat").unwrap();
+        assert_eq!((health.failing_since, health.last_sent_at, health.given_up), (None, Some(at(3)), 1));
     }
 
     #[test]
     fn a_receiver_that_fails_is_no_failure_of_the_channel() {
-        let board = Board::default();
+        let board = ChannelsHealth::default();
         let at = Timestamp::from_ms;
         let retry = |n| Outcome::Retry { error: format!("e{n}"), retry_at: at(9) };
         board.note("mail", Some("old@"), at(1), &retry(1));
         board.note("mail", Some("old@"), at(2), &retry(2));
         board.note("mail", Some("noc@"), at(3), &Outcome::Sent { reference: None });
-        let standing = board.standings().remove("mail").unwrap();
-        assert_eq!(standing.failing_since, None);
-        assert_eq!(standing.receivers, [("old@".into(), Failing { since: at(1), error: "e2".into() })].into());
+        let health = board.by_channel().remove("mail").unwrap();
+        assert_eq!(health.failing_since, None);
+        assert_eq!(health.receivers, [("old@".into(), Failing { since: at(1), error: "e2".into() })].into());
         board.note("mail", Some("old@"), at(4), &Outcome::Sent { reference: None });
-        assert!(board.standings()["mail"].receivers.is_empty());
+        assert!(board.by_channel()["mail"].receivers.is_empty());
     }
 }
