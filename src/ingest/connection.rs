@@ -404,7 +404,7 @@ impl Session<'_> {
                     tracing::debug!(%error, "connection lost");
                     Fault::Down(reason_of(&error))
                 })?;
-                self.hear(&event);
+                self.on_event(&event);
                 self.events.state.events.push_front(event);
             }
             changed = connection.intake.durable.changed(), if !self.acks.is_empty() => {
@@ -431,7 +431,7 @@ impl Session<'_> {
     /// Whatever comes from the broker is a sign of life. Its answer to a ping stands behind all that it has queued for us, and a
     /// broker that is overloaded has much of that: to wait for the answer alone would cost the session just then, and
     /// everything that is on its way would be sent again.
-    fn hear(&mut self, event: &Event) {
+    fn on_event(&mut self, event: &Event) {
         if matches!(event, Event::Incoming(_)) {
             self.events.state.await_pingresp = false;
         }

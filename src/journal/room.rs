@@ -77,7 +77,7 @@ impl Writer {
     }
 
     /// Removes what should go, sees to the reserve, and decides whether messages are accepted.
-    pub(super) fn look(&mut self, newest: Timestamp) {
+    pub(super) fn poll(&mut self, newest: Timestamp) {
         let retained = self.retain(newest);
         if self.room.reserve.keep() {
             self.room.spent = false;

@@ -73,7 +73,7 @@ impl Writer {
         let mut last_commit = None;
         let mut newest = Timestamp::default();
         let mut looked = clock::monotonic();
-        self.look(newest);
+        self.poll(newest);
         loop {
             let idle = if self.room.is_held() { self.config.retry_most } else { self.config.housekeeping_interval };
             let due = match self.buffer.next(last_commit, idle.min(self.config.housekeeping_interval)) {
@@ -89,7 +89,7 @@ impl Writer {
                 Work::Closed => return 0,
             };
             if due || looked.elapsed() >= self.config.housekeeping_interval {
-                self.look(newest);
+                self.poll(newest);
                 looked = clock::monotonic();
             }
         }

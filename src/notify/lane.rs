@@ -148,7 +148,7 @@ impl Lane {
     pub(super) async fn run(mut self, mut wake: watch::Receiver<()>, mut stop: watch::Receiver<bool>) {
         let clock = self.shared.clock;
         while !*stop.borrow_and_update() {
-            let next = match self.look().await {
+            let next = match self.poll().await {
                 Ok(next) => {
                     self.store_works();
                     next
@@ -178,7 +178,7 @@ impl Lane {
     }
 
     /// Writes down what has ended and begins what may be begun; answers when to look again.
-    async fn look(&mut self) -> Result<Timestamp, StoreError> {
+    async fn poll(&mut self) -> Result<Timestamp, StoreError> {
         self.write_down().await?;
         let now = self.shared.clock.now();
         if now < self.resume_at {

@@ -98,7 +98,7 @@ pub fn announce(
     counters: &Counters,
     listeners: &broadcast::Sender<Change>,
 ) {
-    let observed = gates.map(|gates| (gates, gates.see(&changes)));
+    let observed = gates.map(|gates| (gates, gates.on_changes(&changes)));
     for change in changes {
         publish(change, writer, counters, listeners);
     }

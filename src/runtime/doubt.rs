@@ -113,7 +113,7 @@ impl Doubt {
     }
 
     /// A device has said what its clock shows, in ms since the epoch.
-    pub fn hear(&self, clock: &Clock, device_ms: i64) {
+    pub fn note_device_clock(&self, clock: &Clock, device_ms: i64) {
         let agrees = |wall: Timestamp| wall.since_ms(Timestamp::from_ms(device_ms)).abs() <= AGREES_MS;
         if clock.wall_in_doubt().is_some_and(agrees)
             && let Some(held) = &mut *self.lock()
@@ -123,7 +123,7 @@ impl Doubt {
     }
 
     /// Looks at the wall clock again, and ends the doubt when there is no more reason for it.
-    pub fn look(&self, clock: &Clock) -> DoubtState {
+    pub fn poll(&self, clock: &Clock) -> DoubtState {
         let mut held = self.lock();
         let (Some(Held { again, began, agreed }), Some(wall)) = (*held, clock.wall_in_doubt()) else {
             return DoubtState::None;
@@ -221,15 +221,15 @@ mod tests {
         let (clock, doubt) = Doubt::at_start(Clock::following(read), Some(at(NOW)));
         let copy = clock;
         assert!(doubt.is_held() && clock.now().since_ms(at(NOW)) < HOUR_MS);
-        let DoubtState::Held(reason) = doubt.look(&clock) else { panic!("it is held") };
+        let DoubtState::Held(reason) = doubt.poll(&clock) else { panic!("it is held") };
         assert!(reason.contains("2036-11-27T") && reason.contains("10.0 years after the last run"), "{reason}");
         assert!(clock.outside().since_ms(at(NOW)) < HOUR_MS, "others are not told the wrong time");
         // What devices say of another time proves nothing.
-        doubt.hear(&clock, NOW);
-        assert!(matches!(doubt.look(&clock), DoubtState::Held(_)));
+        doubt.note_device_clock(&clock, NOW);
+        assert!(matches!(doubt.poll(&clock), DoubtState::Held(_)));
         WALL.store(NOW + 2 * DAY_MS, Ordering::Relaxed);
-        assert!(matches!(doubt.look(&clock), DoubtState::Ended(_)));
-        assert!(!doubt.is_held() && doubt.look(&clock) == DoubtState::None);
+        assert!(matches!(doubt.poll(&clock), DoubtState::Ended(_)));
+        assert!(!doubt.is_held() && doubt.poll(&clock) == DoubtState::None);
         let caught_up = copy.now().since_ms(at(NOW + 2 * DAY_MS));
         assert!((0..HOUR_MS).contains(&caught_up), "copies agree: {caught_up}");
     }
@@ -239,8 +239,8 @@ mod tests {
         let read = || at(NOW + 90 * DAY_MS);
         let (clock, doubt) = Doubt::at_start(Clock::following(read), Some(at(NOW)));
         assert!(doubt.is_held());
-        doubt.hear(&clock, NOW + 90 * DAY_MS - HOUR_MS);
-        assert!(matches!(doubt.look(&clock), DoubtState::Ended(_)));
+        doubt.note_device_clock(&clock, NOW + 90 * DAY_MS - HOUR_MS);
+        assert!(matches!(doubt.poll(&clock), DoubtState::Ended(_)));
         assert!(clock.now() >= at(NOW + 90 * DAY_MS));
         let (clock, doubt) = Doubt::at_start(Clock::following(read).vouched_for(), Some(at(NOW)));
         assert!(!doubt.is_held() && clock.now() >= at(NOW + 90 * DAY_MS));
@@ -253,10 +253,10 @@ mod tests {
         for last in [None, Some(at(NOW))] {
             WALL.store(40_000, Ordering::Relaxed);
             let (clock, doubt) = Doubt::at_start(Clock::following(read), last);
-            assert!(matches!(doubt.look(&clock), DoubtState::Held(_)));
+            assert!(matches!(doubt.poll(&clock), DoubtState::Held(_)));
             assert!(clock.now() >= last.unwrap_or(PROGRAM), "never back");
             WALL.store(NOW + 60_000, Ordering::Relaxed);
-            assert!(matches!(doubt.look(&clock), DoubtState::Ended(_)));
+            assert!(matches!(doubt.poll(&clock), DoubtState::Ended(_)));
             assert!(clock.now() >= at(NOW + 60_000));
         }
     }
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn time_that_a_test_or_the_demo_makes_is_never_doubted() {
         let (clock, doubt) = Doubt::at_start(Clock::scaled(at(5), 60.0), Some(at(NOW)));
-        assert!(!doubt.is_held() && doubt.look(&clock) == DoubtState::None);
+        assert!(!doubt.is_held() && doubt.poll(&clock) == DoubtState::None);
         assert!(clock.now() >= at(NOW));
     }
 }

@@ -141,7 +141,7 @@ impl GateKeeper {
 
     /// What follows from changes, in force already; to be [announced](Self::announce) once the changes are on their way to
     /// the record.
-    pub fn see(&self, changes: &[Change]) -> Observed {
+    pub fn on_changes(&self, changes: &[Change]) -> Observed {
         // Held until the gates have seen them, so that taking up passes none over.
         let mut unseen = lock(&self.0.unseen);
         if let Some(unseen) = unseen.as_mut() {

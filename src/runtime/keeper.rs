@@ -264,7 +264,7 @@ impl Keeper {
             && !retain
             && let Ok(report) = decoder.report(parts.device, payload)
         {
-            self.doubt.hear(&self.clock, report.start);
+            self.doubt.note_device_clock(&self.clock, report.start);
         }
         lock(&self.decoders).push(decoder);
     }
@@ -314,7 +314,7 @@ impl Keeper {
         self.counters.received(kind, encoding_of(entry.payload));
         let recorded = device.as_deref().map_err(|refusal| *refusal).and_then(|device| match content {
             Content::Status(status) => {
-                self.hear(device, status, entry.retain, at);
+                self.on_status(device, status, entry.retain, at);
                 Ok(())
             }
             Content::Report(report) => self.record(device, report, at),
@@ -334,7 +334,7 @@ impl Keeper {
 
     /// Records a status that is journalled already, and shows it to whoever waits for the device's word: a live one, for what a
     /// broker had kept may be older than what is known.
-    fn hear(&self, device: &Device, status: Status, retained: bool, at: Timestamp) {
+    fn on_status(&self, device: &Device, status: Status, retained: bool, at: Timestamp) {
         if !retained {
             self.statuses.note(device.id(), &status, at);
         }

@@ -111,7 +111,7 @@ impl Registrar {
         loop {
             tokio::time::sleep(if mind.failing { AGAIN } else { EVERY }).await;
             self.listen(&mut mind);
-            self.look(&mut mind).await;
+            self.poll(&mut mind).await;
         }
     }
 
@@ -139,7 +139,7 @@ impl Registrar {
         }
     }
 
-    async fn look(&self, mind: &mut Mind) {
+    async fn poll(&self, mind: &mut Mind) {
         let now = self.clock.now();
         let outcome = match tokio::time::timeout(PROBE_TIMEOUT, self.store.probe(now)).await {
             Ok(Ok(probed)) => {

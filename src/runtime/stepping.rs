@@ -32,11 +32,11 @@ impl Stepping {
         // What has ended is waited for by nobody; the core's own `failed` tells of it.
         let _ = self.reached.wait_for(|reached| reached.shown >= tick && reached.told >= tick).await;
         let _ = self.record.wait_for(|record| record.pending() == 0).await;
-        self.look().await;
+        self.poll().await;
     }
 
     /// Has the incidents looked at, and waits for it.
-    pub async fn look(&self) {
+    pub async fn poll(&self) {
         let (done, looked) = oneshot::channel();
         if self.looks.send(done).await.is_ok() {
             let _ = looked.await;

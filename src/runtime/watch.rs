@@ -96,11 +96,11 @@ impl Watch {
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             every.tick().await;
-            self.look(&mut seen);
+            self.poll(&mut seen);
         }
     }
 
-    fn look(&self, seen: &mut Seen) {
+    fn poll(&self, seen: &mut Seen) {
         self.look_at_journal(seen);
         self.look_at_record(seen);
         self.look_at_time(seen);
@@ -144,7 +144,7 @@ impl Watch {
     }
 
     fn look_at_doubt(&self, seen: &mut Seen) {
-        match self.keeper.doubt().look(&self.clock) {
+        match self.keeper.doubt().poll(&self.clock) {
             DoubtState::None => self.health.open(CLOCK),
             DoubtState::Held(reason) => {
                 if !std::mem::replace(&mut seen.in_doubt, true) {

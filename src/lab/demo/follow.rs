@@ -48,11 +48,11 @@ impl Counts {
 
 impl Follower {
     /// What is to be said of the incidents as they stand at the desk now. Whatever happens between two looks is told in its order.
-    pub async fn look_at(&mut self, desk: &dyn Incidents) -> Vec<StoryLine> {
+    pub async fn poll(&mut self, desk: &dyn Incidents) -> Vec<StoryLine> {
         let board = desk.board();
         let mut told = Vec::new();
         for incident in &board.incidents {
-            told.append(&mut self.look(incident, incident.updated_at));
+            told.append(&mut self.changes(incident, incident.updated_at));
         }
         let is_gone = |(number, last): (&String, &Last)| {
             (last.state != State::Closed && board.find(number).is_none()).then(|| number.clone())
@@ -61,7 +61,7 @@ impl Follower {
             // Closed: only the record has it.
             match desk.file(&number).await {
                 Ok(Some(file)) => {
-                    told.append(&mut self.look(&file.incident, file.incident.updated_at));
+                    told.append(&mut self.changes(&file.incident, file.incident.updated_at));
                     self.leave(&number, file.incident.ended.is_some());
                 }
                 Ok(None) => self.leave(&number, true),
@@ -83,7 +83,7 @@ impl Follower {
         self.told.iter().filter(|(_, last)| last.state == State::Closed).map(|(number, _)| number)
     }
 
-    fn look(&mut self, incident: &Incident, at: Timestamp) -> Vec<StoryLine> {
+    fn changes(&mut self, incident: &Incident, at: Timestamp) -> Vec<StoryLine> {
         let (state, counts) = (incident.state, Counts::of(incident));
         let first = Last { state: State::Declared, counts: Counts::default(), counted_at: at };
         let last = self.told.entry(incident.number().to_owned()).or_insert(first);

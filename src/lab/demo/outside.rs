@@ -128,7 +128,7 @@ impl Outside {
         }
         match self.desk.file(incident.number()).await {
             Ok(Some(found)) => {
-                found.record.events.iter().skip(file.read).for_each(|entry| file.hear(entry));
+                found.record.events.iter().skip(file.read).for_each(|entry| file.on_event(entry));
                 (file.version, file.read) = (incident.version, found.record.events.len());
             }
             Ok(None) => {}
@@ -218,7 +218,7 @@ impl Outside {
 }
 
 impl File {
-    fn hear(&mut self, entry: &RecordedIncidentEvent) {
+    fn on_event(&mut self, entry: &RecordedIncidentEvent) {
         let at = entry.event.at;
         if let Action::Called { device, call } = &entry.event.action
             && call.outcome == CallOutcome::Reached

@@ -65,7 +65,7 @@ impl Telling {
             let Decision { at, version, gate, by, reason, .. } = &decision;
             view.told(*at, "gate", &format!("{} for update {version} by {by}: {reason}", gate.as_str()))?;
         }
-        let became = self.follower.look_at(desk).await;
+        let became = self.follower.poll(desk).await;
         for told in done.into_iter().chain(became) {
             if let Some(transcript) = &mut transcript {
                 transcript.told(&told)?;

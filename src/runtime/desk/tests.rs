@@ -105,7 +105,7 @@ impl Site {
     }
 
     async fn declare(&self, event: &str, number: &str, devices: &[usize]) {
-        self.desk.0.hear(&declared(event, number, devices)).await.unwrap();
+        self.desk.0.on_change(&declared(event, number, devices)).await.unwrap();
     }
 
     /// The fleet is another one from here on, and the desk looks at it.
@@ -115,7 +115,7 @@ impl Site {
         // Later than whatever was said before, however fast the test runs.
         next.at = self.clock.now().plus_ms(1);
         self.snapshot.store(Arc::new(next));
-        self.desk.0.look(&mut false).await.unwrap();
+        self.desk.0.poll(&mut false).await.unwrap();
     }
 
     async fn wish(&self, number: &str, command: Command, by: &str) -> Result<State, DeskError> {
@@ -226,7 +226,7 @@ async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_t
     for place in 0..2 {
         site.desk.0.statuses.note(&device(place), &active(true), site.clock.now());
     }
-    site.desk.0.look(&mut false).await.unwrap();
+    site.desk.0.poll(&mut false).await.unwrap();
     assert_eq!(site.step("INC-0001", 0), Step::WorkaroundVerified);
     site.see(|view| (view.workaround_active, view.workaround_id) = (Some(true), Some("WA-1".into()))).await;
     assert_eq!(site.state("INC-0001"), Some(State::PendingPermanentFix), "a workaround never resolves");
@@ -268,7 +268,7 @@ async fn a_restart_stands_where_the_other_one_stood() {
 async fn what_cannot_be_written_is_not_in_force_and_follows_later() {
     let site = Site::new().await;
     site.memory.refuse(true);
-    assert!(site.desk.0.hear(&declared("E-0001", "INC-0001", &[0, 1])).await.is_err());
+    assert!(site.desk.0.on_change(&declared("E-0001", "INC-0001", &[0, 1])).await.is_err());
     assert!(site.desk.board().incidents.is_empty());
     site.memory.refuse(false);
     site.declare("E-0001", "INC-0001", &[0, 1]).await;
@@ -286,13 +286,13 @@ async fn what_was_declared_while_nothing_could_be_written_is_told_once_there_is_
         [("E-0001", "INC-0001", [0, 1]), ("E-0002", "INC-0002", [4, 5]), ("E-0001", "INC-0001", [2, 3])]
     {
         let change = Change { cause: Some(cause(event)), ..declared(event, number, &devices) };
-        assert!(site.desk.0.hear(&change).await.is_err());
+        assert!(site.desk.0.on_change(&change).await.is_err());
     }
     site.memory.refuse(false);
-    site.desk.0.look(&mut false).await.unwrap();
+    site.desk.0.poll(&mut false).await.unwrap();
     assert_eq!(site.memory.messages("declared"), ["chat #incidents", "chat #incidents"]);
     assert_eq!(site.desk.board().find("INC-0001").unwrap().ladder.len(), 4, "whoever joined meanwhile is there");
-    site.desk.0.look(&mut false).await.unwrap();
+    site.desk.0.poll(&mut false).await.unwrap();
     assert_eq!(site.memory.messages("declared").len(), 2, "and once");
 }
 
@@ -348,7 +348,11 @@ async fn a_wish_about_an_older_version_is_told_so() {
 async fn merging_and_splitting_lose_no_device() {
     let site = Site::new().await;
     site.declare("E-0001", "INC-0001", &[0, 1]).await;
-    site.desk.0.hear(&Change { cause: Some(cause("x")), ..declared("E-0002", "INC-0002", &[5, 6]) }).await.unwrap();
+    site.desk
+        .0
+        .on_change(&Change { cause: Some(cause("x")), ..declared("E-0002", "INC-0002", &[5, 6]) })
+        .await
+        .unwrap();
     let merge = Reshape::Merge { from: "INC-0002".into(), into: "INC-0001".into() };
     let merged = site.desk.reshape(merge, "the same", "ito").await.unwrap();
     assert_eq!((merged.number(), merged.ladder.len()), ("INC-0001", 4));

@@ -52,7 +52,7 @@ impl DeskTask {
                 biased;
                 () = async { drop(stop.wait_for(|stop| *stop).await) } => return,
                 change = changes.recv() => match change {
-                    Ok(change) => inner.hear(&change).await,
+                    Ok(change) => inner.on_change(&change).await,
                     Err(broadcast::error::RecvError::Lagged(_)) => {
                         behind = true;
                         Ok(())
@@ -60,15 +60,15 @@ impl DeskTask {
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
                 Some(done) = asked.recv() => {
-                    let looked = inner.look(&mut behind).await;
+                    let looked = inner.poll(&mut behind).await;
                     // Whoever asked may have gone away.
                     let _ = done.send(());
                     looked
                 }
-                _ = look.tick(), if by_itself => inner.look(&mut behind).await,
+                _ = look.tick(), if by_itself => inner.poll(&mut behind).await,
                 () = inner.statuses.news(), if by_itself => {
                     tokio::time::sleep(MIN_POLL_INTERVAL).await;
-                    inner.look(&mut behind).await
+                    inner.poll(&mut behind).await
                 }
             };
             let now = inner.clock.now();
@@ -79,13 +79,13 @@ impl DeskTask {
             if outcome.is_err() {
                 behind = true;
             }
-            failing = told(outcome, failing);
+            failing = log_failure(outcome, failing);
         }
     }
 }
 
 /// Logs the first failure of a row, and its end. Answers whether it fails.
-fn told(outcome: Result<(), StoreError>, failing: bool) -> bool {
+fn log_failure(outcome: Result<(), StoreError>, failing: bool) -> bool {
     match outcome {
         Err(error) => {
             if !failing {
@@ -104,7 +104,7 @@ fn told(outcome: Result<(), StoreError>, failing: bool) -> bool {
 
 impl Inner {
     /// A change of the detector.
-    pub(super) async fn hear(&self, change: &Change) -> Result<(), StoreError> {
+    pub(super) async fn on_change(&self, change: &Change) -> Result<(), StoreError> {
         let Some(declared) = DeclaredEvent::of_change(change) else { return Ok(()) };
         self.note(declared);
         let _one_at_a_time = self.writing.lock().await;
@@ -113,7 +113,7 @@ impl Inner {
     }
 
     /// What the fleet shows now, and what time has brought.
-    pub(super) async fn look(&self, behind: &mut bool) -> Result<(), StoreError> {
+    pub(super) async fn poll(&self, behind: &mut bool) -> Result<(), StoreError> {
         let _one_at_a_time = self.writing.lock().await;
         self.take_up().await?;
         self.catch_up().await?;
@@ -130,7 +130,7 @@ impl Inner {
         }
         let now = self.clock.now();
         for incident in &self.board.load_full().incidents {
-            self.attend(incident, now).await?;
+            self.advance(incident, now).await?;
         }
         self.statuses.forget_before(snapshot.at);
         Ok(())
@@ -160,7 +160,7 @@ impl Inner {
     }
 
     /// Telemetry and time, for one incident.
-    async fn attend(&self, incident: &Arc<Incident>, now: Timestamp) -> Result<(), StoreError> {
+    async fn advance(&self, incident: &Arc<Incident>, now: Timestamp) -> Result<(), StoreError> {
         let seen = self.seen(incident);
         let mut events = incident.observe(&seen.observation(), &self.settings, now);
         let mut next = None;
