@@ -18,7 +18,7 @@ use common::running::Ingest;
 use common::until;
 use fleetwatch::broker::{BrokerConfig, Embedded};
 use fleetwatch::clock;
-use fleetwatch::delivery::{Delivery, Intake, Outcome, Sink};
+use fleetwatch::delivery::{Delivery, DurableSink, Outcome, Sink};
 use fleetwatch::ingest::IngestConfig;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -61,7 +61,7 @@ async fn embedded(group_commit: bool) {
     for (connections, each) in [(1, 20_000_u32), (10, 5_000), (100, 1_000), (1_000, 200)] {
         let each = if group_commit { each.min(200) } else { each };
         let sink = Arc::new(Count { group_commit, ..Count::default() });
-        let intake = Intake::new(Arc::clone(&sink) as _, sink.durable.subscribe());
+        let intake = DurableSink::new(Arc::clone(&sink) as _, sink.durable.subscribe());
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let broker = Embedded::start(BrokerConfig { listen, ..BrokerConfig::default() }, Some(intake)).await.unwrap();
         let mut connected = Vec::new();
@@ -122,7 +122,7 @@ async fn mosquitto() {
         };
         let sink = Arc::new(Count::default());
         let start = |sink: &Arc<Count>| {
-            let intake = Intake::new(Arc::clone(sink) as _, sink.durable.subscribe());
+            let intake = DurableSink::new(Arc::clone(sink) as _, sink.durable.subscribe());
             Ingest::start_into(config.clone(), intake)
         };
         // Subscribe, go away, and let a backlog pile up in the broker.

@@ -8,7 +8,7 @@
 //!
 //! - a device publishes only its own report and status, leaves a will only on its own status, and reads only its own
 //!   topics and the gates of updates; the client id is the device id;
-//! - a message of QoS 1 is acknowledged only once the [`Intake`]'s sink has made it durable;
+//! - a message of QoS 1 is acknowledged only once the [`DurableSink`]'s sink has made it durable;
 //! - a busy sink stops the reading of the one connection whose message did not fit; the others go on;
 //! - packets, retained messages, sessions and queues are bounded.
 //!
@@ -49,7 +49,7 @@ pub use access::{Users, UsersError};
 pub use hooks::BrokerCounters;
 pub use retained::RetainedLimits;
 
-use crate::delivery::Intake;
+use crate::delivery::DurableSink;
 
 /// How the embedded broker is to run.
 #[derive(Clone, Debug)]
@@ -185,7 +185,7 @@ impl Embedded {
     ///
     /// # Errors
     /// When the configuration would expose an open broker, the root is not a topic, or the address is not free.
-    pub async fn start(config: BrokerConfig, intake: Option<Intake>) -> Result<Self, BrokerError> {
+    pub async fn start(config: BrokerConfig, intake: Option<DurableSink>) -> Result<Self, BrokerError> {
         check(&config)?;
         let secret = secret()?;
         let counters = Arc::new(BrokerCounters::default());

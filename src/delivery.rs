@@ -1,7 +1,7 @@
 //! How a message gets from MQTT to whoever keeps it, and when it may be acknowledged.
 //!
 //! The embedded [`broker`](crate::broker) and the [`ingest`](crate::ingest) client both hand messages over as
-//! [`Delivery`] and both owe the same promise: *nothing is acknowledged that is not kept*. The keeper answers with a log
+//! [`Delivery`] and both owe the same promise: *nothing is acknowledged that is not kept*. The intake answers with a log
 //! sequence number and publishes, on a watch channel, the highest number that is on stable storage. Neither side knows
 //! the other's journal, engine or metrics; `app` wires them.
 
@@ -38,7 +38,7 @@ pub struct Entry<'a> {
     pub retain: bool,
 }
 
-/// What the keeper did with a [`Delivery`].
+/// What the intake did with a [`Delivery`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// Appended under this log sequence number. Acknowledge once that number is durable, not before.
@@ -62,23 +62,23 @@ pub trait Sink: Send + Sync {
 /// Numbers start above the channel's first value: a message journaled under `n` may be acknowledged when the channel
 /// holds `n` or more.
 #[derive(Clone)]
-pub struct Intake {
+pub struct DurableSink {
     /// Takes the messages.
     pub sink: Arc<dyn Sink>,
     /// Highest durable number. Closing the channel means that nothing will become durable any more.
     pub durable: watch::Receiver<u64>,
 }
 
-impl Intake {
+impl DurableSink {
     /// Pairs a sink with its progress.
     pub fn new(sink: Arc<dyn Sink>, durable: watch::Receiver<u64>) -> Self {
         Self { sink, durable }
     }
 }
 
-impl fmt::Debug for Intake {
+impl fmt::Debug for DurableSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Intake").field("durable", &*self.durable.borrow()).finish_non_exhaustive()
+        f.debug_struct("DurableSink").field("durable", &*self.durable.borrow()).finish_non_exhaustive()
     }
 }
 

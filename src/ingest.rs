@@ -1,6 +1,6 @@
 //! Collects reports and statuses from an external broker, over a persistent session of MQTT 3.1.1.
 //!
-//! What it promises: a message is acknowledged to the broker only after the [`Intake`]'s sink has made it durable, so
+//! What it promises: a message is acknowledged to the broker only after the [`DurableSink`]'s sink has made it durable, so
 //! whatever the broker has kept for us is journaled at least once; a message that is sent again is told by its identity,
 //! downstream. No queue grows: at most [`IngestConfig::window`] messages are unacknowledged, and while that window is
 //! full, or the sink is busy, nothing is read from the socket, so that the pressure goes to the broker. Pings go on
@@ -43,7 +43,7 @@ use tokio::task::JoinSet;
 pub use backoff::ReconnectPolicy;
 pub use tls::{TlsConfig, TlsError, TlsIdentity};
 
-use crate::delivery::{Intake, Retained, Topics};
+use crate::delivery::{DurableSink, Retained, Topics};
 
 /// Longest wait for the broker to drop a session.
 const FORGET_MOST: Duration = Duration::from_secs(5);
@@ -280,7 +280,7 @@ pub struct IngestCounters {
 /// At the start, when the configuration cannot be used; later only when the journal has ended.
 pub async fn run(
     config: IngestConfig,
-    intake: Intake,
+    intake: DurableSink,
     counters: Arc<IngestCounters>,
     state: watch::Sender<SessionState>,
     shutdown: watch::Receiver<bool>,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`core`] | everything between delivery and decision, started, watched and ended as one |
 //! | [`access`] | who may use the operators' listener, from the configuration |
-//! | [`keeper`] | takes a message over: decode, journal, record, count |
+//! | [`intake`] | takes a message over: decode, journal, record, count |
 //! | [`decision`] | the engine's ticks at their instants, and what follows from each |
 //! | [`forget`] | a person takes devices out of the fleet |
 //! | [`gate`] | the gates: seen, recorded, published, decided by a person |
@@ -39,7 +39,7 @@
 //!
 //! - Each entry's `at` is the engine time of its delivery, never falling from one entry to the next.
 //! - An entry with `at` before a tick's instant is in the fleet before that tick runs, and one with a later `at` is not. The
-//!   gate in [`keeper`] sees to it: a tick holds deliveries off, and a delivery that would be stamped past a tick which has
+//!   gate in [`intake`] sees to it: a tick holds deliveries off, and a delivery that would be stamped past a tick which has
 //!   not run is put off until it has.
 //! - Entries of one device enter the fleet in the journal's order.
 //! - A checkpoint names the last entry whose effect was complete when its image was begun. Whatever the image holds beyond
@@ -57,7 +57,7 @@ pub mod driver;
 pub mod failure;
 pub mod forget;
 pub mod gate;
-pub mod keeper;
+pub mod intake;
 pub mod location;
 pub mod marker;
 pub mod mirrors;

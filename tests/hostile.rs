@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleetwatch::clock::{self, Clock};
-use fleetwatch::delivery::{Delivery, Intake, Outcome};
+use fleetwatch::delivery::{Delivery, DurableSink, Outcome};
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::DeviceId;
 use fleetwatch::engine::effect::{Change, ChangeKind};
@@ -22,7 +22,7 @@ use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::{Body, Messages, Scenario, Simulation, SimulationConfig};
 use fleetwatch::runtime::core::{Core, CoreConfig};
 use fleetwatch::runtime::driver::Virtual;
-use fleetwatch::runtime::keeper::refusal_reasons;
+use fleetwatch::runtime::intake::refusal_reasons;
 use fleetwatch::runtime::playback::Playback;
 
 #[path = "support/hostile.rs"]
@@ -41,7 +41,7 @@ static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 const SOON: Duration = Duration::from_secs(20);
 
 /// Delivers until there is room, as a transport has to.
-fn deliver(intake: &Intake, topic: &str, payload: &[u8]) -> Outcome {
+fn deliver(intake: &DurableSink, topic: &str, payload: &[u8]) -> Outcome {
     let start = clock::monotonic();
     loop {
         match intake.sink.deliver(Delivery { topic, payload, retain: false }) {
@@ -82,7 +82,7 @@ async fn core(dir: &std::path::Path, expected: Vec<DeviceId>) -> Core {
 
 /// The corpus, once; adds what had to be refused for a reason known beforehand to `known`. Returns how many payloads there
 /// were, and how many were refused at once.
-fn corpus(intake: &Intake, known: &mut BTreeMap<&'static str, u64>) -> (usize, u64) {
+fn corpus(intake: &DurableSink, known: &mut BTreeMap<&'static str, u64>) -> (usize, u64) {
     let mut rejected = 0;
     let count = hostile::each(&mut |Hostile { kind, payload, reason }| {
         let topic = match kind {
@@ -326,7 +326,7 @@ fn a_flood_of_invented_ids_changes_nothing_of_what_is_decided_on_the_known_devic
 }
 
 /// Lives the same night while one device more sends `flood` statuses and as many reports and broken messages with each message
-/// of the others; what is paid for passes, as in the keeper.
+/// of the others; what is paid for passes, as in the intake.
 fn flooded_night(simulation: &Simulation, image: &[u8], settings: &Settings, flood: u64) -> (Vec<Change>, u64, u64) {
     let mut engine = Engine::new(settings.clone(), Arc::new(Fleet::new(settings)));
     engine.restore(image).unwrap();

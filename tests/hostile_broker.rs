@@ -14,7 +14,7 @@ use common::raw::{packet, publish};
 use common::running::Ingest;
 use common::sink::TestSink;
 use common::until;
-use fleetwatch::delivery::Intake;
+use fleetwatch::delivery::DurableSink;
 use fleetwatch::ingest::{self, DownReason, IngestConfig, IngestCounters, IngestError, ReconnectPolicy, SessionState};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -213,7 +213,7 @@ async fn when_the_journal_has_ended_ingest_ends_too() {
     let counters = Arc::new(IngestCounters::default());
     let (state, _state) = watch::channel(SessionState::Connecting);
     let (_stop, stopped) = watch::channel(false);
-    let intake = Intake::new(Arc::clone(&sink) as _, watched);
+    let intake = DurableSink::new(Arc::clone(&sink) as _, watched);
     let running = tokio::spawn(ingest::run(config(address), intake, counters, state, stopped));
     until("the message", SOON, || sink.taken() == 1).await;
     drop(durable);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fleetwatch::clock::{self, Clock};
-use fleetwatch::delivery::{Delivery, Intake, Outcome};
+use fleetwatch::delivery::{Delivery, DurableSink, Outcome};
 use fleetwatch::engine::detector::Engine;
 use fleetwatch::engine::device::{DeviceId, Status, TrafficClass};
 use fleetwatch::engine::fleet::Fleet;
@@ -58,7 +58,7 @@ fn report(seq: u64) -> Report {
 }
 
 /// Delivers until there is room, as a transport has to.
-fn deliver(intake: &Intake, topic: &str, payload: &[u8], retain: bool) -> Outcome {
+fn deliver(intake: &DurableSink, topic: &str, payload: &[u8], retain: bool) -> Outcome {
     let start = clock::monotonic();
     loop {
         match intake.sink.deliver(Delivery { topic, payload, retain }) {

@@ -18,7 +18,7 @@ use rmqtt::types::{
 };
 
 use super::access::{Topics, Users};
-use crate::delivery::{Delivery, Intake, Outcome};
+use crate::delivery::{Delivery, DurableSink, Outcome};
 use crate::engine::device::DeviceId;
 
 /// User name of the in-process monitor; no device id can be equal to it.
@@ -71,7 +71,7 @@ pub(super) struct Gatekeeper {
     pub(super) anonymous: bool,
     /// Password of [`MONITOR`].
     pub(super) secret: String,
-    pub(super) intake: Option<Intake>,
+    pub(super) intake: Option<DurableSink>,
     /// Longest wait for the sink and its disk, per message.
     pub(super) hold: Duration,
     pub(super) counters: Arc<BrokerCounters>,
@@ -181,7 +181,7 @@ impl Gatekeeper {
         }
     }
 
-    async fn offer(&self, intake: &Intake, publish: &Publish, durable: bool) -> Kept {
+    async fn offer(&self, intake: &DurableSink, publish: &Publish, durable: bool) -> Kept {
         let mut pause = Duration::from_millis(2);
         let lsn = loop {
             match intake.sink.deliver(Delivery { topic: &publish.topic, payload: &publish.payload, retain: false }) {

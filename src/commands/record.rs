@@ -19,7 +19,7 @@ use super::broker::BrokerArgs;
 use crate::clock::Clock;
 use crate::clock::parse::{duration, speed};
 use crate::config::Credentials;
-use crate::delivery::{Delivery, Intake, Outcome, Sink};
+use crate::delivery::{Delivery, DurableSink, Outcome, Sink};
 use crate::engine::time::Timestamp;
 use crate::ingest::{self, DownReason, IngestConfig, IngestCounters, SessionState, TlsConfig, TlsIdentity};
 use crate::recording::{Entry, Writer};
@@ -160,7 +160,7 @@ async fn record<W: Write + Send + 'static>(
     let (durable_out, durable) = watch::channel(0);
     let (stop, stopped) = watch::channel(false);
     let (state_out, state) = watch::channel(SessionState::Connecting);
-    let intake = Intake::new(Arc::clone(&tape) as Arc<dyn Sink>, durable);
+    let intake = DurableSink::new(Arc::clone(&tape) as Arc<dyn Sink>, durable);
     // Left by a recording that was killed. If the broker cannot be reached, the collector says so.
     ingest::forget(&ingest).await.context("cannot use the broker's settings")?;
     let session = ingest.clone();

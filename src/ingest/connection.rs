@@ -17,7 +17,7 @@ use super::outbox::Outbox;
 use super::reason::{reason_of, reason_of_state};
 use super::{DownReason, IngestCounters, IngestError, SessionState, SessionStates};
 use crate::clock;
-use crate::delivery::{Delivery, Intake, Outcome};
+use crate::delivery::{Delivery, DurableSink, Outcome};
 
 /// Pause before a busy sink is asked again.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
@@ -36,7 +36,7 @@ pub(super) struct Connection {
     pub(super) options: MqttOptions,
     pub(super) filters: Vec<String>,
     pub(super) window: usize,
-    pub(super) intake: Intake,
+    pub(super) intake: DurableSink,
     pub(super) counters: Arc<IngestCounters>,
     pub(super) board: Arc<SessionStates>,
     pub(super) shutdown: watch::Receiver<bool>,

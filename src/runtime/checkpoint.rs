@@ -22,8 +22,8 @@ use crate::journal::{CheckpointStore, Journal, JournalError, Saved};
 use crate::metrics::Counters;
 use crate::store::WriterState;
 
-use super::keeper::Keeper;
 use super::mutex::lock;
+use crate::runtime::intake::Intake;
 
 /// Longest wait for journal and record before a state is given up; the next one is newer anyway.
 const DURABLE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -75,7 +75,7 @@ pub struct Route {
     /// The engine, in which a cut has begun.
     pub engine: Arc<Mutex<Engine>>,
     /// Knows which entries the engine may have seen.
-    pub keeper: Arc<Keeper>,
+    pub intake: Arc<Intake>,
     /// Where states are saved.
     pub store: Arc<CheckpointStore>,
     /// What is released.
@@ -219,7 +219,7 @@ fn take(
         most = (fits as usize).clamp(1, most * 2);
         runtime.block_on(tokio::time::sleep(SLICE_INTERVAL));
     }
-    let through = route.keeper.last().lsn;
+    let through = route.intake.last().lsn;
     let vouched = runtime.block_on(tokio::time::timeout(DURABLE_TIMEOUT, vouched_for(&route.journal, record, through)));
     vouched.unwrap_or(Err("the journal or the incident record is behind")).map_err(Unsaved::NotVouchedFor)?;
     Ok(saving.finish()?)

@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::delivery::{Intake, Retained, Sink, Topics};
+use crate::delivery::{DurableSink, Retained, Sink, Topics};
 use crate::engine::detector::Engine;
 use crate::engine::effect::Change;
 use crate::engine::snapshot::Snapshot;
@@ -33,7 +33,6 @@ use super::checkpoint::{self, Capture, Route};
 use super::desk::{Desk, DeskConfig, Statuses};
 use super::doubt::Doubt;
 use super::gate::GateKeeper;
-use super::keeper::{Keeper, Order, refusal_reasons};
 use super::marker::missing_mounts;
 use super::mutex::lock;
 use super::playback::Playback;
@@ -43,6 +42,7 @@ use super::registrar;
 use super::stepping::Stepping;
 use super::told::{Minding, Told};
 use super::watch::Commits;
+use crate::runtime::intake::{Intake, Order, refusal_reasons};
 pub use config::CoreConfig;
 use start::Parts;
 
@@ -53,7 +53,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// still writes.
 pub struct Core {
     clock: Clock,
-    keeper: Arc<Keeper>,
+    intake: Arc<Intake>,
     engine: Arc<Mutex<Engine>>,
     journal: Arc<Journal>,
     checkpoints: Arc<CheckpointStore>,
@@ -144,8 +144,8 @@ impl Core {
     }
 
     /// Where messages are delivered to.
-    pub fn intake(&self) -> Intake {
-        Intake::new(Arc::clone(&self.keeper) as Arc<dyn Sink>, self.journal.durable())
+    pub fn intake(&self) -> DurableSink {
+        DurableSink::new(Arc::clone(&self.intake) as Arc<dyn Sink>, self.journal.durable())
     }
 
     /// The picture of the fleet as of the last tick.
@@ -226,9 +226,9 @@ impl Core {
     /// # Errors
     /// When something could not be written. It was never acknowledged, or the journal has it.
     pub async fn shutdown(self) -> anyhow::Result<()> {
-        let Self { keeper, engine, journal, checkpoints, counters, store, stop, decided, .. } = self;
+        let Self { intake, engine, journal, checkpoints, counters, store, stop, decided, .. } = self;
         let Self { registering, watch, ring, working, .. } = self;
-        keeper.close();
+        intake.close();
         stop.send_replace(true);
         let writer = decided.await.context("the decision task has ended abnormally")?;
         // What a person has just wished is written before the database is closed.
@@ -238,8 +238,8 @@ impl Core {
         ring.inspect(JoinHandle::abort);
         let last = {
             // Whoever was being served has been once the gate is ours.
-            let _gate = keeper.hold();
-            keeper.last()
+            let _gate = intake.hold();
+            intake.last()
         };
         let mut durable = journal.durable();
         let flushed = tokio::time::timeout(SHUTDOWN_TIMEOUT, durable.wait_for(|durable| *durable >= last.lsn)).await;
@@ -252,7 +252,7 @@ impl Core {
                 engine.last_tick()
             };
             let (store, journal) = (checkpoints, Arc::clone(&journal));
-            checkpoint::save(Route { engine, keeper, store, journal, counters }, Capture { at, from: last.lsn }, None)
+            checkpoint::save(Route { engine, intake, store, journal, counters }, Capture { at, from: last.lsn }, None)
                 .await;
         } else {
             tracing::error!(flushed, unwritten, "no last checkpoint: the next start replays more of the journal");

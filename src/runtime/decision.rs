@@ -21,9 +21,9 @@ use crate::store::{Submitted, Writer};
 
 use super::checkpoint::{Capture, Checkpointer, Wish};
 use super::gate::GateKeeper;
-use super::keeper::{Keeper, Order};
 use super::mutex::lock;
 use super::stepping::Reached;
+use crate::runtime::intake::{Intake, Order};
 
 /// Ticks that may have left something to be done before the next one waits.
 const MAX_WAITING_OUTPUTS: usize = 1_024;
@@ -38,8 +38,8 @@ const DURABLE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// Takes the messages, and is held off during a tick.
-    pub keeper: Arc<Keeper>,
-    /// The engine; the keeper makes room in it now and then.
+    pub intake: Arc<Intake>,
+    /// The engine; the intake makes room in it now and then.
     pub engine: Arc<Mutex<Engine>>,
     /// What is read by pages and metrics.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
@@ -63,15 +63,15 @@ impl Decision {
     /// is a moment for it. Deliveries wait for the tick only.
     pub fn tick(&self, wish: Wish) -> Ticked {
         let began = clock::monotonic();
-        let mut gate = self.keeper.hold();
+        let mut gate = self.intake.hold();
         let mut engine = lock(&self.engine);
         let at = *gate;
         let changes = engine.tick(at);
         self.counters.forgotten(Why::Silent, engine.forgotten().len());
-        self.keeper.make_places(&mut engine, at);
+        self.intake.make_places(&mut engine, at);
         self.counters.forget(engine.forgotten());
         *gate = Engine::next_tick(at);
-        let Order { lsn: from, .. } = self.keeper.last();
+        let Order { lsn: from, .. } = self.intake.last();
         drop(gate);
         self.counters.tick_duration.observe(began.elapsed().as_secs_f64());
         // A large fleet takes longer than it is to the next tick: there it has to be the start of a minute.
@@ -219,7 +219,7 @@ impl DecisionTask {
         let mut saved = None::<Instant>;
         let mut saving = Weak::<()>::new();
         loop {
-            let due = decision.keeper.next_tick();
+            let due = decision.intake.next_tick();
             tokio::select! {
                 biased;
                 // An error means that nobody can ask for more.
@@ -235,13 +235,13 @@ impl DecisionTask {
                 saving = Arc::downgrade(&token);
                 (capture, token)
             });
-            let through = decision.keeper.last().lsn;
+            let through = decision.intake.last().lsn;
             let output = TickOutput { at: ticked.at, changes: ticked.changes, through, capture };
             if outputs.send(output).await.is_err() {
                 break;
             }
             // While ticks are made up for, the picture in between would be seen by nobody.
-            if decision.keeper.next_tick() > clock.now() {
+            if decision.intake.next_tick() > clock.now() {
                 decision.show();
                 reached.send_modify(|reached| reached.shown = ticked.at);
             }

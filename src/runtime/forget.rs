@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use super::decision::Decision;
-use super::keeper::ForgetFault;
 use super::mutex::lock;
 use crate::broker::Publisher;
 use crate::clock::Clock;
@@ -23,6 +22,7 @@ use crate::metrics::Why;
 use crate::record::fleet::{FleetDesk, ForgetError};
 use crate::record::incident::IncidentStore;
 use crate::record::incidents::Incidents;
+use crate::runtime::intake::ForgetFault;
 
 /// Longest wait for the journal to have it on the disk.
 const DURABLE_MOST: Duration = Duration::from_secs(5);
@@ -64,15 +64,15 @@ impl Forgetter {
 
     /// Journals and forgets; the last number of the journal.
     fn carry_out(&self, devices: &[DeviceId], by: &str) -> Result<u64, ForgetError> {
-        let Decision { keeper, engine, snapshot, counters } = &self.decision;
-        let gate = keeper.hold();
+        let Decision { intake, engine, snapshot, counters } = &self.decision;
+        let gate = intake.hold();
         let mut engine = lock(engine);
         let kept = self.kept(&engine, devices);
         if !kept.is_empty() {
             return Err(ForgetError::Kept(kept));
         }
-        let at = keeper.instant_before(*gate);
-        let entry = keeper.forget(&mut engine, devices, by, at).map_err(|fault| match fault {
+        let at = intake.instant_before(*gate);
+        let entry = intake.forget(&mut engine, devices, by, at).map_err(|fault| match fault {
             ForgetFault::Kept(kept) => {
                 ForgetError::Kept(kept.into_iter().map(|(device, why)| (device, why.to_string())).collect())
             }

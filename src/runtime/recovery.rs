@@ -19,8 +19,8 @@ use crate::engine::time::Timestamp;
 use crate::engine::wire::Limits;
 use crate::journal::{Checkpoint, CheckpointStore, Journal, JournalConfig, Loaded, read_from};
 
-use super::keeper::Order;
 use super::playback::Playback;
+use crate::runtime::intake::Order;
 
 /// The journal, opened for writing, and the state to start from.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use crate::store::WriterState;
 use crate::web::Health;
 
 use super::doubt::DoubtState;
-use super::keeper::Keeper;
+use crate::runtime::intake::Intake;
 
 /// The latches of readiness, in the order in which they are shown.
 pub const LATCHES: [&str; 6] = [RESTORE, BROKER, JOURNAL, DECISION, STORE, CLOCK];
@@ -69,7 +69,7 @@ impl Mirror {
 #[derive(Debug)]
 pub struct Watch {
     pub clock: Clock,
-    pub keeper: Arc<Keeper>,
+    pub intake: Arc<Intake>,
     pub journal: Arc<Journal>,
     pub record: watch::Receiver<WriterState>,
     /// Why nothing could be written to the record just now.
@@ -144,7 +144,7 @@ impl Watch {
     }
 
     fn look_at_doubt(&self, seen: &mut Seen) {
-        match self.keeper.doubt().poll(&self.clock) {
+        match self.intake.doubt().poll(&self.clock) {
             DoubtState::None => self.health.open(CLOCK),
             DoubtState::Held(reason) => {
                 if !std::mem::replace(&mut seen.in_doubt, true) {
@@ -160,7 +160,7 @@ impl Watch {
     }
 
     fn look_at_time(&self, seen: &mut Seen) {
-        let late_ms = self.clock.now().since_ms(self.keeper.next_tick()).max(0) as f64;
+        let late_ms = self.clock.now().since_ms(self.intake.next_tick()).max(0) as f64;
         let late = Duration::from_secs_f64(late_ms / 1_000.0 / self.clock.speed());
         if late > LAG_MOST {
             self.counters.decision_lag.set(late_ms / 1_000.0);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleetwatch::delivery::Intake;
+use fleetwatch::delivery::DurableSink;
 use fleetwatch::ingest::{self, IngestConfig, IngestCounters, IngestError, SessionState};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,7 +24,7 @@ impl Ingest {
         Self::start_into(config, sink.intake())
     }
 
-    pub fn start_into(config: IngestConfig, intake: Intake) -> Self {
+    pub fn start_into(config: IngestConfig, intake: DurableSink) -> Self {
         let counters = Arc::new(IngestCounters::default());
         let (state_out, state) = watch::channel(SessionState::Connecting);
         let (stop, shutdown) = watch::channel(false);

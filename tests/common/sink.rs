@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use fleetwatch::delivery::{Delivery, Intake, Outcome, Sink};
+use fleetwatch::delivery::{Delivery, DurableSink, Outcome, Sink};
 use tokio::sync::watch;
 
 /// Remembers every message under (topic, payload) with the number of times it came.
@@ -42,8 +42,8 @@ impl TestSink {
         })
     }
 
-    pub fn intake(self: &Arc<Self>) -> Intake {
-        Intake::new(Arc::clone(self) as Arc<dyn Sink>, self.durable.subscribe())
+    pub fn intake(self: &Arc<Self>) -> DurableSink {
+        DurableSink::new(Arc::clone(self) as Arc<dyn Sink>, self.durable.subscribe())
     }
 
     /// Makes all that was taken so far durable.

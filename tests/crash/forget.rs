@@ -131,12 +131,12 @@ impl Story {
     fn say(&mut self, topic: &str, payload: &[u8]) -> Outcome {
         let (life, now) = (self.life.as_mut().unwrap(), self.now);
         let delivery = Delivery { topic, payload, retain: false };
-        let outcome = life.keeper.take(delivery, || now);
+        let outcome = life.intake.take(delivery, || now);
         if outcome != Outcome::Busy {
             return outcome;
         }
-        life.wait_durable(life.keeper.last().lsn);
-        life.keeper.take(delivery, || now)
+        life.wait_durable(life.intake.last().lsn);
+        life.intake.take(delivery, || now)
     }
 
     fn report(&mut self, id: &str, minute: i64) -> Outcome {
@@ -147,11 +147,11 @@ impl Story {
     fn scrap(&mut self, device: &str) {
         let now = self.now;
         let life = self.life();
-        let keeper = Arc::clone(&life.keeper);
-        let gate = keeper.hold();
+        let intake = Arc::clone(&life.intake);
+        let gate = intake.hold();
         let entry = {
             let mut engine = life.decision.engine.lock().unwrap();
-            keeper.forget(&mut engine, &[id(device)], "Sato", now).unwrap()
+            intake.forget(&mut engine, &[id(device)], "Sato", now).unwrap()
         };
         drop(gate);
         life.vouch(entry);

@@ -22,7 +22,7 @@ use fleetwatch::journal::{Journal, JournalConfig, read_from};
 use fleetwatch::metrics::Counters;
 use fleetwatch::runtime::checkpoint::Wish;
 use fleetwatch::runtime::decision::Decision;
-use fleetwatch::runtime::keeper::{Keeper, KeeperParts, Order, refusal_reasons};
+use fleetwatch::runtime::intake::{Intake, IntakeParts, Order, refusal_reasons};
 use fleetwatch::runtime::playback::Playback;
 
 const START: Timestamp = Timestamp::from_ms(1_795_305_600_000);
@@ -65,7 +65,7 @@ fn report(device: u32, now: Timestamp, age_ms: i64) -> Vec<u8> {
 }
 
 /// Delivers for a device until forty minutes are over; how often.
-fn send(device: u32, keeper: &Keeper, clock: Clock) -> u64 {
+fn send(device: u32, intake: &Intake, clock: Clock) -> u64 {
     let mut seq = 0;
     let mut payload = Vec::new();
     while clock.now().since_ms(START) < 40 * 60_000 {
@@ -77,7 +77,7 @@ fn send(device: u32, keeper: &Keeper, clock: Clock) -> u64 {
         }
         let topic = format!("utm/v1/B-{device}/report");
         let delivery = Delivery { topic: &topic, payload: &payload, retain: false };
-        while keeper.deliver(delivery) == Outcome::Busy {
+        while intake.deliver(delivery) == Outcome::Busy {
             std::thread::yield_now();
         }
         seq += 1;
@@ -92,7 +92,7 @@ fn send(device: u32, keeper: &Keeper, clock: Clock) -> u64 {
 fn tick(decision: &Decision, clock: Clock, over: &AtomicBool) -> Vec<Change> {
     let mut changes = Vec::new();
     while !over.load(Ordering::Acquire) {
-        if clock.now() >= decision.keeper.next_tick() {
+        if clock.now() >= decision.intake.next_tick() {
             changes.append(&mut decision.tick(Wish::None).changes);
         }
         std::thread::yield_now();
@@ -110,7 +110,7 @@ fn what_the_threads_did_is_what_the_journal_says() {
     let journal = Arc::new(journal);
     let engine_shared = Arc::new(Mutex::new(fresh));
     let counters = Arc::new(Counters::new(&refusal_reasons()));
-    let keeper = Arc::new(Keeper::new(KeeperParts {
+    let intake = Arc::new(Intake::new(IntakeParts {
         root: "utm".to_owned(),
         limits: Limits::default(),
         budgets: Budgets::default(),
@@ -123,13 +123,13 @@ fn what_the_threads_did_is_what_the_journal_says() {
         statuses: fleetwatch::runtime::desk::Statuses::default(),
     }));
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-    let decision = Decision { keeper: Arc::clone(&keeper), engine: Arc::clone(&engine_shared), snapshot, counters };
+    let decision = Decision { intake: Arc::clone(&intake), engine: Arc::clone(&engine_shared), snapshot, counters };
     let over = AtomicBool::new(false);
     let mut lived = std::thread::scope(|threads| {
         let senders: Vec<_> = (0..DEVICES)
             .map(|device| {
-                let keeper = &keeper;
-                threads.spawn(move || send(device, keeper, clock))
+                let intake = &intake;
+                threads.spawn(move || send(device, intake, clock))
             })
             .collect();
         let ticker = threads.spawn(|| tick(&decision, clock, &over));
@@ -140,7 +140,7 @@ fn what_the_threads_did_is_what_the_journal_says() {
         assert!(sent > 2_000, "only {sent} were sent");
         ticker.join().unwrap()
     });
-    let end = keeper.next_tick();
+    let end = intake.next_tick();
     let lived_image = {
         let mut engine = engine_shared.lock().unwrap();
         lived.append(&mut engine.tick(end));

@@ -24,7 +24,7 @@ use fleetwatch::lab::simulation::{Body, Scenario, Simulation, SimulationConfig};
 use fleetwatch::metrics::Counters;
 use fleetwatch::runtime::checkpoint::{Capture, Wish};
 use fleetwatch::runtime::decision::Decision;
-use fleetwatch::runtime::keeper::{Keeper, KeeperParts, refusal_reasons};
+use fleetwatch::runtime::intake::{Intake, IntakeParts, refusal_reasons};
 use fleetwatch::runtime::playback::Playback;
 use fleetwatch::runtime::recovery::{self, Opened, Recovered, Recovery};
 use fleetwatch::store::change_key;
@@ -225,7 +225,7 @@ impl Record {
 
 /// One process' life.
 pub struct Life {
-    pub keeper: Arc<Keeper>,
+    pub intake: Arc<Intake>,
     pub decision: Decision,
     pub journal: Arc<Journal>,
     checkpoints: CheckpointStore,
@@ -263,7 +263,7 @@ impl Life {
         let next_tick = Engine::next_tick(engine.last_tick());
         let engine = Arc::new(Mutex::new(engine));
         let counters = Arc::new(Counters::new(&refusal_reasons()));
-        let keeper = Arc::new(Keeper::new(KeeperParts {
+        let intake = Arc::new(Intake::new(IntakeParts {
             root: "utm".to_owned(),
             limits,
             budgets: Budgets::default(),
@@ -276,22 +276,22 @@ impl Life {
             statuses: fleetwatch::runtime::desk::Statuses::default(),
         }));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-        let decision = Decision { keeper: Arc::clone(&keeper), engine, snapshot, counters };
-        Self { keeper, decision, journal, checkpoints, vouched, ticks: 0, taking: None, may_lose: false }
+        let decision = Decision { intake: Arc::clone(&intake), engine, snapshot, counters };
+        Self { intake, decision, journal, checkpoints, vouched, ticks: 0, taking: None, may_lose: false }
     }
 
     fn deliver(&mut self, sent: &Sent, at: Timestamp, index: usize, entries: &mut Vec<usize>, record: &mut Record) {
         self.tick_to(at, record);
         // Seldom enough that several ticks pass while a state is being taken.
-        if self.keeper.last().lsn.is_multiple_of(SLICE_EVERY) {
+        if self.intake.last().lsn.is_multiple_of(SLICE_EVERY) {
             self.take_slice();
         }
         let delivery = Delivery { topic: &sent.topic, payload: &sent.payload, retain: sent.retain };
-        let mut outcome = self.keeper.take(delivery, || at);
+        let mut outcome = self.intake.take(delivery, || at);
         if outcome == Outcome::Busy {
             // The journal's buffer is full: virtual time is faster than the disk.
-            self.wait_durable(self.keeper.last().lsn);
-            outcome = self.keeper.take(delivery, || at);
+            self.wait_durable(self.intake.last().lsn);
+            outcome = self.intake.take(delivery, || at);
         }
         match outcome {
             Outcome::Journaled(lsn) => {
@@ -303,11 +303,11 @@ impl Life {
     }
 
     pub fn tick_to(&mut self, at: Timestamp, record: &mut Record) {
-        while self.keeper.next_tick() <= at {
+        while self.intake.next_tick() <= at {
             self.ticks += 1;
             let is_due = self.ticks.is_multiple_of(CHECKPOINT_TICKS) && self.taking.is_none();
             let ticked = self.decision.tick(if is_due { Wish::Forced } else { Wish::None });
-            record.add(self.keeper.last().lsn, ticked.changes);
+            record.add(self.intake.last().lsn, ticked.changes);
             if let Some(Capture { from, .. }) = ticked.capture {
                 self.taking = Some((from, Vec::new()));
             }
@@ -327,7 +327,7 @@ impl Life {
             self.taking = Some((from, image));
             return;
         }
-        let through = self.keeper.last().lsn;
+        let through = self.intake.last().lsn;
         self.wait_durable(through);
         self.vouched = through;
         let saved = self.checkpoints.save(&image, from).unwrap();
@@ -348,7 +348,7 @@ impl Life {
 
     /// Chooses the last durable entry: anything from what a checkpoint has vouched for to the last that was accepted.
     pub fn cut_point(&self, random: &mut Random) -> u64 {
-        let last = self.keeper.last().lsn;
+        let last = self.intake.last().lsn;
         self.wait_durable(last);
         let back = 1 + random.below(40);
         last.saturating_sub(back).max(self.vouched)

@@ -1,6 +1,6 @@
 //! The master property: a run that is killed and goes on decides what the run that was not killed decides.
 //!
-//! A simulated night is delivered to a real keeper on a real journal, with real checkpoints, in virtual time. It is cut at
+//! A simulated night is delivered to a real intake on a real journal, with real checkpoints, in virtual time. It is cut at
 //! seeded instants: everything in memory is gone, the journal is cut down to its last durable byte or torn behind it, and a
 //! new life starts from what is on the disk. The devices send again whatever had not been acknowledged, and now and
 //! then something that had been. Every change has to be the same: kind, instant, event, incident, devices, cause.

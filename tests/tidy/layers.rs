@@ -190,7 +190,11 @@ fn an_import_against_the_layers_is_found() {
         ("src/ingest/acks.rs", "use super::broker::X;", 0),
         ("src/ingest.rs", "use crate::{clock, runtime::{a}};", 1),
         ("src/ingest.rs", "fn f() { crate::broker::start(); }", 1),
-        ("src/ingest.rs", "use crate::{clock::Clock, delivery::Intake, engine::time::Timestamp, ingest::acks};", 0),
+        (
+            "src/ingest.rs",
+            "use crate::{clock::Clock, delivery::DurableSink, engine::time::Timestamp, ingest::acks};",
+            0,
+        ),
         ("src/engine/fleet.rs", "use crate::clock::Clock;", 1),
         ("src/clock.rs", "use crate::engine::time::Timestamp; use crate::delivery::X;", 1),
         ("src/runtime.rs", "use crate::{broker, ingest};", 0),

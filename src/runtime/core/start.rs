@@ -20,7 +20,7 @@ use crate::runtime::decision::{DecisionTask, announce};
 use crate::runtime::desk::{Desk, DeskTask, Statuses};
 use crate::runtime::doubt::Doubt;
 use crate::runtime::gate::GateKeeper;
-use crate::runtime::keeper::{Keeper, KeeperParts, Order};
+use crate::runtime::intake::{Intake, IntakeParts, Order};
 use crate::runtime::marker::Marker;
 use crate::runtime::mutex::lock;
 use crate::runtime::playback::Playback;
@@ -59,12 +59,12 @@ impl Parts<'_> {
         first: Option<Probed>,
     ) -> Core {
         let engine = Arc::new(Mutex::new(playback.into_engine()));
-        let keeper = self.keeper(&engine);
+        let intake = self.intake(&engine);
         let listeners = broadcast::Sender::new(LISTENER_ROOM);
         let (registrar, outbox, trouble) = self.registrar(&engine, &listeners);
         let Self { config, clock, counters, store, journal, checkpoints, gates, snapshot, desk, doubt, .. } = self;
-        let keeper = Arc::new(Keeper::new(keeper).with_doubt(doubt));
-        let decision = decision((&keeper, &engine), (&snapshot, &counters));
+        let intake = Arc::new(Intake::new(intake).with_doubt(doubt));
+        let decision = decision((&intake, &engine), (&snapshot, &counters));
         let cleared = broadcast::Sender::new(LISTENER_ROOM);
         let forgetter = forgetter(decision.clone(), (&journal, &store, &desk), (clock, config), &cleared);
         let health = Arc::new(Health::new(&LATCHES));
@@ -84,7 +84,7 @@ impl Parts<'_> {
             writer,
             listeners: listeners.clone(),
             gates: gates.clone(),
-            checkpointer: checkpointer((&engine, &keeper), (&checkpoints, &journal), &counters),
+            checkpointer: checkpointer((&engine, &intake), (&checkpoints, &journal), &counters),
             checkpoint_interval: config.checkpoint_interval,
             reached: reached_out,
         };
@@ -96,10 +96,10 @@ impl Parts<'_> {
         let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
         let registering = tokio::spawn(registrar.run(mind));
-        let watch = spawn_watch(clock, (&keeper, &journal, &counters, &health), (record.clone(), trouble));
+        let watch = spawn_watch(clock, (&intake, &journal, &counters, &health), (record.clone(), trouble));
         Core {
             clock,
-            keeper,
+            intake,
             engine,
             journal,
             checkpoints,
@@ -126,8 +126,8 @@ impl Parts<'_> {
 
 impl Parts<'_> {
     /// Who takes messages over.
-    fn keeper(&self, engine: &Arc<Mutex<Engine>>) -> KeeperParts {
-        KeeperParts {
+    fn intake(&self, engine: &Arc<Mutex<Engine>>) -> IntakeParts {
+        IntakeParts {
             root: self.config.root.clone(),
             limits: self.config.limits.clone(),
             budgets: self.config.budgets,

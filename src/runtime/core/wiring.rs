@@ -23,19 +23,19 @@ use super::super::decision::{Decision, DecisionTask};
 use super::super::desk::Desk;
 use super::super::forget::Forgetter;
 use super::super::gate::GateKeeper;
-use super::super::keeper::Keeper;
 use super::super::watch::Watch;
 use super::config::CoreConfig;
+use crate::runtime::intake::Intake;
 
 /// Saves the state of this engine.
 pub(super) fn checkpointer(
-    (engine, keeper): (&Arc<Mutex<Engine>>, &Arc<Keeper>),
+    (engine, intake): (&Arc<Mutex<Engine>>, &Arc<Intake>),
     (store, journal): (&Arc<CheckpointStore>, &Arc<Journal>),
     counters: &Arc<Counters>,
 ) -> Checkpointer {
     Checkpointer::new(Route {
         engine: Arc::clone(engine),
-        keeper: Arc::clone(keeper),
+        intake: Arc::clone(intake),
         store: Arc::clone(store),
         journal: Arc::clone(journal),
         counters: Arc::clone(counters),
@@ -44,24 +44,24 @@ pub(super) fn checkpointer(
 
 /// The engine's ticks, with a first picture drawn.
 pub(super) fn decision(
-    (keeper, engine): (&Arc<Keeper>, &Arc<Mutex<Engine>>),
+    (intake, engine): (&Arc<Intake>, &Arc<Mutex<Engine>>),
     (snapshot, counters): (&Arc<ArcSwap<Snapshot>>, &Arc<Counters>),
 ) -> Decision {
-    let (keeper, engine) = (Arc::clone(keeper), Arc::clone(engine));
+    let (intake, engine) = (Arc::clone(intake), Arc::clone(engine));
     let (snapshot, counters) = (Arc::clone(snapshot), Arc::clone(counters));
-    let decision = Decision { keeper, engine, snapshot, counters };
+    let decision = Decision { intake, engine, snapshot, counters };
     decision.show();
     decision
 }
 
 pub(super) fn spawn_watch(
     clock: Clock,
-    (keeper, journal, counters, health): (&Arc<Keeper>, &Arc<Journal>, &Arc<Counters>, &Arc<Health>),
+    (intake, journal, counters, health): (&Arc<Intake>, &Arc<Journal>, &Arc<Counters>, &Arc<Health>),
     (record, trouble): (watch::Receiver<WriterState>, watch::Receiver<Option<String>>),
 ) -> JoinHandle<()> {
-    let (keeper, journal) = (Arc::clone(keeper), Arc::clone(journal));
+    let (intake, journal) = (Arc::clone(intake), Arc::clone(journal));
     let (counters, health) = (Arc::clone(counters), Arc::clone(health));
-    tokio::spawn(Watch { clock, keeper, journal, record, trouble, counters, health }.run())
+    tokio::spawn(Watch { clock, intake, journal, record, trouble, counters, health }.run())
 }
 
 pub(super) fn http(

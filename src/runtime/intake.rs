@@ -13,7 +13,7 @@
 //! # Busy, and why nothing is journalled twice
 //!
 //! [`Outcome::Busy`] is only ever answered before the append: while a tick runs or is due, or when the journal takes
-//! nothing. When the *fleet* has no room (a backlog has filled a device's inbox), the keeper makes room at once, through
+//! nothing. When the *fleet* has no room (a backlog has filled a device's inbox), the intake makes room at once, through
 //! the engine and exactly as [`Virtual`](crate::runtime::driver::Virtual) does in a replay, and records the same decoded report. So
 //! an appended message is never offered again, and a replay sees the same steps.
 //!
@@ -61,7 +61,7 @@ pub fn refusal_reasons() -> Vec<&'static str> {
 }
 
 /// Stands between the transports on one side, journal and fleet on the other. Shared by all deliveries.
-pub struct Keeper {
+pub struct Intake {
     root: String,
     limits: Limits,
     budgets: Budgets,
@@ -104,9 +104,9 @@ pub struct Order {
     pub at: Timestamp,
 }
 
-/// What a keeper stands between.
+/// What a intake stands between.
 #[derive(Debug)]
-pub struct KeeperParts {
+pub struct IntakeParts {
     /// Topic root.
     pub root: String,
     /// Bounds on what is decoded.
@@ -129,9 +129,9 @@ pub struct KeeperParts {
     pub statuses: Statuses,
 }
 
-impl fmt::Debug for Keeper {
+impl fmt::Debug for Intake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keeper").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Intake").field("root", &self.root).finish_non_exhaustive()
     }
 }
 
@@ -148,10 +148,10 @@ enum Content<'a> {
     Status(Status),
 }
 
-impl Keeper {
-    /// A keeper between these.
-    pub fn new(parts: KeeperParts) -> Self {
-        let KeeperParts { root, limits, budgets, clock, engine, journal, counters, order, next_tick, statuses } = parts;
+impl Intake {
+    /// A intake between these.
+    pub fn new(parts: IntakeParts) -> Self {
+        let IntakeParts { root, limits, budgets, clock, engine, journal, counters, order, next_tick, statuses } = parts;
         let fleet = Arc::clone(lock(&engine).fleet());
         Self {
             root,
@@ -174,7 +174,7 @@ impl Keeper {
         }
     }
 
-    /// This keeper, which takes nothing while the server's clock is in doubt.
+    /// This intake, which takes nothing while the server's clock is in doubt.
     #[must_use]
     pub fn with_doubt(mut self, doubt: Doubt) -> Self {
         self.doubt = doubt;
@@ -454,7 +454,7 @@ impl Keeper {
     }
 }
 
-impl Sink for Keeper {
+impl Sink for Intake {
     fn deliver(&self, delivery: Delivery<'_>) -> Outcome {
         self.take(delivery, || self.clock.now())
     }
