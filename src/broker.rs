@@ -189,7 +189,7 @@ impl Embedded {
         check(&config)?;
         let secret = secret()?;
         let counters = Arc::new(BrokerCounters::default());
-        let keeper = Arc::new(hooks::Gatekeeper {
+        let hooks = Arc::new(hooks::BrokerHooks {
             topics: access::Topics::new(&config.root),
             users: config.users.clone(),
             anonymous: config.listen.ip().is_loopback() || config.allow_anonymous_network,
@@ -209,7 +209,7 @@ impl Embedded {
         let (ready, bound) = oneshot::channel();
         let (gates, gates_in) = mpsc::channel(16);
         let prefix = ours(&config.root);
-        runtime.spawn(run(config, keeper, ready, gates_in));
+        runtime.spawn(run(config, hooks, ready, gates_in));
         let outcome = bound.await.unwrap_or(Err(BrokerError::Stopped));
         let address = match outcome {
             Ok(address) => address,
@@ -297,13 +297,13 @@ fn secret() -> Result<String, BrokerError> {
 /// The broker's life on its own threads; ends when the runtime does.
 async fn run(
     config: BrokerConfig,
-    keeper: Arc<hooks::Gatekeeper>,
+    hooks: Arc<hooks::BrokerHooks>,
     ready: oneshot::Sender<Result<SocketAddr, BrokerError>>,
     mut gates: mpsc::Receiver<Gate>,
 ) {
-    let counters = Arc::clone(&keeper.counters);
-    let accepted = Arc::clone(&keeper);
-    let context = context(&config, keeper).await;
+    let counters = Arc::clone(&hooks.counters);
+    let accepted = Arc::clone(&hooks);
+    let context = context(&config, hooks).await;
     let bound = bind(&config).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) = match bound {
         Ok(bound) => bound,
@@ -350,21 +350,21 @@ async fn publish_gate(context: &ServerContext, gate: Gate) {
     let _ = gate.done.send(outcome.map_err(|error| error.to_string()));
 }
 
-async fn context(config: &BrokerConfig, keeper: Arc<hooks::Gatekeeper>) -> ServerContext {
+async fn context(config: &BrokerConfig, hooks: Arc<hooks::BrokerHooks>) -> ServerContext {
     let context = ServerContext::new()
         // It would refuse connections while the machine's CPU is busy, which is when a fleet reconnects.
         .busy_check_enable(false)
         .mqtt_max_sessions(isize::try_from(config.max_sessions).unwrap_or(isize::MAX))
         .build()
         .await;
-    let refused = Arc::clone(&keeper.counters.retained_refused);
+    let refused = Arc::clone(&hooks.counters.retained_refused);
     *context.extends.retain_mut().await =
         Box::new(retained::Retained::new(config.retained, ours(&config.root), refused));
     let register = context.extends.hook_mgr().register();
     for kind in
         [Type::ClientAuthenticate, Type::MessagePublishCheckAcl, Type::ClientSubscribeCheckAcl, Type::MessagePublish]
     {
-        register.add(kind, Box::new(hooks::Hook(Arc::clone(&keeper)))).await;
+        register.add(kind, Box::new(hooks::Hook(Arc::clone(&hooks)))).await;
     }
     register.start().await;
     context

@@ -48,7 +48,7 @@ use self::incidents::IncidentSource;
 use self::text::Text;
 use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
-use crate::record::GateDesk;
+use crate::record::GateControl;
 
 /// Content type of the text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -59,7 +59,7 @@ pub struct Exporter {
     snapshot: Arc<ArcSwap<Snapshot>>,
     clock: Clock,
     series: DeviceSeries,
-    gates: Option<Arc<dyn GateDesk>>,
+    gates: Option<Arc<dyn GateControl>>,
     incidents: IncidentSource,
     memory: Mutex<Memory>,
 }
@@ -87,7 +87,7 @@ impl Exporter {
 
     /// Also shows what is decided about updates.
     #[must_use]
-    pub fn with_gates(self, gates: Option<Arc<dyn GateDesk>>) -> Self {
+    pub fn with_gates(self, gates: Option<Arc<dyn GateControl>>) -> Self {
         Self { gates, ..self }
     }
 

@@ -47,7 +47,7 @@ use crate::engine::effect::{Cause, Change, ChangeKind, EventState, NearMiss, Sco
 use crate::engine::gate::Decision;
 use crate::engine::time::Timestamp;
 
-pub use gate::{GateBoard, GateDesk, GateError, RecordedGate, observation};
+pub use gate::{GateBoard, GateControl, GateError, RecordedGate, observation};
 
 /// One event in short: what a list shows.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

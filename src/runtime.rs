@@ -7,7 +7,7 @@
 //! | [`intake`] | takes a message over: decode, journal, record, count |
 //! | [`decision`] | the engine's ticks at their instants, and what follows from each |
 //! | [`forget`] | a person takes devices out of the fleet |
-//! | [`gate`] | the gates: seen, recorded, published, decided by a person |
+//! | [`update_gates`] | the gates: seen, recorded, published, decided by a person |
 //! | [`desk`] | the open incidents: opened, climbed, worked on by people, told |
 //! | [`doubt`] | whether the server's clock can be believed at a start |
 //! | [`bounds`] | what may be taken before somebody else has too little: descriptors, the journal |
@@ -56,7 +56,6 @@ pub mod doubt;
 pub mod driver;
 pub mod failure;
 pub mod forget;
-pub mod gate;
 pub mod intake;
 pub mod location;
 pub mod marker;
@@ -74,4 +73,5 @@ pub mod stepping;
 pub mod stop;
 pub mod throttled;
 pub mod told;
+pub mod update_gates;
 pub mod watch;

@@ -64,7 +64,7 @@ fn count(counter: &AtomicU64) {
 }
 
 /// Everything the hooks need; shared by the hooks of all connections.
-pub(super) struct Gatekeeper {
+pub(super) struct BrokerHooks {
     pub(super) topics: Topics,
     pub(super) users: Users,
     /// Whether a client without a password is let in.
@@ -92,7 +92,7 @@ enum Kept {
     NotInTime,
 }
 
-impl Gatekeeper {
+impl BrokerHooks {
     fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
         let client = connect.client_id();
         let result = match connect.username().map(|name| &**name) {
@@ -245,25 +245,25 @@ fn is_monitor(session: &Session) -> bool {
     session.id.username.as_deref() == Some(MONITOR)
 }
 
-/// One registration of the shared [`Gatekeeper`].
-pub(super) struct Hook(pub(super) Arc<Gatekeeper>);
+/// One registration of the shared [`BrokerHooks`].
+pub(super) struct Hook(pub(super) Arc<BrokerHooks>);
 
 // The trait elides the lifetime, and async_trait takes a written one for another signature.
 #[allow(elided_lifetimes_in_paths)]
 #[async_trait]
 impl Handler for Hook {
     async fn hook(&self, parameter: &Parameter, accumulated: Option<HookResult>) -> ReturnType {
-        let keeper = &self.0;
+        let hooks = &self.0;
         let result = match parameter {
-            Parameter::ClientAuthenticate(connect) => HookResult::AuthResult(keeper.authenticate(connect)),
+            Parameter::ClientAuthenticate(connect) => HookResult::AuthResult(hooks.authenticate(connect)),
             Parameter::MessagePublishCheckAcl(session, publish) => {
-                HookResult::PublishAclResult(keeper.publish(session, publish).await)
+                HookResult::PublishAclResult(hooks.publish(session, publish).await)
             }
             Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
-                HookResult::SubscribeAclResult(keeper.subscribe(session, subscribe))
+                HookResult::SubscribeAclResult(hooks.subscribe(session, subscribe))
             }
             Parameter::MessagePublish(session, from, publish) if matches!(from.typ(), FromType::LastWill) => {
-                match keeper.will(*session, publish).await {
+                match hooks.will(*session, publish).await {
                     Some(changed) => HookResult::Publish(changed),
                     None => return (true, accumulated),
                 }

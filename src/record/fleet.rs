@@ -26,7 +26,7 @@ fn listed(kept: &[(DeviceId, String)]) -> String {
 
 /// Where a person takes devices out of the fleet.
 #[async_trait]
-pub trait FleetDesk: Send + Sync + std::fmt::Debug {
+pub trait FleetControl: Send + Sync + std::fmt::Debug {
     /// Forgets devices, all or none: what was learnt of them, whom to call about them, and on the embedded broker their retained
     /// status. A device that reports afterwards is a new one. `by`: who, `reason`: why; both are recorded.
     ///

@@ -46,7 +46,7 @@ pub enum GateError {
 
 /// Where a person sees the gates and decides about them.
 #[async_trait]
-pub trait GateDesk: Send + Sync + std::fmt::Debug {
+pub trait GateControl: Send + Sync + std::fmt::Debug {
     /// What stands now.
     fn board(&self) -> Arc<GateBoard>;
 

@@ -32,7 +32,6 @@ use crate::web::{Access, Health, HttpState};
 use super::checkpoint::{self, Capture, Route};
 use super::desk::{Desk, DeskConfig, Statuses};
 use super::doubt::Doubt;
-use super::gate::GateKeeper;
 use super::marker::missing_mounts;
 use super::mutex::lock;
 use super::playback::Playback;
@@ -43,6 +42,7 @@ use super::stepping::Stepping;
 use super::told::{Minding, Told};
 use super::watch::Commits;
 use crate::runtime::intake::{Intake, Order, refusal_reasons};
+use crate::runtime::update_gates::UpdateGates;
 pub use config::CoreConfig;
 use start::Parts;
 
@@ -63,7 +63,7 @@ pub struct Core {
     store: Arc<dyn Store>,
     listeners: broadcast::Sender<Change>,
     http: HttpState,
-    gates: Option<GateKeeper>,
+    gates: Option<UpdateGates>,
     desk: Desk,
     working: JoinHandle<()>,
     stepping: Stepping,
@@ -115,7 +115,7 @@ impl Core {
         let clock = config.clock;
         let gates = config.gate.clone().map(|gate| {
             let shared = (Arc::clone(&store) as Arc<dyn EventStore>, Arc::clone(&counters));
-            GateKeeper::new(gate, &config.root, clock, shared)
+            UpdateGates::new(gate, &config.root, clock, shared)
         });
         let (snapshot, statuses) = (Arc::new(ArcSwap::from_pointee(Snapshot::default())), Statuses::default());
         let stores = (Arc::clone(&store) as Arc<dyn IncidentStore>, Arc::clone(&store) as Arc<dyn EventStore>);
@@ -165,7 +165,7 @@ impl Core {
 
     /// What the broker is to hold of ours; `None` without gates.
     pub fn retained(&self) -> Option<watch::Receiver<Retained>> {
-        self.gates.as_ref().map(GateKeeper::retained)
+        self.gates.as_ref().map(UpdateGates::retained)
     }
 
     /// Where topics come whose retained message is to go.

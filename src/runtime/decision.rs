@@ -20,10 +20,10 @@ use crate::metrics::{Counters, Why};
 use crate::store::{Submitted, Writer};
 
 use super::checkpoint::{Capture, Checkpointer, Wish};
-use super::gate::GateKeeper;
 use super::mutex::lock;
 use super::stepping::Reached;
 use crate::runtime::intake::{Intake, Order};
+use crate::runtime::update_gates::UpdateGates;
 
 /// Ticks that may have left something to be done before the next one waits.
 const MAX_WAITING_OUTPUTS: usize = 1_024;
@@ -94,7 +94,7 @@ impl Decision {
 /// Hands changes on, then what follows from them for the gates of updates.
 pub fn announce(
     changes: Vec<Change>,
-    (writer, gates): (&Writer, Option<&GateKeeper>),
+    (writer, gates): (&Writer, Option<&UpdateGates>),
     counters: &Counters,
     listeners: &broadcast::Sender<Change>,
 ) {
@@ -158,7 +158,7 @@ struct EffectsTask {
     counters: Arc<Counters>,
     writer: Writer,
     listeners: broadcast::Sender<Change>,
-    gates: Option<GateKeeper>,
+    gates: Option<UpdateGates>,
     checkpointer: Checkpointer,
     reached: watch::Sender<Reached>,
 }
@@ -193,7 +193,7 @@ pub struct DecisionTask {
     pub writer: Writer,
     pub listeners: broadcast::Sender<Change>,
     /// Decides about updates.
-    pub gates: Option<GateKeeper>,
+    pub gates: Option<UpdateGates>,
     pub checkpointer: Checkpointer,
     /// Real time between two checkpoints.
     pub checkpoint_interval: Duration,

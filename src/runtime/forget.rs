@@ -19,7 +19,7 @@ use crate::engine::detector::Engine;
 use crate::engine::device::DeviceId;
 use crate::journal::Journal;
 use crate::metrics::Why;
-use crate::record::fleet::{FleetDesk, ForgetError};
+use crate::record::fleet::{FleetControl, ForgetError};
 use crate::record::incident::IncidentStore;
 use crate::record::incidents::Incidents;
 use crate::runtime::intake::ForgetFault;
@@ -119,7 +119,7 @@ impl Forgetter {
 }
 
 #[async_trait]
-impl FleetDesk for Forgetter {
+impl FleetControl for Forgetter {
     async fn forget(&self, devices: &[DeviceId], by: &str, reason: &str) -> Result<(), ForgetError> {
         // A task of its own: whoever asked may go away between the record and what follows from it.
         let run = self.clone().run(devices.to_vec(), by.to_owned(), reason.to_owned());

@@ -15,7 +15,6 @@ use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 
 use super::desk::Desk;
-use super::gate::GateKeeper;
 use super::marker::Marker;
 use super::mutex::lock;
 use super::told::{Minding, Told};
@@ -27,6 +26,7 @@ use crate::engine::time::Timestamp;
 use crate::record::incident::ContactEntry;
 use crate::record::incidents::Incidents as _;
 use crate::record::{EventQuery, StoreError};
+use crate::runtime::update_gates::UpdateGates;
 use crate::store::{Probed, Store};
 
 /// Real time between two probes, while all is well and while it is not.
@@ -57,7 +57,7 @@ pub struct Registrar {
     pub store: Arc<dyn Store>,
     pub clock: Clock,
     pub desk: Desk,
-    pub gates: Option<GateKeeper>,
+    pub gates: Option<UpdateGates>,
     pub engine: Arc<Mutex<Engine>>,
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Whom to call, as the configuration lists it.

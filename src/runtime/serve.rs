@@ -34,10 +34,10 @@ use super::bounds::{Room, budgets};
 use super::core::{Core, CoreConfig};
 use super::desk::DeskConfig;
 use super::forget::clear_embedded;
-use super::gate::{GateConfig, RingSource, publish_embedded};
 use super::location;
 use super::mirrors::{Mirrors, each_second};
 use super::notify::{self, Delivery};
+use crate::runtime::update_gates::{GateConfig, RingSource, publish_embedded};
 
 use super::watch::BROKER;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use fleetwatch::engine::device::DeviceId;
-use fleetwatch::record::fleet::{FleetDesk, ForgetError};
+use fleetwatch::record::fleet::{FleetControl, ForgetError};
 use fleetwatch::web::HttpConfig;
 
 use crate::client::{Answer, get, send};
@@ -22,7 +22,7 @@ const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded")
 struct Desk(Mutex<Vec<String>>);
 
 #[async_trait]
-impl FleetDesk for Desk {
+impl FleetControl for Desk {
     async fn forget(&self, devices: &[DeviceId], by: &str, reason: &str) -> Result<(), ForgetError> {
         let kept = devices.iter().filter(|id| id.as_str().starts_with("KEPT"));
         let kept: Vec<_> = kept.map(|id| (id.clone(), "it is part of INC-2026-0007".to_owned())).collect();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use fleetwatch::engine::gate::{Decision, Gate, Gates, Policy};
-use fleetwatch::record::{GateBoard, GateDesk, GateError};
+use fleetwatch::record::{GateBoard, GateControl, GateError};
 use fleetwatch::web::HttpConfig;
 
 use crate::client::{Answer, form_token, get, send};
@@ -17,7 +17,7 @@ use crate::server::Server;
 struct Desk(Mutex<Gates>);
 
 #[async_trait]
-impl GateDesk for Desk {
+impl GateControl for Desk {
     fn board(&self) -> Arc<GateBoard> {
         let decisions = self.0.lock().unwrap().standing().cloned().collect();
         Arc::new(GateBoard { decisions, ..GateBoard::default() })

@@ -19,7 +19,7 @@ use crate::engine::time::{MINUTE_MS, Timestamp};
 use crate::incident::ladder::{CallOutcome, Claim, Proof};
 use crate::incident::{Action, Command, Fix, Incident};
 use crate::lab::simulation::{Remedies, Remedy, Simulation};
-use crate::record::GateDesk;
+use crate::record::GateControl;
 use crate::record::incident::RecordedIncidentEvent;
 use crate::record::incidents::Incidents;
 
@@ -36,7 +36,7 @@ const UPDATER_MIN: i64 = 30;
 /// Customers and updater.
 pub(super) struct Outside {
     desk: Arc<dyn Incidents>,
-    gates: Option<Arc<dyn GateDesk>>,
+    gates: Option<Arc<dyn GateControl>>,
     remedies: Remedies,
     /// Number of each device in the simulation.
     numbers: BTreeMap<DeviceId, u32>,
@@ -83,7 +83,7 @@ impl fmt::Debug for Outside {
 
 impl Outside {
     /// The customers and the updater of `simulation`, who hear of what is decided at `desk` and `gates`.
-    pub(super) fn new(desk: Arc<dyn Incidents>, gates: Option<Arc<dyn GateDesk>>, simulation: &Simulation) -> Self {
+    pub(super) fn new(desk: Arc<dyn Incidents>, gates: Option<Arc<dyn GateControl>>, simulation: &Simulation) -> Self {
         let numbers = (0..).zip(simulation.profiles()).map(|(n, p)| (p.id.clone(), n)).collect();
         let mut branches: BTreeMap<Label, Vec<DeviceId>> = BTreeMap::new();
         for profile in simulation.profiles() {

@@ -33,7 +33,7 @@ use super::steps::{Steps, Who};
 use crate::runtime::core::{Core, CoreConfig};
 use crate::runtime::desk::DeskConfig;
 use crate::runtime::forget::clear_embedded;
-use crate::runtime::gate::publish_embedded;
+use crate::runtime::update_gates::publish_embedded;
 
 /// The rate that is shown is the mean of this long.
 const RATE_OVER: Duration = Duration::from_secs(3);

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::engine::effect::Change;
 use crate::engine::gate::Decision;
-use crate::record::GateDesk;
+use crate::record::GateControl;
 use crate::record::incidents::Incidents;
 
 use super::super::live::{Moment, View};
@@ -21,7 +21,7 @@ use super::transcript::Transcript;
 /// What was told so far.
 pub(super) struct Telling {
     changes: broadcast::Receiver<Change>,
-    gates: Option<Arc<dyn GateDesk>>,
+    gates: Option<Arc<dyn GateControl>>,
     /// The decision about each update that was told last.
     decided: BTreeMap<String, Decision>,
     follower: Follower,

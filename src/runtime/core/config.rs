@@ -14,7 +14,7 @@ use crate::journal::JournalConfig;
 use crate::metrics::DeviceSeries;
 use crate::record::incident::ContactEntry;
 use crate::runtime::desk::DeskConfig;
-use crate::runtime::gate::GateConfig;
+use crate::runtime::update_gates::GateConfig;
 use crate::store::Location;
 use crate::web::AccessSettings;
 use crate::words::Zone;

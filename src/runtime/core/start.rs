@@ -19,7 +19,6 @@ use crate::record::outbox::Outbox;
 use crate::runtime::decision::{DecisionTask, announce};
 use crate::runtime::desk::{Desk, DeskTask, Statuses};
 use crate::runtime::doubt::Doubt;
-use crate::runtime::gate::GateKeeper;
 use crate::runtime::intake::{Intake, IntakeParts, Order};
 use crate::runtime::marker::Marker;
 use crate::runtime::mutex::lock;
@@ -27,6 +26,7 @@ use crate::runtime::playback::Playback;
 use crate::runtime::registrar::Registrar;
 use crate::runtime::stepping::{Reached, Stepping};
 use crate::runtime::told::{Minding, Told};
+use crate::runtime::update_gates::UpdateGates;
 use crate::runtime::watch::{self as watching, LATCHES};
 use crate::store::{Probed, Store, Writer, WriterConfig};
 use crate::web::{Access, Health, HttpState};
@@ -43,7 +43,7 @@ pub(super) struct Parts<'a> {
     pub(super) journal: Arc<Journal>,
     pub(super) checkpoints: Arc<CheckpointStore>,
     pub(super) order: Order,
-    pub(super) gates: Option<GateKeeper>,
+    pub(super) gates: Option<UpdateGates>,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) statuses: Statuses,
     pub(super) desk: Desk,

@@ -12,7 +12,7 @@ use crate::engine::detector::Engine;
 use crate::engine::snapshot::Snapshot;
 use crate::journal::{CheckpointStore, Journal};
 use crate::metrics::{self, Counters, Exporter};
-use crate::record::GateDesk;
+use crate::record::GateControl;
 use crate::record::incident::IncidentStore;
 use crate::record::outbox::Outbox;
 use crate::store::{Store, Writer, WriterState};
@@ -22,10 +22,10 @@ use super::super::checkpoint::{Checkpointer, Route};
 use super::super::decision::{Decision, DecisionTask};
 use super::super::desk::Desk;
 use super::super::forget::Forgetter;
-use super::super::gate::GateKeeper;
 use super::super::watch::Watch;
 use super::config::CoreConfig;
 use crate::runtime::intake::Intake;
+use crate::runtime::update_gates::UpdateGates;
 
 /// Saves the state of this engine.
 pub(super) fn checkpointer(
@@ -67,10 +67,10 @@ pub(super) fn spawn_watch(
 pub(super) fn http(
     counters: &Arc<Counters>,
     (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<dyn Store>),
-    (gates, access, desk): (&Option<GateKeeper>, Arc<Access>, &Desk),
+    (gates, access, desk): (&Option<UpdateGates>, Arc<Access>, &Desk),
     (clock, config): (Clock, &CoreConfig),
 ) -> HttpState {
-    let gates = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateDesk>);
+    let gates = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateControl>);
     let exporter = Exporter::new(Arc::clone(counters), Arc::clone(&snapshot), clock, config.device_series);
     let exporter = exporter.with_gates(gates.clone()).with_incidents(desk.samples());
     let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::engine::gate::{Decision, Gate};
 use crate::record::access::Principal;
-use crate::record::{GateDesk, GateError};
+use crate::record::{GateControl, GateError};
 use crate::web::server::problem::Problem;
 use crate::web::server::schema::{AnyObject, ProblemBody};
 use crate::web::server::state::HttpState;
@@ -40,7 +40,7 @@ pub(in crate::web) struct Wish {
     reason: String,
 }
 
-pub(in crate::web) fn desk(state: &HttpState) -> Result<&dyn GateDesk, Problem> {
+pub(in crate::web) fn desk(state: &HttpState) -> Result<&dyn GateControl, Problem> {
     state.gates.as_deref().ok_or_else(|| Problem::missing("nothing is decided about updates: gate.enabled is false"))
 }
 

@@ -13,11 +13,11 @@ use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
 use crate::incident::IncidentSummary;
 use crate::record::channel_health::ChannelsHealth;
-use crate::record::fleet::FleetDesk;
+use crate::record::fleet::FleetControl;
 use crate::record::incident::{IncidentQuery, IncidentStore};
 use crate::record::incidents::{IncidentFile, Incidents, OpenIncidents};
 use crate::record::outbox::Outbox;
-use crate::record::{EventStore, GateDesk, StoreError};
+use crate::record::{EventStore, GateControl, StoreError};
 use crate::web::access::Access;
 use crate::words::Zone;
 
@@ -37,9 +37,9 @@ pub struct HttpState {
     /// Who may what.
     pub access: Arc<Access>,
     /// What is decided about updates; `None` when nothing is.
-    pub gates: Option<Arc<dyn GateDesk>>,
+    pub gates: Option<Arc<dyn GateControl>>,
     /// Where devices are taken out of the fleet; `None` where nobody can.
-    pub fleet: Option<Arc<dyn FleetDesk>>,
+    pub fleet: Option<Arc<dyn FleetControl>>,
     /// Where incidents are worked on; `None` where nobody can.
     pub desk: Option<Arc<dyn Incidents>>,
     /// Incidents in short, open or not, and the contacts of customers.

@@ -26,7 +26,7 @@ use crate::engine::effect::Change;
 use crate::engine::gate::{self, Decision, Gate, Gates, Observed, Policy, Ring};
 use crate::engine::snapshot::Snapshot;
 use crate::metrics::Counters;
-use crate::record::{EventQuery, EventStore, EventSummary, GateBoard, GateDesk, GateError, StoreError, observation};
+use crate::record::{EventQuery, EventStore, EventSummary, GateBoard, GateControl, GateError, StoreError, observation};
 use crate::store::{Submitted, Writer};
 
 use super::mutex::lock;
@@ -68,7 +68,7 @@ pub struct GateConfig {
 
 /// The gates. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct GateKeeper(Arc<Inner>);
+pub struct UpdateGates(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -88,7 +88,7 @@ struct Inner {
     retained: watch::Sender<Retained>,
 }
 
-impl GateKeeper {
+impl UpdateGates {
     /// Gates that decide nothing until [`take_up`](Self::take_up) has read what is on record.
     pub fn new(
         config: GateConfig,
@@ -289,7 +289,7 @@ impl Inner {
 }
 
 #[async_trait]
-impl GateDesk for GateKeeper {
+impl GateControl for UpdateGates {
     fn board(&self) -> Arc<GateBoard> {
         let board = self.0.board.load_full();
         let untold = u64::try_from(self.0.counters.gates_untold.get()).unwrap_or_default();
