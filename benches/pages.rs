@@ -26,7 +26,7 @@ use arc_swap::ArcSwap;
 use fleetwatch::clock::Clock;
 use fleetwatch::record::EventStore;
 use fleetwatch::record::incident::{IncidentAppend, IncidentStore};
-use fleetwatch::runtime::desk::{Desk, DeskConfig, Statuses};
+use fleetwatch::runtime::incidents::{IncidentsConfig, LiveIncidents, Statuses};
 use fleetwatch::runtime::told::Told;
 use fleetwatch::store::Sqlite;
 use fleetwatch::web::{HttpConfig, HttpState};
@@ -90,7 +90,7 @@ async fn serve(dir: &std::path::Path) -> (server::Server, usize) {
     let clock = Clock::scaled(snapshot.at, 0.000_001);
     let shown = (Arc::new(ArcSwap::from_pointee(snapshot.clone())), Statuses::default());
     let stores = (Arc::clone(&store) as Arc<dyn IncidentStore>, Arc::clone(&store) as Arc<dyn EventStore>);
-    let desk = Desk::new(DeskConfig::default(), clock, stores, shown, Told::default());
+    let desk = LiveIncidents::new(IncidentsConfig::default(), clock, stores, shown, Told::default());
     desk.take_up().await.unwrap();
     let behind = move |state: &mut HttpState| {
         state.desk = Some(Arc::new(desk));

@@ -57,7 +57,7 @@ use cli::{Cli, Command};
 use notify::NotifyCommand;
 
 /// What the demo logs without its panel: warnings, without what it shows by itself.
-const DEMO_LOG: &str = "warn,fleetwatch::runtime::decision=error,fleetwatch::runtime::desk=error";
+const DEMO_LOG: &str = "warn,fleetwatch::runtime::decision=error,fleetwatch::runtime::incidents=error";
 
 /// Parses `arguments` (the program's name first), runs the command and gives its exit code. Everything is printed
 /// already when it returns.

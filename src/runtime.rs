@@ -8,7 +8,7 @@
 //! | [`decision`] | the engine's ticks at their instants, and what follows from each |
 //! | [`forget`] | a person takes devices out of the fleet |
 //! | [`update_gates`] | the gates: seen, recorded, published, decided by a person |
-//! | [`desk`] | the open incidents: opened, climbed, worked on by people, told |
+//! | [`incidents`] | the open incidents: opened, climbed, worked on by people, told |
 //! | [`doubt`] | whether the server's clock can be believed at a start |
 //! | [`bounds`] | what may be taken before somebody else has too little: descriptors, the journal |
 //! | [`room`] | whether the journal's limit fits its file system |
@@ -51,11 +51,11 @@ pub mod checkpoint;
 pub mod core;
 pub mod decision;
 pub mod descriptors;
-pub mod desk;
 pub mod doubt;
 pub mod driver;
 pub mod failure;
 pub mod forget;
+pub mod incidents;
 pub mod intake;
 pub mod location;
 pub mod marker;

@@ -30,7 +30,6 @@ use crate::store::{Store, Writer};
 use crate::web::{Access, Health, HttpState};
 
 use super::checkpoint::{self, Capture, Route};
-use super::desk::{Desk, DeskConfig, Statuses};
 use super::doubt::Doubt;
 use super::marker::missing_mounts;
 use super::mutex::lock;
@@ -41,6 +40,7 @@ use super::registrar;
 use super::stepping::Stepping;
 use super::told::{Minding, Told};
 use super::watch::Commits;
+use crate::runtime::incidents::{IncidentsConfig, LiveIncidents, Statuses};
 use crate::runtime::intake::{Intake, Order, refusal_reasons};
 use crate::runtime::update_gates::UpdateGates;
 pub use config::CoreConfig;
@@ -64,7 +64,7 @@ pub struct Core {
     listeners: broadcast::Sender<Change>,
     http: HttpState,
     gates: Option<UpdateGates>,
-    desk: Desk,
+    incidents: LiveIncidents,
     working: JoinHandle<()>,
     stepping: Stepping,
     stop: watch::Sender<bool>,
@@ -120,9 +120,9 @@ impl Core {
         let (snapshot, statuses) = (Arc::new(ArcSwap::from_pointee(Snapshot::default())), Statuses::default());
         let stores = (Arc::clone(&store) as Arc<dyn IncidentStore>, Arc::clone(&store) as Arc<dyn EventStore>);
         let seen = (Arc::clone(&snapshot), statuses.clone());
-        let settings = DeskConfig { hold_min: config.settings.hold_min, ..config.desk.clone() };
+        let settings = IncidentsConfig { hold_min: config.settings.hold_min, ..config.incidents.clone() };
         let told = Told::default();
-        let desk = Desk::new(settings, clock, stores, seen, told.clone());
+        let incidents = LiveIncidents::new(settings, clock, stores, seen, told.clone());
         let access = Access::new(Arc::clone(&store) as Arc<dyn AccessStore>, config.access.clone(), clock);
         let access = Arc::new(access.context("access to the operators' listener cannot be guarded")?);
         let parts = Parts {
@@ -136,7 +136,7 @@ impl Core {
             gates,
             snapshot,
             statuses,
-            desk,
+            incidents,
             told,
             doubt,
         };
@@ -199,8 +199,8 @@ impl Core {
     }
 
     /// The open incidents, and where people work on them.
-    pub fn desk(&self) -> Arc<dyn Incidents> {
-        Arc::new(self.desk.clone())
+    pub fn incidents(&self) -> Arc<dyn Incidents> {
+        Arc::new(self.incidents.clone())
     }
 
     /// The journal.

@@ -34,7 +34,7 @@ pub struct Forgetter {
     pub clock: Clock,
     pub decision: Decision,
     pub journal: Arc<Journal>,
-    pub desk: Arc<dyn Incidents>,
+    pub incidents: Arc<dyn Incidents>,
     pub store: Arc<dyn IncidentStore>,
     /// Topics whose retained message goes.
     pub cleared: broadcast::Sender<Topics>,
@@ -43,7 +43,7 @@ pub struct Forgetter {
 impl Forgetter {
     /// Why devices stay, of those that do.
     fn kept(&self, engine: &Engine, devices: &[DeviceId]) -> Vec<(DeviceId, String)> {
-        let board = self.desk.board();
+        let board = self.incidents.board();
         let why = |device: &DeviceId| {
             let open = board
                 .incidents

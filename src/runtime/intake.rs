@@ -46,10 +46,10 @@ use crate::incident::DETECTOR;
 use crate::journal::{AppendError, Entry, Journal};
 use crate::metrics::{Counters, Encoding, MessageKind, Why};
 
-use super::desk::Statuses;
 use super::doubt::Doubt;
 use super::mutex::lock;
 use super::throttled::ThrottledWarnings;
+use crate::runtime::incidents::Statuses;
 
 /// Locks that keep the deliveries of one device in order. Two devices that share one only wait for each other's append.
 const STRIPES: usize = 64;

@@ -10,7 +10,6 @@ use anyhow::Context as _;
 use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::desk::Directory;
 use crate::clock::{self, Clock};
 use crate::config::{ChannelConfig, ChannelKind, Config, Credentials, MailTls};
 use crate::engine::effect::Scope;
@@ -29,6 +28,7 @@ use crate::record::directory::{Address, NOBODY, Person, Purpose, Reach};
 use crate::record::incidents::{IncidentUpdate, Incidents};
 use crate::record::outbox::{Dispatch, DispatchState, Message, Outbox, Outcome};
 use crate::runtime::failure::Failure;
+use crate::runtime::incidents::Directory;
 use crate::words::Both;
 
 mod renewed;
@@ -281,14 +281,14 @@ fn address((channel, target): (String, String)) -> Address {
 
 /// The open incidents as alerts. Scope is that of the declaration: it is a label. One that is resolved has ended for whoever is
 /// called at night, though its review and its close are still owed; one that is reopened fires again.
-pub fn alerts(desk: &dyn Incidents) -> Vec<Alert> {
-    desk.board().incidents.iter().map(|incident| alert(incident)).collect()
+pub fn alerts(incidents: &dyn Incidents) -> Vec<Alert> {
+    incidents.board().incidents.iter().map(|incident| alert(incident)).collect()
 }
 
 fn alert(incident: &Incident) -> Alert {
     let number = incident.number();
     let subject = |text: &str| format!("{number}: {text}");
-    let summary = super::desk::summary(incident);
+    let summary = crate::runtime::incidents::summary(incident);
     Alert {
         incident: number.to_owned(),
         severity: "major".to_owned(),

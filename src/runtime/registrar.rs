@@ -14,7 +14,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 
-use super::desk::Desk;
 use super::marker::Marker;
 use super::mutex::lock;
 use super::told::{Minding, Told};
@@ -26,6 +25,7 @@ use crate::engine::time::Timestamp;
 use crate::record::incident::ContactEntry;
 use crate::record::incidents::Incidents as _;
 use crate::record::{EventQuery, StoreError};
+use crate::runtime::incidents::LiveIncidents;
 use crate::runtime::update_gates::UpdateGates;
 use crate::store::{Probed, Store};
 
@@ -56,7 +56,7 @@ const ATTEMPTS: u32 = 10_000;
 pub struct Registrar {
     pub store: Arc<dyn Store>,
     pub clock: Clock,
-    pub desk: Desk,
+    pub incidents: LiveIncidents,
     pub gates: Option<UpdateGates>,
     pub engine: Arc<Mutex<Engine>>,
     pub snapshot: Arc<ArcSwap<Snapshot>>,
@@ -212,7 +212,7 @@ impl Registrar {
         if let Some(gates) = &self.gates {
             gates.take_up().await?;
         }
-        self.desk.take_up().await?;
+        self.incidents.take_up().await?;
         self.remember(mind).await?;
         if let Err(error) = self.marker.write(&id) {
             tracing::error!(%error, "which record belongs to the state cannot be noted beside the checkpoints; will try again");
@@ -234,7 +234,7 @@ impl Registrar {
         if let Some(gates) = &self.gates {
             gates.restore().await?;
         }
-        let incidents = self.desk.restore().await?;
+        let incidents = self.incidents.restore().await?;
         tracing::error!(
             is_new,
             events = snapshot.events.len(),
@@ -258,7 +258,7 @@ impl Registrar {
             changes.extend(later);
             *known = changes;
         }
-        for incident in &self.desk.board().incidents {
+        for incident in &self.incidents.board().incidents {
             self.told.note(&self.store.attempts(Some(incident.number()), ATTEMPTS).await?);
         }
         Ok(())

@@ -32,11 +32,11 @@ use crate::words::Zone;
 
 use super::bounds::{Room, budgets};
 use super::core::{Core, CoreConfig};
-use super::desk::DeskConfig;
 use super::forget::clear_embedded;
 use super::location;
 use super::mirrors::{Mirrors, each_second};
 use super::notify::{self, Delivery};
+use crate::runtime::incidents::IncidentsConfig;
 use crate::runtime::update_gates::{GateConfig, RingSource, publish_embedded};
 
 use super::watch::BROKER;
@@ -161,9 +161,9 @@ impl Service {
 /// # Errors
 /// When a channel of the configuration cannot be made.
 pub fn delivery(config: &Config, core: &Core) -> anyhow::Result<Delivery> {
-    let desk = core.desk();
-    let updates = desk.updates();
-    let listed: Listed = Arc::new(move || notify::alerts(&*desk));
+    let incidents = core.incidents();
+    let updates = incidents.updates();
+    let listed: Listed = Arc::new(move || notify::alerts(&*incidents));
     Delivery::start(config, core.outbox(), (&listed, updates), core.clock(), core.counters())
 }
 
@@ -221,11 +221,11 @@ pub fn core_config(config: &Config, clock: Clock) -> anyhow::Result<CoreConfig> 
         store: location::made(&config.store)?,
         contacts: contacts_of(&listed),
         expected: devices_of(listed),
-        desk: DeskConfig {
+        incidents: IncidentsConfig {
             settings: config.incident.clone(),
             rota: config.rota(),
             directory: notify::directory(config),
-            ..DeskConfig::default()
+            ..IncidentsConfig::default()
         },
         gate: config.gate.enabled.then(|| gate_config(config)).transpose()?,
         device_series: match config.http.device_metrics {

@@ -20,7 +20,7 @@ pub struct Reached {
 pub struct Stepping {
     pub(super) reached: watch::Receiver<Reached>,
     pub(super) record: watch::Receiver<WriterState>,
-    /// To the desk: asks for a look at the fleet.
+    /// Asks the incidents to poll the fleet.
     pub(super) looks: mpsc::Sender<oneshot::Sender<()>>,
 }
 

@@ -120,7 +120,7 @@ fn what_the_threads_did_is_what_the_journal_says() {
         counters: Arc::clone(&counters),
         order: Order { lsn: 0, at: START },
         next_tick: Engine::next_tick(START),
-        statuses: fleetwatch::runtime::desk::Statuses::default(),
+        statuses: fleetwatch::runtime::incidents::Statuses::default(),
     }));
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let decision = Decision { intake: Arc::clone(&intake), engine: Arc::clone(&engine_shared), snapshot, counters };

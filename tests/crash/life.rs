@@ -273,7 +273,7 @@ impl Life {
             counters: Arc::clone(&counters),
             order,
             next_tick,
-            statuses: fleetwatch::runtime::desk::Statuses::default(),
+            statuses: fleetwatch::runtime::incidents::Statuses::default(),
         }));
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let decision = Decision { intake: Arc::clone(&intake), engine, snapshot, counters };

@@ -20,8 +20,8 @@ use fleetwatch::record::EventQuery;
 use fleetwatch::record::incident::KeptAnswer;
 use fleetwatch::record::incidents::{DeskError, Once};
 use fleetwatch::runtime::core::{Core, CoreConfig};
-use fleetwatch::runtime::desk::DeskConfig;
 use fleetwatch::runtime::driver::Virtual;
+use fleetwatch::runtime::incidents::IncidentsConfig;
 use fleetwatch::runtime::notify::{self, Delivery};
 use fleetwatch::store::{Location, Server};
 use sqlx::AssertSqlSafe;
@@ -91,7 +91,8 @@ impl Night {
         config.settings = engine.settings().clone();
         config.preload = Some(engine);
         config.store = store.unwrap_or(config.store);
-        config.desk = DeskConfig { directory: notify::directory(&channels.config), ..DeskConfig::default() };
+        config.incidents =
+            IncidentsConfig { directory: notify::directory(&channels.config), ..IncidentsConfig::default() };
         let core = Core::start(config).await.unwrap();
         core.health().open("broker");
         let delivery = channels.deliver(&core);
@@ -149,7 +150,7 @@ impl Night {
             assert!(listed.len() <= 1, "{listed:?}");
             let number = listed.first().and_then(|event| event.declared_at.and(event.number.clone()));
             let file = match number {
-                Some(number) => self.core.desk().file(&number).await.unwrap(),
+                Some(number) => self.core.incidents().file(&number).await.unwrap(),
                 None => None,
             };
             if file.is_some_and(|file| file.incident.is_open()) {
@@ -344,8 +345,8 @@ async fn of_wishes_under_one_key_one_is_carried_out() {
     let channels = Channels::open(dir.path()).await;
     let night = Night::start(dir.path(), None, channels).await;
     night.is_told_once().await;
-    let desk = night.core.desk();
-    let number = desk.board().incidents[0].number().to_owned();
+    let incidents = night.core.incidents();
+    let number = incidents.board().incidents[0].number().to_owned();
     for round in 0..5_u64 {
         let once = Once {
             who: "program".to_owned(),
@@ -357,10 +358,10 @@ async fn of_wishes_under_one_key_one_is_carried_out() {
             }),
         };
         let wishes = (0..8).map(|nth| {
-            let (desk, number, once) = (night.core.desk(), number.clone(), once.clone());
+            let (incidents, number, once) = (night.core.incidents(), number.clone(), once.clone());
             let task = tokio::spawn(async move {
                 let note = Command::Note { text: "once".to_owned(), tell: false };
-                desk.wish_once(&number, (None, note), "Sato", Some(once)).await
+                incidents.wish_once(&number, (None, note), "Sato", Some(once)).await
             });
             // Half of those who ask go away at once.
             if nth % 2 == 1 {
@@ -378,7 +379,7 @@ async fn of_wishes_under_one_key_one_is_carried_out() {
             }
         }
         assert!(done <= 1, "{done} were told that theirs was carried out");
-        let record = desk.file(&number).await.unwrap().unwrap().record;
+        let record = incidents.file(&number).await.unwrap().unwrap().record;
         let is_one = |event: &&IncidentEvent| matches!(&event.action, Action::Noted { text, .. } if text == "once");
         assert_eq!(record.happened().filter(is_one).count() as u64, round + 1, "once a round");
     }

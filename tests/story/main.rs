@@ -275,8 +275,8 @@ impl Night {
         self.act("close", "Sato").await;
         self.page.shows("#head li.here", "Closed").await;
         self.page.picture("7-closed").await;
-        assert!(self.site.core.desk().board().incidents.is_empty());
-        let file = self.site.core.desk().file(&self.number).await.unwrap().unwrap();
+        assert!(self.site.core.incidents().board().incidents.is_empty());
+        let file = self.site.core.incidents().file(&self.number).await.unwrap().unwrap();
         let closed_by = file.record.events.iter().rev().find(|entry| entry.event.action.as_str() == "closed").unwrap();
         assert_eq!((file.incident.state, closed_by.event.by.as_str()), (State::Closed, "Sato"));
     }

@@ -20,8 +20,8 @@ use fleetwatch::lab::simulation::{Remedy, Scenario, Simulation, SimulationConfig
 use fleetwatch::record::incident::{Contact, ContactEntry};
 use fleetwatch::record::incidents::DeskError;
 use fleetwatch::runtime::core::{Core, CoreConfig};
-use fleetwatch::runtime::desk::DeskConfig;
 use fleetwatch::runtime::driver::Virtual;
+use fleetwatch::runtime::incidents::IncidentsConfig;
 use fleetwatch::runtime::notify::{self, Delivery};
 use fleetwatch::web::{self, HttpConfig};
 use tokio::sync::watch;
@@ -116,7 +116,7 @@ impl Site {
         let settings = LifeSettings { clear_min: CLEAR_MIN, ..LifeSettings::default() };
         let channels = Channels::open(directory.path()).await;
         let people = notify::directory(&channels.config);
-        config.desk = DeskConfig { settings, rota: rota(), directory: people, ..DeskConfig::default() };
+        config.incidents = IncidentsConfig { settings, rota: rota(), directory: people, ..IncidentsConfig::default() };
         let core = Core::start(config).await.unwrap();
         let delivery = channels.deliver(&core);
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -152,9 +152,9 @@ impl Site {
 
     /// Waits until the one incident is so, at most `limit` of real time.
     pub async fn incident(&self, what: &str, limit: Duration, is_so: impl Fn(&Incident) -> bool) -> Arc<Incident> {
-        let (start, desk) = (clock::monotonic(), self.core.desk());
+        let (start, incidents) = (clock::monotonic(), self.core.incidents());
         loop {
-            let board = desk.board();
+            let board = incidents.board();
             if let Some(incident) = board.incidents.first().filter(|incident| is_so(incident)) {
                 return Arc::clone(incident);
             }
@@ -169,7 +169,7 @@ impl Site {
 
     /// What the person wishes.
     pub async fn wish(&self, number: &str, by: &str, command: Command) -> Result<Arc<Incident>, DeskError> {
-        self.core.desk().wish(number, None, command, by).await
+        self.core.incidents().wish(number, None, command, by).await
     }
 
     /// The number of a device in the simulation.

@@ -2,7 +2,7 @@
 //! went wrong on the way, and close the incident once it may be closed.
 //!
 //! What they do follows from the incident as it stands and from the time alone ([`Crew::acts`]), so that their whole night can be
-//! lived in a test without a clock. They go through the desk as anybody would, and are refused as anybody would be; the only
+//! lived in a test without a clock. They use the interface that everybody uses, and are refused as anybody would be; the only
 //! thing that is theirs is the hand on the simulated devices, which stands for customers and the updater.
 //!
 //! | module | what it owns |

@@ -47,9 +47,9 @@ impl Counts {
 }
 
 impl Follower {
-    /// What is to be said of the incidents as they stand at the desk now. Whatever happens between two looks is told in its order.
-    pub async fn poll(&mut self, desk: &dyn Incidents) -> Vec<StoryLine> {
-        let board = desk.board();
+    /// What is to be said of the incidents as they stand now. Whatever happens between two polls is told in its order.
+    pub async fn poll(&mut self, incidents: &dyn Incidents) -> Vec<StoryLine> {
+        let board = incidents.board();
         let mut told = Vec::new();
         for incident in &board.incidents {
             told.append(&mut self.changes(incident, incident.updated_at));
@@ -59,7 +59,7 @@ impl Follower {
         };
         for number in self.told.iter().filter_map(is_gone).collect::<Vec<_>>() {
             // Closed: only the record has it.
-            match desk.file(&number).await {
+            match incidents.file(&number).await {
                 Ok(Some(file)) => {
                     told.append(&mut self.changes(&file.incident, file.incident.updated_at));
                     self.leave(&number, file.incident.ended.is_some());

@@ -35,7 +35,7 @@ const UPDATER_MIN: i64 = 30;
 
 /// Customers and updater.
 pub(super) struct Outside {
-    desk: Arc<dyn Incidents>,
+    incidents: Arc<dyn Incidents>,
     gates: Option<Arc<dyn GateControl>>,
     remedies: Remedies,
     /// Number of each device in the simulation.
@@ -82,21 +82,25 @@ impl fmt::Debug for Outside {
 }
 
 impl Outside {
-    /// The customers and the updater of `simulation`, who hear of what is decided at `desk` and `gates`.
-    pub(super) fn new(desk: Arc<dyn Incidents>, gates: Option<Arc<dyn GateControl>>, simulation: &Simulation) -> Self {
+    /// The customers and the updater of `simulation`, who hear of what is decided at `incidents` and `gates`.
+    pub(super) fn new(
+        incidents: Arc<dyn Incidents>,
+        gates: Option<Arc<dyn GateControl>>,
+        simulation: &Simulation,
+    ) -> Self {
         let numbers = (0..).zip(simulation.profiles()).map(|(n, p)| (p.id.clone(), n)).collect();
         let mut branches: BTreeMap<Label, Vec<DeviceId>> = BTreeMap::new();
         for profile in simulation.profiles() {
             branches.entry(Label::clone(&profile.branch)).or_default().push(profile.id.clone());
         }
         let remedies = simulation.remedies().clone();
-        Self { desk, gates, remedies, numbers, branches, files: BTreeMap::new(), rollouts: BTreeMap::new() }
+        Self { incidents, gates, remedies, numbers, branches, files: BTreeMap::new(), rollouts: BTreeMap::new() }
     }
 
     /// Does what is to be done at `now`. Returns what is worth telling.
     pub(super) async fn work(&mut self, now: Timestamp) -> Vec<StoryLine> {
         let mut told = Vec::new();
-        for incident in self.desk.board().incidents.iter().filter(|incident| incident.ended.is_none()) {
+        for incident in self.incidents.board().incidents.iter().filter(|incident| incident.ended.is_none()) {
             self.read_up(incident).await;
             told.extend(self.agree(incident, now).await);
             self.customers(incident, now, &mut told);
@@ -115,7 +119,10 @@ impl Outside {
         }
         let version = newest.countermeasure.version;
         // What is refused, such as a development that was gone before, is refused again; whoever is at the pages sees why.
-        self.desk.wish(incident.number(), None, Command::AgreeCountermeasure { version }, DEVELOPMENT).await.ok()?;
+        self.incidents
+            .wish(incident.number(), None, Command::AgreeCountermeasure { version }, DEVELOPMENT)
+            .await
+            .ok()?;
         let text = format!("{DEVELOPMENT} agrees to version {version} for development");
         Some(StoryLine { at: now, kind: "remedy", text })
     }
@@ -126,7 +133,7 @@ impl Outside {
         if file.version == incident.version {
             return;
         }
-        match self.desk.file(incident.number()).await {
+        match self.incidents.file(incident.number()).await {
             Ok(Some(found)) => {
                 found.record.events.iter().skip(file.read).for_each(|entry| file.on_event(entry));
                 (file.version, file.read) = (incident.version, found.record.events.len());

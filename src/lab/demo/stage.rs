@@ -31,8 +31,8 @@ use super::pace::Pace;
 use super::setup::{CLEAR_MIN, Demo};
 use super::steps::{Steps, Who};
 use crate::runtime::core::{Core, CoreConfig};
-use crate::runtime::desk::DeskConfig;
 use crate::runtime::forget::clear_embedded;
+use crate::runtime::incidents::IncidentsConfig;
 use crate::runtime::update_gates::publish_embedded;
 
 /// The rate that is shown is the mean of this long.
@@ -73,7 +73,7 @@ impl Stage {
         config.preload = Some(engine);
         config.contacts = crew::contacts(&demo.simulation);
         let life = LifeSettings { clear_min: CLEAR_MIN, ..LifeSettings::default() };
-        config.desk = DeskConfig { settings: life, rota: crew::rota(), ..DeskConfig::default() };
+        config.incidents = IncidentsConfig { settings: life, rota: crew::rota(), ..IncidentsConfig::default() };
         let core = Core::start(config).await?;
         let changes = core.changes();
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, demo.args.mqtt_port));
@@ -116,11 +116,11 @@ impl Stage {
             lockstep,
             progress: Arc::clone(&progress),
             broker: Arc::clone(broker.counters()),
-            desk: core.desk(),
+            incidents: core.incidents(),
             who: if demo.has_crew() {
-                Who::Crew(Shift::new(core.desk(), Arc::clone(&demo.simulation)))
+                Who::Crew(Shift::new(core.incidents(), Arc::clone(&demo.simulation)))
             } else {
-                Who::People(Outside::new(core.desk(), core.http_state().gates, &demo.simulation))
+                Who::People(Outside::new(core.incidents(), core.http_state().gates, &demo.simulation))
             },
             speeds: (demo.args.speed, demo.work_speed()),
         };
@@ -129,8 +129,8 @@ impl Stage {
 
     /// What is shown of it while it runs.
     pub(super) fn window(&self) -> Window {
-        let (clock, snapshot, desk) = (self.core.clock(), self.core.snapshot(), self.core.desk());
-        Window { clock, snapshot, desk, progress: Arc::clone(&self.progress), meter: Meter::default() }
+        let (clock, snapshot, incidents) = (self.core.clock(), self.core.snapshot(), self.core.incidents());
+        Window { clock, snapshot, incidents, progress: Arc::clone(&self.progress), meter: Meter::default() }
     }
 
     /// Ends everything, those who give before those who take.
@@ -156,7 +156,7 @@ impl Stage {
 pub(super) struct Window {
     clock: Clock,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    desk: Arc<dyn Incidents>,
+    incidents: Arc<dyn Incidents>,
     progress: Arc<Progress>,
     meter: Meter,
 }
@@ -166,7 +166,7 @@ impl Window {
     pub(super) fn moment(&mut self, speed: f64) -> Moment {
         let acked = self.progress.acked.load(Relaxed);
         let (now, snapshot) = (self.clock.now(), self.snapshot.load_full());
-        Moment { now, snapshot, board: self.desk.board(), rate: self.meter.rate(acked), acked, speed }
+        Moment { now, snapshot, board: self.incidents.board(), rate: self.meter.rate(acked), acked, speed }
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Steps {
     pub lockstep: Arc<Lockstep>,
     pub progress: Arc<Progress>,
     pub broker: Arc<BrokerCounters>,
-    pub desk: Arc<dyn Incidents>,
+    pub incidents: Arc<dyn Incidents>,
     pub who: Who,
     /// Seconds of fleet time in a real one: while nothing has happened, and while an incident waits for whoever is at the pages.
     pub speeds: (f64, f64),
@@ -85,7 +85,7 @@ impl Steps {
     /// Time goes slowly while somebody has an incident to work on.
     fn choose_speed(&mut self, now: Timestamp) -> Option<StoryLine> {
         let (usual, working) = self.speeds;
-        let is_open = matches!(self.who, Who::People(_)) && !self.desk.board().incidents.is_empty();
+        let is_open = matches!(self.who, Who::People(_)) && !self.incidents.board().incidents.is_empty();
         let wanted = if is_open { working } else { usual };
         if wanted == self.pace.wanted() {
             return None;

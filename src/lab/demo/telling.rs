@@ -38,7 +38,7 @@ impl Telling {
     pub(super) async fn tell(
         &mut self,
         done: Vec<StoryLine>,
-        (moment, desk): (&Moment, &dyn Incidents),
+        (moment, incidents): (&Moment, &dyn Incidents),
         (view, mut transcript): (&mut View, Option<&mut Transcript>),
         outcome: &mut Outcome,
     ) -> anyhow::Result<()> {
@@ -65,7 +65,7 @@ impl Telling {
             let Decision { at, version, gate, by, reason, .. } = &decision;
             view.told(*at, "gate", &format!("{} for update {version} by {by}: {reason}", gate.as_str()))?;
         }
-        let became = self.follower.poll(desk).await;
+        let became = self.follower.poll(incidents).await;
         for told in done.into_iter().chain(became) {
             if let Some(transcript) = &mut transcript {
                 transcript.told(&told)?;

@@ -13,7 +13,7 @@ use crate::engine::wire::Limits;
 use crate::journal::JournalConfig;
 use crate::metrics::DeviceSeries;
 use crate::record::incident::ContactEntry;
-use crate::runtime::desk::DeskConfig;
+use crate::runtime::incidents::IncidentsConfig;
 use crate::runtime::update_gates::GateConfig;
 use crate::store::Location;
 use crate::web::AccessSettings;
@@ -45,7 +45,7 @@ pub struct CoreConfig {
     /// Whom to call about devices; what is on record of others stays.
     pub contacts: Vec<ContactEntry>,
     /// How incidents are worked on.
-    pub desk: DeskConfig,
+    pub incidents: IncidentsConfig,
     /// The gates of updates; `None`: nothing is decided about updates.
     pub gate: Option<GateConfig>,
     /// Which devices have series in the metrics.
@@ -77,7 +77,7 @@ impl CoreConfig {
             store: Location::File(dir.join("fleetwatch.sqlite")),
             expected: Vec::new(),
             contacts: Vec::new(),
-            desk: DeskConfig::default(),
+            incidents: IncidentsConfig::default(),
             gate: Some(GateConfig::default()),
             device_series: DeviceSeries::default(),
             zone: Zone::default(),

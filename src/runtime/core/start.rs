@@ -17,8 +17,8 @@ use crate::metrics::Counters;
 use crate::record::EventStore;
 use crate::record::outbox::Outbox;
 use crate::runtime::decision::{DecisionTask, announce};
-use crate::runtime::desk::{Desk, DeskTask, Statuses};
 use crate::runtime::doubt::Doubt;
+use crate::runtime::incidents::{IncidentTask, LiveIncidents, Statuses};
 use crate::runtime::intake::{Intake, IntakeParts, Order};
 use crate::runtime::marker::Marker;
 use crate::runtime::mutex::lock;
@@ -46,7 +46,7 @@ pub(super) struct Parts<'a> {
     pub(super) gates: Option<UpdateGates>,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) statuses: Statuses,
-    pub(super) desk: Desk,
+    pub(super) incidents: LiveIncidents,
     pub(super) told: Told,
     pub(super) doubt: Doubt,
 }
@@ -62,17 +62,17 @@ impl Parts<'_> {
         let intake = self.intake(&engine);
         let listeners = broadcast::Sender::new(LISTENER_ROOM);
         let (registrar, outbox, trouble) = self.registrar(&engine, &listeners);
-        let Self { config, clock, counters, store, journal, checkpoints, gates, snapshot, desk, doubt, .. } = self;
+        let Self { config, clock, counters, store, journal, checkpoints, gates, snapshot, incidents, doubt, .. } = self;
         let intake = Arc::new(Intake::new(intake).with_doubt(doubt));
         let decision = decision((&intake, &engine), (&snapshot, &counters));
         let cleared = broadcast::Sender::new(LISTENER_ROOM);
-        let forgetter = forgetter(decision.clone(), (&journal, &store, &desk), (clock, config), &cleared);
+        let forgetter = forgetter(decision.clone(), (&journal, &store, &incidents), (clock, config), &cleared);
         let health = Arc::new(Health::new(&LATCHES));
         health.open(watching::RESTORE);
         let mind = registrar.begin(first).await;
         let writer = Writer::start(Arc::clone(&store) as Arc<dyn EventStore>, clock, WriterConfig::default());
         let (looks, asked) = mpsc::channel(1);
-        let work = DeskTask { desk: desk.clone(), changes: listeners.subscribe(), asked };
+        let work = IncidentTask { incidents: incidents.clone(), changes: listeners.subscribe(), asked };
         announce(changes, (&writer, gates.as_ref()), &counters, &listeners);
         let record = writer.state();
         let at = lock(&engine).last_tick();
@@ -91,7 +91,7 @@ impl Parts<'_> {
         let (stop, stopped) = watch::channel(false);
         let working = tokio::spawn(work.run(stopped.clone()));
         let shown = (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store));
-        let http = http(&counters, shown, (&gates, access, &desk), (clock, config));
+        let http = http(&counters, shown, (&gates, access, &incidents), (clock, config));
         let http = HttpState { fleet: Some(Arc::new(forgetter)), ..http };
         let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
@@ -110,7 +110,7 @@ impl Parts<'_> {
             listeners,
             http,
             gates,
-            desk,
+            incidents,
             working,
             stepping: Stepping { reached, record, looks },
             stop,
@@ -149,7 +149,7 @@ impl Parts<'_> {
         let registrar = Registrar {
             store: Arc::clone(&self.store),
             clock: self.clock,
-            desk: self.desk.clone(),
+            incidents: self.incidents.clone(),
             gates: self.gates.clone(),
             engine: Arc::clone(engine),
             snapshot: Arc::clone(&self.snapshot),

@@ -20,10 +20,10 @@ use crate::web::{Access, Health, HttpState, Shared};
 
 use super::super::checkpoint::{Checkpointer, Route};
 use super::super::decision::{Decision, DecisionTask};
-use super::super::desk::Desk;
 use super::super::forget::Forgetter;
 use super::super::watch::Watch;
 use super::config::CoreConfig;
+use crate::runtime::incidents::LiveIncidents;
 use crate::runtime::intake::Intake;
 use crate::runtime::update_gates::UpdateGates;
 
@@ -67,18 +67,18 @@ pub(super) fn spawn_watch(
 pub(super) fn http(
     counters: &Arc<Counters>,
     (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<dyn Store>),
-    (gates, access, desk): (&Option<UpdateGates>, Arc<Access>, &Desk),
+    (gates, access, incidents): (&Option<UpdateGates>, Arc<Access>, &LiveIncidents),
     (clock, config): (Clock, &CoreConfig),
 ) -> HttpState {
     let gates = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateControl>);
     let exporter = Exporter::new(Arc::clone(counters), Arc::clone(&snapshot), clock, config.device_series);
-    let exporter = exporter.with_gates(gates.clone()).with_incidents(desk.samples());
+    let exporter = exporter.with_gates(gates.clone()).with_incidents(incidents.samples());
     let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));
     HttpState {
         snapshot,
         health,
         metrics,
-        desk: Some(Arc::new(desk.clone())),
+        desk: Some(Arc::new(incidents.clone())),
         incidents: Some(Arc::clone(&store) as Arc<dyn IncidentStore>),
         outbox: Some(Arc::clone(&store) as Arc<dyn Outbox>),
         store,
@@ -95,7 +95,7 @@ pub(super) fn http(
 
 pub(super) fn forgetter(
     decision: Decision,
-    (journal, store, desk): (&Arc<Journal>, &Arc<dyn Store>, &Desk),
+    (journal, store, incidents): (&Arc<Journal>, &Arc<dyn Store>, &LiveIncidents),
     (clock, config): (Clock, &CoreConfig),
     cleared: &broadcast::Sender<Topics>,
 ) -> Forgetter {
@@ -104,7 +104,7 @@ pub(super) fn forgetter(
         clock,
         decision,
         journal: Arc::clone(journal),
-        desk: Arc::new(desk.clone()),
+        incidents: Arc::new(incidents.clone()),
         store: Arc::clone(store) as Arc<dyn IncidentStore>,
         cleared: cleared.clone(),
     }

@@ -1,4 +1,4 @@
-//! Carries the crew's acts out, through the desk and on the simulated devices, and tells of them.
+//! Carries the crew's acts out, on the incidents and on the simulated devices, and tells of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::lab::demo::story_line::StoryLine;
 
 /// The crew at work.
 pub struct Shift {
-    desk: Arc<dyn Incidents>,
+    incidents: Arc<dyn Incidents>,
     simulation: Arc<Simulation>,
     /// Number of each device in the simulation.
     numbers: BTreeMap<DeviceId, u32>,
@@ -32,17 +32,17 @@ impl fmt::Debug for Shift {
 }
 
 impl Shift {
-    /// People who work at `desk` on the incidents of `simulation`.
-    pub fn new(desk: Arc<dyn Incidents>, simulation: Arc<Simulation>) -> Self {
+    /// People who work on `incidents` of `simulation`.
+    pub fn new(incidents: Arc<dyn Incidents>, simulation: Arc<Simulation>) -> Self {
         let numbers = (0..).zip(simulation.profiles()).map(|(n, p)| (p.id.clone(), n)).collect();
-        Self { desk, simulation, numbers, crews: BTreeMap::new() }
+        Self { incidents, simulation, numbers, crews: BTreeMap::new() }
     }
 
     /// Does what there is to do at `now` for every incident of the fleet; those of lone devices wait for whoever is at the pages.
     /// Returns what is worth telling.
     pub async fn work(&mut self, now: Timestamp) -> Vec<StoryLine> {
         let mut told = Vec::new();
-        for incident in self.desk.board().incidents.iter().filter(|incident| incident.scope == Scope::Fleet) {
+        for incident in self.incidents.board().incidents.iter().filter(|incident| incident.scope == Scope::Fleet) {
             let mut crew = self.crews.remove(incident.number()).unwrap_or_else(|| self.crew());
             for act in crew.acts(incident, now) {
                 told.extend(self.carry_out(incident.number(), act, now).await);
@@ -71,7 +71,7 @@ impl Shift {
             Act::Tell { kind, text } => Some(StoryLine { at: now, kind, text }),
             Act::Wish { by, command } => {
                 let closing = command == Command::Close;
-                match self.desk.wish(incident, None, command.clone(), &by).await {
+                match self.incidents.wish(incident, None, command.clone(), &by).await {
                     Err(DeskError::Refused(refusal)) if closing => {
                         Some(StoryLine { at: now, kind: "refused", text: format!("{incident} stays open: {refusal}") })
                     }

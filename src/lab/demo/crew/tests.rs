@@ -16,7 +16,7 @@ struct Device {
     well_since: Option<Timestamp>,
 }
 
-/// An incident and its fleet, with time to spare: no detector, no desk, no clock.
+/// An incident and its fleet, with time to spare: no detector, no record, no clock.
 struct World {
     incident: Incident,
     devices: BTreeMap<DeviceId, Device>,

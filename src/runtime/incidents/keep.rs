@@ -1,14 +1,14 @@
-//! What the desk knows and the record should: taken up from it once it can be read, written to it again when it was lost.
+//! What is known here and the record should know: taken up from it once it can be read, written to it again when it was lost.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Desk, Incident, IncidentEvent, Inner, lock};
+use super::{Incident, IncidentEvent, Inner, LiveIncidents, lock};
 use crate::incident::DeclaredEvent;
 use crate::record::StoreError;
 use crate::record::incident::{IncidentAppend, IncidentRecord};
 
-impl Desk {
+impl LiveIncidents {
     /// Takes up the open incidents from the record, unless that was done before.
     ///
     /// # Errors

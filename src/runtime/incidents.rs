@@ -37,7 +37,7 @@ use tokio::sync::broadcast;
 pub use directory::Directory;
 pub use sight::Statuses;
 pub(in crate::runtime) use text::summary;
-pub use work::DeskTask;
+pub use work::IncidentTask;
 
 use crate::clock::Clock;
 use crate::engine::device::DeviceId;
@@ -70,7 +70,7 @@ const CLOSED_SHOWN: usize = 5;
 
 /// How incidents are to run.
 #[derive(Clone, Debug, Default)]
-pub struct DeskConfig {
+pub struct IncidentsConfig {
     pub settings: LifeSettings,
     /// Minutes of continuous degradation that make a major incident, as the detector is set.
     pub hold_min: u32,
@@ -80,7 +80,7 @@ pub struct DeskConfig {
 
 /// The incidents. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Desk(Arc<Inner>);
+pub struct LiveIncidents(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -121,10 +121,10 @@ struct Batch {
     events: Vec<IncidentEvent>,
 }
 
-impl Desk {
-    /// A desk that takes up the open incidents from the record as soon as it can be read; until then it knows none.
+impl LiveIncidents {
+    /// Takes up the open incidents from the record as soon as it can be read; until then it knows none.
     pub fn new(
-        config: DeskConfig,
+        config: IncidentsConfig,
         clock: Clock,
         (store, events): (Arc<dyn IncidentStore>, Arc<dyn EventStore>),
         (snapshot, statuses): (Arc<ArcSwap<Snapshot>>, Statuses),
@@ -272,7 +272,7 @@ impl Inner {
         }
     }
 
-    /// The incident is so from here on; what is to be told of it.
+    /// The incident keeps this state; returns what is to be told of it.
     fn enforce(&self, incident: &Arc<Incident>, events: &[IncidentEvent]) -> IncidentUpdate {
         let mut incidents = lock(&self.incidents);
         let mut kept = lock(&self.kept);
@@ -323,7 +323,7 @@ fn log(incident: &Incident, event: &IncidentEvent) {
 }
 
 #[async_trait]
-impl Incidents for Desk {
+impl Incidents for LiveIncidents {
     fn board(&self) -> Arc<OpenIncidents> {
         self.0.board.load_full()
     }

@@ -1,4 +1,4 @@
-//! The desk over a record in memory: what is declared becomes an incident once, whatever is said twice; nothing is in force that is
+//! The open incidents over a record in memory: what is declared becomes an incident once, whatever is said twice; nothing is in force that is
 //! not on record; a restart stands where the other one stood.
 
 mod memory;
@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, watch};
 
 use self::memory::Memory;
 use super::super::told::Told;
-use super::{Desk, DeskConfig, DeskTask, Directory, Statuses};
+use super::{Directory, IncidentTask, IncidentsConfig, LiveIncidents, Statuses};
 use crate::clock::Clock;
 use crate::engine::device::{DeviceId, Status, Workaround};
 use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Severity, Suspect, Verdict};
@@ -25,11 +25,11 @@ use crate::record::outbox::{Attempt, Outcome};
 
 const START: i64 = 1_795_305_600_000;
 
-/// A desk over a fleet of `B-0` to `B-9`, on a clock that stands still for the test's purposes.
+/// The open incidents over a fleet of `B-0` to `B-9`, on a clock that stands still for the test's purposes.
 struct Site {
     memory: Arc<Memory>,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    desk: Desk,
+    incidents: LiveIncidents,
     clock: Clock,
     told: Told,
 }
@@ -71,7 +71,7 @@ fn view(number: usize) -> DeviceView {
     }
 }
 
-fn config() -> DeskConfig {
+fn config() -> IncidentsConfig {
     let step = |person: &str| RotaStep { people: vec![person.to_owned()], timeout_min: 5 };
     let rota = Rota([(Seat::of(Role::Commander), vec![step("ito"), step("mori")])].into());
     let at = |channel: &str, target: &str| vec![Address { channel: channel.into(), target: target.into() }];
@@ -82,7 +82,7 @@ fn config() -> DeskConfig {
     };
     // No time passes in these tests: what has to be quiet for a while is so at once.
     let settings = LifeSettings { clear_min: 0, ..LifeSettings::default() };
-    DeskConfig { settings, hold_min: 60, rota, directory }
+    IncidentsConfig { settings, hold_min: 60, rota, directory }
 }
 
 impl Site {
@@ -99,35 +99,35 @@ impl Site {
         let clock = Clock::scaled(Timestamp::from_ms(START), 1.0);
         let stores = (Arc::clone(&memory) as Arc<dyn IncidentStore>, Arc::clone(&memory) as _);
         let (seen, told) = ((Arc::clone(&snapshot), Statuses::default()), Told::default());
-        let desk = Desk::new(config(), clock, stores, seen, told.clone());
-        desk.take_up().await.unwrap();
-        Self { memory, snapshot, desk, clock, told }
+        let incidents = LiveIncidents::new(config(), clock, stores, seen, told.clone());
+        incidents.take_up().await.unwrap();
+        Self { memory, snapshot, incidents, clock, told }
     }
 
     async fn declare(&self, event: &str, number: &str, devices: &[usize]) {
-        self.desk.0.on_change(&declared(event, number, devices)).await.unwrap();
+        self.incidents.0.on_change(&declared(event, number, devices)).await.unwrap();
     }
 
-    /// The fleet is another one from here on, and the desk looks at it.
+    /// The fleet is another one from here on, and it is polled.
     async fn see(&self, change: impl Fn(&mut DeviceView)) {
         let mut next = (*self.snapshot.load_full()).clone();
         next.devices.iter_mut().for_each(change);
         // Later than whatever was said before, however fast the test runs.
         next.at = self.clock.now().plus_ms(1);
         self.snapshot.store(Arc::new(next));
-        self.desk.0.poll(&mut false).await.unwrap();
+        self.incidents.0.poll(&mut false).await.unwrap();
     }
 
     async fn wish(&self, number: &str, command: Command, by: &str) -> Result<State, DeskError> {
-        self.desk.wish(number, None, command, by).await.map(|incident| incident.state)
+        self.incidents.wish(number, None, command, by).await.map(|incident| incident.state)
     }
 
     fn state(&self, number: &str) -> Option<State> {
-        self.desk.board().find(number).map(|incident| incident.state)
+        self.incidents.board().find(number).map(|incident| incident.state)
     }
 
     fn step(&self, number: &str, place: usize) -> Step {
-        self.desk.board().find(number).unwrap().ladder.get(&device(place)).unwrap().step()
+        self.incidents.board().find(number).unwrap().ladder.get(&device(place)).unwrap().step()
     }
 }
 
@@ -169,7 +169,7 @@ async fn an_event_that_is_told_twice_is_one_incident_and_told_once() {
     for _ in 0..2 {
         site.declare("E-0001", "INC-0001", &[0, 1, 2]).await;
     }
-    let board = site.desk.board();
+    let board = site.incidents.board();
     assert_eq!(board.incidents.len(), 1);
     assert_eq!(board.incidents[0].ladder.len(), 3);
     assert_eq!(site.memory.messages("declared"), ["chat #incidents"]);
@@ -180,7 +180,7 @@ async fn the_same_suspect_again_is_the_same_incident_and_the_other_number_an_ali
     let site = Site::new().await;
     site.declare("E-0001", "INC-0001", &[0, 1, 2]).await;
     site.declare("E-0002", "INC-0002", &[5, 6, 7]).await;
-    let board = site.desk.board();
+    let board = site.incidents.board();
     assert_eq!(board.incidents.len(), 1);
     assert_eq!(board.find("INC-0002").unwrap().number(), "INC-0001");
     assert_eq!(board.incidents[0].ladder.len(), 6);
@@ -224,16 +224,16 @@ async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_t
         ..Status::default()
     };
     for place in 0..2 {
-        site.desk.0.statuses.note(&device(place), &active(true), site.clock.now());
+        site.incidents.0.statuses.note(&device(place), &active(true), site.clock.now());
     }
-    site.desk.0.poll(&mut false).await.unwrap();
+    site.incidents.0.poll(&mut false).await.unwrap();
     assert_eq!(site.step("INC-0001", 0), Step::WorkaroundVerified);
     site.see(|view| (view.workaround_active, view.workaround_id) = (Some(true), Some("WA-1".into()))).await;
     assert_eq!(site.state("INC-0001"), Some(State::PendingPermanentFix), "a workaround never resolves");
     assert!(matches!(wish(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::Open(_)))));
     assert_eq!(wish(Command::ReleaseFix, "lead").await.unwrap(), State::Fixing);
     site.see(|view| view.update = Some("2026.11.24".into())).await;
-    assert_eq!(site.desk.board().incidents[0].debts().count(), 2, "fixed, and the workaround is still on");
+    assert_eq!(site.incidents.board().incidents[0].debts().count(), 2, "fixed, and the workaround is still on");
     site.see(|view| view.workaround_active = Some(false)).await;
     site.see(|_| {}).await;
     assert_eq!(site.state("INC-0001"), Some(State::Resolved));
@@ -246,11 +246,11 @@ async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_t
     assert!(matches!(wish(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::Open(_)))));
     site.see(|view| view.streak_s = 0).await;
     assert_eq!(wish(Command::Close, "ito").await.unwrap(), State::Closed);
-    assert!(site.desk.board().incidents.is_empty());
+    assert!(site.incidents.board().incidents.is_empty());
     // What comes after is another incident that says which one it follows.
     site.declare("E-0009", "INC-0009", &[0, 1]).await;
-    assert_eq!(site.desk.board().incidents[0].opening.follows.as_deref(), Some("INC-0001"));
-    let closed = site.desk.file("INC-0001").await.unwrap().unwrap();
+    assert_eq!(site.incidents.board().incidents[0].opening.follows.as_deref(), Some("INC-0001"));
+    let closed = site.incidents.file("INC-0001").await.unwrap().unwrap();
     assert_eq!(closed.incident.followed_by, ["INC-0009"]);
     assert_eq!(closed.incident.ladder.len(), 2, "a closed incident never absorbs devices");
 }
@@ -261,20 +261,20 @@ async fn a_restart_stands_where_the_other_one_stood() {
     site.declare("E-0001", "INC-0001", &[0, 1, 2]).await;
     site.wish("INC-0001", Command::Note { text: "looking at it".into(), tell: true }, "ito").await.unwrap();
     let again = Site::over(Arc::clone(&site.memory), (*site.snapshot.load_full()).clone()).await;
-    assert_eq!(again.desk.board().incidents, site.desk.board().incidents);
+    assert_eq!(again.incidents.board().incidents, site.incidents.board().incidents);
 }
 
 #[tokio::test]
 async fn what_cannot_be_written_is_not_in_force_and_follows_later() {
     let site = Site::new().await;
     site.memory.refuse(true);
-    assert!(site.desk.0.on_change(&declared("E-0001", "INC-0001", &[0, 1])).await.is_err());
-    assert!(site.desk.board().incidents.is_empty());
+    assert!(site.incidents.0.on_change(&declared("E-0001", "INC-0001", &[0, 1])).await.is_err());
+    assert!(site.incidents.board().incidents.is_empty());
     site.memory.refuse(false);
     site.declare("E-0001", "INC-0001", &[0, 1]).await;
     site.memory.refuse(true);
     assert!(matches!(site.wish("INC-0001", Command::Join, "ito").await, Err(DeskError::Store(_))));
-    assert!(site.desk.board().incidents[0].muster.present.is_empty());
+    assert!(site.incidents.board().incidents[0].muster.present.is_empty());
 }
 
 /// Also what is over by then, of which the fleet's picture shows nothing any more.
@@ -286,13 +286,13 @@ async fn what_was_declared_while_nothing_could_be_written_is_told_once_there_is_
         [("E-0001", "INC-0001", [0, 1]), ("E-0002", "INC-0002", [4, 5]), ("E-0001", "INC-0001", [2, 3])]
     {
         let change = Change { cause: Some(cause(event)), ..declared(event, number, &devices) };
-        assert!(site.desk.0.on_change(&change).await.is_err());
+        assert!(site.incidents.0.on_change(&change).await.is_err());
     }
     site.memory.refuse(false);
-    site.desk.0.poll(&mut false).await.unwrap();
+    site.incidents.0.poll(&mut false).await.unwrap();
     assert_eq!(site.memory.messages("declared"), ["chat #incidents", "chat #incidents"]);
-    assert_eq!(site.desk.board().find("INC-0001").unwrap().ladder.len(), 4, "whoever joined meanwhile is there");
-    site.desk.0.poll(&mut false).await.unwrap();
+    assert_eq!(site.incidents.board().find("INC-0001").unwrap().ladder.len(), 4, "whoever joined meanwhile is there");
+    site.incidents.0.poll(&mut false).await.unwrap();
     assert_eq!(site.memory.messages("declared").len(), 2, "and once");
 }
 
@@ -302,7 +302,7 @@ async fn a_record_that_lost_entries_gets_them_back_and_nobody_is_told_twice() {
         let site = Site::new().await;
         site.declare("E-0001", "INC-0001", &[0, 1]).await;
         site.wish("INC-0001", Command::Note { text: "looking at it".into(), tell: true }, "ito").await.unwrap();
-        let before = site.desk.file("INC-0001").await.unwrap().unwrap();
+        let before = site.incidents.file("INC-0001").await.unwrap().unwrap();
         let messages = site.memory.outbox();
         // The first one was taken; the others were on their way when the record was lost.
         let outcome = Outcome::Sent { reference: None };
@@ -322,9 +322,9 @@ async fn a_record_that_lost_entries_gets_them_back_and_nobody_is_told_twice() {
             // The first wish meets the conflict, the second one what was written again.
             assert!(site.wish("INC-0001", Command::Join, "ito").await.is_err());
         } else {
-            assert_eq!(site.desk.restore().await.unwrap(), 1);
+            assert_eq!(site.incidents.restore().await.unwrap(), 1);
         }
-        let after = site.desk.file("INC-0001").await.unwrap().unwrap();
+        let after = site.incidents.file("INC-0001").await.unwrap().unwrap();
         assert_eq!(after.incident, before.incident);
         let again = site.memory.outbox();
         assert!(again.iter().all(|message| message.key != taken.key), "nobody is told twice");
@@ -332,7 +332,7 @@ async fn a_record_that_lost_entries_gets_them_back_and_nobody_is_told_twice() {
             assert_eq!(again.len() + 1, messages.len(), "and what was on its way is not lost");
         }
         site.wish("INC-0001", Command::Join, "ito").await.unwrap();
-        assert_eq!(site.desk.restore().await.unwrap(), 0, "nothing is lacking");
+        assert_eq!(site.incidents.restore().await.unwrap(), 0, "nothing is lacking");
     }
 }
 
@@ -340,7 +340,7 @@ async fn a_record_that_lost_entries_gets_them_back_and_nobody_is_told_twice() {
 async fn a_wish_about_an_older_version_is_told_so() {
     let site = Site::new().await;
     site.declare("E-0001", "INC-0001", &[0, 1]).await;
-    let stale = site.desk.wish("INC-0001", Some(0), Command::Join, "ito").await;
+    let stale = site.incidents.wish("INC-0001", Some(0), Command::Join, "ito").await;
     assert!(matches!(stale, Err(DeskError::Stale { seen: 0, now: 1 })));
 }
 
@@ -348,21 +348,21 @@ async fn a_wish_about_an_older_version_is_told_so() {
 async fn merging_and_splitting_lose_no_device() {
     let site = Site::new().await;
     site.declare("E-0001", "INC-0001", &[0, 1]).await;
-    site.desk
+    site.incidents
         .0
         .on_change(&Change { cause: Some(cause("x")), ..declared("E-0002", "INC-0002", &[5, 6]) })
         .await
         .unwrap();
     let merge = Reshape::Merge { from: "INC-0002".into(), into: "INC-0001".into() };
-    let merged = site.desk.reshape(merge, "the same", "ito").await.unwrap();
+    let merged = site.incidents.reshape(merge, "the same", "ito").await.unwrap();
     assert_eq!((merged.number(), merged.ladder.len()), ("INC-0001", 4));
-    assert_eq!(site.desk.board().incidents.len(), 1);
+    assert_eq!(site.incidents.board().incidents.len(), 1);
     let split = Reshape::Split { from: "INC-0001".into(), devices: vec![device(6)] };
-    let part = site.desk.reshape(split, "another cause", "ito").await.unwrap();
+    let part = site.incidents.reshape(split, "another cause", "ito").await.unwrap();
     assert_eq!((part.number(), part.ladder.len()), ("INC-0001-B", 1));
     // The detector goes on to count it as a member of the first one: it stays where a person has put it.
     site.declare("E-0001", "INC-0001", &[0, 1, 6]).await;
-    assert!(!site.desk.board().find("INC-0001").unwrap().ladder.contains(&device(6)));
+    assert!(!site.incidents.board().find("INC-0001").unwrap().ladder.contains(&device(6)));
 }
 
 #[tokio::test]
@@ -370,9 +370,9 @@ async fn the_task_hears_of_a_change_and_ends_when_it_is_asked_to() {
     let site = Site::new().await;
     let (changes, heard) = broadcast::channel(16);
     let (stop, stopped) = watch::channel(false);
-    let mut updates = site.desk.updates();
+    let mut updates = site.incidents.updates();
     let (_looks, asked) = tokio::sync::mpsc::channel(1);
-    let task = tokio::spawn(DeskTask { desk: site.desk.clone(), changes: heard, asked }.run(stopped));
+    let task = tokio::spawn(IncidentTask { incidents: site.incidents.clone(), changes: heard, asked }.run(stopped));
     changes.send(declared("E-0001", "INC-0001", &[0, 1])).unwrap();
     let update = updates.recv().await.unwrap();
     assert_eq!(update.actions, ["opened"]);

@@ -1,4 +1,4 @@
-//! The task that keeps the incidents going: the detector's changes as they come, and a look at the fleet after every tick and after
+//! The task that keeps the incidents going: it takes the detector's changes as they come, and polls the fleet after every tick and
 //! every status.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::engine::time::Timestamp;
 use crate::incident::{DeclaredEvent, Incident};
 use crate::record::StoreError;
 
-use super::{Batch, Desk, Inner, lock};
+use super::{Batch, Inner, LiveIncidents, lock};
 
 /// How often the fleet is looked at when nothing calls for it. Bounds the wait of an agent on the phone, too.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -25,10 +25,10 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// Shortest pause between two looks, however much devices have to say.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The working of the desk.
+/// Keeps the open incidents going.
 #[derive(Debug)]
-pub struct DeskTask {
-    pub desk: Desk,
+pub struct IncidentTask {
+    pub incidents: LiveIncidents,
     /// What the detector decides.
     pub changes: broadcast::Receiver<Change>,
     /// Asks for a look at the fleet, to be answered when it is over. With a clock that is moved in steps, these are the only looks:
@@ -36,10 +36,10 @@ pub struct DeskTask {
     pub asked: mpsc::Receiver<oneshot::Sender<()>>,
 }
 
-impl DeskTask {
+impl IncidentTask {
     /// Works until `stop` holds true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let Self { desk: Desk(inner), mut changes, mut asked } = self;
+        let Self { incidents: LiveIncidents(inner), mut changes, mut asked } = self;
         let by_itself = !inner.clock.is_stepped();
         let mut look = tokio::time::interval(POLL_INTERVAL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
