@@ -11,7 +11,7 @@ use fleetwatch::engine::effect::Scope;
 use fleetwatch::engine::time::Timestamp;
 use fleetwatch::incident::event::{Joining, Opening};
 use fleetwatch::incident::{
-    Action, Command, DETECTOR, Fix, Incident, IncidentEvent, LifeSettings, Observation, Rota, Sighting, Step,
+    Action, Command, DETECTOR, DeviceObservation, Fix, Incident, IncidentEvent, LifeSettings, Observation, Rota, Step,
 };
 
 const T0: Timestamp = Timestamp::from_ms(1_795_305_600_000);
@@ -43,7 +43,7 @@ fn opened(number: usize, devices: &[DeviceId]) -> IncidentEvent {
 
 /// The fleet, the first `fixed` devices of which have the fix.
 fn seen(devices: &[DeviceId], fixed: usize) -> Observation<'_> {
-    let sighting = |(place, device)| Sighting {
+    let observed = |(place, device)| DeviceObservation {
         device,
         streak_min: 0,
         quiet_min: 60,
@@ -54,7 +54,7 @@ fn seen(devices: &[DeviceId], fixed: usize) -> Observation<'_> {
         update: Some(if place < fixed { "2026.11.22" } else { "2026.11.21" }),
         packages: &[],
     };
-    devices.iter().enumerate().map(sighting).collect()
+    devices.iter().enumerate().map(observed).collect()
 }
 
 /// IncidentsApi in which half of the devices are done, one event a device, as they come in.

@@ -2,7 +2,7 @@
 //!
 //! A [`Incident`] is what is known of one incident. It changes only by [`IncidentEvent`]s, which are appended to the record and never
 //! changed, so that any incident can be made again from its events. Nothing here reads a clock or talks to anybody: a person's
-//! wish is a [`Command`] that is turned into events or refused with a reason ([`Incident::decide`]), what devices show is an
+//! request is a [`Command`] that is turned into events or refused with a reason ([`Incident::decide`]), what devices show is an
 //! [`Observation`] that is turned into events ([`Incident::observe`]), the passing of time is [`Incident::tick`], and what people have to be told
 //! follows from an event as a [`Notice`].
 //!
@@ -12,7 +12,7 @@
 //!                                                                             +- reopened +----------+
 //! ```
 //!
-//! The workaround never resolves: it makes the incident *pending permanent fix*. *Resolved* is nobody's wish but computed
+//! The workaround never resolves: it makes the incident *pending permanent fix*. *Resolved* is nobody's request but computed
 //! ([`Incident::obstacles`]): every device done or signed off, quiet with data for the clear period, nothing unknown.
 //!
 //! | module | what it owns |
@@ -33,7 +33,7 @@
 //! | [`notice`] | what can be said, to whom, and why |
 //! | [`observe`] | what telemetry proves |
 //! | [`promise`] | the three days: burn-down and forecast |
-//! | [`refusal`] | why a wish is not granted |
+//! | [`refusal`] | why a request is not granted |
 //! | `reshape` | merging and splitting |
 //! | [`review`] | what the record says about it afterwards |
 //! | `rung` | how what is known of a device changes |
@@ -72,7 +72,7 @@ pub use ladder::{Exception, ExceptionKind, Ladder, Rung, Step};
 pub use milestone::{Milestone, Milestones};
 pub use muster::{Muster, Role, Rota, RotaStep, Seat};
 pub use notice::{Audience, Notice, NoticeKind};
-pub use observe::{Observation, Sighting};
+pub use observe::{DeviceObservation, Observation};
 pub use promise::{Burndown, Forecast};
 pub use refusal::Refusal;
 pub use review::Review;

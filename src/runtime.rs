@@ -25,7 +25,7 @@
 //! | [`mirrors`] | totals of the transports on their way into the counters |
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
 //! | [`stepping`] | what has to be done before a clock that is moved in steps may be moved again |
-//! | [`stop`] | the wish to end: Ctrl-C or SIGTERM |
+//! | [`stop`] | the request to end: Ctrl-C or SIGTERM |
 //! | [`watch`] | readiness and gauges, once a second |
 //! | [`driver`] | the engine through virtual time: ticks at their instants, reports between them |
 //! | [`descriptors`] | the process' limit of open files |

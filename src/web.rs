@@ -219,7 +219,7 @@ fn account_routes() -> Router<HttpState> {
         .route("/logout/everywhere", post(login::logout))
 }
 
-/// What changes an incident. Each wish takes something else, so each handler asks (`record::access::policy`).
+/// What changes an incident. Each request takes something else, so each handler asks (`record::access::policy`).
 fn incident_routes() -> Router<HttpState> {
     Router::new()
         .route("/incidents/{id}/do/{act}", get(forms::form).post(forms::submit))

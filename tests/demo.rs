@@ -168,10 +168,10 @@ impl Person {
     }
 
     /// Whether it was carried out.
-    fn wish(&self, number: &str, wish: &Value) -> bool {
+    fn execute(&self, number: &str, request: &Value) -> bool {
         let to =
             ureq::post(format!("{}/incidents/{number}/commands", self.api)).header("content-type", "application/json");
-        to.send(wish.to_string()).is_ok()
+        to.send(request.to_string()).is_ok()
     }
 
     fn call(&mut self, number: &str, device: &str) {
@@ -180,7 +180,7 @@ impl Person {
         if *rounds > 50 {
             *rounds = 0;
             let call = json!({"outcome": "reached", "script": 1});
-            self.wish(number, &json!({"command": "record_call", "device": device, "call": call}));
+            self.execute(number, &json!({"command": "record_call", "device": device, "call": call}));
         }
     }
 
@@ -190,17 +190,17 @@ impl Person {
         let number = open["incidents"][0]["number"].as_str()?.to_owned();
         let incident = self.get(&format!("/incidents/{number}"))?;
         for seat in incident["muster"].as_array()?.iter().filter(|seat| seat["holder"].is_null()) {
-            self.wish(&number, &json!({"command": "acknowledge", "seat": seat["seat"]}));
+            self.execute(&number, &json!({"command": "acknowledge", "seat": seat["seat"]}));
         }
         if incident["countermeasures"].as_array()?.is_empty() {
             let workaround = json!({"id": "WA-7", "script": {"ja": "", "en": "Please change the setting."}});
             let fix = json!({"kind": "update", "value": "2026.11.19"});
-            self.wish(&number, &json!({"command": "register_countermeasure", "workaround": workaround, "fix": fix}));
+            self.execute(&number, &json!({"command": "register_countermeasure", "workaround": workaround, "fix": fix}));
         }
         if incident["current_countermeasure"].is_null() {
             return None;
         }
-        self.wish(&number, &json!({"command": "acknowledge_script", "version": 1}));
+        self.execute(&number, &json!({"command": "acknowledge_script", "version": 1}));
         for step in ["affected", "contacted", "workaround_claimed"] {
             let page = self.get(&format!("/incidents/{number}/ladder?step={step}&limit=1000"))?;
             for rung in page["devices"].as_array()? {
@@ -210,13 +210,13 @@ impl Person {
         for device in incident["debts"].as_array()? {
             self.call(&number, device.as_str()?);
         }
-        let wish = match incident["state"].as_str()? {
+        let request = match incident["state"].as_str()? {
             "pending_permanent_fix" => json!({"command": "release_fix"}),
             "resolved" => json!({"command": "file_review", "text": "One person did all of it."}),
             "reviewed" => json!({"command": "close"}),
             _ => return None,
         };
-        self.wish(&number, &wish).then_some(())
+        self.execute(&number, &request).then_some(())
     }
 }
 

@@ -118,15 +118,15 @@ pub fn run(command: &IncidentCommand, out: &mut dyn Write) -> Result<(), Failure
             let body = json!({ "event_id": args.id, "reason": args.reason });
             write(&args.api, "/api/v1/incidents", &body, out)
         }
-        wish => {
-            let (id, api, body) = wished(wish)?;
+        request => {
+            let (id, api, body) = command_of(request)?;
             write(api, &format!("{}/commands", path_of(id)), &body, out)
         }
     }
 }
 
 /// Which incident, where, and the command as the API takes it.
-fn wished(command: &IncidentCommand) -> Result<(&str, &ApiServer, Value), Failure> {
+fn command_of(command: &IncidentCommand) -> Result<(&str, &ApiServer, Value), Failure> {
     use IncidentCommand as C;
     let (id, api, body) = match command {
         C::Ack(args) => (&args.id, &args.api, json!({ "command": "acknowledge", "seat": args.seat })),

@@ -52,12 +52,12 @@ impl Obstacles {
                 continue;
             }
             let Some(seen) = seen else { continue };
-            match seen.sightings.get(device) {
-                Some(sighting) if sighting.affected => {
+            match seen.devices.get(device) {
+                Some(seen) if seen.affected => {
                     found.degraded += 1;
                     name(&mut found.degraded_devices, device.clone());
                 }
-                Some(sighting) if sighting.is_known => found.unquiet += u32::from(sighting.streak_min >= STREAK_MIN),
+                Some(seen) if seen.is_known => found.unquiet += u32::from(seen.streak_min >= STREAK_MIN),
                 _ => {
                     found.unknown += 1;
                     name(&mut found.unknown_devices, device.clone());

@@ -201,7 +201,7 @@ impl Command {
         }
     }
 
-    /// The wish with its texts as they are kept.
+    /// The request with its texts as they are kept.
     pub(super) fn formed(mut self) -> Self {
         match &mut self {
             Self::Acknowledge { seat } => seat.branch.iter_mut().for_each(formed),
@@ -367,12 +367,12 @@ mod tests {
     #[test]
     fn names_take_their_form_and_sentences_keep_theirs() {
         let script = Script { ja: "Ｂ を開き\u{202e}ます。\r\n次へ".into(), en: String::new() };
-        let wish = Command::RegisterCountermeasure {
+        let request = Command::RegisterCountermeasure {
             workaround: Some(WorkaroundPlan { id: " ＷＡ－１\u{200b}".into(), script }),
             fix: Some(Fix::Package { name: "engine ".into(), version: "４.2".into() }),
             fix_due_at: None,
         };
-        let Command::RegisterCountermeasure { workaround: Some(plan), fix, .. } = wish.formed() else { panic!() };
+        let Command::RegisterCountermeasure { workaround: Some(plan), fix, .. } = request.formed() else { panic!() };
         assert_eq!((&*plan.id, &*plan.script.ja), ("WA-1", "Ｂ を開きます。\n次へ"));
         assert_eq!(fix, Some(Fix::Package { name: "engine".into(), version: "4.2".into() }));
         let seat = Seat::try_from("support_lead@札幌 ".to_owned()).unwrap();

@@ -14,7 +14,7 @@ use crate::engine::time::Timestamp;
 
 /// What is seen of one device as of a tick.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Sighting<'a> {
+pub struct DeviceObservation<'a> {
     pub device: &'a DeviceId,
     /// Minutes that its running streak lasts; 0 when there is none.
     pub streak_min: u32,
@@ -37,12 +37,12 @@ pub struct Sighting<'a> {
 /// What is seen of an incident's devices at once. Devices that are not seen are unknown.
 #[derive(Clone, Debug, Default)]
 pub struct Observation<'a> {
-    pub sightings: BTreeMap<&'a DeviceId, Sighting<'a>>,
+    pub devices: BTreeMap<&'a DeviceId, DeviceObservation<'a>>,
 }
 
-impl<'a> FromIterator<Sighting<'a>> for Observation<'a> {
-    fn from_iter<I: IntoIterator<Item = Sighting<'a>>>(sightings: I) -> Self {
-        Self { sightings: sightings.into_iter().map(|sighting| (sighting.device, sighting)).collect() }
+impl<'a> FromIterator<DeviceObservation<'a>> for Observation<'a> {
+    fn from_iter<I: IntoIterator<Item = DeviceObservation<'a>>>(devices: I) -> Self {
+        Self { devices: devices.into_iter().map(|seen| (seen.device, seen)).collect() }
     }
 }
 
@@ -65,8 +65,8 @@ impl Incident {
         }
         let mut news = News::default();
         for (device, rung) in self.ladder.iter() {
-            if let Some(sighting) = seen.sightings.get(device) {
-                self.look(device, rung, sighting, settings, &mut news);
+            if let Some(seen) = seen.devices.get(device) {
+                self.look(device, rung, seen, settings, &mut news);
             }
         }
         let mut log = Log::new(self, TELEMETRY, now);
@@ -104,21 +104,28 @@ impl Incident {
         log.events
     }
 
-    fn look(&self, device: &DeviceId, rung: &Rung, sighting: &Sighting<'_>, settings: &LifeSettings, news: &mut News) {
+    fn look(
+        &self,
+        device: &DeviceId,
+        rung: &Rung,
+        seen: &DeviceObservation<'_>,
+        settings: &LifeSettings,
+        news: &mut News,
+    ) {
         let note =
             |list: &mut BTreeMap<Proof, Vec<DeviceId>>, proof| list.entry(proof).or_default().push(device.clone());
         // Whoever the detector counts as affected again has lost its quality, whatever was proved before.
-        let relapsed = !rung.affected && sighting.affected;
+        let relapsed = !rung.affected && seen.affected;
         if relapsed {
             news.relapsed.push(device.clone());
         }
-        let has_fix = self.has_fix(sighting).unwrap_or(rung.proves(Proof::Fix));
+        let has_fix = self.has_fix(seen).unwrap_or(rung.proves(Proof::Fix));
         match (has_fix, rung.proves(Proof::Fix)) {
             (true, false) => note(&mut news.proved, Proof::Fix),
             (false, true) => note(&mut news.disproved, Proof::Fix),
             _ => {}
         }
-        if let Some((id, active)) = sighting.workaround {
+        if let Some((id, active)) = seen.workaround {
             let ours =
                 self.countermeasures.workaround().is_some_and(|plan| id.is_none_or(|id| label::same(id, &plan.id)));
             match (active, rung.proves(Proof::Workaround), rung.workaround_active) {
@@ -137,24 +144,24 @@ impl Incident {
             }
         }
         // What is taken off, put on or rolled back in this very look has to be watched from here on.
-        let changed = (has_fix && !rung.proves(Proof::Fix)) || (rung.workaround_active && !is_active(sighting));
-        let may_prove = sighting.is_known && !sighting.affected && !relapsed && !changed;
-        if may_prove && !rung.proves(Proof::Quality) && is_quiet(rung, sighting, settings) {
+        let changed = (has_fix && !rung.proves(Proof::Fix)) || (rung.workaround_active && !is_active(seen));
+        let may_prove = seen.is_known && !seen.affected && !relapsed && !changed;
+        if may_prove && !rung.proves(Proof::Quality) && is_quiet(rung, seen, settings) {
             note(&mut news.proved, Proof::Quality);
         }
     }
 
     /// Whether the device shows the fix that is agreed and released; `None` when nothing is to be seen of it. What was proved of
     /// another fix, or of one that was withdrawn, is void; and who tries one before it is released proves nothing.
-    fn has_fix(&self, sighting: &Sighting<'_>) -> Option<bool> {
+    fn has_fix(&self, seen: &DeviceObservation<'_>) -> Option<bool> {
         let Some(fix) = self.released_fix() else { return Some(false) };
         match fix {
-            Fix::Update(version) => sighting.update.map(|update| includes(update, version)),
+            Fix::Update(version) => seen.update.map(|update| includes(update, version)),
             Fix::Package { name, version } => {
                 let of = |package: &'_ Label| {
                     package.strip_prefix(name.as_str())?.strip_prefix(' ').map(|v| includes(v, version))
                 };
-                sighting.packages.iter().find_map(of)
+                seen.packages.iter().find_map(of)
             }
             Fix::Elsewhere(_) => Some(true),
         }
@@ -167,12 +174,12 @@ impl Incident {
 }
 
 /// Whether the device says that a workaround is active, or leaves what it said before as it was.
-fn is_active(sighting: &Sighting<'_>) -> bool {
-    sighting.workaround.is_none_or(|(_, active)| active)
+fn is_active(seen: &DeviceObservation<'_>) -> bool {
+    seen.workaround.is_none_or(|(_, active)| active)
 }
 
 /// Whether the device was quiet, with data, for the whole clear period after whatever was done to it last.
-fn is_quiet(rung: &Rung, sighting: &Sighting<'_>, settings: &LifeSettings) -> bool {
-    let enough = sighting.quiet_min >= settings.clear_min;
-    enough && (settings.clear_min == 0 || sighting.quiet_since >= Some(rung.watched_since()))
+fn is_quiet(rung: &Rung, seen: &DeviceObservation<'_>, settings: &LifeSettings) -> bool {
+    let enough = seen.quiet_min >= settings.clear_min;
+    enough && (settings.clear_min == 0 || seen.quiet_since >= Some(rung.watched_since()))
 }

@@ -1,4 +1,4 @@
-//! Why a person's wish is not granted.
+//! Why a person's command is not granted.
 
 use thiserror::Error;
 
@@ -8,7 +8,7 @@ use super::state::State;
 use super::{MAX_NAME, MAX_TEXT};
 use crate::engine::device::DeviceId;
 
-/// Why a wish is not granted. Nothing has changed then.
+/// Why a request is not granted. Nothing has changed then.
 #[derive(Clone, PartialEq, Debug, Error)]
 pub enum Refusal {
     #[error("the incident is closed; what happens from here on belongs to another one")]

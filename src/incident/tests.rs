@@ -178,7 +178,7 @@ impl Story {
         names
     }
 
-    fn wish(&mut self, command: Command, by: &str) -> Result<Vec<&'static str>, Refusal> {
+    fn execute(&mut self, command: Command, by: &str) -> Result<Vec<&'static str>, Refusal> {
         let fleet = self.fleet.clone();
         let events = self.incident.decide(&command, by, Some(&self.seen(&fleet)), (&self.settings, self.now))?;
         Ok(self.take(events))
@@ -188,8 +188,8 @@ impl Story {
     fn seen<'a>(&self, fleet: &'a BTreeMap<DeviceId, Seen>) -> Observation<'a> {
         let mut seen = observation(fleet, self.now);
         for (device, (quiet_min, quiet_since)) in &self.counted {
-            if let Some(sighting) = seen.sightings.get_mut(device) {
-                (sighting.quiet_min, sighting.quiet_since) = (*quiet_min, *quiet_since);
+            if let Some(observed) = seen.devices.get_mut(device) {
+                (observed.quiet_min, observed.quiet_since) = (*quiet_min, *quiet_since);
             }
         }
         seen
@@ -212,14 +212,14 @@ impl Story {
     fn agree(&mut self, workaround: Option<&str>, fix: Option<Fix>) {
         let script = Script { ja: "設定を変えてください".into(), en: "Please change the setting".into() };
         let workaround = workaround.map(|id| WorkaroundPlan { id: id.into(), script });
-        self.wish(Command::RegisterCountermeasure { workaround, fix, fix_due_at: None }, "mori").unwrap();
+        self.execute(Command::RegisterCountermeasure { workaround, fix, fix_due_at: None }, "mori").unwrap();
         let version = self.incident.countermeasures.newest().unwrap().countermeasure.version;
-        self.wish(Command::AgreeCountermeasure { version }, "sato").unwrap();
+        self.execute(Command::AgreeCountermeasure { version }, "sato").unwrap();
     }
 
     fn agree_and_release(&mut self) {
         self.agree(Some("WA-1"), Some(Fix::Update("2026.11.22".into())));
-        self.wish(Command::ReleaseFix, "sato").unwrap();
+        self.execute(Command::ReleaseFix, "sato").unwrap();
     }
 
     /// Every device takes the fix and is quiet from then on, until an hour later.
@@ -236,12 +236,12 @@ impl Story {
 }
 
 fn observation(fleet: &BTreeMap<DeviceId, Seen>, now: Timestamp) -> Observation<'_> {
-    let mut sightings = Vec::with_capacity(fleet.len());
+    let mut observed = Vec::with_capacity(fleet.len());
     for (device, seen) in fleet {
         let (quiet_min, quiet_since) = seen.quiet_minutes(now);
         let Seen { streak_min, is_known, affected, workaround, update, .. } = *seen;
         let packages = &seen.packages;
-        sightings.push(Sighting {
+        observed.push(DeviceObservation {
             device,
             streak_min,
             quiet_min,
@@ -253,7 +253,7 @@ fn observation(fleet: &BTreeMap<DeviceId, Seen>, now: Timestamp) -> Observation<
             packages,
         });
     }
-    sightings.into_iter().collect()
+    observed.into_iter().collect()
 }
 
 fn call(outcome: CallOutcome) -> Call {

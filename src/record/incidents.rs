@@ -59,12 +59,12 @@ pub struct IncidentUpdate {
     pub devices: Vec<DeviceId>,
 }
 
-/// Why a wish was not carried out. Nothing has changed then.
+/// Why a request was not carried out. Nothing has changed then.
 #[derive(Debug, Error)]
 pub enum DeskError {
     #[error("there is no incident {0}")]
     Unknown(String),
-    /// The wish was made looking at an older version.
+    /// The request was made looking at an older version.
     #[error("the incident has changed since you looked (version {now}, you saw {seen}); look again and repeat")]
     Stale { seen: u64, now: u64 },
     /// It was carried out before under the same key; the answer is kept.
@@ -82,10 +82,10 @@ impl From<StoreError> for DeskError {
     }
 }
 
-/// What is answered for an incident as it stands after a wish, with what then stands between it and its end.
+/// What is answered for an incident as it stands after a request, with what then stands between it and its end.
 pub type Answering = Arc<dyn Fn(&Incident, Option<Obstacles>) -> KeptAnswer + Send + Sync>;
 
-/// A wish under a key: it is carried out once. The answer is written with the wish itself, so that neither is without the other.
+/// A request under a key: it is carried out once. The answer is written with the request itself, so that neither is without the other.
 #[derive(Clone)]
 pub struct Once {
     /// Whose key it is.
@@ -129,28 +129,34 @@ pub trait Incidents: Send + Sync + std::fmt::Debug {
     /// When the record cannot be read.
     async fn file(&self, id: &str) -> Result<Option<IncidentFile>, StoreError>;
 
-    /// Carries out a person's wish: on record first, then in force. `seen` is the version that the person looked at; `None`
+    /// Carries out a person's command: on record first, then in force. `seen` is the version that the person looked at; `None`
     /// means whatever stands now. Answers the incident as it stands afterwards.
     ///
     /// # Errors
     /// Why it was not carried out.
-    async fn wish(&self, id: &str, seen: Option<u64>, command: Command, by: &str) -> Result<Arc<Incident>, DeskError> {
-        self.wish_once(id, (seen, command), by, None).await
+    async fn execute(
+        &self,
+        id: &str,
+        seen: Option<u64>,
+        command: Command,
+        by: &str,
+    ) -> Result<Arc<Incident>, DeskError> {
+        self.execute_once(id, (seen, command), by, None).await
     }
 
     /// The same, under a key.
     ///
     /// # Errors
     /// Also [`DeskError::Repeated`].
-    async fn wish_once(
+    async fn execute_once(
         &self,
         id: &str,
-        wish: (Option<u64>, Command),
+        request: (Option<u64>, Command),
         by: &str,
         once: Option<Once>,
     ) -> Result<Arc<Incident>, DeskError>;
 
-    /// Carries out a wish that concerns more than one incident. Answers the incident that goes on: the one that was merged
+    /// Carries out a request that concerns more than one incident. Answers the incident that goes on: the one that was merged
     /// into, the new one, the declared one.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ pub struct Capture {
 
 /// Whether the state is to be taken after a tick.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wish {
+pub enum CaptureRequest {
     None,
     Capture,
     /// As [`Capture`](Self::Capture), and to its end, even if a tick has to wait.
@@ -64,8 +64,8 @@ pub struct Losses(Arc<AtomicU32>);
 
 impl Losses {
     /// How the next state is to be taken.
-    pub fn wish(&self) -> Wish {
-        if self.0.load(Ordering::Relaxed) < LOST_MOST { Wish::Capture } else { Wish::Forced }
+    pub fn request(&self) -> CaptureRequest {
+        if self.0.load(Ordering::Relaxed) < LOST_MOST { CaptureRequest::Capture } else { CaptureRequest::Forced }
     }
 }
 

@@ -231,7 +231,7 @@ impl Core {
         intake.close();
         stop.send_replace(true);
         let writer = decided.await.context("the decision task has ended abnormally")?;
-        // What a person has just wished is written before the database is closed.
+        // What a person has just asked for is written before the database is closed.
         let _ = working.await;
         registering.abort();
         watch.abort();

@@ -19,7 +19,7 @@ use crate::journal::Journal;
 use crate::metrics::{Counters, Why};
 use crate::store::{Submitted, Writer};
 
-use super::checkpoint::{Capture, Checkpointer, Wish};
+use super::checkpoint::{Capture, CaptureRequest, Checkpointer};
 use super::mutex::lock;
 use super::stepping::Reached;
 use crate::runtime::intake::{Intake, Order};
@@ -59,9 +59,9 @@ pub struct Ticked {
 }
 
 impl Decision {
-    /// Runs the next tick; whoever calls knows that it is due. With `wish` it also begins to take the engine's state, if this
+    /// Runs the next tick; whoever calls knows that it is due. With `request` it also begins to take the engine's state, if this
     /// is a moment for it. Deliveries wait for the tick only.
-    pub fn tick(&self, wish: Wish) -> Ticked {
+    pub fn tick(&self, request: CaptureRequest) -> Ticked {
         let began = clock::monotonic();
         let mut gate = self.intake.hold();
         let mut engine = lock(&self.engine);
@@ -76,8 +76,8 @@ impl Decision {
         self.counters.tick_duration.observe(began.elapsed().as_secs_f64());
         // A large fleet takes longer than it is to the next tick: there it has to be the start of a minute.
         let has_time = engine.has_just_closed() || engine.fleet().len() < LARGE_FLEET;
-        let capture = (wish != Wish::None && has_time).then(|| {
-            engine.begin_cut(wish == Wish::Forced);
+        let capture = (request != CaptureRequest::None && has_time).then(|| {
+            engine.begin_cut(request == CaptureRequest::Forced);
             Capture { at, from }
         });
         Ticked { at, changes, capture }
@@ -227,8 +227,8 @@ impl DecisionTask {
                 () = clock.sleep_until(due) => {}
             }
             let is_due = saved.is_none_or(|saved| saved.elapsed() >= checkpoint_interval) || pressed.wants_checkpoint();
-            let wish = if is_due && saving.strong_count() == 0 { losses.wish() } else { Wish::None };
-            let ticked = decision.tick(wish);
+            let request = if is_due && saving.strong_count() == 0 { losses.request() } else { CaptureRequest::None };
+            let ticked = decision.tick(request);
             let capture = ticked.capture.map(|capture| {
                 saved = Some(clock::monotonic());
                 let token = Arc::new(());

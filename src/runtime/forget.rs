@@ -1,6 +1,6 @@
 //! A person takes devices out of the fleet: checked against the open incidents, recorded, written to the journal, carried out.
 //!
-//! Who wants it and why is on record first, as with every wish of a person; then it is in the journal, so that a restart does not
+//! Who wants it and why is on record first, as with every request of a person; then it is in the journal, so that a restart does not
 //! bring the device back; then the engine carries it out. Deliveries wait meanwhile, some microseconds a device. Whom to call is
 //! forgotten last, once nothing can keep the device any more.
 
@@ -27,7 +27,7 @@ use crate::runtime::intake::ForgetFault;
 /// Longest wait for the journal to have it on the disk.
 const DURABLE_MOST: Duration = Duration::from_secs(5);
 
-/// Carries the wishes out.
+/// Carries the requests out.
 #[derive(Clone, Debug)]
 pub struct Forgetter {
     pub root: String,

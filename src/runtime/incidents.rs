@@ -1,7 +1,7 @@
 //! The open incidents as they run: opens them for what the detector declares, lets telemetry climb their ladders, takes
-//! people's wishes, and has everybody told.
+//! people's commands, and has everybody told.
 //!
-//! The record is the truth. What follows from a change, a sighting, the clock or a wish is first written, in one transaction
+//! The record is the truth. What follows from a change, what devices show, the clock or a request is first written, in one transaction
 //! with the messages that have to be sent, and only then in force; what cannot be written is tried again with the next look
 //! at the fleet, because it still follows then. A start folds the record, and makes up for what was declared while nothing ran.
 //!
@@ -343,7 +343,7 @@ impl Incidents for LiveIncidents {
         Ok(record.folded().map(|incident| IncidentFile { incident: Arc::new(incident), record }))
     }
 
-    async fn wish_once(
+    async fn execute_once(
         &self,
         id: &str,
         (seen, command): (Option<u64>, Command),
@@ -352,8 +352,8 @@ impl Incidents for LiveIncidents {
     ) -> Result<Arc<Incident>, DeskError> {
         let (inner, id, by) = (Arc::clone(&self.0), id.to_owned(), by.to_owned());
         // A task of its own: whoever asked may go away between the record and what follows from it.
-        let wishing = tokio::spawn(async move { inner.wish(&id, (seen, &command), &by, once.as_ref()).await });
-        wishing.await.unwrap_or_else(|error| Err(StoreError::Io { detail: error.to_string() }.into()))
+        let executing = tokio::spawn(async move { inner.execute(&id, (seen, &command), &by, once.as_ref()).await });
+        executing.await.unwrap_or_else(|error| Err(StoreError::Io { detail: error.to_string() }.into()))
     }
 
     async fn reshape_once(
@@ -370,13 +370,13 @@ impl Incidents for LiveIncidents {
 }
 
 impl Inner {
-    /// Whether what is wished was carried out before. The caller holds `writing`; the record itself refuses another process.
+    /// Whether what is asked for was carried out before. The caller holds `writing`; the record itself refuses another process.
     async fn refuse_repeated(&self, once: Option<&Once>) -> Result<(), DeskError> {
         let Some(Once { who, key, .. }) = once else { return Ok(()) };
         if self.store.kept_answer(who, key).await?.is_some() { Err(DeskError::Repeated) } else { Ok(()) }
     }
 
-    async fn wish(
+    async fn execute(
         &self,
         id: &str,
         (seen, command): (Option<u64>, &Command),

@@ -427,7 +427,7 @@ impl Intake {
         }
     }
 
-    /// The instant at which a person's wish is carried out: now, and before the next tick, whose place in the journal is after it.
+    /// The instant at which a person's command is carried out: now, and before the next tick, whose place in the journal is after it.
     pub fn instant_before(&self, next_tick: Timestamp) -> Timestamp {
         self.clock.now().min(next_tick.plus_ms(-1))
     }

@@ -1,9 +1,9 @@
-//! The wish to end: Ctrl-C or SIGTERM.
+//! The request to end: Ctrl-C or SIGTERM.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens for the wish to end.
+/// Listens for the request to end.
 #[derive(Debug)]
 pub struct Stop {
     interrupt: Signal,

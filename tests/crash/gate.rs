@@ -20,7 +20,7 @@ use fleetwatch::engine::wire::Limits;
 use fleetwatch::engine::wire::encode::{LatencyForm, report_binary};
 use fleetwatch::journal::{Journal, JournalConfig, read_from};
 use fleetwatch::metrics::Counters;
-use fleetwatch::runtime::checkpoint::Wish;
+use fleetwatch::runtime::checkpoint::CaptureRequest;
 use fleetwatch::runtime::decision::Decision;
 use fleetwatch::runtime::intake::{Intake, IntakeParts, Order, refusal_reasons};
 use fleetwatch::runtime::playback::Playback;
@@ -93,7 +93,7 @@ fn tick(decision: &Decision, clock: Clock, over: &AtomicBool) -> Vec<Change> {
     let mut changes = Vec::new();
     while !over.load(Ordering::Acquire) {
         if clock.now() >= decision.intake.next_tick() {
-            changes.append(&mut decision.tick(Wish::None).changes);
+            changes.append(&mut decision.tick(CaptureRequest::None).changes);
         }
         std::thread::yield_now();
     }

@@ -22,7 +22,7 @@ use fleetwatch::journal::{CheckpointStore, Journal, JournalConfig, read_from};
 use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::{Body, Scenario, Simulation, SimulationConfig};
 use fleetwatch::metrics::Counters;
-use fleetwatch::runtime::checkpoint::{Capture, Wish};
+use fleetwatch::runtime::checkpoint::{Capture, CaptureRequest};
 use fleetwatch::runtime::decision::Decision;
 use fleetwatch::runtime::intake::{Intake, IntakeParts, refusal_reasons};
 use fleetwatch::runtime::playback::Playback;
@@ -306,7 +306,7 @@ impl Life {
         while self.intake.next_tick() <= at {
             self.ticks += 1;
             let is_due = self.ticks.is_multiple_of(CHECKPOINT_TICKS) && self.taking.is_none();
-            let ticked = self.decision.tick(if is_due { Wish::Forced } else { Wish::None });
+            let ticked = self.decision.tick(if is_due { CaptureRequest::Forced } else { CaptureRequest::None });
             record.add(self.intake.last().lsn, ticked.changes);
             if let Some(Capture { from, .. }) = ticked.capture {
                 self.taking = Some((from, Vec::new()));

@@ -48,8 +48,8 @@ impl Told {
         self.take(vec![IncidentEvent { at, by: by.to_owned(), action }]);
     }
 
-    /// A person's wish that is granted.
-    pub fn wish(&mut self, at: Timestamp, by: &str, command: Command) {
+    /// A person's request that is granted.
+    pub fn execute(&mut self, at: Timestamp, by: &str, command: Command) {
         let settings = LifeSettings::default();
         let events = self
             .incident
@@ -121,14 +121,14 @@ impl Desk {
     }
 
     fn observe<T>(&self, incident: &Incident, look: impl FnOnce(Option<&Observation<'_>>) -> T) -> T {
-        use fleetwatch::incident::Sighting;
+        use fleetwatch::incident::DeviceObservation;
         if *self.sight.lock().unwrap() == Sight::Nothing {
             return look(None);
         }
         let seen: Observation<'_> = incident
             .ladder
             .iter()
-            .map(|(device, _)| Sighting {
+            .map(|(device, _)| DeviceObservation {
                 device,
                 streak_min: 0,
                 quiet_min: 60,
@@ -176,7 +176,7 @@ impl Incidents for Desk {
         }))
     }
 
-    async fn wish_once(
+    async fn execute_once(
         &self,
         id: &str,
         (_, command): (Option<u64>, Command),

@@ -69,8 +69,8 @@ async fn typed(server: &Server, arguments: &[&str]) -> (Option<i32>, String) {
 #[tokio::test]
 async fn a_program_takes_devices_out_and_is_told_why_some_stay() {
     let (server, desk) = server().await;
-    let wish = r#"{"devices":["B-0001","B-0002"],"by":"Sato","reason":" scrapped "}"#;
-    let answer = post(&server, &[HOST, JSON], wish).await;
+    let request = r#"{"devices":["B-0001","B-0002"],"by":"Sato","reason":" scrapped "}"#;
+    let answer = post(&server, &[HOST, JSON], request).await;
     assert_eq!((answer.status, answer.json()), (200, serde_json::json!({"forgotten": ["B-0001", "B-0002"]})));
     assert_eq!(done(&desk), ["B-0001 B-0002 by Sato: scrapped"]);
 
@@ -96,11 +96,11 @@ async fn a_program_takes_devices_out_and_is_told_why_some_stay() {
         (&[HOST, JSON], r#"{"devices":["B"],"by":"Sato"}"#, 422),
         (&[HOST, JSON], r#"{"devices":["B"],"by":"Sato","reason":"r","x":1}"#, 422),
         (&[HOST, JSON], "{", 400),
-        (&[HOST], wish, 415),
+        (&[HOST], request, 415),
         (&[HOST, FORM], "devices=B&by=Sato&reason=r", 415),
-        (&[HOST, JSON, ("Sec-Fetch-Site", "cross-site")], wish, 403),
-        (&[HOST, JSON, ("Origin", "http://evil.example")], wish, 403),
-        (&[("Host", "evil.example"), JSON], wish, 421),
+        (&[HOST, JSON, ("Sec-Fetch-Site", "cross-site")], request, 403),
+        (&[HOST, JSON, ("Origin", "http://evil.example")], request, 403),
+        (&[("Host", "evil.example"), JSON], request, 421),
     ] {
         let answer = post(&server, headers, body).await;
         let said: String = body.chars().take(80).collect();

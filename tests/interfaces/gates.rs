@@ -64,8 +64,8 @@ async fn a_program_decides_with_a_body_of_json() {
     let (server, desk) = server().await;
     let listed = get(server.address, "/api/v1/gates").await.json();
     assert_eq!((&listed["gates"][0]["version"], &listed["gates"][0]["gate"]), (&"2026.11.21".into(), &"hold".into()));
-    let wish = r#"{"gate":"release","by":"Sato","reason":"the line's fault"}"#;
-    let answer = post(&server, "2026.11.21", &[HOST, JSON], wish).await;
+    let request = r#"{"gate":"release","by":"Sato","reason":"the line's fault"}"#;
+    let answer = post(&server, "2026.11.21", &[HOST, JSON], request).await;
     assert_eq!((answer.status, &answer.json()["before"]), (200, &"hold".into()), "{}", answer.body);
     assert_eq!(standing(&desk), (Gate::Release, "Sato".to_owned()));
     for (version, headers, body, status) in [
@@ -79,12 +79,12 @@ async fn a_program_decides_with_a_body_of_json() {
         ("2026.11.21", &[HOST, JSON], r#"{"gate":"hold","by":"Sato"}"#, 422),
         ("2026.11.21", &[HOST, JSON], r#"{"gate":"hold","by":"Sato","reason":"r","x":1}"#, 422),
         ("2026.11.21", &[HOST, JSON], "{", 400),
-        ("2026.11.21", &[HOST], wish, 415),
-        ("2026.11.21", &[HOST, ("Content-Type", "text/plain")], wish, 415),
+        ("2026.11.21", &[HOST], request, 415),
+        ("2026.11.21", &[HOST, ("Content-Type", "text/plain")], request, 415),
         ("2026.11.21", &[HOST, FORM], "gate=hold&by=Sato&reason=r", 415),
-        ("2026.11.21", &[HOST, JSON, ("Sec-Fetch-Site", "cross-site")], wish, 403),
-        ("2026.11.21", &[HOST, JSON, ("Origin", "http://evil.example")], wish, 403),
-        ("2026.11.21", &[("Host", "evil.example"), JSON], wish, 421),
+        ("2026.11.21", &[HOST, JSON, ("Sec-Fetch-Site", "cross-site")], request, 403),
+        ("2026.11.21", &[HOST, JSON, ("Origin", "http://evil.example")], request, 403),
+        ("2026.11.21", &[("Host", "evil.example"), JSON], request, 421),
     ] {
         let answer = post(&server, version, headers, body).await;
         assert_eq!(answer.status, status, "{version} {headers:?} {body}: {}", answer.body);
@@ -142,9 +142,9 @@ async fn a_person_decides_with_the_form_and_no_foreign_page_can() {
 #[tokio::test]
 async fn what_people_write_is_text_and_no_markup() {
     let (server, _desk) = server().await;
-    let wish = r#"{"gate":"hold","by":"<b>x</b>","reason":"<script>alert(1)</script>\" onload=x"}"#;
+    let request = r#"{"gate":"hold","by":"<b>x</b>","reason":"<script>alert(1)</script>\" onload=x"}"#;
     let version = "%22%3E%3Cscript%3E";
-    assert_eq!(post(&server, version, &[HOST, JSON], wish).await.status, 200);
+    assert_eq!(post(&server, version, &[HOST, JSON], request).await.status, 200);
     for path in ["/gates", "/"] {
         let page = get(server.address, path).await.body;
         // The page has one script of its own, from a file.
@@ -159,8 +159,8 @@ async fn without_gates_there_is_nothing_to_decide() {
     for path in ["/api/v1/gates", "/api/v1/control-ring"] {
         assert_eq!(get(server.address, path).await.status, 404, "{path}");
     }
-    let wish = r#"{"gate":"hold","by":"Sato","reason":"r"}"#;
-    assert_eq!(post(&server, "1", &[HOST, JSON], wish).await.status, 404);
+    let request = r#"{"gate":"hold","by":"Sato","reason":"r"}"#;
+    assert_eq!(post(&server, "1", &[HOST, JSON], request).await.status, 404);
     let page = get(server.address, "/gates").await;
     assert!(page.status == 200 && page.body.contains("gate.enabled"));
     server.stop().await;

@@ -74,10 +74,10 @@ impl Site {
         ask(self.server.address, "GET", path, &[HOST, ("Authorization", token)]).await
     }
 
-    async fn wish(&self, token: &str, more: &[(&str, &str)], wish: &Value) -> Answer {
+    async fn execute(&self, token: &str, more: &[(&str, &str)], request: &Value) -> Answer {
         let headers = [&[HOST, JSON, ("Authorization", token)], more].concat();
         let path = format!("/api/v1/incidents/{NUMBER}/commands");
-        send(self.server.address, "POST", &path, &headers, &wish.to_string()).await
+        send(self.server.address, "POST", &path, &headers, &request.to_string()).await
     }
 }
 
@@ -95,7 +95,7 @@ async fn an_incident_is_read_and_worked_on() {
     let same = ask(site.server.address, "GET", &format!("/api/v1/incidents/{NUMBER}"), &headers).await;
     assert_eq!((same.status, &*same.body), (304, ""));
 
-    let done = site.wish(&sato, &[], &json!({"command": "acknowledge", "seat": "commander"})).await;
+    let done = site.execute(&sato, &[], &json!({"command": "acknowledge", "seat": "commander"})).await;
     assert_eq!(done.status, 200, "{}", done.body);
     let after = done.json();
     assert_eq!((&after["commander"], &after["muster"][0]["seat"]), (&"Sato".into(), &"commander".into()));
@@ -123,8 +123,8 @@ async fn what_cannot_be_is_said_clearly() {
     let site = site().await;
     let sato = site.program("Sato", Role::Admin).await;
     let stale = ("If-Match", "\"1\"");
-    site.wish(&sato, &[], &json!({"command": "join"})).await;
-    for (more, wish, status, told) in [
+    site.execute(&sato, &[], &json!({"command": "join"})).await;
+    for (more, request, status, told) in [
         (&[][..], json!({"command": "close"}), 409, "still open"),
         (&[], json!({"command": "agree_countermeasure", "version": 1}), 409, "no version 1"),
         (&[], json!({"command": "claim", "devices": ["B-9999"], "claim": "fix"}), 409, "not part of this incident"),
@@ -133,9 +133,9 @@ async fn what_cannot_be_is_said_clearly() {
         (&[], json!({"command": "explode"}), 422, "explode"),
         (&[], json!({"command": "note", "text": "t", "more": 1}), 422, "more"),
     ] {
-        let answer = site.wish(&sato, more, &wish).await;
-        assert_eq!(answer.status, status, "{wish}: {}", answer.body);
-        assert!(answer.json()["detail"].as_str().unwrap().contains(told), "{wish}: {}", answer.body);
+        let answer = site.execute(&sato, more, &request).await;
+        assert_eq!(answer.status, status, "{request}: {}", answer.body);
+        assert!(answer.json()["detail"].as_str().unwrap().contains(told), "{request}: {}", answer.body);
         assert_eq!(answer.header("content-type"), "application/problem+json");
     }
     let headers = [HOST, ("Authorization", &*sato)];
@@ -168,7 +168,7 @@ async fn each_wish_takes_its_right() {
     for role in Role::ALL {
         tokens.push((role, site.program(role.as_str(), role).await));
     }
-    for (wish, roles) in [
+    for (request, roles) in [
         (json!({"command": "join"}), "noc support branch commander admin"),
         (json!({"command": "note", "text": "t"}), "noc support branch commander admin"),
         (json!({"command": "acknowledge", "seat": "commander"}), "noc support commander admin"),
@@ -190,11 +190,11 @@ async fn each_wish_takes_its_right() {
         (json!({"command": "close"}), "commander admin"),
     ] {
         for (role, token) in &tokens {
-            let answer = site.wish(token, &[], &wish).await;
+            let answer = site.execute(token, &[], &request).await;
             let expected = roles.split(' ').any(|name| name == role.as_str());
-            assert_eq!(answer.status != 403, expected, "{wish} {role:?}: {} {}", answer.status, answer.body);
+            assert_eq!(answer.status != 403, expected, "{request} {role:?}: {} {}", answer.status, answer.body);
             // 409: allowed, and the incident refuses.
-            assert!([200, 403, 409].contains(&answer.status), "{wish} {role:?}: {} {}", answer.status, answer.body);
+            assert!([200, 403, 409].contains(&answer.status), "{request} {role:?}: {} {}", answer.status, answer.body);
         }
     }
     site.server.stop().await;
@@ -262,30 +262,30 @@ async fn the_same_write_twice_is_one() {
         site.get(&format!("/api/v1/incidents/{NUMBER}/ladder"), &sato).await.json()["devices"][0]["calls"].clone()
     };
     let key = ("Idempotency-Key", "a1");
-    let (first, second) = (site.wish(&sato, &[key], &call).await, site.wish(&sato, &[key], &call).await);
+    let (first, second) = (site.execute(&sato, &[key], &call).await, site.execute(&sato, &[key], &call).await);
     assert_eq!((first.status, second.status), (200, 200));
     assert_eq!(first.body, second.body);
     assert_eq!((first.header("idempotency-replayed"), second.header("idempotency-replayed")), ("", "true"));
     assert_eq!(calls().await, 1);
     let other = json!({"command": "record_call", "device": "B-0001", "call": {"outcome": "reached"}});
-    let reused = site.wish(&sato, &[key], &other).await;
+    let reused = site.execute(&sato, &[key], &other).await;
     assert!(reused.status == 422 && reused.body.contains("another request"), "{}", reused.body);
-    assert_eq!(site.wish(&ito, &[key], &call).await.header("idempotency-replayed"), "", "keys are one's own");
+    assert_eq!(site.execute(&ito, &[key], &call).await.header("idempotency-replayed"), "", "keys are one's own");
     assert_eq!(calls().await, 2);
-    site.wish(&sato, &[], &call).await;
+    site.execute(&sato, &[], &call).await;
     assert_eq!(calls().await, 3, "without a key each is its own");
 
     // A refusal has changed nothing and is not kept: under the same key it is asked again, and may be another.
     let refused = json!({"command": "claim", "devices": ["B-9999"], "claim": "fix"});
     for _ in 0..2 {
-        let answer = site.wish(&sato, &[("Idempotency-Key", "a2")], &refused).await;
+        let answer = site.execute(&sato, &[("Idempotency-Key", "a2")], &refused).await;
         assert_eq!((answer.status, answer.header("idempotency-replayed")), (409, ""));
     }
-    assert_eq!(site.wish(&sato, &[("Idempotency-Key", "a2")], &call).await.status, 200, "the key is free");
+    assert_eq!(site.execute(&sato, &[("Idempotency-Key", "a2")], &call).await.status, 200, "the key is free");
     let stale = [("Idempotency-Key", "a3"), ("If-Match", "\"1\"")];
-    assert_eq!(site.wish(&sato, &stale, &call).await.status, 412);
-    assert_eq!(site.wish(&sato, &[("Idempotency-Key", "a3")], &call).await.status, 200);
-    assert_eq!(site.wish(&sato, &[("Idempotency-Key", "")], &call).await.status, 400);
+    assert_eq!(site.execute(&sato, &stale, &call).await.status, 412);
+    assert_eq!(site.execute(&sato, &[("Idempotency-Key", "a3")], &call).await.status, 200);
+    assert_eq!(site.execute(&sato, &[("Idempotency-Key", "")], &call).await.status, 400);
     site.server.stop().await;
 }
 
@@ -306,7 +306,8 @@ async fn whoever_listens_hears_of_a_change_at_once() {
     };
     let head = until("event: hello").await;
     assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/event-stream"), "{head}");
-    site.wish(&sato, &[], &json!({"command": "record_call", "device": "B-0002", "call": {"outcome": "reached"}})).await;
+    site.execute(&sato, &[], &json!({"command": "record_call", "device": "B-0002", "call": {"outcome": "reached"}}))
+        .await;
     let event = until("\"devices\"").await;
     assert!(event.contains("event: incident") && event.contains(NUMBER) && event.contains("B-0002"), "{event}");
     site.server.stop().await;

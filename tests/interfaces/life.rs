@@ -96,14 +96,14 @@ pub fn mustered(number: &str, devices: &[usize]) -> Told {
     let mut told = Told::open(opening(number, devices));
     let (rota, settings) = (rota(), LifeSettings::default());
     told.take(told.incident.tick(&rota, &settings, at(0)));
-    told.wish(at(4), "Sato", Command::Acknowledge { seat: Seat::of(Role::Commander) });
-    told.wish(at(4), "Sato", Command::Join);
-    told.wish(at(7), "Kimura", Command::Acknowledge { seat: Seat::of(Role::DevelopmentLead) });
-    told.wish(at(8), "Endo", Command::Acknowledge { seat: Seat::of(Role::SupportLead) });
-    told.wish(at(9), "Endo", Command::Join);
+    told.execute(at(4), "Sato", Command::Acknowledge { seat: Seat::of(Role::Commander) });
+    told.execute(at(4), "Sato", Command::Join);
+    told.execute(at(7), "Kimura", Command::Acknowledge { seat: Seat::of(Role::DevelopmentLead) });
+    told.execute(at(8), "Endo", Command::Acknowledge { seat: Seat::of(Role::SupportLead) });
+    told.execute(at(9), "Endo", Command::Join);
     told.take(told.incident.tick(&rota, &settings, at(11)));
     let word = "The update 2026.11.21 flags normal HTTPS. A workaround is being tried.".to_owned();
-    told.wish(at(15), "Sato", Command::Note { text: word, tell: true });
+    told.execute(at(15), "Sato", Command::Note { text: word, tell: true });
     told
 }
 
@@ -114,11 +114,11 @@ pub fn with_workaround(number: &str, devices: &[usize]) -> Told {
         fix: fix.map(|version| Fix::Update(version.to_owned())),
         fix_due_at: Some(at(48 * 60)),
     };
-    told.wish(at(50), "Kimura", register("Say that we call again.", None));
-    told.wish(at(58), "Tanaka", Command::AgreeCountermeasure { version: 1 });
-    told.wish(at(60), "Endo", Command::AcknowledgeScript { version: 1 });
-    told.wish(at(20 * 60), "Kimura", register("Say that the fix comes by itself at night.", Some("2026.11.23")));
-    told.wish(at(20 * 60 + 10), "Tanaka", Command::AgreeCountermeasure { version: 2 });
+    told.execute(at(50), "Kimura", register("Say that we call again.", None));
+    told.execute(at(58), "Tanaka", Command::AgreeCountermeasure { version: 1 });
+    told.execute(at(60), "Endo", Command::AcknowledgeScript { version: 1 });
+    told.execute(at(20 * 60), "Kimura", register("Say that the fix comes by itself at night.", Some("2026.11.23")));
+    told.execute(at(20 * 60 + 10), "Tanaka", Command::AgreeCountermeasure { version: 2 });
     told
 }
 
@@ -134,13 +134,13 @@ pub fn later(number: &str, devices: &[usize]) -> Told {
             _ => (CallOutcome::Reached, Some(Progress::Unwanted)),
         };
         let command = Command::RecordCall { device, call: call(outcome, progress) };
-        told.wish(at(70 + index as i64 * 3), "Endo", command);
+        told.execute(at(70 + index as i64 * 3), "Endo", command);
     }
-    told.wish(at(18 * 60), "Endo", Command::Claim { devices: part(0, 72), claim: Claim::Workaround });
+    told.execute(at(18 * 60), "Endo", Command::Claim { devices: part(0, 72), claim: Claim::Workaround });
     let proved = |devices: Vec<DeviceId>, proof| Action::Proved { devices, proof };
     told.act(at(18 * 60 + 5), TELEMETRY, proved(part(0, 66), Proof::Workaround));
     told.act(at(19 * 60), TELEMETRY, proved(part(0, 60), Proof::Quality));
-    told.wish(at(22 * 60), "Kimura", Command::ReleaseFix);
+    told.execute(at(22 * 60), "Kimura", Command::ReleaseFix);
     let mut done = part(0, 40).into_iter();
     for hour in 0..7 {
         let now: Vec<DeviceId> = done.by_ref().take(ids.len() * 40 / 700 + 1).collect();
@@ -152,7 +152,7 @@ pub fn later(number: &str, devices: &[usize]) -> Told {
     told.act(at(29 * 60 + 30), TELEMETRY, proved(part(40, 44), Proof::Revert));
     let gone = ids.last().unwrap().clone();
     let evidence = "Replaced on 23 Nov, order 4711".to_owned();
-    told.wish(at(29 * 60 + 40), "Sato", Command::SignOff { device: gone, kind: ExceptionKind::Replaced, evidence });
+    told.execute(at(29 * 60 + 40), "Sato", Command::SignOff { device: gone, kind: ExceptionKind::Replaced, evidence });
     told.act(at(29 * 60 + 50), TELEMETRY, Action::Relapsed { devices: part(1, 2) });
     told
 }

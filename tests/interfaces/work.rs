@@ -488,8 +488,8 @@ async fn hostile_words_stay_text() {
     let later: Vec<_> = told.events.drain(1..).map(|recorded| recorded.event).collect();
     let mut told = Told::open(event);
     told.take(later);
-    told.wish(life::at(LATER), evil.get(..60).unwrap(), Command::Note { text: evil.to_owned(), tell: true });
-    told.wish(
+    told.execute(life::at(LATER), evil.get(..60).unwrap(), Command::Note { text: evil.to_owned(), tell: true });
+    told.execute(
         life::at(LATER),
         "Kimura",
         Command::RegisterCountermeasure {
@@ -501,7 +501,7 @@ async fn hostile_words_stay_text() {
             fix_due_at: None,
         },
     );
-    told.wish(life::at(LATER), "Tanaka", Command::AgreeCountermeasure { version: 3 });
+    told.execute(life::at(LATER), "Tanaka", Command::AgreeCountermeasure { version: 3 });
     let site = site_of(vec![told], LATER).await;
     let encoded: String = evil.bytes().map(|byte| format!("%{byte:02X}")).collect();
     for place in [

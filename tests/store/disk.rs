@@ -187,7 +187,7 @@ async fn a_conflict_hinders_no_later_write() {
     store.append_incidents(&[first], NOW).await.unwrap();
 }
 
-/// Whatever fails in between, and however the process ends after it: there is no wish without its answer, and no answer without its wish.
+/// Whatever fails in between, and however the process ends after it: there is no request without its answer, and no answer without its request.
 #[tokio::test]
 async fn a_wish_and_its_answer_are_both_on_the_disk_or_neither() {
     let Some(disk) = Disk::here("disk::a_wish_and_its_answer_are_both_on_the_disk_or_neither") else { return };
@@ -203,10 +203,10 @@ async fn a_wish_and_its_answer_are_both_on_the_disk_or_neither() {
     for operation in 1.. {
         let key = format!("k{operation}");
         let events = [noted(61, &key)];
-        let wish = IncidentAppend { id: EVENT, expected: version, events: &events, after: &after, messages: &[] };
+        let request = IncidentAppend { id: EVENT, expected: version, events: &events, after: &after, messages: &[] };
         let keep = Some(Keep { who: "佐藤", key: &key, answer: &answer });
         disk.fail(&Fault::nth(operation, &text));
-        let done = store.append_incidents_once(std::slice::from_ref(&wish), keep, NOW).await;
+        let done = store.append_incidents_once(std::slice::from_ref(&request), keep, NOW).await;
         let reached = disk.failed() > 0;
         disk.mend();
         // As whoever reads the file after a crash at this moment would see it.
@@ -216,7 +216,7 @@ async fn a_wish_and_its_answer_are_both_on_the_disk_or_neither() {
         assert!(done.is_err() || is_there, "acknowledged and not there");
         refused += u32::from(done.is_err());
         if !is_there {
-            store.append_incidents_once(std::slice::from_ref(&wish), keep, NOW).await.unwrap();
+            store.append_incidents_once(std::slice::from_ref(&request), keep, NOW).await.unwrap();
         }
         version += 1;
         if !reached {

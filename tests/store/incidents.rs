@@ -396,18 +396,18 @@ async fn what_is_wished_under_a_key_and_its_answer_are_written_together(place: &
     let keep = Some(Keep { who: "佐藤", key: "k", answer: &answer });
     let noted = |text: &str| [noted(1, text)];
     let first = Incident::of(&[opened(EVENT, "INC-2026-0001", 0, &[1])]).unwrap().summary();
-    let wish = async |text: &str, expected: u64| {
+    let request = async |text: &str, expected: u64| {
         let events = noted(text);
         let append = IncidentAppend { id: EVENT, expected, events: &events, after: &first, messages: &[] };
         store.append_incidents_once(&[append], keep, at(1)).await
     };
     // A conflict keeps no answer, and the key stays free.
-    assert!(matches!(wish("too late", 9).await, Err(StoreError::Conflict)));
+    assert!(matches!(request("too late", 9).await, Err(StoreError::Conflict)));
     assert_eq!(store.kept_answer("佐藤", "k").await.unwrap(), None);
-    wish("once", 1).await.unwrap();
+    request("once", 1).await.unwrap();
     assert_eq!(store.kept_answer("佐藤", "k").await.unwrap(), Some(answer.clone()));
     // Whoever comes again with the key, from whatever process, does nothing.
-    assert!(matches!(wish("twice", 2).await, Err(StoreError::Repeated)));
+    assert!(matches!(request("twice", 2).await, Err(StoreError::Repeated)));
     assert_eq!(store.incident(EVENT).await.unwrap().unwrap().events.len(), 2);
 }
 
@@ -425,11 +425,11 @@ async fn a_wish_under_a_key_is_carried_out_once_wherever_it_was_cut_off(place: &
         let keep = Some(Keep { who: "佐藤", key: &key, answer: &answer });
         {
             let appends = [append(polls + 1)];
-            let mut wish = std::pin::pin!(store.append_incidents_once(&appends, keep, at(1)));
+            let mut request = std::pin::pin!(store.append_incidents_once(&appends, keep, at(1)));
             let mut left = polls;
             let done = std::future::poll_fn(|context| {
                 left = left.saturating_sub(1);
-                match wish.as_mut().poll(context) {
+                match request.as_mut().poll(context) {
                     std::task::Poll::Ready(done) => std::task::Poll::Ready(Some(done)),
                     std::task::Poll::Pending if left == 0 => std::task::Poll::Ready(None),
                     std::task::Poll::Pending => std::task::Poll::Pending,
@@ -440,7 +440,7 @@ async fn a_wish_under_a_key_is_carried_out_once_wherever_it_was_cut_off(place: &
                 Some(done) => done.unwrap(),
             }
         }
-        // The same wish again, as whoever got no answer sends it.
+        // The same request again, as whoever got no answer sends it.
         match store.append_incidents_once(&[append(polls + 1)], keep, at(1)).await {
             Ok(()) => {}
             Err(StoreError::Repeated) => before += 1,

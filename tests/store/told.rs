@@ -338,7 +338,7 @@ async fn whoever_is_not_let_in_or_may_not_write_is_not_ready_until_it_may() {
     night.end().await;
 }
 
-/// The same wish at the same time, as programs send it that got no answer.
+/// The same request at the same time, as programs send it that got no answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_wishes_under_one_key_one_is_carried_out() {
     let dir = tempfile::tempdir().unwrap();
@@ -357,11 +357,11 @@ async fn of_wishes_under_one_key_one_is_carried_out() {
                 body: incident.version.to_string(),
             }),
         };
-        let wishes = (0..8).map(|nth| {
+        let requests = (0..8).map(|nth| {
             let (incidents, number, once) = (night.core.incidents(), number.clone(), once.clone());
             let task = tokio::spawn(async move {
                 let note = Command::Note { text: "once".to_owned(), tell: false };
-                incidents.wish_once(&number, (None, note), "Sato", Some(once)).await
+                incidents.execute_once(&number, (None, note), "Sato", Some(once)).await
             });
             // Half of those who ask go away at once.
             if nth % 2 == 1 {
@@ -369,10 +369,10 @@ async fn of_wishes_under_one_key_one_is_carried_out() {
             }
             task
         });
-        let wishes: Vec<_> = wishes.collect();
+        let requests: Vec<_> = requests.collect();
         let mut done = 0;
-        for wish in wishes {
-            match wish.await {
+        for request in requests {
+            match request.await {
                 Ok(Ok(_)) => done += 1,
                 Ok(Err(DeskError::Repeated)) | Err(_) => {}
                 Ok(Err(error)) => panic!("{error}"),

@@ -94,7 +94,7 @@ impl Night {
         self.page.click("#people form.tap:has(input[name=seat][value=commander]) button").await;
         self.page.shows("#people", "Suzuki").await;
         let seat = Seat::of(Role::DevelopmentLead);
-        self.site.wish(&self.number, "Suzuki", Command::Acknowledge { seat }).await.unwrap();
+        self.site.execute(&self.number, "Suzuki", Command::Acknowledge { seat }).await.unwrap();
         self.page.shows("#head li.here", "Mustered").await;
         self.page.picture("1-mustered").await;
     }
@@ -211,19 +211,19 @@ impl Night {
             self.site.work(device, on());
         }
         let claim = Command::Claim { devices, claim: Claim::Workaround };
-        self.site.wish(&self.number, "the other desks", claim).await.unwrap();
+        self.site.execute(&self.number, "the other desks", claim).await.unwrap();
         self.page.go(&self.path("")).await;
         self.is(State::PendingPermanentFix).await;
         self.page.shows("#head li.here", "Pending").await;
         self.page.picture("4-pending").await;
     }
 
-    /// The page says why it cannot be closed, and a wish that goes past the page is refused for the same reason.
+    /// The page says why it cannot be closed, and a request that goes past the page is refused for the same reason.
     async fn cannot_close(&self, why: &str) {
         self.page.go(&self.path("/do/close")).await;
         self.page.shows("ul.obstacles", why).await;
         assert!(!self.page.has("form.act").await, "there is nothing to send");
-        let refused = self.site.wish(&self.number, "Sato", Command::Close).await;
+        let refused = self.site.execute(&self.number, "Sato", Command::Close).await;
         assert!(matches!(refused, Err(DeskError::Refused(Refusal::Open(_)))), "{refused:?}");
     }
 

@@ -167,9 +167,9 @@ impl Site {
         }
     }
 
-    /// What the person wishes.
-    pub async fn wish(&self, number: &str, by: &str, command: Command) -> Result<Arc<Incident>, DeskError> {
-        self.core.incidents().wish(number, None, command, by).await
+    /// What the person requests.
+    pub async fn execute(&self, number: &str, by: &str, command: Command) -> Result<Arc<Incident>, DeskError> {
+        self.core.incidents().execute(number, None, command, by).await
     }
 
     /// The number of a device in the simulation.

@@ -133,12 +133,12 @@ fn a_fix_that_is_rolled_back_and_a_workaround_that_comes_back_are_steps_back() {
 fn a_device_that_never_tells_of_workarounds_needs_a_word_only_where_one_was_claimed() {
     let mut story = Story::declared(2);
     story.agree_and_release();
-    story.wish(Command::Claim { devices: vec![id(0)], claim: Claim::Workaround }, "abe").unwrap();
+    story.execute(Command::Claim { devices: vec![id(0)], claim: Claim::Workaround }, "abe").unwrap();
     story.wait(1).fix_all();
     assert_eq!((story.step(0), story.step(1)), (Step::FixInstalled, Step::Done));
     assert_eq!(story.incident.debts().count(), 1, "nobody knows that it is off");
     assert_eq!(story.incident.state, State::Fixing);
-    story.wish(Command::Claim { devices: vec![id(0)], claim: Claim::Revert }, "abe").unwrap();
+    story.execute(Command::Claim { devices: vec![id(0)], claim: Claim::Revert }, "abe").unwrap();
     assert_eq!(story.step(0), Step::Done);
     assert_eq!(story.look(), ["timed", "moved"]);
     assert_eq!(story.incident.state, State::Resolved);
@@ -148,7 +148,7 @@ fn a_device_that_never_tells_of_workarounds_needs_a_word_only_where_one_was_clai
 fn a_claim_is_worth_nothing_against_what_the_device_says() {
     let mut story = Story::declared(1);
     story.agree_and_release();
-    story.wish(Command::Claim { devices: vec![id(0)], claim: Claim::Workaround }, "abe").unwrap();
+    story.execute(Command::Claim { devices: vec![id(0)], claim: Claim::Workaround }, "abe").unwrap();
     assert_eq!(story.step(0), Step::WorkaroundClaimed);
     story.see(0).workaround = Some((Some("WA-1"), false));
     assert_eq!(story.wait(1).look(), ["workaround_seen"]);
@@ -159,7 +159,7 @@ fn a_claim_is_worth_nothing_against_what_the_device_says() {
     story.wait(60).look();
     assert!(story.incident.follow_ups(30, story.now).is_empty(), "verified");
     for claim in [Claim::Fix, Claim::Revert] {
-        story.wish(Command::Claim { devices: vec![id(0)], claim }, "abe").unwrap();
+        story.execute(Command::Claim { devices: vec![id(0)], claim }, "abe").unwrap();
     }
     let claims: Vec<Claim> =
         story.incident.follow_ups(30, story.now.plus_ms(1_800_000)).iter().map(|(_, claim, _)| *claim).collect();
@@ -209,22 +209,22 @@ fn whoever_called_us_was_reached() {
         let call = Call { direction: Direction::Incoming, ..call(outcome) };
         Command::RecordCall { device: id(0), call }
     };
-    assert_eq!(story.wish(incoming(CallOutcome::NoAnswer), "abe"), Err(Refusal::NobodyCalled));
-    story.wish(incoming(CallOutcome::CallBack), "abe").unwrap();
+    assert_eq!(story.execute(incoming(CallOutcome::NoAnswer), "abe"), Err(Refusal::NobodyCalled));
+    story.execute(incoming(CallOutcome::CallBack), "abe").unwrap();
 }
 
 #[test]
 fn who_asked_for_word_has_to_get_it_before_the_device_is_done() {
     let mut story = Story::declared(1);
     story.agree_and_release();
-    story.wish(called(0, CallOutcome::Reached, Some(Progress::Mail)), "abe").unwrap();
+    story.execute(called(0, CallOutcome::Reached, Some(Progress::Mail)), "abe").unwrap();
     story.wait(1).fix_all();
     assert_eq!(story.step(0), Step::QualityVerified);
     assert_eq!(story.incident.state, State::Fixing);
-    story.wish(called(0, CallOutcome::NoAnswer, None), "abe").unwrap();
+    story.execute(called(0, CallOutcome::NoAnswer, None), "abe").unwrap();
     assert_eq!(story.step(0), Step::QualityVerified);
     story.wait(1);
-    story.wish(called(0, CallOutcome::Reached, None), "abe").unwrap();
+    story.execute(called(0, CallOutcome::Reached, None), "abe").unwrap();
     assert_eq!(story.step(0), Step::Done);
     story.look();
     assert_eq!(story.incident.state, State::Resolved);

@@ -15,7 +15,7 @@ fn review() -> Command {
 #[test]
 fn the_whole_life_of_an_incident() {
     let mut story = Story::declared(3);
-    story.wish(Command::Acknowledge { seat: Seat::of(Role::Commander) }, "ito").unwrap();
+    story.execute(Command::Acknowledge { seat: Seat::of(Role::Commander) }, "ito").unwrap();
     assert_eq!(story.incident.state, State::Mustered);
     story.wait(10).agree(Some("WA-1"), None);
     assert_eq!(story.incident.state, State::WorkaroundAvailable);
@@ -27,7 +27,7 @@ fn the_whole_life_of_an_incident() {
     assert_eq!(story.wait(61).look(), ["proved", "proved", "timed", "moved"]);
     assert_eq!(story.incident.state, State::PendingPermanentFix, "a workaround resolves nothing");
     assert_eq!(
-        story.wish(Command::Close, "ito").unwrap_err().to_string(),
+        story.execute(Command::Close, "ito").unwrap_err().to_string(),
         "still open: 3 devices neither done nor signed off"
     );
     story.agree_and_release();
@@ -35,7 +35,7 @@ fn the_whole_life_of_an_incident() {
     story.see_all(|seen| seen.update = Some("2026.11.22"));
     story.wait(1).look();
     assert_eq!(story.incident.debts().count(), 3);
-    assert_eq!(story.wish(review(), "ito").unwrap_err().reason(), "state");
+    assert_eq!(story.execute(review(), "ito").unwrap_err().reason(), "state");
     let now = story.now;
     story.see_all(|seen| {
         seen.workaround = Some((Some("WA-1"), false));
@@ -44,16 +44,19 @@ fn the_whole_life_of_an_incident() {
     story.look();
     assert_eq!(story.wait(61).look(), ["proved", "timed", "moved"]);
     assert_eq!(story.incident.state, State::Resolved);
-    assert_eq!(story.wish(Command::Close, "ito").unwrap_err().reason(), "state");
-    story.wish(review(), "ito").unwrap();
+    assert_eq!(story.execute(Command::Close, "ito").unwrap_err().reason(), "state");
+    story.execute(review(), "ito").unwrap();
     assert_eq!(story.incident.state, State::Reviewed);
     story.see(0).streak_min = 15;
-    assert_eq!(story.wish(Command::Close, "ito").unwrap_err().to_string(), "still open: 1 device degraded for a while");
+    assert_eq!(
+        story.execute(Command::Close, "ito").unwrap_err().to_string(),
+        "still open: 1 device degraded for a while"
+    );
     story.see(0).streak_min = 14;
     story.see(1).is_known = false;
-    assert_eq!(story.wish(Command::Close, "ito").unwrap_err().to_string(), "still open: 1 device without data");
+    assert_eq!(story.execute(Command::Close, "ito").unwrap_err().to_string(), "still open: 1 device without data");
     story.see(1).is_known = true;
-    assert_eq!(story.wish(Command::Close, "ito").unwrap(), ["closed", "timed", "moved"]);
+    assert_eq!(story.execute(Command::Close, "ito").unwrap(), ["closed", "timed", "moved"]);
     let milestones: Vec<Milestone> = story.incident.milestones.iter().map(|(milestone, _)| milestone).collect();
     assert_eq!(milestones, Milestone::ALL);
     for pair in Milestone::ALL[6..].windows(2) {
@@ -62,7 +65,7 @@ fn the_whole_life_of_an_incident() {
     story.see(0).affected = true;
     assert!(story.look().is_empty() && story.tick().is_empty());
     assert!(story.incident.take_in(&[joining(9)], story.now).is_empty(), "a closed incident takes nobody in");
-    assert_eq!(story.wish(Command::Join, "ito").unwrap_err(), Refusal::Closed);
+    assert_eq!(story.execute(Command::Join, "ito").unwrap_err(), Refusal::Closed);
 }
 
 #[test]
@@ -70,7 +73,7 @@ fn without_a_look_at_the_fleet_nothing_is_closed() {
     let mut story = Story::declared(1);
     story.agree_and_release();
     story.wait(1).fix_all();
-    story.wish(review(), "ito").unwrap();
+    story.execute(review(), "ito").unwrap();
     let blind = story.incident.decide(&Command::Close, "ito", None, (&story.settings, story.now));
     assert_eq!(blind.unwrap_err().to_string(), "still open: the fleet cannot be seen right now");
 }
@@ -80,7 +83,7 @@ fn what_degrades_again_before_the_close_reopens_and_has_to_be_reviewed_again() {
     let mut story = Story::declared(2);
     story.agree_and_release();
     story.wait(1).fix_all();
-    story.wish(review(), "ito").unwrap();
+    story.execute(review(), "ito").unwrap();
     story.told();
     story.see(1).affected = true;
     assert_eq!(story.wait(5).look(), ["relapsed", "reopened", "moved"]);
@@ -95,7 +98,7 @@ fn what_degrades_again_before_the_close_reopens_and_has_to_be_reviewed_again() {
     story.see(1).quiet(now);
     story.wait(61).look();
     assert_eq!(story.incident.state, State::Resolved);
-    assert_eq!(story.wish(Command::Close, "ito").unwrap_err().reason(), "state", "the review is another one");
+    assert_eq!(story.execute(Command::Close, "ito").unwrap_err().reason(), "state", "the review is another one");
 }
 
 #[test]
@@ -145,19 +148,19 @@ fn an_exception_needs_evidence_and_a_relapse_voids_it() {
     let mut story = Story::declared(2);
     let unreachable = || sign_off(0, ExceptionKind::Unreachable);
     let refused = |made| Refusal::Calls { device: id(0), needed: 3, made };
-    assert_eq!(story.wish(unreachable(), "ito").unwrap_err(), refused(0));
+    assert_eq!(story.execute(unreachable(), "ito").unwrap_err(), refused(0));
     for _ in 0..2 {
-        story.wish(called(0, CallOutcome::NoAnswer, None), "abe").unwrap();
+        story.execute(called(0, CallOutcome::NoAnswer, None), "abe").unwrap();
     }
-    assert_eq!(story.wish(unreachable(), "ito").unwrap_err(), refused(2));
-    story.wish(called(0, CallOutcome::CallBack, None), "abe").unwrap();
+    assert_eq!(story.execute(unreachable(), "ito").unwrap_err(), refused(2));
+    story.execute(called(0, CallOutcome::CallBack, None), "abe").unwrap();
     for made in 0..3 {
-        assert_eq!(story.wish(unreachable(), "ito").unwrap_err(), refused(made), "somebody has answered meanwhile");
-        story.wish(called(0, CallOutcome::NoAnswer, None), "abe").unwrap();
+        assert_eq!(story.execute(unreachable(), "ito").unwrap_err(), refused(made), "somebody has answered meanwhile");
+        story.execute(called(0, CallOutcome::NoAnswer, None), "abe").unwrap();
     }
     let without = Command::SignOff { device: id(0), kind: ExceptionKind::Unreachable, evidence: " ".into() };
-    assert_eq!(story.wish(without, "ito").unwrap_err(), Refusal::Reason);
-    story.wish(unreachable(), "ito").unwrap();
+    assert_eq!(story.execute(without, "ito").unwrap_err(), Refusal::Reason);
+    story.execute(unreachable(), "ito").unwrap();
     assert_eq!(story.rung(0).exception.as_ref().unwrap().signed_by, "ito");
     assert_eq!(story.rung(0).calls, 6);
     assert!(story.look().is_empty(), "still affected, as it was when it was signed off");
@@ -177,21 +180,21 @@ fn who_is_signed_off_is_asked_for_nothing_and_lifting_it_reopens() {
     story.wait(1).fix_all();
     // Done, and then taken out of service: it falls silent.
     story.see(0).is_known = false;
-    story.wish(review(), "ito").unwrap();
-    assert_eq!(story.wish(Command::Close, "ito").unwrap_err().reason(), "open");
-    story.wish(sign_off(0, ExceptionKind::Decommissioned), "ito").unwrap();
+    story.execute(review(), "ito").unwrap();
+    assert_eq!(story.execute(Command::Close, "ito").unwrap_err().reason(), "open");
+    story.execute(sign_off(0, ExceptionKind::Decommissioned), "ito").unwrap();
     assert!(story.incident.obstacles(Some(&observation(&story.fleet, story.now))).is_empty());
 
     let mut story = Story::declared(2);
     for device in 0..2 {
-        story.wish(sign_off(device, ExceptionKind::Replaced), "ito").unwrap();
+        story.execute(sign_off(device, ExceptionKind::Replaced), "ito").unwrap();
     }
     assert_eq!(story.look(), ["timed", "moved"], "each was answered for by name, whatever their event does");
     assert_eq!(story.incident.state, State::Resolved);
     let lift = |reason: &str| Command::LiftException { device: id(1), reason: reason.into() };
-    assert_eq!(story.wish(lift(""), "ito").unwrap_err(), Refusal::Reason);
-    assert_eq!(story.wish(lift("it is still there"), "ito").unwrap(), ["exception_lifted", "reopened", "moved"]);
-    assert_eq!(story.wish(lift("again"), "ito").unwrap_err(), Refusal::NoException(id(1)));
+    assert_eq!(story.execute(lift(""), "ito").unwrap_err(), Refusal::Reason);
+    assert_eq!(story.execute(lift("it is still there"), "ito").unwrap(), ["exception_lifted", "reopened", "moved"]);
+    assert_eq!(story.execute(lift("again"), "ito").unwrap_err(), Refusal::NoException(id(1)));
 }
 
 #[test]
@@ -199,13 +202,13 @@ fn a_customer_who_is_owed_a_word_keeps_the_incident_from_its_close_and_does_not_
     let mut story = Story::declared(1);
     story.agree_and_release();
     story.wait(1).fix_all();
-    story.wish(review(), "ito").unwrap();
-    story.wish(called(0, CallOutcome::CallBack, Some(Progress::Phone)), "abe").unwrap();
+    story.execute(review(), "ito").unwrap();
+    story.execute(called(0, CallOutcome::CallBack, Some(Progress::Phone)), "abe").unwrap();
     assert_eq!(story.look(), [""; 0]);
     assert_eq!(story.incident.state, State::Reviewed);
-    assert_eq!(story.wish(Command::Close, "ito").unwrap_err().reason(), "open");
-    story.wish(called(0, CallOutcome::Reached, None), "abe").unwrap();
-    story.wish(Command::Close, "ito").unwrap();
+    assert_eq!(story.execute(Command::Close, "ito").unwrap_err().reason(), "open");
+    story.execute(called(0, CallOutcome::Reached, None), "abe").unwrap();
+    story.execute(Command::Close, "ito").unwrap();
 }
 
 #[test]
@@ -224,15 +227,15 @@ fn the_review_is_asked_for_on_its_day_and_daily_after_it() {
     }
     assert_eq!(days, [7, 8, 9]);
     assert_eq!(story.told().last(), Some(&(NoticeKind::ReviewDue, Audience::SupportQueue)));
-    story.wish(review(), "ito").unwrap();
+    story.execute(review(), "ito").unwrap();
     assert!(story.wait(48 * 60).tick().is_empty());
 }
 
 #[test]
 fn what_was_no_major_incident_ends_and_says_why_even_while_devices_are_degraded() {
     let mut story = Story::declared(2);
-    assert_eq!(story.wish(Command::Demote { reason: String::new() }, "ito").unwrap_err(), Refusal::Reason);
-    let names = story.wish(Command::Demote { reason: "a load test".into() }, "ito").unwrap();
+    assert_eq!(story.execute(Command::Demote { reason: String::new() }, "ito").unwrap_err(), Refusal::Reason);
+    let names = story.execute(Command::Demote { reason: "a load test".into() }, "ito").unwrap();
     assert_eq!(names, ["demoted", "timed", "moved"]);
     assert_eq!(story.incident.milestones.get(Milestone::Resolved), None, "ended is not resolved");
     assert!(story.look().is_empty() && story.tick().is_empty());
@@ -243,23 +246,23 @@ fn what_was_no_major_incident_ends_and_says_why_even_while_devices_are_degraded(
 fn words_and_names_are_bounded() {
     let mut story = Story::declared(1);
     let note = |text: &str| Command::Note { text: text.into(), tell: true };
-    assert_eq!(story.wish(note(" \n"), "ito").unwrap_err(), Refusal::Text);
-    assert_eq!(story.wish(note(&"あ".repeat(4_001)), "ito").unwrap_err(), Refusal::Text);
-    story.wish(note(&"あ".repeat(4_000)), "ito").unwrap();
+    assert_eq!(story.execute(note(" \n"), "ito").unwrap_err(), Refusal::Text);
+    assert_eq!(story.execute(note(&"あ".repeat(4_001)), "ito").unwrap_err(), Refusal::Text);
+    story.execute(note(&"あ".repeat(4_000)), "ito").unwrap();
     for name in ["", " ", "\0\u{200b}", &"x".repeat(129)] {
-        assert_eq!(story.wish(Command::Join, name).unwrap_err(), Refusal::Name, "{name:?}");
+        assert_eq!(story.execute(Command::Join, name).unwrap_err(), Refusal::Name, "{name:?}");
     }
-    let stranger = story.wish(called(9, CallOutcome::Reached, None), "abe").unwrap_err();
+    let stranger = story.execute(called(9, CallOutcome::Reached, None), "abe").unwrap_err();
     assert_eq!(stranger.to_string(), "B-0009 is not part of this incident");
     let nobody = Command::Claim { devices: vec![], claim: crate::incident::ladder::Claim::Revert };
-    assert_eq!(story.wish(nobody, "abe").unwrap_err(), Refusal::NoDevice);
+    assert_eq!(story.execute(nobody, "abe").unwrap_err(), Refusal::NoDevice);
 }
 
 #[test]
 fn branches_and_steps_are_counted_without_those_signed_off() {
     let mut story = Story::declared(4);
-    story.wish(called(1, CallOutcome::Reached, None), "abe").unwrap();
-    story.wish(sign_off(2, ExceptionKind::Refused), "ito").unwrap();
+    story.execute(called(1, CallOutcome::Reached, None), "abe").unwrap();
+    story.execute(sign_off(2, ExceptionKind::Refused), "ito").unwrap();
     let branches = story.incident.by_branch();
     assert_eq!(branches["branch-0"], BTreeMap::from([(Step::Affected, 1)]));
     assert_eq!(branches["branch-1"], BTreeMap::from([(Step::Affected, 1), (Step::Contacted, 1)]));

@@ -1,7 +1,7 @@
-//! No sequence of wishes and telemetry resolves or closes an incident early: held against a naive model of the world.
+//! No sequence of requests and telemetry resolves or closes an incident early: held against a naive model of the world.
 //!
 //! The world has devices that measure a minute at a time, take and lose updates, switch a workaround on and off, and fall silent;
-//! people wish for whatever comes to mind. The model keeps the whole history as it was and, asked whether the incident may
+//! people command whatever comes to mind. The model keeps the whole history as it was and, asked whether the incident may
 //! be over, goes through it again. It shares nothing with the incident but the meaning of the rule.
 
 use proptest::prelude::*;
@@ -35,13 +35,13 @@ enum Step {
     Workaround(usize, Option<(Option<&'static str>, bool)>),
     /// The detector opens an event for the device, or ends it.
     Event(usize, bool),
-    Wish(Command, &'static str),
+    Command(Command, &'static str),
     /// As above, of the newest version.
     Agree(&'static str),
     Joins(usize),
     /// A fix is agreed, released, installed everywhere, and every workaround is off.
     Remedy,
-    /// The review is filed, and the close wished for.
+    /// The review is filed, and the close asked for for.
     Finish,
 }
 
@@ -280,16 +280,16 @@ impl World {
                 }
             }
             Step::Event(place, open) => self.devices[place].affected = open,
-            Step::Wish(command, by) => self.wish(&command, by),
+            Step::Command(command, by) => self.execute(&command, by),
             Step::Agree(by) => {
                 let version = self.versions.len() as u32;
-                self.wish(&Command::AgreeCountermeasure { version }, by);
+                self.execute(&Command::AgreeCountermeasure { version }, by);
             }
             Step::Joins(place) => self.join(place),
             Step::Remedy => self.remedy(),
             Step::Finish => {
-                self.wish(&Command::FileReview { text: "it is over".into() }, "ito");
-                self.wish(&Command::Close, "ito");
+                self.execute(&Command::FileReview { text: "it is over".into() }, "ito");
+                self.execute(&Command::Close, "ito");
             }
         }
         self.look();
@@ -298,10 +298,10 @@ impl World {
 
     fn remedy(&mut self) {
         let fix = Some(Fix::Update(VERSIONS[1].into()));
-        self.wish(&Command::RegisterCountermeasure { workaround: None, fix, fix_due_at: None }, "mori");
+        self.execute(&Command::RegisterCountermeasure { workaround: None, fix, fix_due_at: None }, "mori");
         let version = self.versions.len() as u32;
-        self.wish(&Command::AgreeCountermeasure { version }, "sato");
-        self.wish(&Command::ReleaseFix, "sato");
+        self.execute(&Command::AgreeCountermeasure { version }, "sato");
+        self.execute(&Command::ReleaseFix, "sato");
         for device in &mut self.devices {
             device.update = Some(VERSIONS[1]);
             device.workaround = device.workaround.map(|(id, _)| (id, false));
@@ -376,7 +376,7 @@ impl World {
         }
     }
 
-    fn wish(&mut self, command: &Command, by: &str) {
+    fn execute(&mut self, command: &Command, by: &str) {
         self.show();
         let fleet = self.story.fleet.clone();
         let at = (&self.story.settings, self.story.now);
@@ -438,7 +438,7 @@ fn register() -> impl Strategy<Value = Command> {
     })
 }
 
-fn wish() -> impl Strategy<Value = Command> {
+fn command() -> impl Strategy<Value = Command> {
     let outcome = prop::sample::select(CallOutcome::ALL.to_vec());
     let progress = prop::option::of(prop::sample::select(Progress::ALL.to_vec()));
     let reason = || "because".to_owned();
@@ -475,7 +475,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::UpdateAll(VERSIONS[2])),
         3 => (device(), workaround).prop_map(|(device, workaround)| Step::Workaround(device, workaround)),
         1 => (device(), any::<bool>()).prop_map(|(device, open)| Step::Event(device, open)),
-        10 => (wish(), prop::sample::select(vec!["ito", "mori"])).prop_map(|(wish, by)| Step::Wish(wish, by)),
+        10 => (command(), prop::sample::select(vec!["ito", "mori"])).prop_map(|(command, by)| Step::Command(command, by)),
         5 => Just(Step::Agree("sato")),
         2 => Just(Step::Remedy),
         3 => Just(Step::Finish),

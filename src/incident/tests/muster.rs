@@ -45,7 +45,7 @@ fn a_page_escalates_step_by_step_and_never_ends_in_silence() {
     assert_eq!(heard, expected);
     let post = &story.incident.muster.posts[&seat("commander")];
     assert_eq!((post.paged.join(" "), post.exhausted), ("ito mori sato".to_owned(), 2));
-    story.wish(acknowledge("commander"), "sato").unwrap();
+    story.execute(acknowledge("commander"), "sato").unwrap();
     story.wait(100);
     story.tick();
     assert!(paged(&mut story).is_empty(), "answered");
@@ -78,11 +78,14 @@ fn the_seat_of_a_branch_is_called_only_where_it_has_devices_to_see_to() {
     story.tick();
     let called: Vec<String> = story.incident.muster.posts.keys().map(ToString::to_string).collect();
     assert_eq!(called, ["support_lead", "support_lead@branch-1"]);
-    story.wish(acknowledge("support_lead"), "ito").unwrap();
+    story.execute(acknowledge("support_lead"), "ito").unwrap();
     assert_eq!(story.incident.state, State::Mustered, "branches are not waited for");
     // The branch's only device is settled: nobody has to be called for it any more.
     story
-        .wish(Command::SignOff { device: id(1), kind: ExceptionKind::Replaced, evidence: "see ticket 7".into() }, "ito")
+        .execute(
+            Command::SignOff { device: id(1), kind: ExceptionKind::Replaced, evidence: "see ticket 7".into() },
+            "ito",
+        )
         .unwrap();
     story.wait(30).tick();
     assert_eq!(story.incident.muster.posts[&seat("support_lead@branch-1")].exhausted, 0);
@@ -96,23 +99,23 @@ fn the_first_to_answer_holds_the_role_others_are_seen_and_it_can_be_handed_over(
     assert_eq!(story.incident.muster.status(&commander), PostStatus::Uncalled);
     story.tick();
     assert_eq!(story.incident.muster.status(&commander), PostStatus::Paged);
-    story.wish(acknowledge("commander"), "ito").unwrap();
+    story.execute(acknowledge("commander"), "ito").unwrap();
     story.wait(1);
-    story.wish(acknowledge("commander"), "mori").unwrap();
+    story.execute(acknowledge("commander"), "mori").unwrap();
     assert_eq!(story.incident.muster.holder(Role::Commander), Some("ito"));
     assert_eq!(story.incident.muster.posts[&commander].acknowledged.len(), 2);
     assert_eq!(story.incident.state, State::Declared, "nobody has answered for development");
     assert_eq!(story.incident.muster.status(&commander), PostStatus::Acknowledged);
-    story.wish(Command::Join, "ito").unwrap();
+    story.execute(Command::Join, "ito").unwrap();
     assert_eq!(story.incident.muster.status(&commander), PostStatus::Joined);
-    assert_eq!(story.wish(acknowledge("development_lead"), "sato").unwrap(), ["acknowledged", "timed", "moved"]);
+    assert_eq!(story.execute(acknowledge("development_lead"), "sato").unwrap(), ["acknowledged", "timed", "moved"]);
     assert_eq!(story.incident.milestones.get(Milestone::Mustered), Some(minute(1)));
     story.told();
     let over =
         |to: &str, reason: &str| Command::HandOver { seat: seat("commander"), to: to.into(), reason: reason.into() };
-    assert_eq!(story.wish(over("mori", " "), "ito").unwrap_err(), Refusal::Reason);
-    assert_eq!(story.wish(over("ito", "sleep"), "ito").unwrap_err().reason(), "held");
-    story.wish(over("mori", "sleep"), "ito").unwrap();
+    assert_eq!(story.execute(over("mori", " "), "ito").unwrap_err(), Refusal::Reason);
+    assert_eq!(story.execute(over("ito", "sleep"), "ito").unwrap_err().reason(), "held");
+    story.execute(over("mori", "sleep"), "ito").unwrap();
     assert_eq!(story.incident.muster.holder(Role::Commander), Some("mori"));
     let (kind, audience) = story.told().remove(0);
     assert_eq!(
@@ -129,11 +132,11 @@ fn an_isolated_incident_musters_nobody_until_it_is_promoted() {
     assert_eq!(story.told(), [(NoticeKind::Isolated, Audience::SupportQueue)]);
     story.wait(120);
     assert!(story.tick().is_empty(), "neither pages nor reminders");
-    assert_eq!(story.wish(Command::Promote { reason: " ".into() }, "abe").unwrap_err(), Refusal::Reason);
-    story.wish(Command::Promote { reason: "three more by phone".into() }, "abe").unwrap();
+    assert_eq!(story.execute(Command::Promote { reason: " ".into() }, "abe").unwrap_err(), Refusal::Reason);
+    story.execute(Command::Promote { reason: "three more by phone".into() }, "abe").unwrap();
     assert_eq!(story.told(), [(NoticeKind::Promoted, Audience::Staff)]);
     assert_eq!(story.tick(), ["paged"], "called at once, and not reminded of a silence that nobody was in");
-    assert_eq!(story.wish(Command::Promote { reason: "again".into() }, "abe").unwrap_err(), Refusal::Promoted);
+    assert_eq!(story.execute(Command::Promote { reason: "again".into() }, "abe").unwrap_err(), Refusal::Promoted);
 }
 
 #[test]
@@ -144,18 +147,18 @@ fn whoever_leads_is_reminded_when_nothing_was_said() {
     story.told();
     assert_eq!(story.wait(1).tick(), ["nagged"]);
     assert_eq!(story.told(), [(NoticeKind::Nag, Audience::Staff)], "nobody leads");
-    story.wish(acknowledge("commander"), "ito").unwrap();
+    story.execute(acknowledge("commander"), "ito").unwrap();
     story.told();
     assert!(story.wait(59).tick().is_empty());
     assert_eq!(story.wait(1).tick(), ["nagged"]);
     assert_eq!(story.told(), [(NoticeKind::Nag, Audience::People(vec!["ito".into()]))]);
     let note = |tell| Command::Note { text: "the cause is known".into(), tell };
     story.wait(30);
-    story.wish(note(false), "ito").unwrap();
+    story.execute(note(false), "ito").unwrap();
     assert!(story.told().is_empty(), "an entry in the log");
     assert_eq!(story.wait(30).tick(), ["nagged"]);
     story.wait(30);
-    story.wish(note(true), "ito").unwrap();
+    story.execute(note(true), "ito").unwrap();
     assert_eq!(story.told().last(), Some(&(NoticeKind::Word, Audience::Staff)));
     assert!(story.wait(30).tick().is_empty(), "something was said half an hour ago");
     story.settings.nag_min = 0;

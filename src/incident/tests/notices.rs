@@ -115,7 +115,7 @@ fn an_opening_is_told_by_its_scope_and_a_part_that_was_split_off_with_the_splitt
 fn who_leads_hears_what_is_for_the_lead() {
     let mut story = Story::declared(3);
     for (role, person) in [(Role::Commander, "ito"), (Role::DevelopmentLead, "sato")] {
-        story.wish(Command::Acknowledge { seat: Seat::of(role) }, person).unwrap();
+        story.execute(Command::Acknowledge { seat: Seat::of(role) }, person).unwrap();
     }
     let incident = &story.incident;
     assert_eq!(said(incident, Action::Nagged { silent_s: 1 }), "nag ito");

@@ -112,13 +112,13 @@ fn a_person_corrects_an_instant_only_within_its_order_and_never_what_was_measure
     let correct =
         |milestone, at| Command::CorrectTime { milestone, instant: minute(at), reason: "told by phone".into() };
     story.wait(30);
-    assert_eq!(story.wish(correct(Milestone::WorkaroundAvailable, -20), "ito").unwrap(), ["timed"]);
+    assert_eq!(story.execute(correct(Milestone::WorkaroundAvailable, -20), "ito").unwrap(), ["timed"]);
     assert_eq!(story.incident.milestones.get(Milestone::WorkaroundAvailable), Some(minute(-20)));
-    let early = story.wish(correct(Milestone::WorkaroundAvailable, -62), "ito").unwrap_err();
+    let early = story.execute(correct(Milestone::WorkaroundAvailable, -62), "ito").unwrap_err();
     assert_eq!(early.reason(), "order");
     assert_eq!(early.to_string(), "workaround_available cannot be before impact_started");
-    assert_eq!(story.wish(correct(Milestone::WorkaroundAvailable, 31), "ito").unwrap_err().reason(), "order");
-    assert_eq!(story.wish(correct(Milestone::Declared, -1), "ito").unwrap_err(), Refusal::Measured);
-    let missing = story.wish(correct(Milestone::Resolved, 10), "ito").unwrap_err();
+    assert_eq!(story.execute(correct(Milestone::WorkaroundAvailable, 31), "ito").unwrap_err().reason(), "order");
+    assert_eq!(story.execute(correct(Milestone::Declared, -1), "ito").unwrap_err(), Refusal::Measured);
+    let missing = story.execute(correct(Milestone::Resolved, 10), "ito").unwrap_err();
     assert_eq!(missing.reason(), "state");
 }

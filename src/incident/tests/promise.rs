@@ -21,7 +21,7 @@ impl Random {
 
 fn sign_off(story: &mut Story, device: usize) {
     let evidence = "see ticket 7".into();
-    story.wish(Command::SignOff { device: id(device), kind: ExceptionKind::Replaced, evidence }, "ito").unwrap();
+    story.execute(Command::SignOff { device: id(device), kind: ExceptionKind::Replaced, evidence }, "ito").unwrap();
 }
 
 /// An incident whose devices are settled at these minutes after the declaration.
@@ -96,7 +96,7 @@ fn the_burn_down_goes_step_by_step_and_up_again_when_a_device_is_affected_again(
         points.into_iter().map(|(at, left)| (at.since_ms(minute(0)) / MINUTE_MS, left)).collect::<Vec<_>>()
     };
     assert_eq!(points(&story), [(0, 4), (10, 2), (20, 1)]);
-    story.wish(Command::LiftException { device: id(0), reason: "it is there".into() }, "ito").unwrap();
+    story.execute(Command::LiftException { device: id(0), reason: "it is there".into() }, "ito").unwrap();
     assert_eq!(points(&story), [(0, 4), (10, 3), (20, 2)]);
 }
 

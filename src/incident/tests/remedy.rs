@@ -43,55 +43,55 @@ fn nothing_spreads_to_support_before_development_has_agreed() {
     let mut story = Story::declared(3);
     let (agree, read) =
         (|version| Command::AgreeCountermeasure { version }, |version| Command::AcknowledgeScript { version });
-    assert_eq!(story.wish(agree(1), "sato").unwrap_err(), Refusal::NoVersion(1));
-    assert_eq!(story.wish(Command::ReleaseFix, "sato").unwrap_err(), Refusal::NoFix);
-    story.wish(register(Some("WA-1"), None), "mori").unwrap();
-    assert_eq!(story.wish(read(1), "abe").unwrap_err(), Refusal::NotAgreed(1));
-    assert_eq!(story.wish(agree(1), "mori").unwrap_err(), Refusal::OwnWord);
-    assert_eq!(story.wish(agree(0), "sato").unwrap_err(), Refusal::NoVersion(0));
-    assert_eq!(story.wish(agree(2), "sato").unwrap_err(), Refusal::NoVersion(2));
+    assert_eq!(story.execute(agree(1), "sato").unwrap_err(), Refusal::NoVersion(1));
+    assert_eq!(story.execute(Command::ReleaseFix, "sato").unwrap_err(), Refusal::NoFix);
+    story.execute(register(Some("WA-1"), None), "mori").unwrap();
+    assert_eq!(story.execute(read(1), "abe").unwrap_err(), Refusal::NotAgreed(1));
+    assert_eq!(story.execute(agree(1), "mori").unwrap_err(), Refusal::OwnWord);
+    assert_eq!(story.execute(agree(0), "sato").unwrap_err(), Refusal::NoVersion(0));
+    assert_eq!(story.execute(agree(2), "sato").unwrap_err(), Refusal::NoVersion(2));
     let claim = Command::Claim { devices: vec![id(0)], claim: Claim::Workaround };
-    assert_eq!(story.wish(claim.clone(), "abe").unwrap_err(), Refusal::NoWorkaround);
+    assert_eq!(story.execute(claim.clone(), "abe").unwrap_err(), Refusal::NoWorkaround);
     assert_eq!(story.incident.state, State::Declared);
-    assert_eq!(story.wish(agree(1), "sato").unwrap(), ["countermeasure_agreed", "timed", "moved"]);
+    assert_eq!(story.execute(agree(1), "sato").unwrap(), ["countermeasure_agreed", "timed", "moved"]);
     assert_eq!(story.incident.state, State::WorkaroundAvailable);
-    assert_eq!(story.wish(agree(1), "sato").unwrap_err(), Refusal::Agreed(1));
-    story.wish(claim, "abe").unwrap();
-    story.wish(read(1), "abe").unwrap();
+    assert_eq!(story.execute(agree(1), "sato").unwrap_err(), Refusal::Agreed(1));
+    story.execute(claim, "abe").unwrap();
+    story.execute(read(1), "abe").unwrap();
     // A second version: support goes on by the first until it is agreed.
-    story.wish(register(Some("WA-2"), None), "mori").unwrap();
+    story.execute(register(Some("WA-2"), None), "mori").unwrap();
     assert_eq!(story.incident.countermeasures.workaround().unwrap().id, "WA-1");
-    story.wish(read(1), "baba").unwrap();
-    assert_eq!(story.wish(agree(1), "sato").unwrap_err(), Refusal::Replaced { version: 1, newest: 2 });
-    story.wish(agree(2), "sato").unwrap();
+    story.execute(read(1), "baba").unwrap();
+    assert_eq!(story.execute(agree(1), "sato").unwrap_err(), Refusal::Replaced { version: 1, newest: 2 });
+    story.execute(agree(2), "sato").unwrap();
     assert_eq!(story.incident.countermeasures.workaround().unwrap().id, "WA-2");
     let current = story.incident.countermeasures.current().unwrap();
     assert!(current.acknowledged.is_empty(), "whoever read the first has to read the second");
-    assert_eq!(story.wish(read(1), "abe").unwrap_err(), Refusal::Replaced { version: 1, newest: 2 });
-    story.wish(read(2), "abe").unwrap();
+    assert_eq!(story.execute(read(1), "abe").unwrap_err(), Refusal::Replaced { version: 1, newest: 2 });
+    story.execute(read(2), "abe").unwrap();
     assert_eq!(story.incident.countermeasures.versions()[0].acknowledged.len(), 2);
 }
 
 #[test]
 fn a_countermeasure_has_to_make_sense() {
     let mut story = Story::declared(3);
-    assert_eq!(story.wish(register(None, None), "mori").unwrap_err(), Refusal::Empty);
-    assert_eq!(story.wish(register(Some(" "), None), "mori").unwrap_err(), Refusal::Script);
-    assert_eq!(story.wish(register(None, Some("")), "mori").unwrap_err(), Refusal::Name);
+    assert_eq!(story.execute(register(None, None), "mori").unwrap_err(), Refusal::Empty);
+    assert_eq!(story.execute(register(Some(" "), None), "mori").unwrap_err(), Refusal::Script);
+    assert_eq!(story.execute(register(None, Some("")), "mori").unwrap_err(), Refusal::Name);
     let plan = |ja: String| Command::RegisterCountermeasure {
         workaround: Some(WorkaroundPlan { id: "WA-1".into(), script: Script { ja, en: String::new() } }),
         fix: None,
         fix_due_at: None,
     };
-    assert_eq!(story.wish(plan(" \n".into()), "mori").unwrap_err(), Refusal::Script);
-    assert_eq!(story.wish(plan("あ".repeat(4_001)), "mori").unwrap_err(), Refusal::Script);
-    story.wish(plan("あ".repeat(4_000)), "mori").unwrap();
+    assert_eq!(story.execute(plan(" \n".into()), "mori").unwrap_err(), Refusal::Script);
+    assert_eq!(story.execute(plan("あ".repeat(4_001)), "mori").unwrap_err(), Refusal::Script);
+    story.execute(plan("あ".repeat(4_000)), "mori").unwrap();
     let late = Command::RegisterCountermeasure {
         workaround: None,
         fix: Some(Fix::Elsewhere("the line was repaired".into())),
         fix_due_at: Some(minute(-1)),
     };
-    assert_eq!(story.wish(late, "mori").unwrap_err(), Refusal::Due);
+    assert_eq!(story.execute(late, "mori").unwrap_err(), Refusal::Due);
 }
 
 #[test]
@@ -100,13 +100,13 @@ fn a_fix_is_released_once_and_another_one_again() {
     story.agree_and_release();
     assert_eq!(story.incident.state, State::Fixing);
     assert_eq!(story.incident.milestones.get(Milestone::FixAvailable), Some(minute(0)));
-    assert_eq!(story.wish(Command::ReleaseFix, "sato").unwrap_err(), Refusal::Released("2026.11.22".into()));
+    assert_eq!(story.execute(Command::ReleaseFix, "sato").unwrap_err(), Refusal::Released("2026.11.22".into()));
     story.wait(5);
     story.agree(None, Some(Fix::Update("2026.11.23".into())));
     let claim = Command::Claim { devices: vec![id(0)], claim: Claim::Fix };
-    assert_eq!(story.wish(claim.clone(), "abe").unwrap_err(), Refusal::NotReleased, "the new one is not there yet");
-    assert_eq!(story.wish(Command::ReleaseFix, "sato").unwrap(), ["fix_released"]);
-    story.wish(claim, "abe").unwrap();
+    assert_eq!(story.execute(claim.clone(), "abe").unwrap_err(), Refusal::NotReleased, "the new one is not there yet");
+    assert_eq!(story.execute(Command::ReleaseFix, "sato").unwrap(), ["fix_released"]);
+    story.execute(claim, "abe").unwrap();
     assert_eq!(story.incident.milestones.get(Milestone::FixAvailable), Some(minute(0)), "when there first was one");
 }
 
@@ -122,7 +122,7 @@ fn another_fix_makes_what_was_proved_of_the_first_be_judged_again() {
     assert_eq!(story.incident.milestones.get(Milestone::Resolved), None);
     story.see_all(|seen| seen.update = Some("2026.11.23"));
     assert!(story.wait(5).look().is_empty(), "tried before it is released");
-    story.wish(Command::ReleaseFix, "sato").unwrap();
+    story.execute(Command::ReleaseFix, "sato").unwrap();
     assert_eq!(story.look(), ["proved"]);
     assert_eq!(story.incident.state, State::Fixing);
     let now = story.now;
@@ -147,7 +147,7 @@ fn what_is_mended_elsewhere_is_proved_by_the_quality_alone() {
     let mut story = Story::declared(2);
     story.agree(None, Some(Fix::Elsewhere("the line was repaired".into())));
     assert!(story.look().is_empty(), "not yet");
-    story.wish(Command::ReleaseFix, "sato").unwrap();
+    story.execute(Command::ReleaseFix, "sato").unwrap();
     assert_eq!(story.look(), ["proved"]);
     assert_eq!(story.step(0), Step::FixInstalled);
     let now = story.now;
@@ -160,7 +160,7 @@ fn what_is_mended_elsewhere_is_proved_by_the_quality_alone() {
 fn a_package_is_a_fix_by_its_name_and_version() {
     let mut story = Story::declared(1);
     story.agree(None, Some(Fix::Package { name: "signatures".into(), version: "9.9.2".into() }));
-    story.wish(Command::ReleaseFix, "sato").unwrap();
+    story.execute(Command::ReleaseFix, "sato").unwrap();
     for (installed, has) in [
         (vec![], false),
         (vec!["engine 9.9.2"], false),

@@ -23,12 +23,12 @@ fn merging_keeps_every_device_with_its_way() {
     let (mut into, mut from) = (Story::declared(3), other(&[2, 3, 4]));
     from.wait(10);
     from.agree(Some("WA-1"), None);
-    from.wish(called(2, CallOutcome::Reached, Some(Progress::Phone)), "abe").unwrap();
-    from.wish(Command::Claim { devices: vec![id(2), id(3)], claim: Claim::Workaround }, "abe").unwrap();
+    from.execute(called(2, CallOutcome::Reached, Some(Progress::Phone)), "abe").unwrap();
+    from.execute(Command::Claim { devices: vec![id(2), id(3)], claim: Claim::Workaround }, "abe").unwrap();
     from.see(3).workaround = Some((Some("WA-1"), true));
     from.look();
     into.wait(5);
-    into.wish(called(2, CallOutcome::NoAnswer, None), "baba").unwrap();
+    into.execute(called(2, CallOutcome::NoAnswer, None), "baba").unwrap();
     into.wait(10);
     let (left, taken) = (
         from.incident.merge_into("INC-2026-0007", "one and the same", "ito", into.now).unwrap(),
@@ -56,7 +56,7 @@ fn what_is_merged_into_a_resolved_incident_reopens_it_and_another_fix_proves_not
     into.wait(1).fix_all();
     assert_eq!(into.incident.state, State::Resolved);
     from.agree(None, Some(Fix::Elsewhere("the line was repaired".into())));
-    from.wish(Command::ReleaseFix, "sato").unwrap();
+    from.execute(Command::ReleaseFix, "sato").unwrap();
     let now = from.now;
     from.see_all(|seen| seen.quiet(now));
     from.look();
@@ -86,7 +86,7 @@ fn a_device_that_is_affected_in_one_of_two_merged_incidents_is_affected() {
     let (mut into, from) = (Story::declared(2), other(&[1]));
     into.agree_and_release();
     into.wait(1).fix_all();
-    into.wish(Command::SignOff { device: id(0), kind: ExceptionKind::Refused, evidence: "by phone".into() }, "ito")
+    into.execute(Command::SignOff { device: id(0), kind: ExceptionKind::Refused, evidence: "by phone".into() }, "ito")
         .unwrap();
     let taken = into.incident.absorb_from(&from.incident, "the same after all", "ito", into.now).unwrap();
     assert_eq!(into.take(taken), ["absorbed", "reopened", "moved"]);
@@ -117,8 +117,8 @@ fn a_quality_that_was_proved_before_the_other_incidents_fix_does_not_count_for_i
 fn splitting_keeps_every_device_on_one_side_with_its_way() {
     let mut story = Story::declared(4);
     story.agree(Some("WA-1"), None);
-    story.wish(Command::Claim { devices: vec![id(1)], claim: Claim::Workaround }, "abe").unwrap();
-    story.wish(called(3, CallOutcome::Reached, None), "abe").unwrap();
+    story.execute(Command::Claim { devices: vec![id(1)], claim: Claim::Workaround }, "abe").unwrap();
+    story.execute(called(3, CallOutcome::Reached, None), "abe").unwrap();
     let split = |devices: &[usize]| {
         let devices: Vec<DeviceId> = devices.iter().map(|device| id(*device)).collect();
         story.incident.split(&devices, ("INC-2026-0007-B", "E-0012/B"), ("another cause", "ito"), minute(30))

@@ -11,27 +11,27 @@ fn told() -> Story {
     story.rota = Rota([(Seat::of(Role::Commander), vec![step("ito"), step("mori")])].into_iter().collect());
     story.tick();
     story.wait(5).tick();
-    story.wish(Command::Acknowledge { seat: Seat::of(Role::Commander) }, "mori").unwrap();
+    story.execute(Command::Acknowledge { seat: Seat::of(Role::Commander) }, "mori").unwrap();
     let script = Script { ja: "設定".into(), en: "setting".into() };
     let register = Command::RegisterCountermeasure {
         workaround: Some(WorkaroundPlan { id: "WA-1".into(), script }),
         fix: Some(Fix::Update("2026.11.22".into())),
         fix_due_at: Some(minute(60)),
     };
-    story.wait(5).wish(register, "mori").unwrap();
-    story.wish(Command::AgreeCountermeasure { version: 1 }, "sato").unwrap();
-    story.wish(called(0, CallOutcome::Reached, None), "abe").unwrap();
-    story.wish(called(1, CallOutcome::NoAnswer, None), "abe").unwrap();
-    story.wish(Command::Claim { devices: vec![id(0), id(1)], claim: Claim::Workaround }, "abe").unwrap();
+    story.wait(5).execute(register, "mori").unwrap();
+    story.execute(Command::AgreeCountermeasure { version: 1 }, "sato").unwrap();
+    story.execute(called(0, CallOutcome::Reached, None), "abe").unwrap();
+    story.execute(called(1, CallOutcome::NoAnswer, None), "abe").unwrap();
+    story.execute(Command::Claim { devices: vec![id(0), id(1)], claim: Claim::Workaround }, "abe").unwrap();
     story.see(0).workaround = Some((Some("WA-1"), true));
     story.wait(1).look();
     story.wait(49).tick();
     story.see(1).workaround = Some((Some("WA-1"), true));
     story.wait(10).look();
-    story.wish(Command::Note { text: "the fix is\nlate | sorry".into(), tell: true }, "mori").unwrap();
-    story.wait(30).wish(Command::ReleaseFix, "sato").unwrap();
+    story.execute(Command::Note { text: "the fix is\nlate | sorry".into(), tell: true }, "mori").unwrap();
+    story.wait(30).execute(Command::ReleaseFix, "sato").unwrap();
     let evidence = "see ticket 7".into();
-    story.wish(Command::SignOff { device: id(2), kind: ExceptionKind::Replaced, evidence }, "mori").unwrap();
+    story.execute(Command::SignOff { device: id(2), kind: ExceptionKind::Replaced, evidence }, "mori").unwrap();
     let now = story.now;
     for device in 0..2 {
         story.see(device).update = Some("2026.11.22");
@@ -117,7 +117,7 @@ fn how_long_everything_took_and_what_was_late_are_told() {
 fn a_promise_that_was_missed_and_a_claim_that_nobody_verified_are_late() {
     let mut story = Story::declared(2);
     story.agree_and_release();
-    story.wish(Command::Claim { devices: vec![id(0)], claim: Claim::Fix }, "abe").unwrap();
+    story.execute(Command::Claim { devices: vec![id(0)], claim: Claim::Fix }, "abe").unwrap();
     story.wait(73 * 60);
     let review = Review::draft(&story.record, &story.settings, story.now).unwrap();
     let late = [

@@ -89,7 +89,7 @@ impl Bench {
         self.await_state(JournalState::is_ok);
     }
 
-    fn await_wish(&self) {
+    fn await_request(&self) {
         let until = crate::clock::monotonic() + Duration::from_secs(30);
         while !self.journal.wants_checkpoint() {
             assert!(crate::clock::monotonic() < until, "a checkpoint is asked for");
@@ -152,7 +152,7 @@ fn when_every_segment_is_needed_a_full_disk_still_has_room_for_the_checkpoints_t
     assert!(bench.checkpoint());
     let taken = bench.fill(10_000);
     assert!(taken > 50 && taken < 10_000, "{taken}");
-    bench.await_wish();
+    bench.await_request();
     let told = bench.journal.state().borrow().clone();
     let JournalState::Failing(trouble) = told else { panic!("{told:?}") };
     assert_eq!(trouble.reason, "no_space");
@@ -204,7 +204,7 @@ fn the_limit_holds_to_the_byte_and_asks_for_a_checkpoint_first() {
     let mut bench = Bench::new(1 << 40, max);
     assert!(bench.fill(10_000) > 50);
     assert!(size(&bench.config.dir) <= max);
-    bench.await_wish();
+    bench.await_request();
     bench.await_state(|state| matches!(state, JournalState::Failing(trouble) if trouble.reason == "limit"));
     let text = bench.journal.state().borrow().clone();
     let JournalState::Failing(trouble) = text else { unreachable!() };

@@ -30,7 +30,7 @@ use crate::incident::ladder::Proof;
 use crate::incident::{Command, Incident, Milestone, State};
 use crate::lab::simulation::Remedy;
 
-use act::{Act, WORKAROUND, minutes, tell, wish};
+use act::{Act, WORKAROUND, minutes, order, tell};
 use calls::Phones;
 pub(super) use cast::DEVELOPER as DEVELOPMENT;
 pub use cast::{contacts, rota};
@@ -106,7 +106,7 @@ impl Crew {
             }
             [.., newest] if newest.agreed.is_none() && since(Some(newest.registered_at)) >= AGREED_MIN => {
                 let version = newest.countermeasure.version;
-                acts.push(wish(cast::DEVELOPER, Command::AgreeCountermeasure { version }));
+                acts.push(order(cast::DEVELOPER, Command::AgreeCountermeasure { version }));
                 acts.push(tell("remedy", format!("{} agrees to version {version} for development", cast::DEVELOPER)));
             }
             _ => {}
@@ -119,7 +119,7 @@ impl Crew {
             fix: Some(Fix::Update(self.fix.clone())),
             fix_due_at: Some(incident.opening.declared_at.plus_ms(FIX_DUE_MIN * MINUTE_MS)),
         };
-        wish(cast::ANALYST, command)
+        order(cast::ANALYST, command)
     }
 
     /// The fix can be had once the workarounds hold; or when that takes too long.
@@ -128,7 +128,7 @@ impl Crew {
         let agreed = incident.countermeasures.newest().is_some_and(|newest| newest.agreed.is_some());
         let ready = incident.state == State::PendingPermanentFix || late;
         if incident.released.is_none() && agreed && ready && incident.state.is_active() {
-            acts.push(wish(cast::DEVELOPER, Command::ReleaseFix));
+            acts.push(order(cast::DEVELOPER, Command::ReleaseFix));
             let text = format!("update {} is released: it ends the defect and reverts {WORKAROUND}", self.fix);
             acts.push(tell("fix", text));
         }
@@ -179,7 +179,7 @@ impl Crew {
             proved(Proof::Workaround),
             proved(Proof::Fix),
         );
-        acts.push(wish(commander, Command::Note { text, tell: true }));
+        acts.push(order(commander, Command::Note { text, tell: true }));
     }
 
     /// One who wants to go home too early; then the review, and the end.
@@ -188,17 +188,17 @@ impl Crew {
         if self.is_rolled_out() && !self.tried_to_close && incident.state.is_active() {
             self.tried_to_close = true;
             acts.push(tell("close", format!("{commander} would like to close: every device has had the fix")));
-            acts.push(wish(commander, Command::Close));
+            acts.push(order(commander, Command::Close));
         }
         let resolved = incident.milestones.get(Milestone::Resolved).map_or(0, |at| minutes(at, now));
         // Once a while: what is refused now may be granted later.
         let again = self.asked_at.is_none_or(|at| minutes(at, now) >= 1);
         if incident.state == State::Resolved && resolved >= REVIEW_MIN && again {
             self.asked_at = Some(now);
-            acts.push(wish(commander, Command::FileReview { text: cast::review(incident) }));
+            acts.push(order(commander, Command::FileReview { text: cast::review(incident) }));
         } else if incident.state == State::Reviewed && again {
             self.asked_at = Some(now);
-            acts.push(wish(commander, Command::Close));
+            acts.push(order(commander, Command::Close));
         }
     }
 }
@@ -210,8 +210,8 @@ fn answer(incident: &Incident, now: Timestamp) -> Vec<Act> {
         let (None, Some(paged_at)) = (&post.holder, post.paged_at) else { continue };
         let awake = post.paged.iter().find(|person| *person != cast::ASLEEP);
         let Some(person) = awake.filter(|_| minutes(paged_at, now) >= delay_min) else { continue };
-        acts.push(wish(person, Command::Acknowledge { seat: seat.clone() }));
-        acts.push(wish(person, Command::Join));
+        acts.push(order(person, Command::Acknowledge { seat: seat.clone() }));
+        acts.push(order(person, Command::Join));
         let late = if post.step.unwrap_or(0) > 0 { ", as the one called before does not answer" } else { "" };
         acts.push(tell("muster", format!("{person} acknowledges as {}{late}", seat.to_string().replace('_', " "))));
     }

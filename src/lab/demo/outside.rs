@@ -120,7 +120,7 @@ impl Outside {
         let version = newest.countermeasure.version;
         // What is refused, such as a development that was gone before, is refused again; whoever is at the pages sees why.
         self.incidents
-            .wish(incident.number(), None, Command::AgreeCountermeasure { version }, DEVELOPMENT)
+            .execute(incident.number(), None, Command::AgreeCountermeasure { version }, DEVELOPMENT)
             .await
             .ok()?;
         let text = format!("{DEVELOPMENT} agrees to version {version} for development");

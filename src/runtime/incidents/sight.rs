@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use crate::engine::device::{DeviceId, Label, Status};
 use crate::engine::snapshot::{DeviceView, Snapshot};
 use crate::engine::time::Timestamp;
-use crate::incident::{Incident, Observation, Sighting};
+use crate::incident::{DeviceObservation, Incident, Observation};
 
 use super::lock;
 
@@ -104,13 +104,13 @@ impl SeenFleet {
         Self { snapshot: Arc::clone(snapshot), devices }
     }
 
-    /// The sightings, which borrow from this.
+    /// The devices, which borrow from this.
     pub fn observation(&self) -> Observation<'_> {
         self.devices
             .iter()
             .map(|seen| {
                 let view = &self.snapshot.devices[seen.place];
-                Sighting {
+                DeviceObservation {
                     device: &view.id,
                     streak_min: (view.streak_s / 60) as u32,
                     quiet_min: view.quiet_min,

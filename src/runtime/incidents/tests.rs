@@ -118,8 +118,8 @@ impl Site {
         self.incidents.0.poll(&mut false).await.unwrap();
     }
 
-    async fn wish(&self, number: &str, command: Command, by: &str) -> Result<State, DeskError> {
-        self.incidents.wish(number, None, command, by).await.map(|incident| incident.state)
+    async fn execute(&self, number: &str, command: Command, by: &str) -> Result<State, DeskError> {
+        self.incidents.execute(number, None, command, by).await.map(|incident| incident.state)
     }
 
     fn state(&self, number: &str) -> Option<State> {
@@ -203,18 +203,18 @@ async fn the_muster_pages_and_an_answer_ends_it() {
     site.see(|_| {}).await;
     assert_eq!(site.memory.messages("page"), ["mail ito@example.jp"], "called once, not with every look");
     let seat = Seat::of(Role::Commander);
-    assert_eq!(site.wish("INC-0001", Command::Acknowledge { seat }, "ito").await.unwrap(), State::Mustered);
+    assert_eq!(site.execute("INC-0001", Command::Acknowledge { seat }, "ito").await.unwrap(), State::Mustered);
 }
 
 #[tokio::test]
 async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_true() {
     let site = Site::new().await;
     site.declare("E-0001", "INC-0001", &[0, 1]).await;
-    let wish = async |command: Command, by: &str| site.wish("INC-0001", command, by).await;
-    wish(countermeasure(), "dev").await.unwrap();
-    let own = wish(Command::AgreeCountermeasure { version: 1 }, "dev").await;
+    let request = async |command: Command, by: &str| site.execute("INC-0001", command, by).await;
+    request(countermeasure(), "dev").await.unwrap();
+    let own = request(Command::AgreeCountermeasure { version: 1 }, "dev").await;
     assert!(matches!(own, Err(DeskError::Refused(Refusal::OwnWord))));
-    let state = wish(Command::AgreeCountermeasure { version: 1 }, "lead").await.unwrap();
+    let state = request(Command::AgreeCountermeasure { version: 1 }, "lead").await.unwrap();
     assert_eq!(state, State::WorkaroundAvailable);
     assert_eq!(site.memory.messages("script"), ["chat #support"]);
     // The device says so itself, between two ticks: the agent sees it during the call.
@@ -230,22 +230,22 @@ async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_t
     assert_eq!(site.step("INC-0001", 0), Step::WorkaroundVerified);
     site.see(|view| (view.workaround_active, view.workaround_id) = (Some(true), Some("WA-1".into()))).await;
     assert_eq!(site.state("INC-0001"), Some(State::PendingPermanentFix), "a workaround never resolves");
-    assert!(matches!(wish(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::Open(_)))));
-    assert_eq!(wish(Command::ReleaseFix, "lead").await.unwrap(), State::Fixing);
+    assert!(matches!(request(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::Open(_)))));
+    assert_eq!(request(Command::ReleaseFix, "lead").await.unwrap(), State::Fixing);
     site.see(|view| view.update = Some("2026.11.24".into())).await;
     assert_eq!(site.incidents.board().incidents[0].debts().count(), 2, "fixed, and the workaround is still on");
     site.see(|view| view.workaround_active = Some(false)).await;
     site.see(|_| {}).await;
     assert_eq!(site.state("INC-0001"), Some(State::Resolved));
-    assert!(matches!(wish(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::State { .. }))));
-    wish(Command::FileReview { text: "what happened".into() }, "ito").await.unwrap();
+    assert!(matches!(request(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::State { .. }))));
+    request(Command::FileReview { text: "what happened".into() }, "ito").await.unwrap();
     // At this moment one has been degraded for a while: the close is computed, not remembered.
     let mut next = (*site.snapshot.load_full()).clone();
     next.devices[0].streak_s = 15 * 60;
     site.snapshot.store(Arc::new(next));
-    assert!(matches!(wish(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::Open(_)))));
+    assert!(matches!(request(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::Open(_)))));
     site.see(|view| view.streak_s = 0).await;
-    assert_eq!(wish(Command::Close, "ito").await.unwrap(), State::Closed);
+    assert_eq!(request(Command::Close, "ito").await.unwrap(), State::Closed);
     assert!(site.incidents.board().incidents.is_empty());
     // What comes after is another incident that says which one it follows.
     site.declare("E-0009", "INC-0009", &[0, 1]).await;
@@ -259,7 +259,7 @@ async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_t
 async fn a_restart_stands_where_the_other_one_stood() {
     let site = Site::new().await;
     site.declare("E-0001", "INC-0001", &[0, 1, 2]).await;
-    site.wish("INC-0001", Command::Note { text: "looking at it".into(), tell: true }, "ito").await.unwrap();
+    site.execute("INC-0001", Command::Note { text: "looking at it".into(), tell: true }, "ito").await.unwrap();
     let again = Site::over(Arc::clone(&site.memory), (*site.snapshot.load_full()).clone()).await;
     assert_eq!(again.incidents.board().incidents, site.incidents.board().incidents);
 }
@@ -273,7 +273,7 @@ async fn what_cannot_be_written_is_not_in_force_and_follows_later() {
     site.memory.refuse(false);
     site.declare("E-0001", "INC-0001", &[0, 1]).await;
     site.memory.refuse(true);
-    assert!(matches!(site.wish("INC-0001", Command::Join, "ito").await, Err(DeskError::Store(_))));
+    assert!(matches!(site.execute("INC-0001", Command::Join, "ito").await, Err(DeskError::Store(_))));
     assert!(site.incidents.board().incidents[0].muster.present.is_empty());
 }
 
@@ -301,7 +301,7 @@ async fn a_record_that_lost_entries_gets_them_back_and_nobody_is_told_twice() {
     for (lost, noticed_by_itself) in [(usize::MAX, false), (usize::MAX, true), (1, true)] {
         let site = Site::new().await;
         site.declare("E-0001", "INC-0001", &[0, 1]).await;
-        site.wish("INC-0001", Command::Note { text: "looking at it".into(), tell: true }, "ito").await.unwrap();
+        site.execute("INC-0001", Command::Note { text: "looking at it".into(), tell: true }, "ito").await.unwrap();
         let before = site.incidents.file("INC-0001").await.unwrap().unwrap();
         let messages = site.memory.outbox();
         // The first one was taken; the others were on their way when the record was lost.
@@ -319,8 +319,8 @@ async fn a_record_that_lost_entries_gets_them_back_and_nobody_is_told_twice() {
         site.told.note(&[attempt]);
         site.memory.lose("E-0001", lost);
         if noticed_by_itself {
-            // The first wish meets the conflict, the second one what was written again.
-            assert!(site.wish("INC-0001", Command::Join, "ito").await.is_err());
+            // The first request meets the conflict, the second one what was written again.
+            assert!(site.execute("INC-0001", Command::Join, "ito").await.is_err());
         } else {
             assert_eq!(site.incidents.restore().await.unwrap(), 1);
         }
@@ -331,7 +331,7 @@ async fn a_record_that_lost_entries_gets_them_back_and_nobody_is_told_twice() {
         if lost > 1 {
             assert_eq!(again.len() + 1, messages.len(), "and what was on its way is not lost");
         }
-        site.wish("INC-0001", Command::Join, "ito").await.unwrap();
+        site.execute("INC-0001", Command::Join, "ito").await.unwrap();
         assert_eq!(site.incidents.restore().await.unwrap(), 0, "nothing is lacking");
     }
 }
@@ -340,7 +340,7 @@ async fn a_record_that_lost_entries_gets_them_back_and_nobody_is_told_twice() {
 async fn a_wish_about_an_older_version_is_told_so() {
     let site = Site::new().await;
     site.declare("E-0001", "INC-0001", &[0, 1]).await;
-    let stale = site.incidents.wish("INC-0001", Some(0), Command::Join, "ito").await;
+    let stale = site.incidents.execute("INC-0001", Some(0), Command::Join, "ito").await;
     assert!(matches!(stale, Err(DeskError::Stale { seen: 0, now: 1 })));
 }
 

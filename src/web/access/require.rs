@@ -22,7 +22,7 @@ const REFRESH: HeaderName = HeaderName::from_static("x-fleetwatch-refresh");
 #[derive(Clone, Debug)]
 pub(in crate::web) struct Needed {
     pub(in crate::web) access: Arc<Access>,
-    /// `None`: somebody who is known; what is wished decides, and the handler asks.
+    /// `None`: somebody who is known; what is asked for decides, and the handler asks.
     pub(in crate::web) action: Option<Action>,
 }
 

@@ -23,8 +23,8 @@ const MAX_REASON: usize = 1_000;
 /// Which devices are to be forgotten. Other fields are refused.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = ForgetWish)]
-pub(in crate::web) struct Wish {
+#[schema(as = ForgetRequest)]
+pub(in crate::web) struct Request {
     /// 1 to 1,000 of them; all are forgotten, or none.
     #[schema(value_type = Vec<String>, min_items = 1, max_items = 1_000)]
     devices: Vec<DeviceId>,
@@ -43,7 +43,7 @@ pub(in crate::web) struct Forgotten {
 }
 
 /// Takes devices out of the fleet: what was learnt of them and whom to call about them. One that reports again is a new one.
-#[utoipa::path(post, path = "/api/v1/devices/forget", tag = "fleet", request_body = Wish, responses(
+#[utoipa::path(post, path = "/api/v1/devices/forget", tag = "fleet", request_body = Request, responses(
     (status = 200, body = Forgotten),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
@@ -51,10 +51,10 @@ pub(in crate::web) struct Forgotten {
 pub(in crate::web) async fn forget(
     State(state): State<HttpState>,
     principal: Principal,
-    wish: Result<Json<Wish>, JsonRejection>,
+    request: Result<Json<Request>, JsonRejection>,
 ) -> Result<Json<Forgotten>, Problem> {
-    let Json(Wish { devices, by, reason }) =
-        wish.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let Json(Request { devices, by, reason }) =
+        request.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     if devices.is_empty() || devices.len() > MAX_DEVICES {
         return Err(Problem::bad_request(format!("name 1 to {MAX_DEVICES} devices")));
     }

@@ -30,8 +30,8 @@ pub(in crate::web) struct Gates {
 /// What a person sends to the API. Other fields are refused: a misspelt one would be a decision without it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = GateWish)]
-pub(in crate::web) struct Wish {
+#[schema(as = GateRequest)]
+pub(in crate::web) struct Request {
     /// `hold` or `release`.
     #[schema(value_type = String, pattern = "^(hold|release)$")]
     gate: Gate,
@@ -79,7 +79,7 @@ pub(in crate::web) async fn control_ring(State(state): State<HttpState>) -> Resu
 }
 
 /// A person holds or releases an update.
-#[utoipa::path(post, path = "/api/v1/gates/{version}", tag = "gates", request_body = Wish,
+#[utoipa::path(post, path = "/api/v1/gates/{version}", tag = "gates", request_body = Request,
     params(("version" = String, Path, description = "The update's version, as devices send it")), responses(
     (status = 200, body = AnyObject),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -89,11 +89,11 @@ pub(in crate::web) async fn decide(
     State(state): State<HttpState>,
     Path(version): Path<String>,
     principal: Principal,
-    wish: Result<Json<Wish>, JsonRejection>,
+    request: Result<Json<Request>, JsonRejection>,
 ) -> Result<Json<Decision>, Problem> {
-    let Json(wish) = wish.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    let by = who(&principal, wish.by)?;
-    let decided = desk(&state)?.decide(&version, wish.gate, &by, &wish.reason).await;
+    let Json(request) = request.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let by = who(&principal, request.by)?;
+    let decided = desk(&state)?.decide(&version, request.gate, &by, &request.reason).await;
     decided.map(Json).map_err(|error| problem(&error))
 }
 

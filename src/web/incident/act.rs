@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::controls::{Subject, choices, countermeasure, devices, other, others, seat};
-use super::parse::{Reader, Wish, named};
+use super::parse::{Reader, Request, named};
 use crate::engine::effect::Scope;
 use crate::incident::ladder::Claim;
 use crate::incident::{Act, Command, ExceptionKind, Incident, Milestone};
@@ -87,7 +87,7 @@ pub(super) fn controls(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
 }
 
 impl Reader<'_> {
-    /// What the filled form wishes. `incident` is the incident of the form, where there is one.
+    /// What the filled form requests. `incident` is the incident of the form, where there is one.
     ///
     /// # Errors
     /// Everything that cannot be read, each with its field.
@@ -97,10 +97,10 @@ impl Reader<'_> {
         id: &str,
         fields: &Fields,
         incident: Option<&Incident>,
-    ) -> Result<Wish, Vec<Fault>> {
+    ) -> Result<Request, Vec<Fault>> {
         let text = |name: &str| fields.get(name).to_owned();
         let reason = || text("reason");
-        let reshape = |reshape| Ok(Wish::Reshape { reshape, reason: reason() });
+        let reshape = |reshape| Ok(Request::Reshape { reshape, reason: reason() });
         let command = match act {
             Act::Acknowledge => Command::Acknowledge { seat: self.seat(fields)? },
             Act::Join => Command::Join,
@@ -135,6 +135,6 @@ impl Reader<'_> {
             }
             Act::Declare => return reshape(Reshape::Declare { event_id: id.to_owned() }),
         };
-        Ok(Wish::Command(command))
+        Ok(Request::Command(command))
     }
 }

@@ -97,12 +97,12 @@ fn unknown(id: &str) -> Problem {
     Problem::missing(format!("there is no incident {id:?}"))
 }
 
-/// Why a wish was not carried out, as an answer.
+/// Why a request was not carried out, as an answer.
 fn problem(error: &DeskError) -> Problem {
     let status = match error {
         DeskError::Unknown(_) => StatusCode::NOT_FOUND,
         DeskError::Stale { .. } => StatusCode::PRECONDITION_FAILED,
-        // The wish is well formed; as the incident stands it cannot be granted.
+        // The request is well formed; as the incident stands it cannot be granted.
         DeskError::Refused(_) | DeskError::Repeated => StatusCode::CONFLICT,
         DeskError::Store(error) => return Problem::record(error),
     };

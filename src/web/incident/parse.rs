@@ -12,7 +12,7 @@ use crate::words::pages::ActText;
 
 /// What a form asks of the desk.
 #[derive(Debug)]
-pub(in crate::web) enum Wish {
+pub(in crate::web) enum Request {
     Command(Command),
     Reshape { reshape: Reshape, reason: String },
 }
@@ -135,7 +135,7 @@ mod tests {
         Fields::from(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>())
     }
 
-    fn read(act: Act, pairs: &[(&str, &str)]) -> Result<Wish, Vec<Fault>> {
+    fn read(act: Act, pairs: &[(&str, &str)]) -> Result<Request, Vec<Fault>> {
         // 22 Nov 2026 09:00 in Tokyo.
         let now = Timestamp::from_ms(1_795_305_600_000);
         let zone = Zone::default();
@@ -155,7 +155,7 @@ mod tests {
             ("fix_value", "signatures 9.9.2"),
             ("fix_due", "2026-11-25 09:00"),
         ];
-        let Ok(Wish::Command(Command::RegisterCountermeasure { workaround, fix, fix_due_at })) =
+        let Ok(Request::Command(Command::RegisterCountermeasure { workaround, fix, fix_due_at })) =
             read(Act::Countermeasure, &full)
         else {
             panic!("no countermeasure");
@@ -166,7 +166,7 @@ mod tests {
         let fix_alone = read(Act::Countermeasure, &[("fix_kind", "update"), ("fix_value", "2026.11.23")]);
         assert!(matches!(
             fix_alone,
-            Ok(Wish::Command(Command::RegisterCountermeasure { workaround: None, fix: Some(Fix::Update(_)), .. }))
+            Ok(Request::Command(Command::RegisterCountermeasure { workaround: None, fix: Some(Fix::Update(_)), .. }))
         ));
     }
 
@@ -187,8 +187,10 @@ mod tests {
 
     #[test]
     fn devices_are_separated_by_whatever_people_type() {
-        let wish = read(Act::Claim, &[("devices", "B-2, B-1;\n B-2、B-3"), ("claim", "workaround")]);
-        let Ok(Wish::Command(Command::Claim { devices, claim: Claim::Workaround })) = wish else { panic!("no claim") };
+        let request = read(Act::Claim, &[("devices", "B-2, B-1;\n B-2、B-3"), ("claim", "workaround")]);
+        let Ok(Request::Command(Command::Claim { devices, claim: Claim::Workaround })) = request else {
+            panic!("no claim")
+        };
         assert_eq!(devices.iter().map(DeviceId::as_str).collect::<Vec<_>>(), ["B-1", "B-2", "B-3"]);
     }
 }

@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use super::controls::Subject;
 use super::forms;
-use super::parse::{Reader, Wish};
+use super::parse::{Reader, Request};
 use super::parts::path_of;
 use super::review;
 use crate::incident::{Act, Incident};
@@ -131,14 +131,14 @@ pub(in crate::web) async fn submit(
         return refuse(StatusCode::FORBIDDEN, &fields, &may_not());
     }
     let reader = Reader { lang, zone: &state.zone, now: state.clock.now() };
-    let wish = match reader.read(place.act, place.id, &fields, place.incident.as_deref()) {
-        Ok(wish) => wish,
+    let request = match reader.read(place.act, place.id, &fields, place.incident.as_deref()) {
+        Ok(request) => request,
         Err(faults) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, &fields, &faults),
     };
-    if !may(&place, principal, &wish) {
+    if !may(&place, principal, &request) {
         return refuse(StatusCode::FORBIDDEN, &fields, &may_not());
     }
-    match carry_out(&place, wish, &fields.by(principal)).await {
+    match carry_out(&place, request, &fields.by(principal)).await {
         Ok(incident) => {
             let sees_all = principal.is_some_and(|who| who.may(Action::See));
             // Whoever came from a caller's page goes on there.
@@ -156,19 +156,19 @@ pub(in crate::web) async fn submit(
     }
 }
 
-async fn carry_out(place: &Place<'_>, wish: Wish, by: &str) -> Result<Arc<Incident>, DeskError> {
-    match wish {
+async fn carry_out(place: &Place<'_>, request: Request, by: &str) -> Result<Arc<Incident>, DeskError> {
+    match request {
         // What telemetry adds to the incident meanwhile is no reason to refuse what a person wants.
-        Wish::Command(command) => place.desk.wish(place.id, None, command, by).await,
-        Wish::Reshape { reshape, reason } => place.desk.reshape(reshape, &reason, by).await,
+        Request::Command(command) => place.desk.execute(place.id, None, command, by).await,
+        Request::Reshape { reshape, reason } => place.desk.reshape(reshape, &reason, by).await,
     }
 }
 
 /// Whether the person may do this, with this incident.
-fn may(place: &Place<'_>, principal: Option<&Principal>, wish: &Wish) -> bool {
-    principal.is_some_and(|who| match (wish, &place.incident) {
-        (Wish::Command(command), Some(incident)) => policy::allows(who, command, incident).is_ok(),
-        (Wish::Command(_), None) => false,
-        (Wish::Reshape { reshape, .. }, _) => policy::allows_reshape(who, reshape).is_ok(),
+fn may(place: &Place<'_>, principal: Option<&Principal>, request: &Request) -> bool {
+    principal.is_some_and(|who| match (request, &place.incident) {
+        (Request::Command(command), Some(incident)) => policy::allows(who, command, incident).is_ok(),
+        (Request::Command(_), None) => false,
+        (Request::Reshape { reshape, .. }, _) => policy::allows_reshape(who, reshape).is_ok(),
     })
 }

@@ -4,7 +4,7 @@
 //! it gets the answer of the first time, and nothing is done again. Keys are the caller's own: those of different people and programs
 //! do not meet.
 //!
-//! The key and the answer are written in the transaction of what was wished, so there is no instant at which one is without the
+//! The key and the answer are written in the transaction of what was asked for, so there is no instant at which one is without the
 //! other: neither a caller that goes away nor a crash makes two of one. What is carried out under a key is a task of its own; whoever
 //! comes with the key while it runs is told so (409), as in <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
 //! Only what was carried out is kept, for a day: a refusal has changed nothing, and the next time it may be none.
@@ -111,7 +111,7 @@ pub(in crate::web) struct Key {
     request: [u8; 32],
 }
 
-/// The answer that was written with the wish: it is also the first one that is given.
+/// The answer that was written with the request: it is also the first one that is given.
 #[derive(Clone, Debug, Default)]
 pub(in crate::web) struct Written(Arc<OnceLock<String>>);
 

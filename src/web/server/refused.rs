@@ -52,7 +52,7 @@ pub(in crate::web) const fn status_of(error: &DeskError) -> StatusCode {
 /// What the reader is told in short stands in full in the log.
 pub(in crate::web) fn log(error: &DeskError) {
     if let DeskError::Store(error) = error {
-        tracing::error!(reason = error.reason(), %error, "a wish could not be recorded");
+        tracing::error!(reason = error.reason(), %error, "a request could not be recorded");
     }
 }
 

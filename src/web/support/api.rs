@@ -46,7 +46,7 @@ pub(in crate::web) struct Contacts {
 /// Whom to call about a device from now on.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::web) struct ContactWish {
+pub(in crate::web) struct ContactRequest {
     #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     device: String,
     #[serde(default)]
@@ -69,8 +69,8 @@ pub(in crate::web) struct ContactWish {
 /// Contacts to take over.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::web) struct ContactWishes {
-    contacts: Vec<ContactWish>,
+pub(in crate::web) struct ContactsRequest {
+    contacts: Vec<ContactRequest>,
 }
 
 /// What was taken over.
@@ -139,7 +139,7 @@ pub(in crate::web) async fn one(
 }
 
 /// Takes over contacts: those of the given devices are replaced, others left as they are.
-#[utoipa::path(put, path = "/api/v1/contacts", tag = "contacts", request_body = ContactWishes, responses(
+#[utoipa::path(put, path = "/api/v1/contacts", tag = "contacts", request_body = ContactsRequest, responses(
     (status = 200, body = Taken),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
@@ -150,7 +150,7 @@ pub(in crate::web) async fn import(
     principal: Principal,
     sent: crate::web::incident::api::write::Sent,
 ) -> Result<Json<Taken>, Problem> {
-    let ContactWishes { contacts } = sent.json()?;
+    let ContactsRequest { contacts } = sent.json()?;
     if contacts.len() > MAX_TAKEN {
         return Err(Problem::bad_request(format!("at most {MAX_TAKEN} contacts at a time")));
     }
@@ -161,8 +161,8 @@ pub(in crate::web) async fn import(
     Ok(Json(Taken { taken: entries.len() }))
 }
 
-fn entry(wish: ContactWish) -> Result<ContactEntry, Problem> {
-    let ContactWish { device, customer, branch, name, phone, mail } = wish;
+fn entry(request: ContactRequest) -> Result<ContactEntry, Problem> {
+    let ContactRequest { device, customer, branch, name, phone, mail } = request;
     let id = DeviceId::parse(&device).map_err(|error| Problem::bad_request(format!("{device:?}: {error}")))?;
     let formed = |field: Option<String>| -> Result<Option<String>, Problem> {
         let Some(sent) = field else { return Ok(None) };

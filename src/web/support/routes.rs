@@ -266,7 +266,7 @@ async fn act(
     }
     let by = fields.by(who);
     let Some(desk) = &state.desk else { return page::missing(state, visit) };
-    match desk.wish(target.incident.number(), None, command, &by).await {
+    match desk.execute(target.incident.number(), None, command, &by).await {
         Ok(_) => {
             let query = format!("q={}&done={done}", target.device);
             see_other(&page::address(state, visit, "/support", &query))

@@ -359,7 +359,7 @@ fn past<'a>(view: &View<'_>, calls: impl DoubleEndedIterator<Item = &'a Past>) -
             div.when { (view.date_time(past.at)) }
             div.what {
                 p { b { ((text.direction)(past.call.direction)) ": " ((words.outcome)(past.call.outcome)) } " " span.note { (past.by) } }
-                @if let Some(wish) = past.call.progress { p { (text.wish) ": " ((words.progress)(wish)) } }
+                @if let Some(request) = past.call.progress { p { (text.request) ": " ((words.progress)(request)) } }
                 @if !past.call.note.trim().is_empty() { p.said { (countermeasure::lines(&past.call.note)) } }
             }
         } } }

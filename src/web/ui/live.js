@@ -206,7 +206,7 @@
     soon(misses > 0 ? AGAIN_MS : document.hidden ? HIDDEN_EVERY_MS : EVERY_MS);
   };
 
-  // The earlier of two wishes counts.
+  // The earlier of two requests counts.
   let due = Infinity;
   const soon = (ms) => {
     const at = clock() + ms;

@@ -91,7 +91,7 @@ words! {
             Direction::Incoming => "The customer called", "受電";
         }
         /// What the customer wished, beside a past call.
-        wish: "Progress reports", "経過の連絡";
+        request: "Progress reports", "経過の連絡";
         progress_question: "Does the customer want progress reports?", "経過の連絡を希望されますか";
         progress_not_asked: "not asked", "聞いていない";
         note: "Note", "メモ";

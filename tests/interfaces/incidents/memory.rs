@@ -99,7 +99,7 @@ impl Incidents for Desk {
         Ok(record.map(|record| IncidentFile { incident: Arc::new(self.incident()), record }))
     }
 
-    async fn wish_once(
+    async fn execute_once(
         &self,
         id: &str,
         (seen, command): (Option<u64>, Command),
@@ -107,7 +107,7 @@ impl Incidents for Desk {
         once: Option<Once>,
     ) -> Result<Arc<Incident>, DeskError> {
         let mut incident = self.incident();
-        // As the record does it: the key and the wish in one step.
+        // As the record does it: the key and the request in one step.
         let mut answers = self.answers.lock().unwrap();
         if once.as_ref().is_some_and(|once| answers.contains_key(&(once.who.clone(), once.key.clone()))) {
             return Err(DeskError::Repeated);

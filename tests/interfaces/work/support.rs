@@ -105,7 +105,7 @@ async fn one_tap_records_the_call_and_a_second_tap_does_not() {
     assert_eq!(ENDO.send(&site, "/support/call", &call("1", "no_answer")).await.status, 303);
     let page = look(&site, "B-0003").await;
     assert!(page.contains("1 of 3 calls without an answer"), "{page}");
-    // Outcome, wish and note of each, the last first.
+    // Outcome, request and note of each, the last first.
     assert!(page.contains("We called: no answer Endo Progress reports: by mail after 5"), "{page}");
     assert!(page.contains("We called: reached Endo Progress reports: by mail after 5"), "{page}");
     let incoming = |outcome| [call("2", outcome), vec![("direction", "incoming")]].concat();

@@ -11,8 +11,8 @@ pub(super) const WORKAROUND: &str = "WA-1";
 /// Something that one of them does.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Act {
-    /// Wishes something of the incident.
-    Wish { by: String, command: Command },
+    /// Gives a command.
+    Execute { by: String, command: Command },
     /// Something happens to a device.
     Work { device: DeviceId, remedy: Remedy },
     /// Says something that is worth a line.
@@ -23,8 +23,8 @@ pub(super) fn minutes(since: Timestamp, now: Timestamp) -> i64 {
     now.since_ms(since) / MINUTE_MS
 }
 
-pub(super) fn wish(by: &str, command: Command) -> Act {
-    Act::Wish { by: by.to_owned(), command }
+pub(super) fn order(by: &str, command: Command) -> Act {
+    Act::Execute { by: by.to_owned(), command }
 }
 
 pub(super) fn tell(kind: &'static str, text: impl Into<String>) -> Act {

@@ -8,7 +8,7 @@ use crate::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress, Pro
 use crate::incident::{Command, ExceptionKind, Incident, Rung};
 use crate::lab::simulation::Remedy;
 
-use super::act::{Act, WORKAROUND, minutes, tell, wish};
+use super::act::{Act, WORKAROUND, minutes, order, tell};
 use super::cast;
 use super::fates::Fates;
 
@@ -79,7 +79,7 @@ impl Phones {
             self.last_call.insert(device.clone(), now);
             let agent = agent(branch);
             if self.read.insert(agent.clone(), script) != Some(script) {
-                acts.push(wish(&agent, Command::AcknowledgeScript { version: script }));
+                acts.push(order(&agent, Command::AcknowledgeScript { version: script }));
             }
             if !std::mem::replace(&mut self.told, true) {
                 acts.push(tell("calls", "every branch calls its customers and talks them through the workaround"));
@@ -120,7 +120,7 @@ impl Phones {
             let evidence = format!("{} calls to every number on file, at night and by day", rung.unanswered);
             let (device, kind) = (device.clone(), ExceptionKind::Unreachable);
             acts.push(tell("sign-off", format!("{} answers for {device}: unreachable", cast::SUPPORT_LEAD)));
-            acts.push(wish(cast::SUPPORT_LEAD, Command::SignOff { device, kind, evidence }));
+            acts.push(order(cast::SUPPORT_LEAD, Command::SignOff { device, kind, evidence }));
         }
     }
 }
@@ -139,13 +139,13 @@ fn call(
         .then(|| if lot(device, "progress") == 0 { Progress::Phone } else { Progress::Unwanted });
     let outcome = if answered { CallOutcome::Reached } else { CallOutcome::NoAnswer };
     let call = Call { outcome, progress, note: String::new(), script: Some(script), direction: Direction::Outgoing };
-    acts.push(wish(agent, Command::RecordCall { device: device.clone(), call }));
+    acts.push(order(agent, Command::RecordCall { device: device.clone(), call }));
     if !answered {
         return;
     }
     let mut claim = |remedy: Option<Remedy>, claim| {
         acts.extend(remedy.map(|remedy| Act::Work { device: device.clone(), remedy }));
-        acts.push(wish(agent, Command::Claim { devices: vec![device.clone()], claim }));
+        acts.push(order(agent, Command::Claim { devices: vec![device.clone()], claim }));
     };
     let on = || Remedy::WorkaroundOn(Label::from(WORKAROUND));
     match reason {

@@ -69,14 +69,14 @@ impl Shift {
                 None
             }
             Act::Tell { kind, text } => Some(StoryLine { at: now, kind, text }),
-            Act::Wish { by, command } => {
+            Act::Execute { by, command } => {
                 let closing = command == Command::Close;
-                match self.incidents.wish(incident, None, command.clone(), &by).await {
+                match self.incidents.execute(incident, None, command.clone(), &by).await {
                     Err(DeskError::Refused(refusal)) if closing => {
                         Some(StoryLine { at: now, kind: "refused", text: format!("{incident} stays open: {refusal}") })
                     }
                     Err(error) => {
-                        tracing::warn!(incident, command = command.as_str(), %error, "a wish of the demo's crew failed");
+                        tracing::warn!(incident, command = command.as_str(), %error, "a request of the demo's crew failed");
                         None
                     }
                     Ok(_) => None,

@@ -2,7 +2,7 @@ use super::*;
 use crate::engine::effect::Scope;
 use crate::engine::time::MINUTE_MS;
 use crate::incident::event::{Joining, Opening};
-use crate::incident::{Action, DETECTOR, IncidentEvent, LifeSettings, Observation, Refusal, Rota, Sighting};
+use crate::incident::{Action, DETECTOR, DeviceObservation, IncidentEvent, LifeSettings, Observation, Refusal, Rota};
 
 const START: Timestamp = Timestamp::from_ms(1_795_025_400_000);
 const STEP_MS: i64 = 15_000;
@@ -81,10 +81,10 @@ impl World {
         }
     }
 
-    fn sighting<'a>(id: &'a DeviceId, device: &'a Device, now: Timestamp) -> Sighting<'a> {
+    fn observed<'a>(id: &'a DeviceId, device: &'a Device, now: Timestamp) -> DeviceObservation<'a> {
         // The detector counts back from now, and no further than an hour.
         let quiet_since = device.well_since.map(|since| since.max(now.plus_ms(-60 * MINUTE_MS)));
-        Sighting {
+        DeviceObservation {
             device: id,
             streak_min: if device.well_since.is_some() { 0 } else { 60 },
             quiet_min: quiet_since.map_or(0, |since| minutes(since, now)) as u32,
@@ -98,8 +98,8 @@ impl World {
     }
 
     fn observation(&self) -> Observation<'_> {
-        let sighting = |(id, device)| Self::sighting(id, device, self.now);
-        self.devices.iter().map(sighting).collect()
+        let observed = |(id, device)| Self::observed(id, device, self.now);
+        self.devices.iter().map(observed).collect()
     }
 
     fn work(&mut self, id: &DeviceId, remedy: Remedy) {
@@ -128,7 +128,7 @@ impl World {
             match act {
                 Act::Tell { kind, .. } => self.told.push(kind),
                 Act::Work { device, remedy } => self.work(&device, remedy),
-                Act::Wish { by, command } => {
+                Act::Execute { by, command } => {
                     let seen = self.observation();
                     match self.incident.decide(&command, &by, Some(&seen), (&self.settings, self.now)) {
                         Ok(events) => self.take(&events),

@@ -89,7 +89,7 @@ fn viewing(
     })
 }
 
-/// The answer as it was kept with the wish; without a key as it stands now.
+/// The answer as it was kept with the request; without a key as it stands now.
 fn answer(
     status: StatusCode,
     incident: &Incident,
@@ -123,14 +123,14 @@ pub(in crate::web) fn denied(why: Denied, principal: &Principal) -> Problem {
     }
 }
 
-/// Does to one incident what is wished: acknowledge, join, claim, call, agree, sign off, close, ...
+/// Does to one incident what is asked for: acknowledge, join, claim, call, agree, sign off, close, ...
 ///
-/// `If-Match` refuses with 412 when the incident has changed since; `Idempotency-Key` carries the wish out once.
+/// `If-Match` refuses with 412 when the incident has changed since; `Idempotency-Key` carries the request out once.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/commands", tag = "incidents", request_body = Command,
     params(("id" = String, Path, description = "Number, alias, or event id"),
            ("If-Match" = Option<String>, Header, description = "The ETag that you looked at"),
            ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
-            description = "Of your choice, new for each wish")), responses(
+            description = "Of your choice, new for each request")), responses(
     (status = 200, body = IncidentView, description = "The incident as it stands afterwards"),
     (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "As it stands, it cannot be"),
     (status = 412, body = ProblemBody, content_type = "application/problem+json", description = "It has changed since"),
@@ -167,7 +167,8 @@ async fn grant(
     policy::allows(principal, &command, &incident).map_err(|why| denied(why, principal))?;
     let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
     let key = key.map(|key| key.once(StatusCode::OK, &written, view));
-    let incident = match incidents.desk()?.wish_once(incident.number(), (seen, command), &principal.name, key).await {
+    let incident = match incidents.desk()?.execute_once(incident.number(), (seen, command), &principal.name, key).await
+    {
         Ok(incident) => incident,
         Err(DeskError::Repeated) => return Ok(None),
         Err(error) => return Err(problem(&error)),
@@ -178,7 +179,7 @@ async fn grant(
 /// Joins an incident into another one.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::web) struct MergeWish {
+pub(in crate::web) struct MergeRequest {
     /// Number of the incident that goes on.
     into: String,
     reason: String,
@@ -187,7 +188,7 @@ pub(in crate::web) struct MergeWish {
 /// Gives devices an incident of their own.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::web) struct SplitWish {
+pub(in crate::web) struct SplitRequest {
     #[schema(value_type = Vec<String>, min_items = 1)]
     devices: Vec<DeviceId>,
     reason: String,
@@ -196,7 +197,7 @@ pub(in crate::web) struct SplitWish {
 /// Declares an event that was only warned of.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::web) struct DeclareWish {
+pub(in crate::web) struct DeclareRequest {
     /// The detector's id of the event.
     event_id: String,
     reason: String,
@@ -222,7 +223,7 @@ trait Reshaping: DeserializeOwned {
     fn read(self, id: String) -> (Reshape, String);
 }
 
-impl Reshaping for MergeWish {
+impl Reshaping for MergeRequest {
     const STATUS: StatusCode = StatusCode::OK;
 
     fn read(self, from: String) -> (Reshape, String) {
@@ -230,7 +231,7 @@ impl Reshaping for MergeWish {
     }
 }
 
-impl Reshaping for SplitWish {
+impl Reshaping for SplitRequest {
     const STATUS: StatusCode = StatusCode::CREATED;
 
     fn read(self, from: String) -> (Reshape, String) {
@@ -238,7 +239,7 @@ impl Reshaping for SplitWish {
     }
 }
 
-impl Reshaping for DeclareWish {
+impl Reshaping for DeclareRequest {
     const STATUS: StatusCode = StatusCode::CREATED;
 
     fn read(self, _: String) -> (Reshape, String) {
@@ -248,12 +249,12 @@ impl Reshaping for DeclareWish {
 
 /// One handler, described to OpenAPI under each of its addresses.
 macro_rules! reshaping {
-    ($($(#[$doc:meta])* $name:ident($wish:ident) $path:tt $(($id:tt))?, $status:tt $answer:tt;)*) => { $(
+    ($($(#[$doc:meta])* $name:ident($request:ident) $path:tt $(($id:tt))?, $status:tt $answer:tt;)*) => { $(
         $(#[$doc])*
-        #[utoipa::path(post, path = $path, tag = "incidents", request_body = $wish,
+        #[utoipa::path(post, path = $path, tag = "incidents", request_body = $request,
             params($(("id" = String, Path, description = $id),)?
                    ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128,
-                    description = "Of your choice, new for each wish")), responses(
+                    description = "Of your choice, new for each request")), responses(
             (status = $status, body = IncidentView, description = $answer),
             (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
             (status = 503, body = ProblemBody, content_type = "application/problem+json"),
@@ -265,18 +266,18 @@ macro_rules! reshaping {
             id: Id,
             sent: Sent,
         ) -> Response {
-            reshape::<$wish>(&state, &incidents, &principal, id.0, &sent).await
+            reshape::<$request>(&state, &incidents, &principal, id.0, &sent).await
         }
     )* };
 }
 
 reshaping! {
     /// Merges the incident into another one, which goes on and takes over its devices.
-    merge(MergeWish) "/api/v1/incidents/{id}/merge" ("The incident that ends"), 200 "The incident that goes on";
+    merge(MergeRequest) "/api/v1/incidents/{id}/merge" ("The incident that ends"), 200 "The incident that goes on";
     /// Splits devices off into an incident of their own.
-    split(SplitWish) "/api/v1/incidents/{id}/split" ("Number, alias, or event id"), 201 "The new incident";
+    split(SplitRequest) "/api/v1/incidents/{id}/split" ("Number, alias, or event id"), 201 "The new incident";
     /// Declares a major incident before the clock does.
-    declare(DeclareWish) "/api/v1/incidents", 201 "The new incident";
+    declare(DeclareRequest) "/api/v1/incidents", 201 "The new incident";
 }
 
 /// Whoever may lead incidents may do it to two of them. `id`: the incident of the address.
@@ -287,12 +288,14 @@ async fn reshape<W: Reshaping>(
     id: String,
     sent: &Sent,
 ) -> Response {
-    let wish = sent.json::<W>().map(|wish| wish.read(id));
+    let request = sent.json::<W>().map(|request| request.read(id));
     let write = |key| {
         let (state, incidents, principal) = (state.clone(), incidents.clone(), principal.clone());
         async move {
-            done(match wish {
-                Ok((wish, reason)) => reshaped(&state, &incidents, &principal, (wish, &reason, W::STATUS, key)).await,
+            done(match request {
+                Ok((request, reason)) => {
+                    reshaped(&state, &incidents, &principal, (request, &reason, W::STATUS, key)).await
+                }
                 Err(problem) => Err(problem),
             })
         }
@@ -308,12 +311,12 @@ async fn reshaped(
     state: &HttpState,
     incidents: &IncidentsApi,
     principal: &Principal,
-    (wish, reason, status, key): (Reshape, &str, StatusCode, Option<Key>),
+    (request, reason, status, key): (Reshape, &str, StatusCode, Option<Key>),
 ) -> Result<Option<Answer>, Problem> {
-    policy::allows_reshape(principal, &wish).map_err(|why| denied(why, principal))?;
+    policy::allows_reshape(principal, &request).map_err(|why| denied(why, principal))?;
     let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
     let key = key.map(|key| key.once(status, &written, view));
-    let incident = match incidents.desk()?.reshape_once(wish, reason, &principal.name, key).await {
+    let incident = match incidents.desk()?.reshape_once(request, reason, &principal.name, key).await {
         Ok(incident) => incident,
         Err(DeskError::Repeated) => return Ok(None),
         Err(error) => return Err(problem(&error)),
