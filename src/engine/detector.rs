@@ -27,6 +27,7 @@
 //! | `membership` | whether a device is affected, proved good, or neither |
 //! | `number` | the numbers of incidents |
 //! | `pool` | the pooled series of a fleet event: one verdict a minute for all its members |
+//! | `roster` | the one way to each device while a cut is being taken |
 //! | `shown` | the delays of a device's newest minute, as they are shown |
 //! | `tracked` | one device: takes its reports in, judges its minutes, moves its clock |
 //! | `transitions` | what a clock's reading means: warned, declared, recovered, resolved |
@@ -54,6 +55,7 @@ mod membership;
 mod number;
 mod pool;
 mod recurrence;
+mod roster;
 mod shown;
 mod tracked;
 mod transitions;
@@ -75,9 +77,9 @@ use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::time::{Minute, Timestamp};
 use context::TickContext;
-use cut::{Cut, Mark, Roster};
 use events::Events;
 use groups::Groups;
+use roster::{Cut, Mark, Roster};
 use tracked::{Scratch, StepContext};
 
 /// Ticks are at multiples of this, in engine time.

@@ -42,6 +42,7 @@ pub mod hdr;
 pub mod left_out;
 pub mod limits;
 pub mod topic;
+pub mod version;
 
 mod binary;
 mod build;
@@ -55,16 +56,11 @@ pub use forget::{Forgetting, forget_topic, is_forget_topic};
 pub use left_out::{Field, LeftOut};
 pub use limits::Limits;
 pub use topic::{Topic, TopicKind, parse_topic};
+pub use version::{BINARY_VERSION, JSON_VERSION};
 
 use super::device::Status;
 use super::report::Report;
 use build::Scratch;
-
-/// First byte of the binary encoding: its version.
-pub const BINARY_VERSION: u8 = 1;
-
-/// `v` of the JSON encoding.
-pub const JSON_VERSION: u64 = 1;
 
 /// How a payload is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -12,9 +12,6 @@ use super::{assert_none, files, is_test, without_tests};
 /// Files that may need each other.
 const MAX_CIRCLE: usize = 3;
 
-/// Folders whose circles are still being taken apart. An entry that is no longer needed is a finding.
-const UNDER_WAY: &[&str] = &["src/engine/detector", "src/engine/fleet", "src/engine/wire"];
-
 /// A path as it is written, and the name that an import gives it.
 #[derive(Debug)]
 struct Path {
@@ -232,24 +229,14 @@ fn at_most_three_files_need_each_other() {
     let needs = needs(&modules);
     let circles = circles(&needs);
     let large = circles.iter().filter(|circle| circle.len() > MAX_CIRCLE);
-    let under_way = |circle: &[&str]| {
-        UNDER_WAY.iter().find(|folder| circle.iter().all(|file| file.trim_end_matches(".rs").starts_with(**folder)))
-    };
-    let (mut findings, mut used) = (Vec::new(), BTreeSet::new());
+    let mut findings = Vec::new();
     for circle in large {
-        match under_way(circle) {
-            Some(folder) => drop(used.insert(*folder)),
-            None => {
-                findings.push(format!("{} files need each other: {}", circle.len(), circle.join(", ")));
-                for file in circle {
-                    let inside: Vec<&str> = needs[file].iter().copied().filter(|next| circle.contains(next)).collect();
-                    findings.push(format!("    {file} needs {}", inside.join(", ")));
-                }
-            }
+        findings.push(format!("{} files need each other: {}", circle.len(), circle.join(", ")));
+        for file in circle {
+            let inside: Vec<&str> = needs[file].iter().copied().filter(|next| circle.contains(next)).collect();
+            findings.push(format!("    {file} needs {}", inside.join(", ")));
         }
     }
-    let stale = UNDER_WAY.iter().filter(|folder| !used.contains(**folder));
-    findings.extend(stale.map(|folder| format!("{folder}: has no large circle any more: take it off the list")));
     assert_none(&findings);
 }
 

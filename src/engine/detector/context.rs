@@ -5,7 +5,7 @@ use crate::engine::effect::Change;
 use crate::engine::settings::Settings;
 use crate::engine::time::{Minute, Timestamp};
 
-use super::cut::Roster;
+use super::roster::Roster;
 
 /// One look at all events: what they need to know of the fleet and of the time, and what has changed so far.
 #[derive(Debug)]

@@ -1,64 +1,23 @@
 //! A state that is taken in slices while ticks go on: every device as of one tick, and nobody waits for all of them.
 //!
 //! The cut is at a tick. A device that a later tick is about to change, by its own step or by an event, is written down
-//! before: [`Mark::keep`] stands in the one way to each of them ([`Roster`], and the workers of the steps). What is left is
-//! taken in slices between the ticks. So the image is the one that would have been taken at the tick in one piece, but for
+//! before: [`Mark::keep`] stands in the one way to each of them ([`Roster`](super::roster::Roster), and the workers of the steps).
+//! What is left is taken in slices between the ticks. So the image is the one that would have been taken at the tick in one piece, but for
 //! what ingest has recorded in the meantime. That much is in the journal behind the cut, and is dropped as a duplicate when
 //! it is replayed.
 //!
 //! Ingest that came after a later tick must not be seen by that tick when it is replayed. Each device is therefore
-//! written with the last tick before it was ([`Tracked::seen_through`]): no tick up to that one takes its mail again. It had
-//! none in life, or it would have been written down before that tick.
+//! written with the last tick before it was ([`Tracked::seen_through`](super::Tracked::seen_through)): no tick up to that one
+//! takes its mail again. It had none in life, or it would have been written down before that tick.
 //!
 //! A tick that closes a minute changes every device. A cut that is not nearly done by then is lost, and the next one is
 //! begun where there is most time: right after such a tick.
 
-use std::ops::{Deref, Index, IndexMut};
-
-use crate::engine::time::Timestamp;
-
 use super::Engine;
-use super::image::device::write_device;
-use super::tracked::Tracked;
+use super::roster::{Cut, Mark};
 
 /// Devices that a tick writes down at most before it closes a minute: some 40 us each.
 const MOST_IN_TICK: u32 = 1_000;
-
-/// A cut that is being taken.
-#[derive(Debug, Default)]
-pub(super) struct Cut {
-    mark: Mark,
-    /// The next device that a slice looks at.
-    next: usize,
-    /// Devices that are not written down yet.
-    left: u32,
-    /// What has been written down and not been handed on.
-    written: Vec<u8>,
-    /// Whether it is finished whatever that costs the tick.
-    forced: bool,
-}
-
-/// Tells which devices belong into a cut and are not in it yet.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mark {
-    number: u32,
-    /// Devices with lower indices belong into it.
-    devices: u32,
-    /// The last tick that has run.
-    at: Timestamp,
-}
-
-impl Mark {
-    /// Writes the device down, if it belongs into the cut and is not in it. Whether it was.
-    pub(super) fn keep(self, tracked: &mut Tracked, out: &mut Vec<u8>) -> bool {
-        let missing = tracked.cut != self.number && (tracked.device.index() as u32) < self.devices;
-        if missing {
-            tracked.cut = self.number;
-            write_device(tracked, self.at, out);
-        }
-        missing
-    }
-}
 
 /// A part of a cut.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -123,54 +82,5 @@ impl Engine {
         if let Some(cut) = &mut self.cut {
             cut.mark.at = self.last_tick;
         }
-    }
-}
-
-impl Cut {
-    /// Takes over what a worker has written down.
-    pub(super) fn take(&mut self, written: &mut Vec<u8>, devices: u32) {
-        self.written.append(written);
-        self.left -= devices;
-    }
-}
-
-/// The devices, as those see them who change them one by one.
-#[derive(Debug)]
-pub(super) struct Roster<'a> {
-    devices: &'a mut [Tracked],
-    cut: Option<&'a mut Cut>,
-}
-
-impl<'a> Roster<'a> {
-    pub(super) fn new(devices: &'a mut [Tracked], cut: Option<&'a mut Cut>) -> Self {
-        Self { devices, cut }
-    }
-}
-
-impl Deref for Roster<'_> {
-    type Target = [Tracked];
-
-    fn deref(&self) -> &[Tracked] {
-        self.devices
-    }
-}
-
-impl Index<usize> for Roster<'_> {
-    type Output = Tracked;
-
-    fn index(&self, at: usize) -> &Tracked {
-        &self.devices[at]
-    }
-}
-
-impl IndexMut<usize> for Roster<'_> {
-    fn index_mut(&mut self, at: usize) -> &mut Tracked {
-        let tracked = &mut self.devices[at];
-        if let Some(cut) = &mut self.cut
-            && cut.mark.keep(tracked, &mut cut.written)
-        {
-            cut.left -= 1;
-        }
-        tracked
     }
 }
