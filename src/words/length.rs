@@ -18,6 +18,14 @@ phrase! {
     }
 }
 
+phrase! {
+    /// How far an instant lies in the past or ahead.
+    pub fn relative(lang: Lang, is_past: bool, lasting: &str) -> String match is_past {
+        true => "({lasting} ago)", "({lasting}前)";
+        false => "(in {lasting})", "(あと{lasting})";
+    }
+}
+
 /// `mm:ss`, or `h:mm:ss` above the hour.
 pub fn clock(seconds: u64) -> String {
     if seconds > 3_600 {

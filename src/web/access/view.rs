@@ -126,7 +126,7 @@ pub(in crate::web) fn account(
                 h2 id="sessions" { (text.sessions) }
                 ul { @for session in sessions { li {
                     (text.from) " " (session.address) ", " (text.begun) " " (view.date_time(session.begun_at)) ", "
-                    (text.last_seen) " " (view.date_time(session.seen_at))
+                    (text.last_seen) " " (view.date_when(session.seen_at))
                     @if own == Some(session.fingerprint) { " (" (text.this_one) ")" }
                 } } }
             }

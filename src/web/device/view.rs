@@ -88,7 +88,7 @@ fn facts(view: &View<'_>, known: &Known<'_>, may: bool) -> Markup {
                     Some(ratio) => (format!("{:.1} %", ratio * 100.0)), None => "-" } }
                 dt { (words.streak) } dd { @if device.streak_s > 0 { (view.duration(device.streak_s)) } @else { "-" } }
                 @if !device.evidence.is_empty() { dt { (words.evidence) } dd { (parts::evidence(words, &device.evidence)) } }
-                dt { (words.last_report) } dd { @match device.last_report_at { Some(at) => (view.time_s(at)), None => "-" } }
+                dt { (words.last_report) } dd { @match device.last_report_at { Some(at) => (view.when(at)), None => "-" } }
                 @if let Some(refused) = &device.refused {
                     dt { (text.unread) } dd { (badge(parts::Tone::Bad, &refusals(view, refused))) }
                 }

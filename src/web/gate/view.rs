@@ -69,7 +69,7 @@ fn told(view: &View<'_>, decision: &Decision) -> Markup {
     let by = if decision.is_by_person() { &decision.by } else { text.who_detector };
     let event = decision.incident.as_deref().or(decision.event.as_deref());
     html! {
-        span.note { (crate::web::ui::parts::name(by)) ", " (view.date_time(decision.at))
+        span.note { (crate::web::ui::parts::name(by)) ", " (view.date_when(decision.at))
             @if let Some(event) = event { ", " a href=(view.link(&format!("/incidents/{}", encode(event)), "")) { (event) } }
         }
         br;

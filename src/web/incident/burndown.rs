@@ -22,7 +22,7 @@ const TIMES: usize = 5;
 pub(in crate::web) fn promise(view: &View<'_>, burndown: &Burndown) -> Markup {
     let text = view.lang.incident();
     html! {
-        (text.promised) " " (view.date_time(burndown.promised_at)) " "
+        (text.promised) " " (view.date_when(burndown.promised_at)) " "
         @if burndown.missed { (badge(Tone::Bad, text.promise_missed)) }
     }
 }
@@ -44,7 +44,7 @@ fn words(view: &View<'_>, burndown: &Burndown) -> Markup {
     let text = view.lang.incident();
     html! {
         p {
-            (text.promised) " " b { (view.date_time(burndown.promised_at)) } " "
+            (text.promised) " " b { (view.date_when(burndown.promised_at)) } " "
             @if burndown.missed { (badge(Tone::Bad, text.promise_missed)) }
             @else if burndown.forecast.is_some() { (badge(Tone::Good, text.promise_kept)) }
             " " ((text.left)(burndown.left, burndown.devices))

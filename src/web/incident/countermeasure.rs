@@ -65,7 +65,7 @@ fn version(view: &View<'_>, incident: &Incident, (index, standing): (usize, &Sta
             dl.facts {
                 @if let Some(plan) = &countermeasure.workaround { dt { (text.workaround) } dd { (plan.id) } }
                 @if let Some(fix) = &countermeasure.fix { dt { (text.fix) } dd { (crate::web::ui::parts::name(&fix.name())) } }
-                @if let Some(due) = countermeasure.fix_due_at { dt { (text.fix_due) } dd { (view.date_time(due)) } }
+                @if let Some(due) = countermeasure.fix_due_at { dt { (text.fix_due) } dd { (view.date_when(due)) } }
             }
             @if let Some(plan) = &countermeasure.workaround { (script(view, &plan.script)) }
             @if newest && agreed.is_none() && incident.is_open() && view.may(Act::Agree.needs()) {

@@ -44,10 +44,10 @@ pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, settings: &L
                 (*device, html! { ((text.claim)(*claim)) ", " ((text.claimed_by)(&stamp.by)) " " (ago(view, stamp)) })
             })))
             (list(view, (text.debts, text.debts_note), debts.len(), debts.iter().map(|(device, since)| {
-                (*device, html! { (text.since) " " (view.date_time(*since)) })
+                (*device, html! { (text.since) " " (view.date_when(*since)) })
             })))
             (list(view, (text.call_backs, ""), waiting.len(), waiting.iter().map(|(device, since)| {
-                (*device, html! { (text.since) " " (view.date_time(*since)) })
+                (*device, html! { (text.since) " " (view.date_when(*since)) })
             })))
             (list(view, (text.words_owed, ""), words.len(), words.iter().map(|(device, rung)| {
                 (*device, html! { @if let Some(progress) = rung.progress { ((text.progress)(progress)) } })
@@ -67,7 +67,7 @@ pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, settings: &L
 }
 
 fn ago(view: &View<'_>, stamp: &Stamp) -> Markup {
-    html! { span.note { (view.date_time(stamp.at)) } }
+    html! { span.note { (view.date_when(stamp.at)) } }
 }
 
 /// Devices with a word each.

@@ -262,7 +262,7 @@ fn table(view: &View<'_>, devices: &[(&DeviceId, &Rung)]) -> Markup {
                 td data-label=(words.branch) { (crate::web::ui::parts::name_or(rung.branch.as_deref(), "-")) }
                 td data-label=(view.lang.support().customer) { (crate::web::ui::parts::name_or(rung.customer.as_deref(), "-")) }
                 td.number data-label=(text.calls) { (figure(rung.calls)) }
-                td data-label=(text.last_reached) { @match rung.reached_at { Some(at) => (view.date_time(at)), None => "-" } }
+                td data-label=(text.last_reached) { @match rung.reached_at { Some(at) => (view.date_when(at)), None => "-" } }
                 td data-label=(text.wants_progress) {
                     @match rung.progress { Some(progress) => ((text.progress)(progress)), None => "-" }
                 }

@@ -39,7 +39,7 @@ pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, rota: Option
             @if incident.is_open() && view.may(Action::TakePart) && !joined {
                 (tap(view, &format!("{path}/do/join"), &[], (view.lang.act().act)(Act::Join)))
             }
-            p.note { ((text.last_word)(&view.zone.date_time(incident.told_at, view.lang))) }
+            p.note { ((text.last_word)(&view.date_relative(incident.told_at))) }
         }
     }
 }
@@ -67,7 +67,7 @@ fn row(view: &View<'_>, incident: &Incident, seat: &Seat, path: &str) -> Markup 
             td data-label=(text.holder) { @match &post.holder { Some(holder) => b { (crate::web::ui::parts::name(holder)) }, None => (text.nobody) } }
             td data-label=(text.called) {
                 @if post.paged.is_empty() { "-" } @else { (post.paged.join(", ")) }
-                @if let Some(at) = post.paged_at { " " span.note { (view.time_s(at)) } }
+                @if let Some(at) = post.paged_at { " " span.note { (view.when(at)) } }
                 @if post.exhausted > 0 { " " (badge(Tone::Bad, &(text.unanswered)(post.exhausted))) }
             }
             td data-label=(text.answered) {

@@ -56,7 +56,7 @@ fn file(view: &View<'_>, (incident, settings): (&Incident, &LifeSettings), form:
         @if incident.state.is_active() { p { (badge(Tone::Unknown, text.review_early)) } }
         @else if incident.is_open() {
             @if let Some(due) = incident.review_due_at(settings) {
-                p { ((words.review_due)(&view.zone.date_time(due, view.lang))) }
+                p { ((words.review_due)(&view.date_relative(due))) }
             }
             @if view.may(Act::Review.needs()) {
                 form.act.screen method="post" action=(view.link(&format!("{path}/do/review"), "")) {

@@ -147,7 +147,7 @@ fn standing(view: &View<'_>, shown: &Shown<'_>, path: &str) -> Markup {
             @if let Some(obstacles) = shown.obstacles {
                 h2 id="standing-title" { (text.obstacles) }
                 (followups::obstacles(view, incident, obstacles))
-                @if let Some(due) = due { p { ((text.review_due)(&view.zone.date_time(due, view.lang))) } }
+                @if let Some(due) = due { p { ((text.review_due)(&view.date_relative(due))) } }
             } @else { h2 id="standing-title" { (text.review) } }
             (actions(view, incident, path))
         }

@@ -202,7 +202,7 @@ fn open_incidents(view: &View<'_>, board: &OpenIncidents) -> Markup {
                         (burndown::promise(view, &burndown)) }
                     @for (seat, post) in people::wanted(incident) {
                         p { (parts::badge(Tone::Bad, text.wanted)) " " b { (story::seat(view.lang, seat)) }
-                            " (" (post.paged.join(", ")) @if let Some(at) = post.paged_at { ", " (view.time_s(at)) } ")" }
+                            " (" (post.paged.join(", ")) @if let Some(at) = post.paged_at { ", " (view.when(at)) } ")" }
                     }
                 }
             }
@@ -224,8 +224,8 @@ fn event_card(view: &View<'_>, event: &EventView) -> Markup {
                 dt { (text.suspect) } dd { (parts::cause(view, event.cause.as_ref())) }
                 dt { (text.affected) } dd { ((text.devices_count)(event.members.len() as u64)) }
                 dt { (text.scope) } dd { (parts::scope_word(text, event.scope)) }
-                dt { (text.impact_start) } dd { (view.date_time(event.impact_started_at)) }
-                @if let Some(at) = event.declared_at { dt { (text.declared_at) } dd { (view.date_time(at)) } }
+                dt { (text.impact_start) } dd { (view.date_when(event.impact_started_at)) }
+                @if let Some(at) = event.declared_at { dt { (text.declared_at) } dd { (view.date_when(at)) } }
                 @if !event.evidence.is_empty() {
                     dt { (text.evidence) } dd { (parts::evidence(text, &event.evidence)) }
                 }

@@ -145,7 +145,7 @@ fn silent_devices(view: &View<'_>, silent: &[Silent]) -> Markup {
                     th scope="row" { (device.device) }
                     td data-label=(text.branch) { (parts::name_or(device.branch.as_deref(), text.no_branch)) }
                     td data-label=(text.last_report) { @match device.last_report_at {
-                        Some(at) => (view.date_time(at)), None => "-",
+                        Some(at) => (view.date_when(at)), None => "-",
                     } }
                     td data-label=(text.state) { (match (device.last_report_at, device.fell_silent) {
                         (None, _) => night.never_reported,

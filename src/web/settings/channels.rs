@@ -76,7 +76,7 @@ pub(in crate::web) fn table(view: &View<'_>, channels: &ChannelsHealth) -> Marku
                         th scope="row" { (name) }
                         td data-label=(text.channel_state) { (standing(view, (name, one))) }
                         td data-label=(text.last_sent) {
-                            @match one.last_sent_at { Some(at) => { (view.date_time(at)) } None => { (text.never_sent) } }
+                            @match one.last_sent_at { Some(at) => { (view.date_when(at)) } None => { (text.never_sent) } }
                         }
                         td data-label=(text.given_up) { (one.given_up) }
                     } } }
@@ -91,7 +91,7 @@ fn standing(view: &View<'_>, (_, standing): Channel<'_>) -> Markup {
     let error = standing.last_error.as_ref();
     html! {
         @if let Some(since) = standing.failing_since {
-            (badge(Tone::Warn, &(text.failing_since)(&view.zone.date_time(since, view.lang))))
+            (badge(Tone::Warn, &(text.failing_since)(&view.date_relative(since))))
             @if let Some((_, error)) = error { " " span.note lang="en" { (error) } }
         } @else if standing.given_up > 0 {
             (badge(Tone::Bad, text.refused))
@@ -100,7 +100,7 @@ fn standing(view: &View<'_>, (_, standing): Channel<'_>) -> Markup {
         @else if standing.receivers.is_empty() { (badge(Tone::Unknown, text.never_used)) }
         @for (receiver, failing) in standing.receivers.iter().take(MAX_UNTOLD) {
             " " b { bdi { (receiver) } } " "
-            (badge(Tone::Warn, &(text.receiver_failing_since)(&view.zone.date_time(failing.since, view.lang))))
+            (badge(Tone::Warn, &(text.receiver_failing_since)(&view.date_relative(failing.since))))
             " " span.note lang="en" { (failing.error) }
         }
     }

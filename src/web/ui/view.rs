@@ -101,6 +101,32 @@ impl View<'_> {
         html! { time datetime=(rfc3339(at)) { (self.zone.date_time(at, self.lang)) } }
     }
 
+    /// An instant with how long ago it was, or how soon it will be: what an operator asks of "last seen" and "due".
+    pub(in crate::web) fn when(&self, at: Timestamp) -> Markup {
+        html! { (self.time_s(at)) " " (self.apart(at)) }
+    }
+
+    /// As [`Self::when`], with the date.
+    pub(in crate::web) fn date_when(&self, at: Timestamp) -> Markup {
+        html! { (self.date_time(at)) " " (self.apart(at)) }
+    }
+
+    /// `(12 min ago)`, `(in 3 h 20 min)`.
+    fn apart(&self, at: Timestamp) -> Markup {
+        html! { span.note { (self.relative(at)) } }
+    }
+
+    /// As [`Self::when`], as a text within a sentence.
+    pub(in crate::web) fn date_relative(&self, at: Timestamp) -> String {
+        format!("{} {}", self.zone.date_time(at, self.lang), self.relative(at))
+    }
+
+    fn relative(&self, at: Timestamp) -> String {
+        let ms = self.now.since_ms(at);
+        let lasting = self.duration(ms.unsigned_abs() / 1_000);
+        length::relative(self.lang, ms >= 0, &lasting)
+    }
+
     /// An instant to the second; with its date where the time of day alone could be taken for another day's.
     pub(in crate::web) fn time_s(&self, at: Timestamp) -> Markup {
         if self.now.since_ms(at).abs() > HALF_A_DAY_MS {
