@@ -1,5 +1,6 @@
 //! The support desk: look-ups, calls, claims.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Form;
@@ -13,7 +14,7 @@ use super::view::{self, Candidate, Desk, Found, Looked, Past};
 use crate::engine::device::DeviceId;
 use crate::engine::snapshot::Snapshot;
 use crate::incident::ladder::{Call, CallOutcome, Claim, Direction, Progress};
-use crate::incident::{Action as Happened, Command, Incident};
+use crate::incident::{Action as Happened, Command, Incident, Rung};
 use crate::record::access::{Action, Principal, policy};
 use crate::record::incident::ContactEntry;
 use crate::record::incidents::OpenIncidents;
@@ -139,15 +140,25 @@ async fn looked<'a>(state: &HttpState, snapshot: &'a Snapshot, principal: &Princ
         Some(incidents) => incidents.contact(&one.device).await.ok().flatten(),
         None => None,
     };
-    let calls = past(state, &one.device).await;
+    let calls = past(state, principal, &one).await;
     Looked { seen: seen(snapshot, &one.device), device: one.device, branch, customer: one.customer, contact, calls }
 }
 
-/// Calls about the device in its open incidents. A record that cannot be read is told in the log; the counts stand in the incident.
-async fn past(state: &HttpState, device: &DeviceId) -> Vec<Past> {
+/// Calls about the device, and about the other devices of its customer, in open incidents. A record that cannot be read is told in
+/// the log; the counts stand in the incident.
+async fn past(state: &HttpState, principal: &Principal, one: &Candidate) -> Vec<Past> {
     let Some(desk) = &state.desk else { return Vec::new() };
     let mut calls = Vec::new();
-    for incident in desk.board().of_device(device) {
+    for incident in &desk.board().incidents {
+        let is_own = |device: &DeviceId, rung: &Rung| {
+            let same = one.customer.is_some() && rung.customer == one.customer;
+            *device == one.device || (same && principal.may_on(Action::SeeContacts, device))
+        };
+        let own: BTreeSet<&DeviceId> =
+            incident.ladder.iter().filter(|(device, rung)| is_own(device, rung)).map(|(device, _)| device).collect();
+        if own.is_empty() {
+            continue;
+        }
         let record = match desk.file(incident.number()).await {
             Ok(Some(file)) => file.record,
             Ok(None) => continue,
@@ -157,8 +168,9 @@ async fn past(state: &HttpState, device: &DeviceId) -> Vec<Past> {
             }
         };
         calls.extend(record.happened().filter_map(|event| match &event.action {
-            Happened::Called { device: called, call } if called == device => Some(Past {
+            Happened::Called { device, call } if own.contains(device) => Some(Past {
                 incident: incident.number().to_owned(),
+                device: device.clone(),
                 at: event.at,
                 by: event.by.clone(),
                 call: call.clone(),
@@ -166,6 +178,7 @@ async fn past(state: &HttpState, device: &DeviceId) -> Vec<Past> {
             _ => None,
         }));
     }
+    calls.sort_by_key(|past| past.at);
     calls
 }
 

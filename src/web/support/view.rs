@@ -20,14 +20,17 @@ use crate::web::ui::fields::{Fault, Fields};
 use crate::web::ui::form::{Form, tap};
 use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
-use crate::web::ui::parts::{Tone, badge, banner};
+use crate::web::ui::parts::{self, Tone, badge, banner};
 use crate::web::ui::view::View;
+use crate::words::{Both, say};
 
 /// Seconds after which the page of a device that is being watched reloads where it cannot be kept live.
 const WATCH_S: u32 = 2;
 
 /// Most devices in the queue of one incident.
 const QUEUE: usize = 50;
+
+const OTHER_CALLS: Both<&str> = say("Calls about this customer's other devices", "同じ顧客の他の装置についての通話");
 
 /// A device that may be the one that was asked for.
 pub(in crate::web) struct Candidate {
@@ -54,13 +57,14 @@ pub(in crate::web) struct Looked<'a> {
     pub(in crate::web) seen: Option<&'a DeviceView>,
     /// `None`: nobody is on file, or the person may not see it.
     pub(in crate::web) contact: Option<ContactEntry>,
-    /// Calls about it in its open incidents, the first first.
+    /// Calls about it and its customer's other devices in open incidents, the first first.
     pub(in crate::web) calls: Vec<Past>,
 }
 
 /// A call that was recorded.
 pub(in crate::web) struct Past {
     pub(in crate::web) incident: String,
+    pub(in crate::web) device: DeviceId,
     pub(in crate::web) at: Timestamp,
     pub(in crate::web) by: String,
     pub(in crate::web) call: Call,
@@ -119,8 +123,8 @@ fn several(view: &View<'_>, board: &OpenIncidents, candidates: &[Candidate], mor
         h2 { ((text.several)(candidates.len())) }
         ul.owed { @for candidate in candidates { li {
             a href=(view.link("/support", &format!("q={}", candidate.device))) { (candidate.device) } " "
-            @if let Some(customer) = &candidate.customer { (crate::web::ui::parts::name(customer)) " " }
-            @if let Some(branch) = &candidate.branch { span.note { (crate::web::ui::parts::name(branch)) } " " }
+            @if let Some(customer) = &candidate.customer { (parts::name(customer)) " " }
+            @if let Some(branch) = &candidate.branch { span.note { (parts::name(branch)) } " " }
             @if board.of_device(&candidate.device).next().is_some() { (badge(Tone::Bad, text.affected)) }
         } } }
         @if more { p.note { (text.several_more) } }
@@ -130,7 +134,7 @@ fn several(view: &View<'_>, board: &OpenIncidents, candidates: &[Candidate], mor
 /// How the device stands, in one word.
 fn standing(view: &View<'_>, board: &OpenIncidents, looked: &Looked<'_>) -> Markup {
     let text = view.lang.support();
-    let at = |instant| view.zone.date_time(instant, view.lang);
+    let at = |instant| view.date_relative(instant);
     let open = board
         .of_device(&looked.device)
         .find(|incident| incident.open_devices().any(|(open, _)| *open == looked.device));
@@ -170,6 +174,7 @@ fn one(view: &View<'_>, (desk, looked): (&Desk<'_>, &Looked<'_>), fields: &Field
                 (work(view, (incident, rung), (desk, looked), fields, faults))
             }
         }
+        (others(view, looked))
     }
 }
 
@@ -178,8 +183,8 @@ fn who(view: &View<'_>, looked: &Looked<'_>) -> Markup {
     let may = view.principal.is_some_and(|who| who.may_on(Action::SeeContacts, &looked.device));
     html! {
         dl.facts {
-            dt { (text.customer) } dd { (crate::web::ui::parts::name_or(looked.customer.as_deref(), "-")) }
-            dt { (view.text().branch) } dd { (crate::web::ui::parts::name_or(looked.branch.as_deref(), view.text().no_branch)) }
+            dt { (text.customer) } dd { (parts::name_or(looked.customer.as_deref(), "-")) }
+            dt { (view.text().branch) } dd { (parts::name_or(looked.branch.as_deref(), view.text().no_branch)) }
             dt { (text.contact) } dd { (contact::line(view, looked.contact.as_ref(), may)) }
         }
     }
@@ -202,7 +207,7 @@ fn setting(view: &View<'_>, desk: &Desk<'_>, looked: &Looked<'_>) -> Markup {
     html! {
         p class=(class) role="status" {
             span.note { (text.setting) } " " b { span aria-hidden="true" { (mark) } " " (word) }
-            @if let Some(at) = heard { " " span.note { (view.text().last_report) " " (view.time_s(at)) } }
+            @if let Some(at) = heard { " " span.note { (view.text().last_report) " " (view.when(at)) } }
         }
         noscript { p { a href=(view.link("/support", &format!("q={}{query}", looked.device))) { (link) } } }
     }
@@ -340,7 +345,8 @@ fn calls(view: &View<'_>, (incident, rung): (&Incident, &Rung), looked: &Looked<
         div.calls id=(format!("calls-{}", incident.number())) data-live="" {
             h3 { (text.calls_so_far) }
             p { @if rung.calls == 0 { (text.no_calls) } @else { (rung.calls) } }
-            (past(view, looked.calls.iter().filter(|past| past.incident == incident.number())))
+            @let own = |past: &&Past| past.incident == incident.number() && past.device == looked.device;
+            (past(view, looked.calls.iter().filter(own), false))
             @if rung.unanswered > 0 { p { ((text.unanswered_calls)(rung.unanswered, needed)) } }
             @if view.may(Act::SignOff.needs()) && !rung.is_settled() {
                 p { a.button href=(view.link(&format!("{path}/do/sign_off"), &format!("device={}", looked.device))) {
@@ -351,18 +357,31 @@ fn calls(view: &View<'_>, (incident, rung): (&Incident, &Rung), looked: &Looked<
 }
 
 /// What came of each call, the last first: whom the customer has told something does not ask again.
-fn past<'a>(view: &View<'_>, calls: impl DoubleEndedIterator<Item = &'a Past>) -> Markup {
+fn past<'a>(view: &View<'_>, calls: impl DoubleEndedIterator<Item = &'a Past>, names_device: bool) -> Markup {
     let text = view.lang.support();
     let words = view.lang.incident();
     html! {
         ol.timeline { @for past in calls.rev() { li {
-            div.when { (view.date_time(past.at)) }
+            div.when { (view.date_when(past.at)) }
             div.what {
-                p { b { ((text.direction)(past.call.direction)) ": " ((words.outcome)(past.call.outcome)) } " " span.note { (past.by) } }
+                p { b { ((text.direction)(past.call.direction)) ": " ((words.outcome)(past.call.outcome)) } " " span.note { (parts::name(&past.by)) } }
+                @if names_device { p.note {
+                    a href=(view.link("/support", &format!("q={}", past.device))) { (past.device) } ", " (past.incident) } }
                 @if let Some(request) = past.call.progress { p { (text.request) ": " ((words.progress)(request)) } }
                 @if !past.call.note.trim().is_empty() { p.said { (countermeasure::lines(&past.call.note)) } }
             }
         } } }
+    }
+}
+
+/// Calls about the customer's other devices: the person on the line is the same one.
+fn others(view: &View<'_>, looked: &Looked<'_>) -> Markup {
+    let mut others = looked.calls.iter().filter(|past| past.device != looked.device).peekable();
+    html! {
+        div id="customer-calls" data-live="" { @if others.peek().is_some() {
+            h2 { (OTHER_CALLS.pick(view.lang)) }
+            (past(view, others.collect::<Vec<_>>().into_iter(), true))
+        } }
     }
 }
 
@@ -435,8 +454,8 @@ fn people(view: &View<'_>, waiting: &[(&DeviceId, &Rung, &'static str)]) -> Mark
             tbody { @for (device, rung, why) in waiting.iter().take(QUEUE) { tr {
                 th scope="row" { a href=(view.link("/support", &format!("q={device}"))) { (device) } }
                 td data-label=(text.queue_why) { (why) }
-                td data-label=(text.customer) { (crate::web::ui::parts::name_or(rung.customer.as_deref(), "-")) }
-                td data-label=(view.text().branch) { (crate::web::ui::parts::name_or(view.branch_of(device, rung.branch.as_deref()), "-")) }
+                td data-label=(text.customer) { (parts::name_or(rung.customer.as_deref(), "-")) }
+                td data-label=(view.text().branch) { (parts::name_or(view.branch_of(device, rung.branch.as_deref()), "-")) }
                 td.number data-label=(words.calls) { (rung.calls) }
             } } }
         }

@@ -1,7 +1,7 @@
 //! The support desk on the phone.
 
 use fleetwatch::incident::ladder::Proof;
-use fleetwatch::incident::{Action, TELEMETRY};
+use fleetwatch::incident::{Action, IncidentEvent, TELEMETRY};
 
 use super::{ENDO, NODA, Person, SATO, Site, site, site_of};
 use crate::life::{self, LATER, NUMBER};
@@ -16,7 +16,7 @@ async fn look(site: &Site, q: &str) -> String {
 async fn a_serial_a_customer_or_a_number_tells_whether_it_is_affected() {
     let site = site().await;
     for (q, expected) in [
-        ("B-0006", "\u{25a0} Affected Part of INC-2026-0007 since 22 Nov 2026 03:25."),
+        ("B-0006", "\u{25a0} Affected Part of INC-2026-0007 since 22 Nov 2026 03:25 (30 h 00 min ago)."),
         ("b-0006", "\u{25a0} Affected"),
         ("C-00660", "B-0660"),
         ("0120-00-0660", "B-0660"),
@@ -132,6 +132,23 @@ async fn one_tap_records_the_call_and_a_second_tap_does_not() {
         assert_eq!(answer.status, 422, "{name}={value}: {}", words(&answer.body));
     }
     assert_eq!(site.desk.incident(NUMBER).ladder.get(&sample::id(3)).unwrap().calls, 3);
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn calls_about_a_customers_other_devices_are_told_too() {
+    let mut told = life::with_workaround(NUMBER, &life::hit(60));
+    let mut joining = life::joining(7);
+    joining.customer = Some("C-00003".to_owned());
+    let event = |action| IncidentEvent { at: life::at(70), by: TELEMETRY.to_owned(), action };
+    told.take(vec![event(Action::Joined { devices: vec![joining] })]);
+    let site = site_of(vec![told], LATER).await;
+    let call = [("device", "B-0007"), ("incident", NUMBER), ("calls", "0"), ("note", "knows"), ("outcome", "reached")];
+    assert_eq!(ENDO.send(&site, "/support/call", &call).await.status, 303);
+    let page = look(&site, "B-0003").await;
+    let others = page.split_once("Calls about this customer's other devices").unwrap().1;
+    assert!(others.contains("We called: reached Endo B-0007 , INC-2026-0007 knows"), "{others}");
+    assert!(!look(&site, "B-0006").await.contains("other devices"));
     site.server.stop().await;
 }
 
