@@ -238,12 +238,52 @@ async fn the_device_list_is_filtered_and_paged() {
     assert_well_formed(&page.body);
     assert_eq!(page.body.matches("<th scope=\"row\">").count(), 7);
     assert!(page.body.contains("<option value=\"branch-03\" selected>"));
-    let first = browse(server.address, "/devices", "en").await;
-    assert!(first.body.contains("100 of 1000") && first.body.contains("href=\"/devices?after=B-0100\""));
-    let last = browse(server.address, "/devices?after=B-0950", "en").await;
+    let first = browse(server.address, "/devices?sort=id", "en").await;
+    assert!(first.body.contains("100 of 1000") && first.body.contains("href=\"/devices?sort=id&amp;after=B-0100\""));
+    let last = browse(server.address, "/devices?sort=id&after=B-0950", "en").await;
     assert!(last.body.contains("50 of 1000") && !last.body.contains("rel=\"next\""));
     assert_eq!(browse(server.address, "/devices?verdict=purple", "en").await.status, 400);
+    assert_eq!(browse(server.address, "/devices?sort=colour", "en").await.status, 400);
     assert_eq!(browse(server.address, "/devices?limit=x", "en").await.status, 400);
+    server.stop().await;
+}
+
+/// The devices of a list, in its order.
+fn listed(html: &str) -> Vec<&str> {
+    html.split("<th scope=\"row\"><a href=\"/devices/")
+        .skip(1)
+        .map(|rest| rest.split(['"', '?']).next().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_device_list_is_searched_and_sorted() {
+    let server = declared().await;
+    let list =
+        |query: &'static str| async move { browse(server.address, &format!("/devices?{query}"), "en").await.body };
+    for (query, expected) in [
+        ("", ["B-0003", "B-0006", "B-0009"]),
+        ("sort=worst&after=B-0999", ["B-0097", "B-0194", "B-0291"]),
+        ("sort=id", ["B-0001", "B-0002", "B-0003"]),
+        ("sort=branch", ["B-0050", "B-0100", "B-0150"]),
+        ("sort=seen", ["B-0097", "B-0194", "B-0291"]),
+        ("q=b-099&sort=id", ["B-0990", "B-0991", "B-0992"]),
+        ("q=C-0042&sort=id", ["B-0420", "B-0421", "B-0422"]),
+    ] {
+        let page = list(query).await;
+        assert_well_formed(&page);
+        assert_eq!(listed(&page)[..3], expected, "{query}");
+    }
+    // Links keep the other choices.
+    let page = list("q=B-0&branch=branch-03&sort=seen&lang=ja").await;
+    assert!(page.contains("aria-sort=\"ascending\""), "{page}");
+    let kept = "href=\"/devices?q=B-0&amp;branch=branch-03&amp;sort=branch&amp;lang=ja\"";
+    assert!(
+        page.contains(kept) && page.contains("<option value=\"seen\" selected>最終受信が古い順</option>"),
+        "{page}"
+    );
+    // How long ago a device was heard of stands beside when.
+    assert!(list("sort=seen").await.contains("</time> <span class=\"note\">(23 min ago)</span>"));
     server.stop().await;
 }
 

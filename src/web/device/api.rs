@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::filter::DeviceParams;
+use super::filter::{Defaults, DeviceParams, Order};
 use crate::engine::snapshot::DeviceView;
 use crate::engine::time::Timestamp;
 use crate::record::access::Principal;
@@ -15,9 +15,8 @@ use crate::web::server::problem::{self, Params, Problem};
 use crate::web::server::schema::ProblemBody;
 use crate::web::server::state::HttpState;
 
-/// Most devices in one answer, and how many without a `limit`.
-const MAX_DEVICES: usize = 1_000;
-const DEVICES: usize = 100;
+/// In the order of ids, which stands still while somebody reads page after page.
+const DEFAULTS: Defaults = Defaults { order: Order::Id, limit: 100, max: 1_000 };
 
 /// A page of devices.
 #[derive(Serialize, ToSchema)]
@@ -46,7 +45,7 @@ pub(in crate::web) async fn devices(
 ) -> Result<Json<Devices>, Problem> {
     let params = problem::params(params)?;
     let snapshot = state.snapshot.load();
-    let page = params.page(&snapshot, Some(&principal), (DEVICES, MAX_DEVICES)).map_err(Problem::bad_request)?;
+    let page = params.page(&snapshot, Some(&principal), DEFAULTS).map_err(Problem::bad_request)?;
     Ok(Json(Devices {
         at: snapshot.at,
         total: page.total,
