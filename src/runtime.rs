@@ -19,6 +19,7 @@
 //! | [`recovery`] | checkpoint and journal back to a running engine |
 //! | [`location`] | where the configuration says that the record is |
 //! | [`registrar`] | sees that the record can be written, and that it is the one it was |
+//! | [`lookback`] | closed minutes, looked back on for pages |
 //! | [`marker`] | which record belongs to the state; mounts that are missing |
 //! | [`private`] | state that others could read is closed to them |
 //! | [`told`] | what was told, kept in mind should the record be lost |
@@ -58,6 +59,7 @@ pub mod forget;
 pub mod incidents;
 pub mod intake;
 pub mod location;
+pub mod lookback;
 pub mod marker;
 pub mod mirrors;
 pub mod mutex;

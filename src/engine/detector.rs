@@ -24,6 +24,7 @@
 //! | `image` | the engine's state as bytes |
 //! | `install` | when something was installed, as far as the time can be one |
 //! | `known_illness`, `recurrence` | what people know of a device's illness, and what is news beyond it |
+//! | `lookback` | closed minutes, looked back on: of one device, of the fleet |
 //! | `membership` | whether a device is affected, proved good, or neither |
 //! | `number` | the numbers of incidents |
 //! | `pool` | the pooled series of a fleet event: one verdict a minute for all its members |
@@ -51,6 +52,7 @@ mod groups;
 mod image;
 mod install;
 mod known_illness;
+mod lookback;
 mod membership;
 mod number;
 mod pool;
@@ -68,6 +70,7 @@ pub use explain::ClassMinute;
 use forget::Gone;
 pub use forget::Kept;
 pub use image::{EngineImage, RestoreError, Restoring};
+pub use lookback::{ClassHistory, DeviceHistory, Tally};
 pub use tracked::{State, Tracked};
 
 use super::device::DeviceId;

@@ -4,13 +4,17 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fleetwatch::engine::detector::{ClassHistory, DeviceHistory, Tally};
 use fleetwatch::engine::device::{DeviceId, Label, TrafficClass};
 use fleetwatch::engine::effect::{
     Cause, CauseEvidence, Change, ChangeKind, Damage, EventState, Forecast, NearMiss, ProofMinute, RuleDamage,
     RunnerUp, Scope, Severity, StreakEnd, Suspect, Verdict,
 };
+use fleetwatch::engine::evidence::Counts;
+use fleetwatch::engine::history::MinuteVerdicts;
 use fleetwatch::engine::snapshot::{ClassView, DeviceView, EventView, Quantiles, Snapshot, Totals};
 use fleetwatch::engine::time::Timestamp;
+use fleetwatch::record::fleet::{FleetHistory, Trend};
 
 /// 2026-11-22 03:30:00 in Tokyo.
 pub const NOW: Timestamp = Timestamp::from_ms(1_795_285_800_000);
@@ -308,4 +312,68 @@ pub fn history() -> Vec<Change> {
         change(ChangeKind::Declared, at(60), &members),
         change(ChangeKind::Left, at(63), &members[..2]),
     ]
+}
+
+/// The last hours of the sample: an hour of degradation that goes on, half an hour in which nobody listened, and hits by number.
+#[derive(Debug)]
+pub struct Hours;
+
+/// Minutes before [`NOW`] in which nothing was received.
+const UNHEARD: std::ops::Range<i64> = 200..230;
+
+impl FleetHistory for Hours {
+    fn device(&self, device: &DeviceId) -> Option<DeviceHistory> {
+        let number: usize =
+            device.as_str().strip_prefix("B-")?.parse().ok().filter(|number| (1..=1_000).contains(number))?;
+        let last = NOW.minute().plus(-1);
+        let back = || (0..480).rev().map(i64::from);
+        let is_bad = |back: i64| is_affected(number) && back < 65;
+        let verdicts = back().map(|back| {
+            let mut said = MinuteVerdicts::default();
+            if !UNHEARD.contains(&back) {
+                let https = if is_bad(back) { Verdict::Degraded } else { Verdict::Healthy };
+                said.set(TrafficClass::Https, https);
+                said.set(TrafficClass::Dns, Verdict::Healthy);
+            }
+            said
+        });
+        let counts = |class: TrafficClass| {
+            move |back: i64| {
+                let bad = class == TrafficClass::Https && is_bad(back);
+                let (over, flagged) =
+                    if bad { (62, 18) } else { (1 + (back as u64 * 7) % 4, u64::from(back % 9 == 0)) };
+                let full = Counts {
+                    samples: 90,
+                    over_p50: 40,
+                    over_p95: over,
+                    flows: 300,
+                    flagged,
+                    canary: 60,
+                    canary_flagged: flagged,
+                };
+                if UNHEARD.contains(&back) { Counts::default() } else { full }
+            }
+        };
+        let of = |class| ClassHistory {
+            class,
+            p95_limit_us: Some(7_800),
+            false_positive_limit: 0.02,
+            minutes: back().map(counts(class)).collect(),
+        };
+        let classes = vec![of(TrafficClass::Https), of(TrafficClass::Dns)];
+        Some(DeviceHistory { from: last.plus(-479), verdicts: verdicts.collect(), classes })
+    }
+
+    fn trend(&self) -> std::sync::Arc<Trend> {
+        let last = NOW.minute().plus(-1);
+        let point = |back: i64| {
+            let tally = match back * 5 {
+                minutes if UNHEARD.contains(&minutes) => Tally { degraded: 0, silent: 1_000, reporting: 0 },
+                minutes if minutes < 65 => Tally { degraded: 330 - (minutes as u32) * 5, silent: 10, reporting: 990 },
+                minutes => Tally { degraded: (minutes % 3) as u32, silent: 10, reporting: 990 },
+            };
+            (last.plus(-back * 5).start(), tally)
+        };
+        std::sync::Arc::new(Trend { every_min: 5, points: (0..73).rev().map(point).collect() })
+    }
 }

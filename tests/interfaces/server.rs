@@ -71,6 +71,7 @@ impl Server {
             access: Arc::new(access),
             gates: None,
             fleet: None,
+            history: Some(Arc::new(crate::sample::Hours)),
             desk: None,
             incidents: None,
             shared: Shared::default(),

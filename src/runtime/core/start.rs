@@ -20,6 +20,7 @@ use crate::runtime::decision::{DecisionTask, announce};
 use crate::runtime::doubt::Doubt;
 use crate::runtime::incidents::{IncidentTask, LiveIncidents, Statuses};
 use crate::runtime::intake::{Intake, IntakeParts, Order};
+use crate::runtime::lookback::Lookback;
 use crate::runtime::marker::Marker;
 use crate::runtime::mutex::lock;
 use crate::runtime::playback::Playback;
@@ -92,7 +93,7 @@ impl Parts<'_> {
         let working = tokio::spawn(work.run(stopped.clone()));
         let shown = (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store));
         let http = http(&counters, shown, (&gates, access, &incidents), (clock, config));
-        let http = HttpState { fleet: Some(Arc::new(forgetter)), ..http };
+        let http = HttpState { fleet: Some(Arc::new(forgetter)), history: Some(Lookback::shared(&engine)), ..http };
         let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
         let registering = tokio::spawn(registrar.run(mind));

@@ -85,6 +85,7 @@ pub(super) fn http(
         access,
         gates,
         fleet: None,
+        history: None,
         channels: Arc::default(),
         settings: Arc::clone(&config.shown),
         shared: Shared::default(),

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::engine::snapshot::Snapshot;
 use crate::incident::IncidentSummary;
 use crate::record::channel_health::ChannelsHealth;
-use crate::record::fleet::FleetControl;
+use crate::record::fleet::{FleetControl, FleetHistory};
 use crate::record::incident::{IncidentQuery, IncidentStore};
 use crate::record::incidents::{IncidentFile, Incidents, OpenIncidents};
 use crate::record::outbox::Outbox;
@@ -40,6 +40,8 @@ pub struct HttpState {
     pub gates: Option<Arc<dyn GateControl>>,
     /// Where devices are taken out of the fleet; `None` where nobody can.
     pub fleet: Option<Arc<dyn FleetControl>>,
+    /// Where closed minutes are looked back on; `None` where nothing keeps them.
+    pub history: Option<Arc<dyn FleetHistory>>,
     /// Where incidents are worked on; `None` where nobody can.
     pub desk: Option<Arc<dyn Incidents>>,
     /// Incidents in short, open or not, and the contacts of customers.
