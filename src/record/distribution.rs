@@ -58,15 +58,23 @@ impl Distribution {
         let total = self.histogram.len() as f64;
         let place = |us: u64| {
             let along = ((us.max(1) as f64).ln() - from) / (to - from).max(f64::MIN_POSITIVE);
-            (along * columns as f64).clamp(0.0, last as f64) as usize
+            (along * columns as f64).clamp(0.0, columns as f64)
         };
         for bucket in self.histogram.iter_recorded() {
             let value = bucket.value_iterated_to();
-            // A bucket wider than a column is spread over its columns, or the drawing would be a comb.
-            let (first, end) =
-                (place(self.histogram.lowest_equivalent(value)), place(self.histogram.highest_equivalent(value)));
-            let share = bucket.count_at_value() as f64 / total / (end - first + 1) as f64;
-            shares[first..=end].iter_mut().for_each(|column| *column += share);
+            // Buckets and columns are of different widths: each column has its part of a bucket, or the drawing would be a comb.
+            let begin = place(self.histogram.lowest_equivalent(value));
+            let end = place(self.histogram.highest_equivalent(value) + 1);
+            let share = bucket.count_at_value() as f64 / total;
+            let (first, until) = ((begin as usize).min(last), (end as usize).min(last));
+            if end - begin < f64::EPSILON {
+                shares[first] += share;
+                continue;
+            }
+            for (column, sum) in shares.iter_mut().enumerate().take(until + 1).skip(first) {
+                let part = end.min(column as f64 + 1.0) - begin.max(column as f64);
+                *sum += share * part.max(0.0) / (end - begin);
+            }
         }
         shares
     }

@@ -11,6 +11,7 @@
 //! | `language` | which language a reader asks for |
 //! | `login` | where the login is, and where it leads back to |
 //! | `parts` | pieces that several pages use |
+//! | `plot` | the frame of a drawing over time |
 //! | `strip` | the continuity proof as a drawing |
 //! | `view` | how a page is looked at, and how instants and lengths read there |
 
@@ -23,5 +24,6 @@ pub(super) mod fresh;
 pub(super) mod language;
 pub(super) mod login;
 pub(super) mod parts;
+pub(super) mod plot;
 pub(super) mod strip;
 pub(super) mod view;

@@ -170,8 +170,9 @@ async fn the_page_of_an_incident_has_its_proof_its_story_and_its_devices() {
     let page = browse(server.address, "/incidents/INC-0001", "en").await;
     assert_eq!(page.status, 200);
     assert_well_formed(&page.body);
-    // Five of the classes' rectangles are the legend's and the clock's; a cell of each minute is titled.
-    assert_eq!(page.body.matches("<title>").count(), 1 + 65);
+    // Minutes of one verdict are drawn as one: seven runs in the hour, one beyond it, and the title of the page.
+    assert_eq!(page.body.matches("<title>").count(), 1 + 8);
+    assert!(page.body.contains("<title>02:48–02:52 no data</title>"), "{}", page.body);
     let words = words(&page.body);
     for expected in [
         "65 minutes: 59 degraded, 1 healthy, 5 not known",
@@ -189,7 +190,7 @@ async fn the_page_of_an_incident_has_its_proof_its_story_and_its_devices() {
     assert!(page.body.contains("aria-label=\"65 minutes: 59 degraded, 1 healthy, 5 not known\""));
     // By event id it is the same page.
     let same = browse(server.address, &format!("/incidents/{}", sample::EVENT), "en").await;
-    assert_eq!(same.body.matches("<title>").count(), 66);
+    assert_eq!(same.body.matches("<title>").count(), 9);
     server.stop().await;
 }
 
@@ -254,6 +255,59 @@ fn listed(html: &str) -> Vec<&str> {
         .skip(1)
         .map(|rest| rest.split(['"', '?']).next().unwrap())
         .collect()
+}
+
+#[tokio::test]
+async fn the_first_page_shows_the_last_hours_with_axes_and_both_ends() {
+    let server = declared().await;
+    let page = browse(server.address, "/", "en").await.body;
+    let (_, trend) = page.split_once("<section id=\"trend\"").unwrap();
+    let (trend, _) = trend.split_once("</section>").unwrap();
+    let seen = words(trend);
+    // Unit, the greatest value of the axis, both ends of the time.
+    for expected in
+        ["devices 0 100 200 300 400", "21:25", "03:30", "degraded now: 330, at most 330 at 03:29", "nothing known"]
+    {
+        assert!(seen.contains(expected), "{expected:?} is not in {seen}");
+    }
+    assert_eq!(trend.matches("<rect class=\"gap\"").count(), 2, "the gap and its legend: {trend}");
+    let japanese = words(&browse(server.address, "/?lang=ja", "en").await.body);
+    assert!(japanese.contains("直近の推移") && japanese.contains("品質低下: 330台"), "{japanese}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_shows_its_last_hours_and_what_of_them_is_unknown() {
+    let server = declared().await;
+    let page = browse(server.address, "/devices/B-0003", "en").await;
+    assert_well_formed(&page.body);
+    let (_, hours) = page.body.split_once("<section id=\"history\"").unwrap();
+    let seen = words(hours.split_once("</section>").unwrap().0);
+    for expected in [
+        "Last 8 h: 65 min degraded, 385 min healthy, 0 min undecided, 30 min without data.",
+        "https: Share of the delays above the p95 limit",
+        "The limit is 7.8 ms at this hour of the day.",
+        "p95 at its limit 5.0 %",
+        "no data",
+        "19:30",
+        "03:30",
+    ] {
+        assert!(seen.contains(expected), "{expected:?} is not in {seen}");
+    }
+    assert!(
+        hours.contains(
+            "aria-label=\"Share of the delays above the p95 limit: 69 % in the newest 5 min, at most 69 %.\""
+        ),
+        "{hours}"
+    );
+    // Another class, by an address that says it.
+    let dns = browse(server.address, "/devices/B-0003?class=dns", "en").await.body;
+    assert!(
+        words(&dns).contains("dns: Share of the delays") && dns.contains("class=dns\" aria-current=\"true\""),
+        "{dns}"
+    );
+    assert!(page.body.len() < 150 * 1_024, "{}", page.body.len());
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -295,7 +295,11 @@ async fn the_japanese_pages_speak_japanese_only() {
 async fn the_drawing_of_the_promise_tells_its_story_in_words_too() {
     let site = site().await;
     let page = SATO.look(&site, &path("")).await.body;
-    let drawing = page.split("<svg class=\"burndown\"").nth(1).and_then(|rest| rest.split("</svg>").next()).unwrap();
+    let drawing = page
+        .split("<svg class=\"plot\" role=\"img\" aria-labelledby=\"burndown-title")
+        .nth(1)
+        .and_then(|rest| rest.split("</svg>").next())
+        .unwrap();
     assert!(drawing.contains("<title id=\"burndown-title\">Devices left of INC-2026-0007</title>"));
     assert!(drawing.contains("230 of 330 devices left. Promised by 25 Nov 2026 03:25. At the rate of the last day"));
     assert!(

@@ -1,11 +1,15 @@
 //! One device, and the list of them.
 
-use axum::extract::{Path, State};
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Deserialize;
 
 use super::filter::{DeviceParams, branch_of, seen};
 use super::{list, view};
+use crate::engine::detector::DeviceHistory;
 use crate::engine::device::DeviceId;
 use crate::record::access::Action;
 use crate::record::incident::IncidentQuery;
@@ -34,9 +38,22 @@ pub(in crate::web) async fn list(
     }
 }
 
+/// Of which class the last hours are drawn; empty: of the worst.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct HistoryParams {
+    class: String,
+}
+
 /// One device. Somebody else's is told like one that does not exist.
-pub(in crate::web) async fn one(State(state): State<HttpState>, Path(id): Path<String>, visit: Visit) -> Response {
+pub(in crate::web) async fn one(
+    State(state): State<HttpState>,
+    Path(id): Path<String>,
+    params: Params<HistoryParams>,
+    visit: Visit,
+) -> Response {
     let reader = page::view(&state, &visit);
+    let params = params.map(|Query(params)| params).unwrap_or_default();
     let Ok(id) = DeviceId::parse(&id) else { return page::nothing(&reader, None) };
     let snapshot = state.snapshot.load();
     let seen = seen(&snapshot, &id);
@@ -53,6 +70,7 @@ pub(in crate::web) async fn one(State(state): State<HttpState>, Path(id): Path<S
         None => None,
     };
     let detected = detected(&state, &files).await;
+    let history = history(&state, &id).await;
     let known = view::Known {
         device: &id,
         branch,
@@ -60,8 +78,17 @@ pub(in crate::web) async fn one(State(state): State<HttpState>, Path(id): Path<S
         contact: contact.as_ref(),
         files: &files,
         detected: detected.as_ref(),
+        history: history.as_ref().map(Option::as_ref),
+        class: &params.class,
     };
     respond(StatusCode::OK, reader.lang, &view::page(&reader, &known))
+}
+
+/// The device's last hours, where minutes are kept; `Some(None)` where none of it are known. The engine may be in a tick: the wait is
+/// another thread's.
+async fn history(state: &HttpState, device: &DeviceId) -> Option<Option<DeviceHistory>> {
+    let (history, device) = (Arc::clone(state.history.as_ref()?), device.clone());
+    tokio::task::spawn_blocking(move || history.device(&device)).await.ok()
 }
 
 /// What the detector wrote about the latest incident of a device.

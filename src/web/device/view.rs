@@ -2,6 +2,8 @@
 
 use maud::{Markup, html};
 
+use super::history;
+use crate::engine::detector::DeviceHistory;
 use crate::engine::device::DeviceId;
 use crate::engine::fleet::Refused;
 use crate::engine::snapshot::DeviceView;
@@ -33,6 +35,10 @@ pub(in crate::web) struct Known<'a> {
     pub(in crate::web) files: &'a [IncidentFile],
     /// What the detector wrote about the latest of them.
     pub(in crate::web) detected: Option<&'a Result<Option<EventRecord>, StoreError>>,
+    /// Its last hours; `None` where no minutes are kept, `Some(None)` where none of it are known.
+    pub(in crate::web) history: Option<Option<&'a DeviceHistory>>,
+    /// The traffic class of which they are drawn; empty: the worst.
+    pub(in crate::web) class: &'a str,
 }
 
 /// The page of a device.
@@ -47,6 +53,7 @@ pub(in crate::web) fn page(view: &View<'_>, known: &Known<'_>) -> Markup {
             }
             (facts(view, known, may))
         }
+        @if let Some(known_hours) = known.history { (history::section(view, known.device, known_hours, known.class)) }
         section id="incidents" data-live="" aria-labelledby="incidents-title" {
             h2 id="incidents-title" { (text.incidents) }
             @if known.files.is_empty() { p { (text.no_incidents) } }

@@ -4,9 +4,11 @@ use maud::{Markup, html};
 
 use crate::engine::effect::{Cause, Change, Damage, Forecast};
 use crate::record::distribution::{Distribution, axis};
+use crate::web::ui::chart::{Scale, count_ticks};
 use crate::web::ui::parts;
 use crate::web::ui::view::View;
 use crate::words::number::percent;
+use crate::words::{Both, say};
 
 /// Most rules that are named for a pair of class and test.
 const RULES: usize = 5;
@@ -15,6 +17,13 @@ const RULES: usize = 5;
 const COLUMNS: usize = 70;
 const WIDTH: usize = 8;
 const HEIGHT: f64 = 90.0;
+
+/// Room for labels: left of a drawing, above it, and below one of them.
+const LEFT: f64 = 48.0;
+const TOP: f64 = 24.0;
+const LABEL: f64 = 56.0;
+
+const SAMPLES: Both<&str> = say("% of samples", "サンプルの割合(%)");
 
 /// The quantiles that are told.
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
@@ -116,7 +125,7 @@ pub(in crate::web) fn distributions(view: &View<'_>, pair: &Damage) -> Markup {
             } } }
         }
         figure.proof {
-            (drawing(&text.delay_of, pair.class.as_str(), (before.as_ref(), during.as_ref()), range))
+            (drawing(&(text.delay_of)(pair.class.as_str()), (before.as_ref(), during.as_ref()), range, SAMPLES.pick(view.lang)))
             ul.legend {
                 li { svg viewBox="0 0 24 10" aria-hidden="true" { line.before x1="0" x2="24" y1="5" y2="5" {} } (text.before) }
                 li { svg viewBox="0 0 24 10" aria-hidden="true" { rect.during width="24" height="10" {} } (text.during) }
@@ -125,36 +134,62 @@ pub(in crate::web) fn distributions(view: &View<'_>, pair: &Damage) -> Markup {
     }
 }
 
-/// Before as a dashed outline, during as an area: told apart without colour. The axis is logarithmic.
+/// Before as a dashed outline, during as an area: told apart without colour. The axis of delays is logarithmic.
 fn drawing(
-    title: &fn(&str) -> String,
-    class: &str,
+    title: &str,
     (before, during): (Option<&Distribution>, Option<&Distribution>),
     range: (u64, u64),
+    unit: &str,
 ) -> Markup {
     let columns = |of: Option<&Distribution>| of.map(|of| of.columns(range, COLUMNS)).unwrap_or_default();
     let (before, during) = (columns(before), columns(during));
     let most = before.iter().chain(&during).copied().fold(f64::MIN_POSITIVE, f64::max);
+    let ticks = count_ticks((most * 100.0).ceil() as u32);
+    let y =
+        Scale { from: 0.0, to: f64::from(ticks.last().copied().unwrap_or(1)) / 100.0, start: TOP + HEIGHT, end: TOP };
+    let x = Scale {
+        from: (range.0 as f64).ln(),
+        to: (range.1 as f64).ln(),
+        start: LEFT,
+        end: LEFT + (COLUMNS * WIDTH) as f64,
+    };
     let points = |shares: &[f64]| {
         let mut points = String::new();
         for (column, share) in shares.iter().enumerate() {
-            let y = HEIGHT - share / most * HEIGHT;
-            points.push_str(&format!("{},{y:.1} {},{y:.1} ", column * WIDTH, (column + 1) * WIDTH));
+            let (from, to) = (x.start + (column * WIDTH) as f64, x.start + ((column + 1) * WIDTH) as f64);
+            points.push_str(&format!("{from},{0:.1} {to},{0:.1} ", y.at(*share)));
         }
         points
     };
-    let (width, below) = (COLUMNS * WIDTH, HEIGHT + 18.0);
+    let base = y.start;
     html! {
-        svg.histogram role="img" aria-label=(title(class)) viewBox=(format!("0 0 {width} {}", HEIGHT + 24.0)) {
+        svg.histogram role="img" aria-label=(title) viewBox=(format!("0 0 {} {}", x.end + 8.0, base + 24.0)) {
+            text.tick x="0" y="12" { (unit) }
+            @for tick in ticks {
+                @let place = format!("{:.1}", y.at(f64::from(tick) / 100.0));
+                line.grid x1=(x.start) x2=(x.end) y1=(place) y2=(place) {}
+                text.tick.end x=(x.start - 6.0) y=(place) dy="4" { (tick) }
+            }
             @if !during.is_empty() {
-                polygon.during points=(format!("0,{HEIGHT} {}{width},{HEIGHT}", points(&during))) {}
+                polygon.during points=(format!("{},{base} {}{},{base}", x.start, points(&during), x.end)) {}
             }
             @if !before.is_empty() { polyline.before points=(points(&before)) {} }
-            line.axis x1="0" x2=(width) y1=(HEIGHT) y2=(HEIGHT) {}
-            text.tick x="0" y=(below) { (delay(range.0)) }
-            text.tick.end x=(width) y=(below) { (delay(range.1)) }
+            line.axis x1=(x.start) x2=(x.end) y1=(base) y2=(base) {}
+            @for us in decades(range) {
+                @let place = x.at((us as f64).ln());
+                line.axis x1=(format!("{place:.1}")) x2=(format!("{place:.1}")) y1=(base) y2=(base + 5.0) {}
+                // The ends have labels of their own.
+                @if place - x.start > LABEL && x.end - place > LABEL { text.tick.middle x=(format!("{place:.1}")) y=(base + 19.0) { (delay(us)) } }
+            }
+            text.tick x=(x.start) y=(base + 19.0) { (delay(range.0)) }
+            text.tick.end x=(x.end) y=(base + 19.0) { (delay(range.1)) }
         }
     }
+}
+
+/// Powers of ten between two delays.
+fn decades((from, to): (u64, u64)) -> impl Iterator<Item = u64> {
+    (0..12).map(|power| 10_u64.pow(power)).filter(move |us| (from..=to).contains(us))
 }
 
 /// The newest damage that is on record.

@@ -4,19 +4,16 @@ use maud::{Markup, html};
 
 use crate::engine::time::Timestamp;
 use crate::incident::{Burndown, Incident, LifeSettings};
-use crate::web::ui::chart::{Scale, count_ticks, time_ticks};
+use crate::web::ui::chart::{Scale, count_ticks};
 use crate::web::ui::parts::{Tone, badge};
+use crate::web::ui::plot::Plot;
 use crate::web::ui::view::View;
+use crate::words::{Both, say};
 
-/// The drawing, and the room around it for labels.
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 44.0;
-const TOP: f64 = 28.0;
-const BOTTOM: f64 = 26.0;
+const UNIT: Both<&str> = say("devices", "台");
 
-/// Most labels of the time axis: a phone shows the drawing at half its size.
-const TIMES: usize = 5;
+/// The drawing's height.
+const HEIGHT: f64 = 190.0;
 
 /// By when the last device is to be done, and whether that will be missed.
 pub(in crate::web) fn promise(view: &View<'_>, burndown: &Burndown) -> Markup {
@@ -83,20 +80,21 @@ fn drawing(view: &View<'_>, number: &str, burndown: &Burndown) -> Markup {
     let (from, to) = span(burndown, view.now);
     let ticks = count_ticks(burndown.devices);
     let most = ticks.last().copied().unwrap_or(1);
-    let x = Scale { from: from.as_ms() as f64, to: to.as_ms() as f64, start: LEFT, end: WIDTH - 12.0 };
-    let y = Scale { from: 0.0, to: f64::from(most), start: HEIGHT, end: TOP };
+    let plot = Plot { from, to, height: HEIGHT };
+    let (x, y) = (plot.x(), plot.y(f64::from(most)));
+    let ticks: Vec<(f64, String)> = ticks.into_iter().map(|tick| (f64::from(tick), tick.to_string())).collect();
     let title = (text.chart_title)(number);
     html! {
         figure.proof {
-            svg.burndown role="img" aria-labelledby="burndown-title burndown-desc"
-                viewBox=(format!("0 0 {WIDTH} {}", HEIGHT + BOTTOM)) {
+            svg.plot role="img" aria-labelledby="burndown-title burndown-desc"
+                viewBox=(plot.view_box()) {
                 title id="burndown-title" { (title) }
                 desc id="burndown-desc" { (description(view, burndown)) }
-                (axes(view, (x, y), (from, to), &ticks))
+                (plot.axes(view, y, &ticks, UNIT.pick(view.lang)))
                 (cone(burndown, view.now, (x, y)))
                 polyline.left points=(line(burndown, view.now, (x, y))) {}
-                (mark((x, "promise-line"), burndown.promised_at, text.chart_promise))
-                (mark((x, "now-line"), view.now, text.chart_now))
+                (mark((x, y, "promise-line"), burndown.promised_at, text.chart_promise))
+                (mark((x, y, "now-line"), view.now, text.chart_now))
             }
             ul.legend {
                 li { svg viewBox="0 0 24 10" aria-hidden="true" { line.left x1="0" x2="24" y1="5" y2="5" {} } (text.chart_left) }
@@ -125,26 +123,6 @@ fn description(view: &View<'_>, burndown: &Burndown) -> String {
         words.push_str(&(text.forecast)(&at(forecast.ends_at), &at(forecast.earliest), &at(forecast.latest)));
     }
     words
-}
-
-fn axes(view: &View<'_>, (x, y): (Scale, Scale), (from, to): (Timestamp, Timestamp), ticks: &[u32]) -> Markup {
-    let label = |at: Timestamp| {
-        let time = view.zone.time(at);
-        if time == "00:00" { view.zone.day(at, view.lang) } else { time }
-    };
-    html! {
-        @for tick in ticks {
-            @let place = format!("{:.1}", y.at(f64::from(*tick)));
-            line.grid x1=(x.start) x2=(x.end) y1=(place) y2=(place) {}
-            text.tick.end x=(LEFT - 6.0) y=(place) dy="4" { (tick) }
-        }
-        @for tick in time_ticks(view.zone, from, to, TIMES) {
-            @let place = format!("{:.1}", x.at_time(tick));
-            line.grid x1=(place) x2=(place) y1=(y.start) y2=(y.start + 5.0) {}
-            text.tick.middle x=(place) y=(y.start + 19.0) { (label(tick)) }
-        }
-        line.axis x1=(x.start) x2=(x.end) y1=(y.start) y2=(y.start) {}
-    }
 }
 
 /// Devices left as stairs, up to now.
@@ -180,13 +158,13 @@ fn cone(burndown: &Burndown, now: Timestamp, (x, y): (Scale, Scale)) -> Markup {
     }
 }
 
-fn mark((x, class): (Scale, &str), at: Timestamp, word: &str) -> Markup {
+fn mark((x, y, class): (Scale, Scale, &str), at: Timestamp, word: &str) -> Markup {
     let place = x.at_time(at);
     // A label near the right end stands left of its line.
     let side = if place > (x.start + x.end) / 2.0 { ("tick end", place - 4.0) } else { ("tick", place + 4.0) };
     html! {
-        line class=(class) x1=(format!("{place:.1}")) x2=(format!("{place:.1}")) y1=(TOP - 8.0) y2=(HEIGHT) {}
-        text class=(side.0) x=(format!("{:.1}", side.1)) y=(TOP - 10.0) { (word) }
+        line class=(class) x1=(format!("{place:.1}")) x2=(format!("{place:.1}")) y1=(y.end - 8.0) y2=(y.start) {}
+        text class=(side.0) x=(format!("{:.1}", side.1)) y=(y.end - 11.0) { (word) }
     }
 }
 

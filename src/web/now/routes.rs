@@ -1,5 +1,7 @@
 //! The first page, and the wall.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::{view, wall};
 use crate::record::EventQuery;
 use crate::record::access::Role;
+use crate::record::fleet::Trend;
 use crate::web::access::caller::Visit;
 use crate::web::server::html::respond;
 use crate::web::server::page;
@@ -22,6 +25,7 @@ pub(in crate::web) async fn now(State(state): State<HttpState>, visit: Visit) ->
     }
     let recent = state.store.events(EventQuery { limit: RECENT, ..EventQuery::default() }).await;
     let lives = state.lives().await;
+    let trend = trend(&state).await;
     let snapshot = state.snapshot.load();
     let reader = page::view(&state, &visit);
     let board = state.gates.as_ref().map(|gates| gates.board());
@@ -32,6 +36,7 @@ pub(in crate::web) async fn now(State(state): State<HttpState>, visit: Visit) ->
         (&state.health.latches(), &state.channels),
         (recent, board.as_deref()),
         (&incidents, &lives),
+        trend.as_deref(),
     );
     respond(StatusCode::OK, reader.lang, &page)
 }
@@ -42,4 +47,10 @@ pub(in crate::web) async fn wall(State(state): State<HttpState>, visit: Visit) -
     let reader = page::view(&state, &visit);
     let page = wall::page(&reader, &snapshot, &state.health.latches(), &state.board());
     respond(StatusCode::OK, reader.lang, &page)
+}
+
+/// The fleet's last hours. The engine may be in a tick: the wait is another thread's.
+async fn trend(state: &HttpState) -> Option<Arc<Trend>> {
+    let history = Arc::clone(state.history.as_ref()?);
+    tokio::task::spawn_blocking(move || history.trend()).await.ok()
 }

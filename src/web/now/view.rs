@@ -2,9 +2,11 @@
 
 use maud::{Markup, html};
 
+use super::trend;
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::incident::IncidentSummary;
 use crate::record::channel_health::ChannelsHealth;
+use crate::record::fleet::Trend;
 use crate::record::incidents::OpenIncidents;
 use crate::record::matter::{self, Matter, Standing};
 use crate::record::{EventSummary, GateBoard, StoreError};
@@ -33,6 +35,7 @@ pub(in crate::web) fn page(
     (latches, channels): (&[Latch], &ChannelsHealth),
     (recent, board): (Result<Vec<EventSummary>, StoreError>, Option<&GateBoard>),
     (incidents, lives): (&OpenIncidents, &[IncidentSummary]),
+    trend: Option<&Trend>,
 ) -> Markup {
     let text = view.text();
     let matters = matter::open(snapshot, incidents);
@@ -47,6 +50,7 @@ pub(in crate::web) fn page(
             (banners(view, (snapshot, latches), &matters)) (channels::trouble(view, channels)) (gate::held(view, board))
         }
         (figures(view, snapshot))
+        @if let Some(trend) = trend { (trend::section(view, trend)) }
         p.screen { a href=(view.link("/wall", "")) { (text.wall) } }
         (open_incidents(view, incidents))
         section id="open" data-live="" aria-labelledby="events" {

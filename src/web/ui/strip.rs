@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::parts::{verdict_badge, verdict_word};
 use super::view::View;
 use crate::engine::effect::{ProofMinute, Verdict};
+use crate::engine::time::MINUTE_MS;
 use crate::words::number::percent;
 use crate::words::zone::rfc3339;
 
@@ -14,9 +15,10 @@ const ROW: usize = 60;
 /// Most minutes drawn; an hour with its bridged gaps is far below it.
 const MOST: usize = 480;
 
-const CELL: usize = 10;
-const HEIGHT: usize = 34;
-const ROW_HEIGHT: usize = 58;
+const CELL: f64 = 10.0;
+pub(in crate::web) const HEIGHT: f64 = 34.0;
+const ROW_HEIGHT: f64 = 58.0;
+const LEFT: f64 = 2.0;
 
 /// Drawing, summary and table.
 pub(in crate::web) fn proof(view: &View<'_>, minutes: &[ProofMinute]) -> Markup {
@@ -38,45 +40,78 @@ pub(in crate::web) fn proof(view: &View<'_>, minutes: &[ProofMinute]) -> Markup 
     }
 }
 
+/// Minutes in a row of one verdict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::web) struct Run {
+    pub(in crate::web) verdict: Verdict,
+    /// Place of the first of them.
+    pub(in crate::web) first: usize,
+    pub(in crate::web) minutes: usize,
+}
+
+/// Runs of equal verdicts: drawn as one, so that a drawing is no comb.
+pub(in crate::web) fn runs(verdicts: &[Verdict]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (place, verdict) in verdicts.iter().enumerate() {
+        match runs.last_mut() {
+            Some(run) if run.verdict == *verdict => run.minutes += 1,
+            _ => runs.push(Run { verdict: *verdict, first: place, minutes: 1 }),
+        }
+    }
+    runs
+}
+
 /// A height and a pattern for each verdict, so that the drawing reads without colour too.
-fn cell(verdict: Verdict, x: usize, y: usize) -> Markup {
+pub(in crate::web) fn bar(verdict: Verdict, (from, to): (f64, f64), top: f64) -> Markup {
     let (class, drop) = match verdict {
-        Verdict::Degraded => ("cell bad", 0),
-        Verdict::Healthy => ("cell good", HEIGHT * 2 / 3),
-        Verdict::Indeterminate => ("cell undecided", HEIGHT / 3),
-        Verdict::Unknown => ("cell unknown", 0),
+        Verdict::Degraded => ("cell bad", 0.0),
+        Verdict::Healthy => ("cell good", HEIGHT * 2.0 / 3.0),
+        Verdict::Indeterminate => ("cell undecided", HEIGHT / 3.0),
+        Verdict::Unknown => ("cell unknown", 0.0),
     };
-    html! { rect class=(class) x=(x + 1) y=(y + drop) width=(CELL - 2) height=(HEIGHT - drop) {} }
+    html! {
+        rect class=(class) x=(format!("{from:.1}")) y=(format!("{:.1}", top + drop)) width=(format!("{:.1}", to - from))
+            height=(format!("{:.1}", HEIGHT - drop)) {}
+    }
 }
 
 fn strip(view: &View<'_>, minutes: &[ProofMinute], summary: &str) -> Markup {
     let text = view.text();
     let rows = minutes.chunks(ROW).count();
+    let x = |place: usize| LEFT + place as f64 * CELL;
     html! {
-        svg.strip role="img" aria-label=(summary) viewBox=(format!("0 0 {} {}", ROW * CELL, rows * ROW_HEIGHT)) {
+        svg.strip role="img" aria-label=(summary) viewBox=(format!("0 0 {} {}", LEFT + (ROW as f64 + 1.0) * CELL, rows as f64 * ROW_HEIGHT)) {
             @for (row, chunk) in minutes.chunks(ROW).enumerate() {
-                @let top = row * ROW_HEIGHT;
-                @for (column, minute) in chunk.iter().enumerate() {
+                @let top = row as f64 * ROW_HEIGHT;
+                @let verdicts: Vec<Verdict> = chunk.iter().map(|minute| minute.verdict).collect();
+                @for run in runs(&verdicts) {
+                    @let last = chunk[run.first + run.minutes - 1].at.plus_ms(MINUTE_MS);
                     g {
-                        title { (view.zone.time(minute.at)) " " (verdict_word(text, minute.verdict)) }
-                        (cell(minute.verdict, column * CELL, top))
+                        title { (view.zone.time(chunk[run.first].at)) "–" (view.zone.time(last)) " " (verdict_word(text, run.verdict)) }
+                        (bar(run.verdict, (x(run.first), x(run.first + run.minutes)), top))
                     }
-                    @if column % 15 == 0 {
-                        text.tick x=(column * CELL) y=(top + HEIGHT + 16) { (view.zone.time(minute.at)) }
-                    }
+                }
+                line.axis x1=(x(0)) x2=(x(chunk.len())) y1=(top + HEIGHT) y2=(top + HEIGHT) {}
+                @for (place, minute) in chunk.iter().enumerate().step_by(15).filter(|(place, _)| chunk.len() - place > 7) {
+                    line.axis x1=(x(place)) x2=(x(place)) y1=(top + HEIGHT) y2=(top + HEIGHT + 4.0) {}
+                    text.tick x=(x(place)) y=(top + HEIGHT + 17.0) { (view.zone.time(minute.at)) }
+                }
+                // The end of the row.
+                @if let Some(last) = chunk.last() {
+                    text.tick.end x=(x(chunk.len())) y=(top + HEIGHT + 17.0) { (view.zone.time(last.at.plus_ms(MINUTE_MS))) }
                 }
             }
         }
     }
 }
 
-fn legend(view: &View<'_>) -> Markup {
+pub(in crate::web) fn legend(view: &View<'_>) -> Markup {
     let text = view.text();
     html! {
         ul.legend {
             @for verdict in [Verdict::Degraded, Verdict::Healthy, Verdict::Indeterminate, Verdict::Unknown] {
                 li {
-                    svg viewBox=(format!("0 0 {CELL} {HEIGHT}")) aria-hidden="true" { (cell(verdict, 0, 0)) }
+                    svg viewBox=(format!("0 0 {CELL} {HEIGHT}")) aria-hidden="true" { (bar(verdict, (1.0, CELL - 1.0), 0.0)) }
                     (verdict_word(text, verdict))
                 }
             }
@@ -124,5 +159,19 @@ fn treatment(view: &View<'_>, minutes: &[ProofMinute], index: usize) -> String {
             let from_here = minutes[index..].iter().take_while(|minute| is_gap(minute)).count();
             (text.bridged)(before + from_here)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_of_one_verdict_are_one_run() {
+        use Verdict::{Degraded, Healthy};
+        let run = |verdict, first, minutes| Run { verdict, first, minutes };
+        let all = [Healthy, Healthy, Degraded, Healthy];
+        assert_eq!(runs(&all), [run(Healthy, 0, 2), run(Degraded, 2, 1), run(Healthy, 3, 1)]);
+        assert_eq!(runs(&[]), []);
     }
 }
