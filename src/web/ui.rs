@@ -6,6 +6,7 @@
 //! | `chart` | the arithmetic of axes |
 //! | `fields` | what was typed into a form |
 //! | `form` | pieces of forms |
+//! | `fragment` | only the parts of a page that have changed |
 //! | `frame` | what surrounds every page |
 //! | `fresh` | how old a page is, and how it stays fresh |
 //! | `language` | which language a reader asks for |
@@ -19,6 +20,7 @@ pub(super) mod assets;
 pub(super) mod chart;
 pub(super) mod fields;
 pub(super) mod form;
+pub(super) mod fragment;
 pub(super) mod frame;
 pub(super) mod fresh;
 pub(super) mod language;

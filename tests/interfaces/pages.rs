@@ -310,6 +310,38 @@ async fn a_device_shows_its_last_hours_and_what_of_them_is_unknown() {
     server.stop().await;
 }
 
+/// The page asked for again by one that has `parts`.
+async fn again(address: SocketAddr, path: &str, parts: &str) -> Answer {
+    let headers =
+        [("Host", "localhost"), ("Accept", "text/html"), ("X-Fleetwatch-Refresh", "1"), ("X-Fleetwatch-Have", parts)];
+    ask(address, "GET", path, &headers).await
+}
+
+fn parts_of(html: &str) -> &str {
+    html.split_once("data-parts=\"").unwrap().1.split('"').next().unwrap()
+}
+
+#[tokio::test]
+async fn a_refresh_fetches_only_what_has_changed() {
+    let server = declared().await;
+    for path in ["/", "/incidents/INC-0001", "/incidents", "/devices", "/devices/B-0003", "/wall"] {
+        let whole = browse(server.address, path, "en").await.body;
+        let parts = parts_of(&whole);
+        let same = again(server.address, path, parts).await;
+        assert_well_formed(&same.body);
+        assert_eq!((same.status, parts_of(&same.body)), (200, parts), "{path}");
+        assert_eq!(same.body.matches("data-same").count(), parts.split(' ').count(), "{path}");
+        assert!(same.body.len() < 1_800, "{path}: {} bytes of {}", same.body.len(), whole.len());
+        println!("{path}: {} bytes of {} where nothing has changed", same.body.len(), whole.len());
+        // A part that is not there is sent, and nothing else; a page of other parts comes whole.
+        let (first, rest) = parts.split_once(' ').unwrap();
+        let other = again(server.address, path, &format!("{}=00000000 {rest}", first.split('=').next().unwrap())).await;
+        assert_eq!(other.body.matches("data-same").count(), parts.split(' ').count() - 1, "{path}");
+        assert!(again(server.address, path, rest).await.body.contains("<script"), "{path}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn the_device_list_is_searched_and_sorted() {
     let server = declared().await;

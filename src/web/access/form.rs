@@ -17,7 +17,7 @@ use crate::record::access::Via;
 use crate::web::server::guard;
 use crate::web::server::html::refuse_request;
 use crate::web::server::problem::Problem;
-use crate::web::ui::frame::FORM_FIELD;
+use crate::web::ui::form::FORM_FIELD;
 
 /// Longest form. A group of routes may have a lower bound of its own.
 const MAX_FORM_BYTES: usize = 4 << 20;

@@ -9,6 +9,7 @@ use super::html::respond;
 use super::state::HttpState;
 use crate::record::StoreError;
 use crate::web::access::caller::Visit;
+use crate::web::ui::fragment::HAVE;
 use crate::web::ui::frame::{self};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::language;
@@ -42,6 +43,7 @@ pub(in crate::web) fn view<'a>(state: &'a HttpState, visit: &'a Visit) -> View<'
         zone: &state.zone,
         now: state.clock.now(),
         seen_at: state.snapshot.load().at,
+        have: visit.headers.get(HAVE).and_then(|value| value.to_str().ok()).filter(|_| !visit.posted),
         posted: visit.posted,
         speed: state.clock.speed(),
     }

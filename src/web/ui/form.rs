@@ -2,11 +2,18 @@
 
 use maud::{Markup, html};
 
-use super::frame::form_token;
 use super::parts::{Tone, badge};
 use super::view::View;
 use crate::record::access::Principal;
 use crate::web::ui::fields::{Fault, Fields};
+
+/// Name of the field of every form that says which session it was made in.
+pub(in crate::web) const FORM_FIELD: &str = "form_token";
+
+/// The hidden field without which a form is refused.
+pub(in crate::web) fn form_token(view: &View<'_>) -> Markup {
+    html! { input type="hidden" name=(FORM_FIELD) value=(view.form_token); }
+}
 
 /// A form that is being filled in.
 pub(in crate::web) struct Form<'a> {

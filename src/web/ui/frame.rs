@@ -4,15 +4,12 @@ use axum::http::Uri;
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets::{SCRIPT_PATH, STYLE_PATH};
-use super::fresh::{self, Fresh};
+use super::fresh::{self, Fresh, Main};
 use super::view::View;
 use crate::engine::time::Timestamp;
 use crate::record::access::{Action, Role};
 use crate::words::Lang;
 use crate::words::zone::Zone;
-
-/// Name of the field of every form that says which session it was made in.
-pub(in crate::web) const FORM_FIELD: &str = "form_token";
 
 /// Which entry of the navigation a page is under.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +28,11 @@ pub(in crate::web) enum Place {
 /// A whole page.
 pub(in crate::web) fn framed(view: &View<'_>, title: &str, place: Place, fresh: Fresh<'_>, body: &Markup) -> Markup {
     let fresh = fresh.of(view);
+    // The first page tells in its own banner what cannot be seen.
+    let main = match fresh::content(view, fresh, place != Place::Now, body) {
+        Main::Whole(main) => main,
+        Main::Changed(main) => return changed(view, title, &main),
+    };
     html! {
         (DOCTYPE)
         html lang=(view.lang.code()) {
@@ -38,8 +40,7 @@ pub(in crate::web) fn framed(view: &View<'_>, title: &str, place: Place, fresh: 
             body {
                 a.skip href="#content" { (view.text().skip) }
                 (top(view, place))
-                // The first page tells in its own banner what cannot be seen.
-                (fresh::content(view, fresh, place != Place::Now, body))
+                (main)
                 (foot(view, fresh))
             }
         }
@@ -49,17 +50,33 @@ pub(in crate::web) fn framed(view: &View<'_>, title: &str, place: Place, fresh: 
 /// A whole page without a menu, for a screen that nobody touches; its one link leads back.
 pub(in crate::web) fn bare(view: &View<'_>, title: &str, fresh: Fresh<'_>, body: &Markup) -> Markup {
     let fresh = fresh.of(view);
+    let main = match fresh::content(view, fresh, false, body) {
+        Main::Whole(main) => main,
+        Main::Changed(main) => return changed(view, title, &main),
+    };
     html! {
         (DOCTYPE)
         html.bare lang=(view.lang.code()) {
             (head(view, title, fresh))
             body {
-                (fresh::content(view, fresh, false, body))
+                (main)
                 footer { a.brand href=(view.link("/", "")) { "fleetwatch" } " " span id="live" role="status"
                     data-on=(view.lang.incident().live_on) data-off=(view.lang.incident().live_off) {} }
             }
         }
     }
+}
+
+/// What is sent to a page that is there already: its title, and what of it has changed.
+fn changed(view: &View<'_>, title: &str, main: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang=(view.lang.code()) { head { meta charset="utf-8"; (titled(title)) } body { (main) } }
+    }
+}
+
+fn titled(title: &str) -> Markup {
+    html! { title { (title) " - fleetwatch" } }
 }
 
 fn top(view: &View<'_>, place: Place) -> Markup {
@@ -127,7 +144,7 @@ fn head(view: &View<'_>, title: &str, fresh: Fresh<'_>) -> Markup {
             @if let Some(seconds) = fresh.reload_s().filter(|_| view.refresh) {
                 noscript { meta http-equiv="refresh" content=(seconds); }
             }
-            title { (title) " - fleetwatch" }
+            (titled(title))
             link rel="stylesheet" href=(*STYLE_PATH);
             link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
             @if fresh.has_script() { script src=(*SCRIPT_PATH) defer {} }
@@ -162,15 +179,11 @@ pub(in crate::web) fn plain(lang: Lang, uri: &Uri, page: impl FnOnce(&View<'_>) 
         zone: &zone,
         now,
         seen_at: now,
+        have: None,
         posted: false,
         speed: 1.0,
     };
     page(&view)
-}
-
-/// The hidden field without which a form is refused.
-pub(in crate::web) fn form_token(view: &View<'_>) -> Markup {
-    html! { input type="hidden" name=(FORM_FIELD) value=(view.form_token); }
 }
 
 pub(in crate::web) fn bad_request(view: &View<'_>, why: &str) -> Markup {

@@ -5,6 +5,8 @@
 
 use maud::{Markup, html};
 
+use super::form::form_token;
+use super::fragment;
 use super::parts::{Tone, banner};
 use super::view::View;
 use crate::web::ui::login;
@@ -55,26 +57,42 @@ impl<'a> Fresh<'a> {
     }
 }
 
-/// The main part of a page, with the line that says of when it is.
-pub(in crate::web) fn content(view: &View<'_>, fresh: Fresh<'_>, blind_here: bool, body: &Markup) -> Markup {
+/// The main part of a page, with the line that says of when it is; of a page that is asked for again only what has changed, see
+/// [`Main::Changed`].
+pub(in crate::web) fn content(view: &View<'_>, fresh: Fresh<'_>, blind_here: bool, body: &Markup) -> Main {
     let kind = match fresh {
-        Fresh::Never => return html! { main id="content" { (body) } },
+        Fresh::Never => return Main::Whole(html! { main id="content" { (body) } }),
         Fresh::Still => "still",
         Fresh::Whole(_) | Fresh::Parts { .. } => "living",
     };
     // A posted page has no address that could be asked for; here it is only asked whether somebody is there.
     let ask = view.posted.then_some("/here");
-    let stale = stale_s(view).filter(|_| blind_here && kind == "living");
-    html! {
-        main id="content" data-fresh=(kind) data-watch=[fresh.watch()] data-ask=[ask] {
-            (lost(view))
-            (as_of(view, kind == "living"))
-            div id="page" {
-                div id="stale" data-live="" { @if let Some(age_s) = stale { (unseen(view, age_s)) } }
-                @if matches!(fresh, Fresh::Whole(_)) { div id="whole" data-live="" { (body) } } @else { (body) }
-            }
-        }
+    let is_living = kind == "living";
+    let stale = stale_s(view).filter(|_| blind_here && is_living);
+    let page = html! {
+        div id="stale" data-live="" { @if let Some(age_s) = stale { (unseen(view, age_s)) } }
+        @if matches!(fresh, Fresh::Whole(_)) { div id="whole" data-live="" { (body) } } @else { (body) }
+    };
+    let parts = is_living.then(|| fragment::fingerprints(&page));
+    if let Some(changed) = view.have.filter(|_| is_living).and_then(|have| fragment::changed(&page, have)) {
+        return Main::Changed(html! {
+            main id="content" data-parts=[parts] { (as_of(view, true)) div id="page" { (changed) (form_token(view)) } }
+        });
     }
+    Main::Whole(html! {
+        main id="content" data-fresh=(kind) data-watch=[fresh.watch()] data-ask=[ask] data-parts=[parts] {
+            (lost(view))
+            (as_of(view, is_living))
+            div id="page" { (page) }
+        }
+    })
+}
+
+/// The main part of a page.
+pub(in crate::web) enum Main {
+    Whole(Markup),
+    /// For a page that is there already and has the same parts: those that differ. Nothing else of the page is sent.
+    Changed(Markup),
 }
 
 /// How old the engine's last picture of the fleet is, in engine seconds, when that is too old; `None` while it is fresh, and

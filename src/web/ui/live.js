@@ -122,7 +122,7 @@
   };
 
   const replace = (part, fresh) => {
-    if (part.innerHTML === fresh.innerHTML) { delete part.dataset.held; return; }
+    if ("same" in fresh.dataset || part.innerHTML === fresh.innerHTML) { delete part.dataset.held; return; }
     if (isBusy(part)) {
       const time = asOf.querySelector("time");
       if (!part.dataset.held) part.dataset.held = words.hold.replace("#", time ? time.textContent : "");
@@ -138,7 +138,8 @@
     if (at >= 0) [...part.querySelectorAll("a, button, summary")][at]?.focus();
   };
 
-  const parts = (root) => [...root.querySelectorAll("[data-live][id]")];
+  // The outermost ones: what is inside of one comes with it.
+  const parts = (root) => [...root.querySelectorAll("[data-live][id]")].filter((part) => !part.parentElement.closest("[data-live]"));
   const shape = (root) => parts(root).map((part) => part.id).join(" ");
 
   const take = (next) => {
@@ -150,6 +151,10 @@
       delete page.dataset.held;
       for (const part of parts(page)) replace(part, fresh.querySelector(`#${CSS.escape(part.id)}`));
     }
+    // What the server need not send again: what it has sent and is shown.
+    const isHeld = (part) => document.getElementById(part.slice(0, part.lastIndexOf("=")))?.dataset.held;
+    const had = next.getElementById("content").dataset.parts || "";
+    main.dataset.parts = had.split(" ").map((part) => (isHeld(part) ? `${part}-` : part)).join(" ");
     const token = next.querySelector("input[name=form_token]");
     if (token) for (const own of document.querySelectorAll("input[name=form_token]")) own.value = token.value;
     const now = next.getElementById("as-of");
@@ -177,7 +182,7 @@
     // A page that shows nothing living only asks whether it could be: the time it says stays the one of what it shows.
     const still = main.dataset.fresh === "still";
     const answer = await fetch(main.dataset.ask || location.href, {
-      headers: { Accept: "text/html", "X-Fleetwatch-Refresh": "1" },
+      headers: { Accept: "text/html", "X-Fleetwatch-Refresh": "1", "X-Fleetwatch-Have": main.dataset.parts || "" },
       cache: "no-store",
       redirect: "manual",
       signal: AbortSignal.timeout(ANSWER_MS),

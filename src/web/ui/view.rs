@@ -29,6 +29,8 @@ pub(in crate::web) struct View<'a> {
     pub(in crate::web) now: Timestamp,
     /// When the engine last looked: the instant of its snapshot.
     pub(in crate::web) seen_at: Timestamp,
+    /// Which parts of the page are there already: see `fragment`.
+    pub(in crate::web) have: Option<&'a str>,
     /// Whether it answers a form, so that nobody can ask for it again.
     pub(in crate::web) posted: bool,
     /// Engine seconds a real second.
