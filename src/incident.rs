@@ -92,6 +92,9 @@ pub const MAX_NAME: usize = crate::engine::label::MAX_CHARS;
 /// See [`MAX_NAME`].
 pub const MAX_TEXT: usize = 4_000;
 
+/// Longest review, in characters: it begins with what the record says of the whole incident.
+pub const MAX_REVIEW: usize = 20_000;
+
 /// What may be set about an incident's life. The defaults are the company's rules.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

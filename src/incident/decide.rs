@@ -11,7 +11,7 @@ use super::muster::Seat;
 use super::observe::Observation;
 use super::refusal::Refusal;
 use super::state::{State, Trigger};
-use super::{LifeSettings, MAX_NAME, MAX_TEXT};
+use super::{LifeSettings, MAX_NAME, MAX_REVIEW, MAX_TEXT};
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Scope;
 use crate::engine::label;
@@ -270,7 +270,9 @@ impl Incident {
     }
 
     fn file_review(&self, review: &str, log: &mut Log<'_>) -> Result<(), Refusal> {
-        text(review, Refusal::Text)?;
+        if !(1..=MAX_REVIEW).contains(&review.trim().chars().count()) {
+            return Err(Refusal::Review);
+        }
         if self.state.is_active() {
             return Err(Refusal::State { state: self.state, what: "the review comes after the resolution" });
         }

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::milestone::OrderError;
 use super::muster::Seat;
 use super::state::State;
-use super::{MAX_NAME, MAX_TEXT};
+use super::{MAX_NAME, MAX_REVIEW, MAX_TEXT};
 use crate::engine::device::DeviceId;
 
 /// Why a request is not granted. Nothing has changed then.
@@ -19,6 +19,8 @@ pub enum Refusal {
     Reason,
     #[error("the text has to have 1 to {MAX_TEXT} characters")]
     Text,
+    #[error("the review has to have 1 to {MAX_REVIEW} characters")]
+    Review,
     #[error("a name has to have 1 to {MAX_NAME} characters")]
     Name,
     #[error("{0} is not part of this incident")]
@@ -77,9 +79,14 @@ impl Refusal {
         match self {
             Self::Closed => "closed",
             Self::State { .. } => "state",
-            Self::Reason | Self::Text | Self::Name | Self::Empty | Self::Script | Self::Due | Self::NobodyCalled => {
-                "invalid"
-            }
+            Self::Reason
+            | Self::Text
+            | Self::Review
+            | Self::Name
+            | Self::Empty
+            | Self::Script
+            | Self::Due
+            | Self::NobodyCalled => "invalid",
             Self::NotADevice(_) | Self::NoDevice | Self::AllDevices => "device",
             Self::Held { .. } => "held",
             Self::NoVersion(_) | Self::Replaced { .. } => "version",

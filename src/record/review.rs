@@ -13,14 +13,49 @@ use jiff::tz::{Offset, TimeZone};
 use crate::engine::effect::Cause;
 use crate::engine::time::Timestamp;
 use crate::incident::review::Late;
-use crate::incident::{Action, Review};
+use crate::incident::{Action, MAX_REVIEW, Review};
 use crate::words::length::lasting;
 use crate::words::number::Certainty;
 use crate::words::pages::story;
-use crate::words::{Both, Lang, names};
+use crate::words::{Both, Lang, names, say};
 
 /// Most devices that are listed; the others are in the data.
 const DEVICES_SHOWN: usize = 30;
+
+/// The drafted review's title, and the same of one that somebody has written.
+const DRAFT_TITLE: Both<&str> = say("review (draft)", "振り返り (下書き)");
+const TITLE: Both<&str> = say("review", "振り返り");
+
+/// What stands where only people can know.
+const TO_WRITE: Both<&str> = say("(to be written)", "(記入してください)");
+
+/// In place of a part that is too long to be edited.
+const IN_RECORD: Both<&str> = say("(see the record)", "(記録を参照)");
+
+/// Whether something that only people can know was left as the draft has it.
+pub fn is_unfinished(text: &str) -> bool {
+    [TO_WRITE.en, TO_WRITE.ja].into_iter().any(|placeholder| text.contains(placeholder))
+}
+
+/// The draft as people begin to edit it: it is no draft any more, and fits into a review. Its longest parts give way; they are in the
+/// record.
+pub fn beginning(draft: &str, lang: Lang) -> String {
+    let text = draft.replacen(DRAFT_TITLE.pick(lang), TITLE.pick(lang), 1);
+    let mut parts: Vec<String> = text.split("\n## ").map(str::to_owned).collect();
+    let length = |parts: &[String]| parts.iter().map(|part| part.chars().count() + 4).sum::<usize>();
+    while length(&parts) > MAX_REVIEW {
+        let longest = parts.iter_mut().max_by_key(|part| part.len());
+        let Some((heading, part)) = longest.and_then(|part| Some((part.lines().next()?.to_owned(), part))) else {
+            break;
+        };
+        let short = format!("{heading}\n\n{}\n", IN_RECORD.pick(lang));
+        if short.len() >= part.len() {
+            break;
+        }
+        *part = short;
+    }
+    parts.join("\n## ")
+}
 
 /// The review as Markdown, with instants by a clock `utc_offset_min` minutes east of UTC.
 pub fn markdown(review: &Review, utc_offset_min: i32) -> Both {
@@ -54,7 +89,7 @@ impl Page {
         self.left(review);
         for (ja, en) in [("振り返って", "What we learnt"), ("これから変えること", "What we change")] {
             self.heading(ja, en);
-            self.line(&format!("- {}", self.say("(記入してください)", "(to be written)")));
+            self.line(&format!("- {}", TO_WRITE.pick(self.lang)));
         }
     }
 
@@ -86,7 +121,7 @@ impl Page {
 
     fn head(&mut self, review: &Review) {
         let lang = self.lang;
-        self.line(&format!("# {}: {}\n", review.number, self.say("振り返り (下書き)", "review (draft)")));
+        self.line(&format!("# {}: {}\n", review.number, DRAFT_TITLE.pick(self.lang)));
         let state = names::state(review.state).pick(lang);
         let drafted = self.at(review.at);
         let scope = names::scope(review.scope).pick(lang);

@@ -11,6 +11,7 @@
 //! | `fresh` | how old a page is, and how it stays fresh |
 //! | `language` | which language a reader asks for |
 //! | `login` | where the login is, and where it leads back to |
+//! | `markdown` | what people write in a review, as it is read |
 //! | `parts` | pieces that several pages use |
 //! | `plot` | the frame of a drawing over time |
 //! | `strip` | the continuity proof as a drawing |
@@ -25,6 +26,7 @@ pub(super) mod frame;
 pub(super) mod fresh;
 pub(super) mod language;
 pub(super) mod login;
+pub(super) mod markdown;
 pub(super) mod parts;
 pub(super) mod plot;
 pub(super) mod strip;

@@ -10,9 +10,16 @@ use crate::incident::ladder::Claim;
 use crate::incident::{Act, Command, ExceptionKind, Incident, Milestone};
 use crate::record::access::{Action, policy};
 use crate::record::incidents::Reshape;
+use crate::record::review;
 use crate::web::ui::fields::{Fault, Fields};
 use crate::web::ui::form::Form;
 use crate::web::ui::view::View;
+use crate::words::{Both, say};
+
+const UNFINISHED: Both<&str> = say(
+    "Something is still to be written: look for what is marked so.",
+    "まだ記入していない箇所があります。「記入してください」の箇所を書いてください。",
+);
 
 /// Acts that an incident's page offers to everybody who may.
 pub(super) const COMMON: [Act; 4] = [Act::Note, Act::Claim, Act::SignOff, Act::Close];
@@ -126,6 +133,9 @@ impl Reader<'_> {
             Act::Lift => Command::LiftException { device: self.device(fields)?, reason: reason() },
             Act::Promote => Command::Promote { reason: reason() },
             Act::Demote => Command::Demote { reason: reason() },
+            Act::Review if review::is_unfinished(&text("text")) => {
+                return Err(vec![Fault::new("text", UNFINISHED.pick(self.lang))]);
+            }
             Act::Review => Command::FileReview { text: text("text") },
             Act::Close => Command::Close,
             Act::Merge if text("into").is_empty() => return Err(vec![Fault::new("into", self.text().wrong_choice)]),

@@ -108,8 +108,8 @@ pub(in crate::web) async fn review(State(state): State<HttpState>, Path(id): Pat
     match state.file(&id).await {
         Ok(Some(file)) => {
             let board = state.board();
-            let fields = review::beginning(&file.incident);
             let draft = review::draft(&reader, &file, &board.settings);
+            let fields = review::beginning(&reader, &file.incident, draft.as_deref());
             let page = review::page(&reader, (&file.incident, &board.settings), draft.as_deref(), (&fields, &[]));
             respond(StatusCode::OK, reader.lang, &page)
         }

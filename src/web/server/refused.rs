@@ -27,7 +27,7 @@ pub(in crate::web) fn fault_of(lang: Lang, error: &DeskError) -> Fault {
 const fn field_of(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Reason => "reason",
-        Refusal::Text => "text",
+        Refusal::Text | Refusal::Review => "text",
         Refusal::Name | Refusal::Held { .. } => "to",
         Refusal::NotADevice(_) | Refusal::NoDevice | Refusal::AllDevices => "devices",
         Refusal::Script => "script_ja",

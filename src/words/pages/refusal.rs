@@ -2,7 +2,7 @@
 
 use super::story::seat;
 use crate::incident::milestone::OrderError;
-use crate::incident::{MAX_NAME, MAX_TEXT, Refusal, State};
+use crate::incident::{MAX_NAME, MAX_REVIEW, MAX_TEXT, Refusal, State};
 use crate::words::{Lang, names, phrase};
 
 /// The refusal as a sentence that says what to do.
@@ -35,6 +35,8 @@ phrase! {
             "Enter a reason of 1 to {most} characters.", "理由を1〜{most}文字で入力してください。", most = MAX_TEXT;
         Refusal::Text =>
             "Enter a text of 1 to {most} characters.", "本文を1〜{most}文字で入力してください。", most = MAX_TEXT;
+        Refusal::Review =>
+            "Enter a review of 1 to {most} characters.", "振り返りを1〜{most}文字で入力してください。", most = MAX_REVIEW;
         Refusal::Name =>
             "Enter a name of 1 to {most} characters.", "氏名・名称を1〜{most}文字で入力してください。", most = MAX_NAME;
         Refusal::NotADevice(device) => "{device} is not part of this incident.", "{device} はこの障害の対象ではありません。";

@@ -292,6 +292,16 @@ async fn the_close_shows_what_is_in_the_way_until_nothing_is() {
 
     let review = SATO.read(&site, &path("/review")).await;
     assert!(review.contains("The review is due by 30 Nov 2026"), "{review}");
+    // It is edited from the draft, which is shown as it reads; what only people can know has to be written.
+    let page = SATO.look(&site, &path("/review")).await.body;
+    let text = page.split_once("<textarea").unwrap().1.split_once('>').unwrap().1.split_once("</textarea>").unwrap().0;
+    assert!(text.starts_with("# INC-2026-0007: review\n") && text.contains("- (to be written)"), "{text}");
+    assert!(page.contains("<h3>How long it took</h3><div class=\"wide\"><table>"), "{page}");
+    let draft = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+    let early = SATO.send(&site, &path("/do/review"), &[("text", &draft)]).await;
+    assert!(early.status == 422 && words(&early.body).contains("Something is still to be written"), "{}", early.status);
+    let whole = draft.replace("(to be written)", "We watch the first hour of an update.");
+    assert!(whole.chars().count() <= fleetwatch::incident::MAX_REVIEW, "{}", whole.len());
     let filed = SATO.send(&site, &path("/do/review"), &[("text", "What happened.\nWhat will change.")]).await;
     assert_eq!(filed.status, 303, "{}", words(&filed.body));
     let markdown = SATO.look(&site, &path("/review.md")).await;
