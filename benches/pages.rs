@@ -88,9 +88,11 @@ async fn serve(dir: &std::path::Path) -> (server::Server, usize) {
     store.put_contacts(&life::contacts(DEVICES), life::at(0)).await.unwrap();
     let snapshot = life::snapshot(DEVICES, LATER);
     let clock = Clock::scaled(snapshot.at, 0.000_001);
-    let shown = (Arc::new(ArcSwap::from_pointee(snapshot.clone())), Statuses::default());
-    let stores = (Arc::clone(&store) as Arc<dyn IncidentStore>, Arc::clone(&store) as Arc<dyn EventStore>);
-    let desk = LiveIncidents::new(IncidentsConfig::default(), clock, stores, shown, Told::default());
+    let shown = Arc::new(ArcSwap::from_pointee(snapshot.clone()));
+    let lives = Arc::clone(&store) as Arc<dyn IncidentStore>;
+    let record = Arc::clone(&store) as Arc<dyn EventStore>;
+    let (config, statuses, told) = (IncidentsConfig::default(), Statuses::default(), Told::default());
+    let desk = LiveIncidents::new(config, clock, lives, record, shown, statuses, told);
     desk.take_up().await.unwrap();
     let behind = move |state: &mut HttpState| {
         state.desk = Some(Arc::new(desk));

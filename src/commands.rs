@@ -154,7 +154,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Token(command) => {
             let config = quietly_with(command.config())?;
             let (mut out, mut aside) = (std::io::stdout().lock(), std::io::stderr());
-            app(|| token::run(&config, &command, (&mut out, &mut aside)))
+            app(|| token::run(&config, &command, &mut out, &mut aside))
         }
         Command::CheckConfig(args) => {
             check_config::run(&args, config::process_environment(), &mut std::io::stdout().lock())

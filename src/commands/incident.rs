@@ -324,11 +324,25 @@ fn show(args: &OneArgs, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether the items of an answer are returned, beside being looked at one by one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    None,
+    All,
+}
+
+impl Keep {
+    fn when(json: bool) -> Self {
+        if json { Self::All } else { Self::None }
+    }
+}
+
 /// Pages of an answer, until the last.
 fn pages(
     server: &Server,
     first: &str,
-    (items, print_all): (&str, bool),
+    items: &str,
+    keep: Keep,
     mut each: impl FnMut(&Value) -> Result<(), Failure>,
 ) -> Result<Vec<Value>, Failure> {
     let (mut all, mut after) = (Vec::new(), None::<String>);
@@ -347,7 +361,7 @@ fn pages(
         if next.is_some() && (next == after || found.is_empty()) {
             return Err(Failure::Runtime(anyhow::anyhow!("the instance gives pages without end")));
         }
-        if print_all {
+        if keep == Keep::All {
             all.extend(found);
         }
         match next {
@@ -360,7 +374,7 @@ fn pages(
 fn log(args: &OneArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let (server, json) = (server(&args.api)?, args.api.json);
     let first = format!("{}/record?limit=1000", path_of(&args.id));
-    let entries = pages(&server, &first, ("entries", json), |entry| {
+    let entries = pages(&server, &first, "entries", Keep::when(json), |entry| {
         if json {
             return Ok(());
         }
@@ -380,7 +394,7 @@ fn ladder(args: &LadderArgs, out: &mut dyn Write) -> Result<(), Failure> {
     if args.open {
         first.push_str("&settled=false");
     }
-    let devices = pages(&server, &first, ("devices", json), |rung| {
+    let devices = pages(&server, &first, "devices", Keep::when(json), |rung| {
         if json {
             return Ok(());
         }

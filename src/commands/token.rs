@@ -90,13 +90,9 @@ impl TokenCommand {
 ///
 /// # Errors
 /// When the record cannot be used, or what is asked for makes no sense; the message says what to do.
-pub fn run(
-    config: &Config,
-    command: &TokenCommand,
-    (out, aside): (&mut dyn Write, &mut dyn Write),
-) -> anyhow::Result<()> {
+pub fn run(config: &Config, command: &TokenCommand, out: &mut dyn Write, aside: &mut dyn Write) -> anyhow::Result<()> {
     with_store(config, async |store, now| match command {
-        TokenCommand::Create(args) => create(store, args, now, (out, aside)).await,
+        TokenCommand::Create(args) => create(store, args, now, out, aside).await,
         TokenCommand::Ls(_) => list_tokens(store, now, out).await,
         TokenCommand::Revoke(args) => {
             let deed = deed("token_revoked", &args.id, "", now);
@@ -112,7 +108,8 @@ async fn create(
     store: &dyn AccessStore,
     args: &TokenCreateArgs,
     now: Timestamp,
-    (out, aside): (&mut dyn Write, &mut dyn Write),
+    out: &mut dyn Write,
+    aside: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let name = label::form(&args.name).into_owned();
     check_name(&name).map_err(usage)?;
@@ -170,7 +167,7 @@ mod tests {
         let (mut out, now) = (Vec::new(), Timestamp::from_ms(1_000));
         match Cli::try_parse_from(line.split(' ')).unwrap().command {
             Command::Token(TokenCommand::Create(args)) => {
-                create(store, &args, now, (&mut out, &mut std::io::sink())).await?;
+                create(store, &args, now, &mut out, &mut std::io::sink()).await?;
             }
             Command::Token(TokenCommand::Ls(_)) => list_tokens(store, now, &mut out).await?,
             other => panic!("{other:?}"),

@@ -177,8 +177,8 @@ impl Demo<'_> {
                 rollout = None;
                 self.view.event(&told_rollout(&self.simulation, at))?;
             }
-            let shown = (&mut self.view, self.transcript.as_mut());
-            telling.tell(told, (&moment, &*stage.core.incidents()), shown, &mut outcome).await?;
+            let (incidents, transcript) = (stage.core.incidents(), self.transcript.as_mut());
+            telling.tell(told, &moment, &*incidents, &mut self.view, transcript, &mut outcome).await?;
             let declared = self.args.exit_when_declared && !outcome.incidents.is_empty();
             if declared || (self.args.exit_when_closed && !outcome.closed.is_empty()) {
                 break;

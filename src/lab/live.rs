@@ -200,7 +200,7 @@ impl View {
         let at = wanted.map_or(moment.now, |(_, at)| at);
         for id in ready {
             let Some(folded) = self.folded.remove(&id) else { continue };
-            let told = event::folded((&id, at), (folded.joined, folded.left), moment, &self.scene, self.paint);
+            let told = event::folded(&id, at, folded.joined, folded.left, moment, &self.scene, self.paint);
             self.event(&told)?;
         }
         Ok(())

@@ -232,8 +232,8 @@ impl Simulation {
     fn sim(&self, index: u32, segments: Vec<Segment>) -> DeviceSim<'_> {
         let at = index as usize;
         let offset_ms = i64::from(self.config.utc_offset_min) * 60_000;
-        let life = (&self.story.plans[at], self.remedies.clone());
-        DeviceSim::new(index, &self.profiles[at], life, &self.shape, offset_ms, segments)
+        let (plan, remedies) = (&self.story.plans[at], self.remedies.clone());
+        DeviceSim::new(index, &self.profiles[at], plan, remedies, &self.shape, offset_ms, segments)
     }
 
     fn live_segment(&self, index: u32) -> Segment {

@@ -114,15 +114,16 @@ impl Core {
         let Opened { journal, checkpoints, .. } = opened;
         let clock = config.clock;
         let gates = config.gate.clone().map(|gate| {
-            let shared = (Arc::clone(&store) as Arc<dyn EventStore>, Arc::clone(&counters));
-            UpdateGates::new(gate, &config.root, clock, shared)
+            let events = Arc::clone(&store) as Arc<dyn EventStore>;
+            UpdateGates::new(gate, &config.root, clock, events, Arc::clone(&counters))
         });
         let (snapshot, statuses) = (Arc::new(ArcSwap::from_pointee(Snapshot::default())), Statuses::default());
-        let stores = (Arc::clone(&store) as Arc<dyn IncidentStore>, Arc::clone(&store) as Arc<dyn EventStore>);
-        let seen = (Arc::clone(&snapshot), statuses.clone());
+        let lives = Arc::clone(&store) as Arc<dyn IncidentStore>;
+        let events = Arc::clone(&store) as Arc<dyn EventStore>;
         let settings = IncidentsConfig { hold_min: config.settings.hold_min, ..config.incidents.clone() };
         let told = Told::default();
-        let incidents = LiveIncidents::new(settings, clock, stores, seen, told.clone());
+        let incidents =
+            LiveIncidents::new(settings, clock, lives, events, Arc::clone(&snapshot), statuses.clone(), told.clone());
         let access = Access::new(Arc::clone(&store) as Arc<dyn AccessStore>, config.access.clone(), clock);
         let access = Arc::new(access.context("access to the operators' listener cannot be guarded")?);
         let parts = Parts {
@@ -140,7 +141,7 @@ impl Core {
             told,
             doubt,
         };
-        Ok(parts.start((playback, changes), access, first).await)
+        Ok(parts.start(playback, changes, access, first).await)
     }
 
     /// Where messages are delivered to.

@@ -94,7 +94,8 @@ impl Decision {
 /// Hands changes on, then what follows from them for the gates of updates.
 pub fn announce(
     changes: Vec<Change>,
-    (writer, gates): (&Writer, Option<&UpdateGates>),
+    writer: &Writer,
+    gates: Option<&UpdateGates>,
     counters: &Counters,
     listeners: &broadcast::Sender<Change>,
 ) {
@@ -173,7 +174,7 @@ impl EffectsTask {
                 let mut durable = self.journal.durable();
                 let _ = tokio::time::timeout(DURABLE_TIMEOUT, durable.wait_for(|durable| *durable >= through)).await;
             }
-            announce(changes, (&self.writer, self.gates.as_ref()), &self.counters, &self.listeners);
+            announce(changes, &self.writer, self.gates.as_ref(), &self.counters, &self.listeners);
             self.reached.send_modify(|reached| reached.told = at);
             if let Some((capture, token)) = capture {
                 self.checkpointer.save(capture, self.writer.state(), token);

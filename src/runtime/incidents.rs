@@ -126,8 +126,10 @@ impl LiveIncidents {
     pub fn new(
         config: IncidentsConfig,
         clock: Clock,
-        (store, events): (Arc<dyn IncidentStore>, Arc<dyn EventStore>),
-        (snapshot, statuses): (Arc<ArcSwap<Snapshot>>, Statuses),
+        store: Arc<dyn IncidentStore>,
+        events: Arc<dyn EventStore>,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        statuses: Statuses,
         told: Told,
     ) -> Self {
         let inner = Inner {
@@ -436,7 +438,7 @@ impl Inner {
                 let (left, opened) = from.split(devices, (&number, &id), (reason, by), now)?;
                 vec![Batch { before: Some(from), events: left }, Batch { before: None, events: opened }]
             }
-            Reshape::Declare { event_id } => self.declare_by_hand(event_id, (reason, by), now).await?,
+            Reshape::Declare { event_id } => self.declare_by_hand(event_id, reason, by, now).await?,
         };
         let mut done = self.commit_once(batches, once.map(|once| (once, None))).await?;
         done.pop().ok_or_else(|| DeskError::Unknown("to be changed".to_owned()))

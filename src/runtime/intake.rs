@@ -142,7 +142,17 @@ struct Message<'a> {
     known: Option<Arc<Device>>,
 }
 
-/// A decoded message.
+/// A decoded message whose sender has room for it.
+struct Accepted<'a> {
+    id: &'a str,
+    /// The device, unless it is new.
+    known: Option<Arc<Device>>,
+    kind: MessageKind,
+    entry: Entry<'a>,
+    content: Content<'a>,
+}
+
+/// What a message says.
 enum Content<'a> {
     Report(&'a Report),
     Status(Status),
@@ -234,14 +244,15 @@ impl Intake {
                 if let Some(known) = &message.known {
                     known.note_refused(error.reason(), error.field(), arrival);
                 }
-                self.refuse_field(kind, payload, (error.reason(), error.field()), topic)
+                self.refuse_field(kind, payload, error.reason(), error.field(), topic)
             }
             Ok(content) => {
                 match message.known.map_or_else(|| self.fleet.may_register().map(|()| None), |it| Ok(Some(it))) {
                     Err(refusal) => self.refuse(kind, payload, refusal.reason(), topic),
                     Ok(known) => {
                         let entry = Entry { at: Timestamp::default(), topic, payload, retain };
-                        self.keep((device, known), kind, entry, content, *next_tick, now)
+                        let message = Accepted { id: device, known, kind, entry, content };
+                        self.keep(message, *next_tick, now)
                     }
                 }
             }
@@ -289,10 +300,7 @@ impl Intake {
     /// Journals, registers a device that is new, and records, all under the device's stripe.
     fn keep(
         &self,
-        (id, known): (&str, Option<Arc<Device>>),
-        kind: MessageKind,
-        entry: Entry<'_>,
-        content: Content<'_>,
+        Accepted { id, known, kind, entry, content }: Accepted<'_>,
         next_tick: Timestamp,
         now: impl Fn() -> Timestamp,
     ) -> Outcome {
@@ -354,14 +362,15 @@ impl Intake {
     }
 
     fn refuse(&self, kind: MessageKind, payload: &[u8], reason: &'static str, topic: &str) -> Outcome {
-        self.refuse_field(kind, payload, (reason, None), topic)
+        self.refuse_field(kind, payload, reason, None, topic)
     }
 
     fn refuse_field(
         &self,
         kind: MessageKind,
         payload: &[u8],
-        (reason, field): (&'static str, Option<&'static str>),
+        reason: &'static str,
+        field: Option<&'static str>,
         topic: &str,
     ) -> Outcome {
         self.counters.received(kind, encoding_of(payload));

@@ -192,7 +192,8 @@ impl Delivery {
     pub fn start(
         config: &Config,
         outbox: Arc<dyn Outbox>,
-        (listed, updates): (&Listed, broadcast::Receiver<IncidentUpdate>),
+        listed: &Listed,
+        updates: broadcast::Receiver<IncidentUpdate>,
         clock: Clock,
         counters: Arc<Counters>,
     ) -> anyhow::Result<Self> {
@@ -267,16 +268,17 @@ pub fn directory(config: &Config) -> Directory {
         let channels = config.notify.channel.iter().filter(|channel| channel.purposes.contains(&purpose));
         channels.flat_map(places).collect()
     };
-    let own = |person: &Person| (person.name.clone(), config.addresses_of(person).into_iter().map(address).collect());
+    let own = |person: &Person| {
+        (
+            person.name.clone(),
+            config.addresses_of(person).into_iter().map(|(channel, target)| Address { channel, target }).collect(),
+        )
+    };
     Directory {
         staff: to_all(Purpose::Staff),
         support_queue: to_all(Purpose::SupportQueue),
         people: config.muster.person.iter().map(own).collect(),
     }
-}
-
-fn address((channel, target): (String, String)) -> Address {
-    Address { channel, target }
 }
 
 /// The open incidents as alerts. Scope is that of the declaration: it is a label. One that is resolved has ended for whoever is

@@ -164,7 +164,7 @@ pub fn delivery(config: &Config, core: &Core) -> anyhow::Result<Delivery> {
     let incidents = core.incidents();
     let updates = incidents.updates();
     let listed: Listed = Arc::new(move || notify::alerts(&*incidents));
-    Delivery::start(config, core.outbox(), (&listed, updates), core.clock(), core.counters())
+    Delivery::start(config, core.outbox(), &listed, updates, core.clock(), core.counters())
 }
 
 /// What the pages show, with the configuration that people may read.

@@ -94,7 +94,8 @@ impl UpdateGates {
         config: GateConfig,
         root: &str,
         clock: Clock,
-        (store, counters): (Arc<dyn EventStore>, Arc<Counters>),
+        store: Arc<dyn EventStore>,
+        counters: Arc<Counters>,
     ) -> Self {
         let inner = Inner {
             root: root.to_owned(),

@@ -18,9 +18,9 @@ const ROW: usize = 60;
 const TIMELINE: usize = 40;
 
 /// Writes everything that is known of the event.
-pub fn write((record, standing): (&EventRecord, Standing), zone: &Zone, pen: Pen, minutes: bool, out: &mut String) {
+pub fn write(record: &EventRecord, standing: Standing, zone: &Zone, pen: Pen, minutes: bool, out: &mut String) {
     let changes: Vec<&Change> = record.changes.iter().map(|entry| &entry.change).collect();
-    head((&record.event, standing), zone, pen, out);
+    head(&record.event, standing, zone, pen, out);
     suspect(record.blamed(), pen, out);
     let proof = changes.iter().rev().map(|change| &change.proof).find(|proof| !proof.is_empty());
     if let Some(proof) = proof {
@@ -34,7 +34,7 @@ pub fn write((record, standing): (&EventRecord, Standing), zone: &Zone, pen: Pen
     timeline(&changes, zone, pen, out);
 }
 
-fn head((event, standing): (&EventSummary, Standing), zone: &Zone, pen: Pen, out: &mut String) {
+fn head(event: &EventSummary, standing: Standing, zone: &Zone, pen: Pen, out: &mut String) {
     let EventSummary { event_id, streak_s, affected, .. } = event;
     let scope = words::scope(event.scope);
     let title = format!("{}  {}, {scope}", words::name(event), words::standing(standing));

@@ -105,7 +105,7 @@ pub fn learn(
                 let (steps, orders) = sync_channel(1);
                 let (done, outcomes) = sync_channel(1);
                 let fleet = Arc::clone(&fleet);
-                scope.spawn(move || record(simulation, (devices, spans), &fleet, &orders, &done));
+                scope.spawn(move || record(simulation, devices, spans, &fleet, &orders, &done));
                 (steps, outcomes)
             })
             .collect();
@@ -165,7 +165,8 @@ fn shares(devices: u32) -> Vec<Range<u32>> {
 /// Makes and records the reports of some devices, a step at a time, until nobody orders one any more.
 fn record(
     simulation: &Simulation,
-    (devices, spans): (Range<u32>, &[Range<Timestamp>]),
+    devices: Range<u32>,
+    spans: &[Range<Timestamp>],
     fleet: &Fleet,
     orders: &Receiver<Timestamp>,
     done: &SyncSender<Outcome>,

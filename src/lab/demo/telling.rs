@@ -38,8 +38,10 @@ impl Telling {
     pub(super) async fn tell(
         &mut self,
         done: Vec<StoryLine>,
-        (moment, incidents): (&Moment, &dyn Incidents),
-        (view, mut transcript): (&mut View, Option<&mut Transcript>),
+        moment: &Moment,
+        incidents: &dyn Incidents,
+        view: &mut View,
+        mut transcript: Option<&mut Transcript>,
         outcome: &mut Outcome,
     ) -> anyhow::Result<()> {
         loop {

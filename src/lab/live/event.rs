@@ -66,8 +66,10 @@ fn sentence(change: &Change, moment: &Moment, scene: &Scene, paint: Paint) -> St
 
 /// Devices that joined or left an event of late, in one line.
 pub(super) fn folded(
-    (id, at): (&str, Timestamp),
-    (joined, left): (usize, usize),
+    id: &str,
+    at: Timestamp,
+    joined: usize,
+    left: usize,
     moment: &Moment,
     scene: &Scene,
     paint: Paint,

@@ -100,7 +100,8 @@ impl<'a> DeviceSim<'a> {
     pub(crate) fn new(
         index: u32,
         profile: &'a DeviceProfile,
-        (plan, remedies): (&'a DevicePlan, Remedies),
+        plan: &'a DevicePlan,
+        remedies: Remedies,
         shape: &'a Shape,
         local_offset_ms: i64,
         segments: Vec<Segment>,
@@ -365,14 +366,15 @@ impl<'a> DeviceSim<'a> {
         let condition = Condition::of(&self.applied, start);
         for (class, name) in CLASSES.into_iter().enumerate().take(classes) {
             let effect = condition.effect(self.plan, name, start);
-            self.write_class(class, (start, effect), &usual, &mut stream);
+            self.write_class(class, start, effect, &usual, &mut stream);
         }
     }
 
     fn write_class(
         &mut self,
         class: usize,
-        (start, effect): (Timestamp, Option<Effect>),
+        start: Timestamp,
+        effect: Option<Effect>,
         usual: &Usual,
         stream: &mut Stream,
     ) {

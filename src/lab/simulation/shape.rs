@@ -5,6 +5,8 @@
 //! are independent Poisson numbers: few samples are drawn one by one, many bucket by bucket, which costs about the same
 //! for a thousand samples as for fifty.
 
+use std::ops::Range;
+
 use crate::engine::histogram::{MAX_US, bucket_of, lowest_of};
 use crate::engine::report::Bucket;
 
@@ -144,14 +146,14 @@ impl Shape {
     /// Draws a Poisson number of delays, `mean` on average, into `counts`; returns how many.
     pub(crate) fn draw(&self, counts: &mut Counts, stream: &mut Stream, mean: f64, delay: Delay) -> u32 {
         if mean <= FEW {
-            return self.draw_singly(counts, stream, mean, delay, (0.0, 1.0));
+            return self.draw_singly(counts, stream, mean, delay, 0.0..1.0);
         }
         let octave = delay.median_us.log2();
         let margin = (QUANTILES as f64 * AT_THE_ENDS / mean) as usize;
         let first = self.cell_of(delay, margin);
         let last = self.cell_of(delay, QUANTILES - 1 - margin);
         let mut below = self.below(delay, octave, first);
-        let mut total = self.draw_singly(counts, stream, mean * below, delay, (0.0, below));
+        let mut total = self.draw_singly(counts, stream, mean * below, delay, 0.0..below);
         for cell in first..last {
             let upto = self.below(delay, octave, cell + 1);
             let count = stream.poisson(mean * (upto - below));
@@ -161,7 +163,7 @@ impl Shape {
             }
             below = upto;
         }
-        total + self.draw_singly(counts, stream, mean * (1.0 - below), delay, (below, 1.0))
+        total + self.draw_singly(counts, stream, mean * (1.0 - below), delay, below..1.0)
     }
 
     /// As [`Self::draw`], from the part of the distribution between two probabilities.
@@ -171,9 +173,10 @@ impl Shape {
         stream: &mut Stream,
         mean: f64,
         delay: Delay,
-        (low, high): (f64, f64),
+        between: Range<f64>,
     ) -> u32 {
         let total = stream.poisson(mean);
+        let Range { start: low, end: high } = between;
         let (first, width) = ((low * QUANTILES as f64) as u64, ((high - low) * QUANTILES as f64) as u64);
         let mut bits = 0;
         for drawn in 0..total {

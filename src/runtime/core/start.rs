@@ -7,15 +7,16 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::Core;
 use super::config::CoreConfig;
-use super::wiring::{checkpointer, decision, forgetter, http, spawn, spawn_watch};
+use super::wiring::{checkpointer, decision, forgetter, spawn, spawn_watch};
 use crate::clock::Clock;
 use crate::engine::detector::Engine;
 use crate::engine::effect::Change;
 use crate::engine::snapshot::Snapshot;
 use crate::journal::{CheckpointStore, Journal};
-use crate::metrics::Counters;
-use crate::record::EventStore;
+use crate::metrics::{self, Counters, Exporter};
+use crate::record::incident::IncidentStore;
 use crate::record::outbox::Outbox;
+use crate::record::{EventStore, GateControl};
 use crate::runtime::decision::{DecisionTask, announce};
 use crate::runtime::doubt::Doubt;
 use crate::runtime::incidents::{IncidentTask, LiveIncidents, Statuses};
@@ -30,7 +31,7 @@ use crate::runtime::told::{Minding, Told};
 use crate::runtime::update_gates::UpdateGates;
 use crate::runtime::watch::{self as watching, LATCHES};
 use crate::store::{Probed, Store, Writer, WriterConfig};
-use crate::web::{Access, Health, HttpState};
+use crate::web::{Access, Health, HttpState, Shared};
 
 /// Changes that a listener may be behind before it misses some.
 const LISTENER_ROOM: usize = 4_096;
@@ -55,7 +56,8 @@ pub(super) struct Parts<'a> {
 impl Parts<'_> {
     pub(super) async fn start(
         self,
-        (playback, changes): (Playback, Vec<Change>),
+        playback: Playback,
+        changes: Vec<Change>,
         access: Arc<Access>,
         first: Option<Probed>,
     ) -> Core {
@@ -63,18 +65,19 @@ impl Parts<'_> {
         let intake = self.intake(&engine);
         let listeners = broadcast::Sender::new(LISTENER_ROOM);
         let (registrar, outbox, trouble) = self.registrar(&engine, &listeners);
+        let health = Arc::new(Health::new(&LATCHES));
+        let http = self.http(access, &health);
         let Self { config, clock, counters, store, journal, checkpoints, gates, snapshot, incidents, doubt, .. } = self;
         let intake = Arc::new(Intake::new(intake).with_doubt(doubt));
-        let decision = decision((&intake, &engine), (&snapshot, &counters));
+        let decision = decision(&intake, &engine, &snapshot, &counters);
         let cleared = broadcast::Sender::new(LISTENER_ROOM);
-        let forgetter = forgetter(decision.clone(), (&journal, &store, &incidents), (clock, config), &cleared);
-        let health = Arc::new(Health::new(&LATCHES));
+        let forgetter = forgetter(config, clock, decision.clone(), &journal, &store, &incidents, &cleared);
         health.open(watching::RESTORE);
         let mind = registrar.begin(first).await;
         let writer = Writer::start(Arc::clone(&store) as Arc<dyn EventStore>, clock, WriterConfig::default());
         let (looks, asked) = mpsc::channel(1);
         let work = IncidentTask { incidents: incidents.clone(), changes: listeners.subscribe(), asked };
-        announce(changes, (&writer, gates.as_ref()), &counters, &listeners);
+        announce(changes, &writer, gates.as_ref(), &counters, &listeners);
         let record = writer.state();
         let at = lock(&engine).last_tick();
         let (reached_out, reached) = watch::channel(Reached { shown: at, told: at });
@@ -85,19 +88,17 @@ impl Parts<'_> {
             writer,
             listeners: listeners.clone(),
             gates: gates.clone(),
-            checkpointer: checkpointer((&engine, &intake), (&checkpoints, &journal), &counters),
+            checkpointer: checkpointer(&engine, &intake, &checkpoints, &journal, &counters),
             checkpoint_interval: config.checkpoint_interval,
             reached: reached_out,
         };
         let (stop, stopped) = watch::channel(false);
         let working = tokio::spawn(work.run(stopped.clone()));
-        let shown = (Arc::clone(&snapshot), Arc::clone(&health), Arc::clone(&store));
-        let http = http(&counters, shown, (&gates, access, &incidents), (clock, config));
         let http = HttpState { fleet: Some(Arc::new(forgetter)), history: Some(Lookback::shared(&engine)), ..http };
         let ring = gates.clone().map(|gates| tokio::spawn(gates.keep_ring(Arc::clone(&snapshot))));
         let decided = spawn(task, stopped);
         let registering = tokio::spawn(registrar.run(mind));
-        let watch = spawn_watch(clock, (&intake, &journal, &counters, &health), (record.clone(), trouble));
+        let watch = spawn_watch(clock, &intake, &journal, record.clone(), trouble, &counters, &health);
         Core {
             clock,
             intake,
@@ -126,6 +127,33 @@ impl Parts<'_> {
 }
 
 impl Parts<'_> {
+    /// What pages, API and metrics are made from; nobody can take devices out of the fleet yet.
+    fn http(&self, access: Arc<Access>, health: &Arc<Health>) -> HttpState {
+        let gates = self.gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateControl>);
+        let (counters, snapshot) = (Arc::clone(&self.counters), Arc::clone(&self.snapshot));
+        let exporter = Exporter::new(counters, snapshot, self.clock, self.config.device_series);
+        let exporter = exporter.with_gates(gates.clone()).with_incidents(self.incidents.samples());
+        let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));
+        HttpState {
+            snapshot: Arc::clone(&self.snapshot),
+            health: Arc::clone(health),
+            metrics,
+            desk: Some(Arc::new(self.incidents.clone())),
+            incidents: Some(Arc::clone(&self.store) as Arc<dyn IncidentStore>),
+            outbox: Some(Arc::clone(&self.store) as Arc<dyn Outbox>),
+            store: Arc::clone(&self.store) as Arc<dyn EventStore>,
+            access,
+            gates,
+            fleet: None,
+            history: None,
+            channels: Arc::default(),
+            settings: Arc::clone(&self.config.shown),
+            shared: Shared::default(),
+            clock: self.clock,
+            zone: self.config.zone.clone(),
+        }
+    }
+
     /// Who takes messages over.
     fn intake(&self, engine: &Arc<Mutex<Engine>>) -> IntakeParts {
         IntakeParts {

@@ -4,33 +4,32 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, oneshot, watch};
-use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::delivery::Topics;
 use crate::engine::detector::Engine;
 use crate::engine::snapshot::Snapshot;
 use crate::journal::{CheckpointStore, Journal};
-use crate::metrics::{self, Counters, Exporter};
-use crate::record::GateControl;
+use crate::metrics::Counters;
 use crate::record::incident::IncidentStore;
-use crate::record::outbox::Outbox;
 use crate::store::{Store, Writer, WriterState};
-use crate::web::{Access, Health, HttpState, Shared};
+use crate::web::Health;
 
 use super::super::checkpoint::{Checkpointer, Route};
 use super::super::decision::{Decision, DecisionTask};
 use super::super::forget::Forgetter;
-use super::super::watch::Watch;
 use super::config::CoreConfig;
 use crate::runtime::incidents::LiveIncidents;
 use crate::runtime::intake::Intake;
-use crate::runtime::update_gates::UpdateGates;
+use crate::runtime::watch::Watch;
+use tokio::task::JoinHandle;
 
 /// Saves the state of this engine.
 pub(super) fn checkpointer(
-    (engine, intake): (&Arc<Mutex<Engine>>, &Arc<Intake>),
-    (store, journal): (&Arc<CheckpointStore>, &Arc<Journal>),
+    engine: &Arc<Mutex<Engine>>,
+    intake: &Arc<Intake>,
+    store: &Arc<CheckpointStore>,
+    journal: &Arc<Journal>,
     counters: &Arc<Counters>,
 ) -> Checkpointer {
     Checkpointer::new(Route {
@@ -44,8 +43,10 @@ pub(super) fn checkpointer(
 
 /// The engine's ticks, with a first picture drawn.
 pub(super) fn decision(
-    (intake, engine): (&Arc<Intake>, &Arc<Mutex<Engine>>),
-    (snapshot, counters): (&Arc<ArcSwap<Snapshot>>, &Arc<Counters>),
+    intake: &Arc<Intake>,
+    engine: &Arc<Mutex<Engine>>,
+    snapshot: &Arc<ArcSwap<Snapshot>>,
+    counters: &Arc<Counters>,
 ) -> Decision {
     let (intake, engine) = (Arc::clone(intake), Arc::clone(engine));
     let (snapshot, counters) = (Arc::clone(snapshot), Arc::clone(counters));
@@ -54,50 +55,28 @@ pub(super) fn decision(
     decision
 }
 
+/// Runs readiness and gauges.
 pub(super) fn spawn_watch(
     clock: Clock,
-    (intake, journal, counters, health): (&Arc<Intake>, &Arc<Journal>, &Arc<Counters>, &Arc<Health>),
-    (record, trouble): (watch::Receiver<WriterState>, watch::Receiver<Option<String>>),
+    intake: &Arc<Intake>,
+    journal: &Arc<Journal>,
+    record: watch::Receiver<WriterState>,
+    trouble: watch::Receiver<Option<String>>,
+    counters: &Arc<Counters>,
+    health: &Arc<Health>,
 ) -> JoinHandle<()> {
     let (intake, journal) = (Arc::clone(intake), Arc::clone(journal));
     let (counters, health) = (Arc::clone(counters), Arc::clone(health));
     tokio::spawn(Watch { clock, intake, journal, record, trouble, counters, health }.run())
 }
 
-pub(super) fn http(
-    counters: &Arc<Counters>,
-    (snapshot, health, store): (Arc<ArcSwap<Snapshot>>, Arc<Health>, Arc<dyn Store>),
-    (gates, access, incidents): (&Option<UpdateGates>, Arc<Access>, &LiveIncidents),
-    (clock, config): (Clock, &CoreConfig),
-) -> HttpState {
-    let gates = gates.clone().map(|gates| Arc::new(gates) as Arc<dyn GateControl>);
-    let exporter = Exporter::new(Arc::clone(counters), Arc::clone(&snapshot), clock, config.device_series);
-    let exporter = exporter.with_gates(gates.clone()).with_incidents(incidents.samples());
-    let metrics = Arc::new(move || (metrics::CONTENT_TYPE, exporter.render()));
-    HttpState {
-        snapshot,
-        health,
-        metrics,
-        desk: Some(Arc::new(incidents.clone())),
-        incidents: Some(Arc::clone(&store) as Arc<dyn IncidentStore>),
-        outbox: Some(Arc::clone(&store) as Arc<dyn Outbox>),
-        store,
-        access,
-        gates,
-        fleet: None,
-        history: None,
-        channels: Arc::default(),
-        settings: Arc::clone(&config.shown),
-        shared: Shared::default(),
-        clock,
-        zone: config.zone.clone(),
-    }
-}
-
 pub(super) fn forgetter(
+    config: &CoreConfig,
+    clock: Clock,
     decision: Decision,
-    (journal, store, incidents): (&Arc<Journal>, &Arc<dyn Store>, &LiveIncidents),
-    (clock, config): (Clock, &CoreConfig),
+    journal: &Arc<Journal>,
+    store: &Arc<dyn Store>,
+    incidents: &LiveIncidents,
     cleared: &broadcast::Sender<Topics>,
 ) -> Forgetter {
     Forgetter {

@@ -77,7 +77,8 @@ impl Inner {
     pub(super) async fn declare_by_hand(
         &self,
         event_id: &str,
-        (reason, by): (&str, &str),
+        reason: &str,
+        by: &str,
         now: Timestamp,
     ) -> Result<Vec<Batch>, DeskError> {
         let unknown = || DeskError::Unknown(event_id.to_owned());

@@ -19,7 +19,6 @@ use crate::engine::time::Timestamp;
 use crate::incident::countermeasure::{Fix, Script, WorkaroundPlan};
 use crate::incident::{Command, LifeSettings, Refusal, Role, Rota, RotaStep, Seat, State, Step};
 use crate::record::directory::Address;
-use crate::record::incident::IncidentStore;
 use crate::record::incidents::{DeskError, Incidents, Reshape};
 use crate::record::outbox::{Attempt, Outcome};
 
@@ -97,9 +96,9 @@ impl Site {
     async fn over(memory: Arc<Memory>, snapshot: Snapshot) -> Self {
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
         let clock = Clock::scaled(Timestamp::from_ms(START), 1.0);
-        let stores = (Arc::clone(&memory) as Arc<dyn IncidentStore>, Arc::clone(&memory) as _);
-        let (seen, told) = ((Arc::clone(&snapshot), Statuses::default()), Told::default());
-        let incidents = LiveIncidents::new(config(), clock, stores, seen, told.clone());
+        let (store, told) = (Arc::clone(&memory), Told::default());
+        let seen = (Arc::clone(&snapshot), Statuses::default());
+        let incidents = LiveIncidents::new(config(), clock, store.clone(), store, seen.0, seen.1, told.clone());
         incidents.take_up().await.unwrap();
         Self { memory, snapshot, incidents, clock, told }
     }

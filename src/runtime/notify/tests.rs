@@ -61,7 +61,7 @@ async fn what_is_configured_is_delivered_told_every_minute_and_counted() {
     let listed: Listed = Arc::new(move || vec![alert(clock.now())]);
     let shared = Arc::clone(&outbox) as Arc<dyn Outbox>;
     let (_news, updates) = broadcast::channel(8);
-    let delivery = Delivery::start(&config, shared, (&listed, updates), clock, Arc::clone(&counters)).unwrap();
+    let delivery = Delivery::start(&config, shared, &listed, updates, clock, Arc::clone(&counters)).unwrap();
     let message = message(Some("INC-1"));
     let new = NewDispatch { key: "k".into(), channel: "hook".into(), target: "-".into(), message, due_at: clock.now() };
     outbox.enqueue(&[new], clock.now()).await.unwrap();

@@ -84,8 +84,8 @@ impl Phones {
             if !std::mem::replace(&mut self.told, true) {
                 acts.push(tell("calls", "every branch calls its customers and talks them through the workaround"));
             }
-            let rung = incident.ladder.get(&device);
-            call((&agent, script), (&device, rung.map_or(0, |rung| rung.calls)), (reason, fates), acts);
+            let made = incident.ladder.get(&device).map_or(0, |rung| rung.calls);
+            call(&Outgoing { agent: &agent, script, device: &device, made, reason }, fates, acts);
         }
         self.give_up(incident, acts);
     }
@@ -125,13 +125,20 @@ impl Phones {
     }
 }
 
+/// A call that is begun.
+struct Outgoing<'a> {
+    agent: &'a str,
+    /// Version of the script that the agent reads from.
+    script: u32,
+    device: &'a DeviceId,
+    /// Calls made before.
+    made: u32,
+    reason: Reason,
+}
+
 /// A call, what the customer does during it, and what the agent claims afterwards.
-fn call(
-    (agent, script): (&str, u32),
-    (device, made): (&DeviceId, u32),
-    (reason, fates): (Reason, &Fates),
-    acts: &mut Vec<Act>,
-) {
+fn call(outgoing: &Outgoing<'_>, fates: &Fates, acts: &mut Vec<Act>) {
+    let &Outgoing { agent, script, device, made, reason } = outgoing;
     let silent = fates.silent.as_ref() == Some(device) && reason == Reason::First;
     let missed = made == 0 && lot(device, "heard") == 0;
     let answered = !silent && !missed;
