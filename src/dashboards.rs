@@ -15,7 +15,6 @@
 //! | [`query`] | what a panel asks, and the values that say "nothing" |
 //! | [`palette`] | the colours, which the colour-blind can tell apart |
 //! | [`recorded`] | the names of the recording rules that panels read |
-//! | [`words`] | one text in both languages |
 //! | [`vocabulary`] | what the values of labels are called |
 //! | [`wall`] ... [`itself`] | one dashboard each, and the one question that it answers |
 

@@ -114,7 +114,7 @@ pub struct ExternalConfig {
     pub cert_file: Option<PathBuf>,
     /// PEM file with the client's private key; together with `cert_file`.
     pub key_file: Option<PathBuf>,
-    /// File with user name and password, see [`Credentials`].
+    /// File with user name and password, see [`Credentials`](super::Credentials).
     pub credentials_file: Option<PathBuf>,
     /// Allows a connection to another host without TLS.
     pub allow_plaintext: bool,
