@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use crate::engine::time::Timestamp;
 use crate::record::directory::Address;
 use crate::record::outbox::{Dispatch, DispatchState, Message, NewDispatch, UNTOLD, Untold};
-use crate::words::Both;
+use crate::words::{Both, Lang, phrase};
 
 /// Time for which one word about a channel that fails is enough, in ms.
 const SAID_FOR_MS: i64 = 6 * 3_600_000;
@@ -86,42 +86,47 @@ fn message(group: &Group<'_>, now: Timestamp) -> Message {
 /// Subject and body of the word that a channel fails whose messages others have carried.
 fn of_channel(group: &Group<'_>, now: Timestamp) -> (Both, Both) {
     let Dispatch { channel, message, .. } = &group.all[0].dispatch;
-    let incident = message.incident.as_deref().map(|incident| format!("[{incident}] ")).unwrap_or_default();
-    let (minutes, receivers) = (minutes(group, now), receivers(group));
-    let subject = Both {
-        ja: format!("{incident}未達: {channel} の通知が届いていません"),
-        en: format!("{incident}Not delivered: messages over {channel}"),
-    };
-    let body = Both {
-        ja: format!(
-            "{channel} の通知が {minutes} 分以上届いていません。内容はほかの経路で届いています。\nほかの手段で連絡してください。\n{}",
-            receivers.ja
-        ),
-        en: format!(
-            "Messages over {channel} have not been delivered for {minutes} minutes. Other channels carried them.\n\
-             Reach these receivers another way:\n{}",
-            receivers.en
-        ),
-    };
-    (subject, body)
+    let incident = message.incident.as_deref();
+    let body = |lang| channel_fails(lang, channel, minutes(group, now), &receivers(lang, group));
+    (Both::of(|lang| channel_fails_subject(lang, channel, incident)), Both::of(body))
+}
+
+phrase! {
+    fn channel_fails_subject(lang: Lang, channel: &str, incident: Option<&str>) -> String match incident {
+        Some(incident) =>
+            "[{incident}] Not delivered: messages over {channel}", "[{incident}] 未達: {channel} の通知が届いていません";
+        None => "Not delivered: messages over {channel}", "未達: {channel} の通知が届いていません";
+    }
+}
+
+phrase! {
+    fn channel_fails(lang: Lang, channel: &str, minutes: i64, receivers: &str) -> String =
+        "Messages over {channel} have not been delivered for {minutes} minutes. Other channels carried them.\n\
+         Reach these receivers another way:\n{receivers}",
+        "{channel} の通知が {minutes} 分以上届いていません。内容はほかの経路で届いています。\n\
+         ほかの手段で連絡してください。\n{receivers}";
 }
 
 /// Subject and body of a message that nobody has got, whole below who was to get it.
 fn of_message(group: &Group<'_>, now: Timestamp) -> (Both, Both) {
     let Dispatch { channel, message: Message { subject, body, .. }, .. } = &group.all[0].dispatch;
-    let (minutes, receivers) = (minutes(group, now), receivers(group));
-    let whole = Both {
-        ja: format!(
-            "次の通知が {channel} で {minutes} 分以上届いていません。\nほかの手段で連絡してください。\n{}\n\n{}\n\n{}",
-            receivers.ja, subject.ja, body.ja
-        ),
-        en: format!(
-            "This message has not been delivered over {channel} for {minutes} minutes.\n\
-             Reach these receivers another way:\n{}\n\n{}\n\n{}",
-            receivers.en, subject.en, body.en
-        ),
+    let whole = |lang| {
+        let missed = missed(lang, channel, minutes(group, now), &receivers(lang, group));
+        format!("{missed}\n\n{}\n\n{}", subject.in_lang(lang), body.in_lang(lang))
     };
-    (Both { ja: format!("未達: {}", subject.ja), en: format!("Not delivered: {}", subject.en) }, whole)
+    (Both::of(|lang| missed_subject(lang, subject.in_lang(lang))), Both::of(whole))
+}
+
+phrase! {
+    fn missed_subject(lang: Lang, subject: &str) -> String =
+        "Not delivered: {subject}", "未達: {subject}";
+}
+
+phrase! {
+    fn missed(lang: Lang, channel: &str, minutes: i64, receivers: &str) -> String =
+        "This message has not been delivered over {channel} for {minutes} minutes.\n\
+         Reach these receivers another way:\n{receivers}",
+        "次の通知が {channel} で {minutes} 分以上届いていません。\nほかの手段で連絡してください。\n{receivers}";
 }
 
 fn minutes(group: &Group<'_>, now: Timestamp) -> i64 {
@@ -129,26 +134,45 @@ fn minutes(group: &Group<'_>, now: Timestamp) -> i64 {
 }
 
 /// A line for each receiver, with what was said last.
-fn receivers(group: &Group<'_>) -> Both {
-    let lines = |never: &str, given_up: &str, more: fn(usize) -> String| {
-        let mut lines: Vec<String> = Vec::new();
-        for Untold { dispatch, error, .. } in group.all.iter().copied() {
-            let error = error.as_deref().unwrap_or(never);
-            let state = if dispatch.state == DispatchState::Failed { given_up } else { "" };
-            let line = format!("- {} → {}: {error}{state}", dispatch.channel, dispatch.target);
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
+fn receivers(lang: Lang, group: &Group<'_>) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for untold in group.all.iter().copied() {
+        let line = receiver(lang, untold);
+        if !lines.contains(&line) {
+            lines.push(line);
         }
-        let unnamed = lines.len().saturating_sub(MAX_NAMED);
-        lines.truncate(MAX_NAMED);
-        lines.extend((unnamed > 0).then(|| more(unnamed)));
-        lines.join("\n")
-    };
-    Both {
-        ja: lines("まだ送信していません", "（送信を断念）", |more| format!("- ほか {more} 件")),
-        en: lines("not tried yet", " (given up)", |more| format!("- and {more} more")),
     }
+    let unnamed = lines.len().saturating_sub(MAX_NAMED);
+    lines.truncate(MAX_NAMED);
+    lines.extend((unnamed > 0).then(|| more(lang, unnamed)));
+    lines.join("\n")
+}
+
+phrase! {
+    fn receiver(lang: Lang, untold: &Untold) -> String match untold {
+        Untold { dispatch, error: None, .. } if dispatch.state != DispatchState::Failed =>
+            "- {channel} → {target}: not tried yet",
+            "- {channel} → {target}: まだ送信していません",
+            channel = dispatch.channel,
+            target = dispatch.target;
+        Untold { dispatch, error, .. } if dispatch.state == DispatchState::Failed =>
+            "- {channel} → {target}: {error} (given up)",
+            "- {channel} → {target}: {error}（送信を断念）",
+            channel = dispatch.channel,
+            target = dispatch.target,
+            error = error.as_deref().unwrap_or("-");
+        Untold { dispatch, error, .. } =>
+            "- {channel} → {target}: {error}",
+            "- {channel} → {target}: {error}",
+            channel = dispatch.channel,
+            target = dispatch.target,
+            error = error.as_deref().unwrap_or("-");
+    }
+}
+
+phrase! {
+    fn more(lang: Lang, n: usize) -> String =
+        "- and {n} more", "- ほか {n} 件";
 }
 
 #[cfg(test)]

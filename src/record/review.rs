@@ -87,14 +87,15 @@ impl Page {
         self.timeline(review);
         self.said(review);
         self.left(review);
-        for (ja, en) in [("振り返って", "What we learnt"), ("これから変えること", "What we change")] {
-            self.heading(ja, en);
-            self.line(&format!("- {}", TO_WRITE.pick(self.lang)));
+        for heading in [say("What we learnt", "振り返って"), say("What we change", "これから変えること")]
+        {
+            self.heading(heading);
+            self.line(&format!("- {}", self.say(TO_WRITE)));
         }
     }
 
-    fn say<'a>(&self, ja: &'a str, en: &'a str) -> &'a str {
-        Both { ja, en }.pick(self.lang)
+    fn say(&self, text: Both<&'static str>) -> &'static str {
+        text.pick(self.lang)
     }
 
     fn line(&mut self, line: &str) {
@@ -102,14 +103,14 @@ impl Page {
         self.text.push('\n');
     }
 
-    fn heading(&mut self, ja: &str, en: &str) {
-        let heading = self.say(ja, en).to_owned();
+    fn heading(&mut self, text: Both<&'static str>) {
+        let heading = self.say(text);
         self.line(&format!("\n## {heading}\n"));
     }
 
-    /// The columns of a table, each in both languages.
-    fn columns(&mut self, columns: &[(&str, &str)]) {
-        let names: Vec<&str> = columns.iter().map(|(ja, en)| Both { ja: *ja, en: *en }.pick(self.lang)).collect();
+    /// The columns of a table.
+    fn columns(&mut self, columns: &[Both<&'static str>]) {
+        let names: Vec<&str> = columns.iter().map(|name| self.say(*name)).collect();
         self.line(&format!("| {} |", names.join(" | ")));
         self.line(&format!("|{}", "---|".repeat(columns.len())));
     }
@@ -125,32 +126,24 @@ impl Page {
         let state = names::state(review.state).pick(lang);
         let drafted = self.at(review.at);
         let scope = names::scope(review.scope).pick(lang);
-        self.line(&match lang {
-            Lang::Ja => format!("- 状態: {state} ({drafted} 現在)、範囲: {scope}"),
-            Lang::En => format!("- State: {state}, as of {drafted}; scope: {scope}"),
-        });
+        self.line(&words::head(lang, state, &drafted, scope));
         let (rule, measured) = (lasting(lang, review.criterion_s), lasting(lang, review.measured_s));
-        self.line(&match lang {
-            Lang::Ja => format!("- 基準: 品質への影響が連続 {rule} 以上。宣言時の実測: {measured}"),
-            Lang::En => {
-                format!("- Rule: quality affected for {rule} without a break; measured at the declaration: {measured}")
-            }
-        });
-        let fix = review.fix.as_deref().map_or_else(|| self.say("まだありません", "none yet").to_owned(), cell);
-        self.line(&format!("- {}: {fix}", self.say("恒久対策", "Permanent fix")));
+        self.line(&words::rule(lang, &rule, &measured));
+        let fix = review.fix.as_deref().map_or_else(|| self.say(say("none yet", "まだありません")).to_owned(), cell);
+        self.line(&format!("- {}: {fix}", self.say(say("Permanent fix", "恒久対策"))));
         if !review.aliases.is_empty() {
             let aliases = review.aliases.join(", ");
-            self.line(&format!("- {}: {aliases}", self.say("別の番号", "Also told as")));
+            self.line(&format!("- {}: {aliases}", self.say(say("Also told as", "別の番号"))));
         }
     }
 
     fn times(&mut self, review: &Review) {
-        self.heading("かかった時間", "How long it took");
+        self.heading(say("How long it took", "かかった時間"));
         self.columns(&[
-            ("節目", "milestone"),
-            ("時刻", "at"),
-            ("影響開始から", "from the impact's start"),
-            ("宣言から", "from the declaration"),
+            say("milestone", "節目"),
+            say("at", "時刻"),
+            say("from the impact's start", "影響開始から"),
+            say("from the declaration", "宣言から"),
         ]);
         for lasted in &review.milestones {
             let name = names::milestone(lasted.milestone).pick(self.lang);
@@ -161,41 +154,31 @@ impl Page {
         for lapse in &review.lapses {
             let lost = self.at(lapse.lost_at);
             let back = lapse.back_at.map(|at| self.at(at));
-            self.line(&match (self.lang, back) {
-                (Lang::Ja, Some(back)) => format!("\n品質は {lost} に再び低下し、{back} に回復しました。"),
-                (Lang::Ja, None) => format!("\n品質は {lost} に再び低下し、まだ回復していません。"),
-                (Lang::En, Some(back)) => format!("\nThe quality was lost again at {lost} and back at {back}."),
-                (Lang::En, None) => format!("\nThe quality was lost again at {lost} and is not back yet."),
-            });
+            self.line(&words::lapse(self.lang, &lost, back.as_deref()));
         }
     }
 
     fn impact(&mut self, review: &Review) {
-        self.heading("影響", "Impact");
+        self.heading(say("Impact", "影響"));
         let (devices, minutes, calls) = (review.devices.len(), review.impact_min, review.calls);
-        self.line(&match self.lang {
-            Lang::Ja => format!(
-                "{devices} 台、延べ {minutes} 分 (品質を確認する静観時間を含む)。電話 {} 件、うち応答 {} 件、連絡のついた装置 {} 台。\n",
-                calls.made, calls.reached, calls.devices_reached
-            ),
-            Lang::En => format!(
-                "{devices} devices, {minutes} device-minutes (the quiet period that verifies the quality included). {} calls, {} \
-                 of them answered; the customers of {} devices were reached.\n",
-                calls.made, calls.reached, calls.devices_reached
-            ),
-        });
-        self.columns(&[("拠点", "branch"), ("台数", "devices"), ("完了", "settled"), ("延べ分", "device-minutes")]);
+        self.line(&words::impact(self.lang, devices, minutes, calls));
+        self.columns(&[
+            say("branch", "拠点"),
+            say("devices", "台数"),
+            say("settled", "完了"),
+            say("device-minutes", "延べ分"),
+        ]);
         for branch in &review.branches {
             let name = if branch.branch.is_empty() { "-".to_owned() } else { cell(&branch.branch) };
             self.line(&format!("| {name} | {} | {} | {} |", branch.devices, branch.settled, branch.impact_min));
         }
         self.line("");
         self.columns(&[
-            ("装置", "device"),
-            ("拠点", "branch"),
-            ("分", "minutes"),
-            ("再発", "relapses"),
-            ("段階", "step"),
+            say("device", "装置"),
+            say("branch", "拠点"),
+            say("minutes", "分"),
+            say("relapses", "再発"),
+            say("step", "段階"),
         ]);
         for device in review.devices.iter().take(DEVICES_SHOWN) {
             let branch = device.branch.as_deref().map_or_else(|| "-".to_owned(), cell);
@@ -204,17 +187,14 @@ impl Page {
             self.line(&format!("| {name} | {branch} | {minutes} | {relapses} | {step} |"));
         }
         if let Some(more) = devices.checked_sub(DEVICES_SHOWN).filter(|more| *more > 0) {
-            self.line(&match self.lang {
-                Lang::Ja => format!("\nほか {more} 台"),
-                Lang::En => format!("\nand {more} more"),
-            });
+            self.line(&words::more(self.lang, more));
         }
     }
 
     fn suspect(&mut self, cause: Option<&Cause>) {
-        self.heading("疑わしい原因", "Suspect");
+        self.heading(say("Suspect", "疑わしい原因"));
         let Some(cause) = cause else {
-            return self.line(self.say("特定されていません。", "None was named."));
+            return self.line(self.say(say("None was named.", "特定されていません。")));
         };
         let named = format!("{} {}", cause.suspect.kind, cell(&cause.suspect.value));
         let certainty = |confidence| Certainty(confidence).text(self.lang);
@@ -225,29 +205,22 @@ impl Page {
         self.line(&line);
         if let Some(next) = next {
             let same = if cause.inseparable {
-                self.say("、同じ装置のため区別できません", ", cannot be told apart")
+                self.say(say(", cannot be told apart", "、同じ装置のため区別できません"))
             } else {
                 ""
             };
-            self.line(&format!("- {}: {next}{same}", self.say("次点", "runner-up")));
+            self.line(&format!("- {}: {next}{same}", self.say(say("runner-up", "次点"))));
         }
         if let Some(evidence) = cause.evidence {
             let (with, of_with) = (evidence.affected_with, evidence.affected_with + evidence.healthy_with);
             let (without, of_without) =
                 (evidence.affected_without, evidence.affected_without + evidence.healthy_without);
-            self.line(&match self.lang {
-                Lang::Ja => {
-                    format!("- 該当する装置の {with}/{of_with} 台、該当しない装置の {without}/{of_without} 台に影響")
-                }
-                Lang::En => {
-                    format!("- affected: {with} of {of_with} devices with it, {without} of {of_without} without it")
-                }
-            });
+            self.line(&words::evidence(self.lang, (with, of_with), (without, of_without)));
         }
     }
 
     fn late(&mut self, review: &Review) {
-        self.heading("遅れたこと", "What was late");
+        self.heading(say("What was late", "遅れたこと"));
         for late in &review.late {
             let line = self.late_line(late);
             self.line(&format!("- {line}"));
@@ -257,50 +230,34 @@ impl Page {
 
     fn late_line(&self, late: &Late) -> String {
         let lang = self.lang;
-        let when = |at: Option<Timestamp>| at.map_or_else(|| self.say("未", "not yet").to_owned(), |at| self.at(at));
+        let when =
+            |at: Option<Timestamp>| at.map_or_else(|| self.say(say("not yet", "未")).to_owned(), |at| self.at(at));
         match late {
-            Late::Unanswered { seat, at, exhausted } => {
-                let (at, again) =
-                    (self.at(*at), if *exhausted { self.say(" (当番表を一巡)", " (the whole rota)") } else { "" });
-                match lang {
-                    Lang::Ja => format!("{at} {seat}: 呼び出しに応答なし{again}"),
-                    Lang::En => format!("{at} {seat}: nobody answered in time{again}"),
-                }
-            }
-            Late::Silence { at, silent_s } => match lang {
-                Lang::Ja => format!("{} まで {} 続報なし", self.at(*at), lasting(lang, *silent_s)),
-                Lang::En => format!("nothing was said for {} until {}", lasting(lang, *silent_s), self.at(*at)),
-            },
+            Late::Unanswered { seat, at, exhausted } => words::unanswered(lang, &self.at(*at), seat, *exhausted),
+            Late::Silence { at, silent_s } => words::silence(lang, &self.at(*at), &lasting(lang, *silent_s)),
             Late::Fix { due_at, released_at } => {
                 let (due, came) = (self.at(*due_at), when(*released_at));
-                due_line(self.lang, ("恒久対策", "permanent fix"), (&due, &came))
+                words::due(self.lang, self.say(say("permanent fix", "恒久対策")), &due, &came)
             }
             Late::Claim { device, claim, claimed_at, verified_at } => {
                 let (claimed, verified) = (self.at(*claimed_at), when(*verified_at));
                 let claim = names::claim(*claim).pick(lang);
-                match lang {
-                    Lang::Ja => format!("{device} {claim}: 申告 {claimed}、確認 {verified}"),
-                    Lang::En => format!("{device} {claim}: claimed {claimed}, verified {verified}"),
-                }
+                words::claim(lang, device, claim, &claimed, &verified)
             }
             Late::Promise { promised_at, done_at, left } => {
                 let (due, came) = (self.at(*promised_at), when(*done_at));
-                let line = due_line(lang, ("約束", "promise"), (&due, &came));
-                match (lang, left) {
-                    (_, 0) => line,
-                    (Lang::Ja, left) => format!("{line} (残り {left} 台)"),
-                    (Lang::En, left) => format!("{line} ({left} devices left)"),
-                }
+                let line = words::due(lang, self.say(say("promise", "約束")), &due, &came);
+                if *left == 0 { line } else { words::left(lang, &line, *left) }
             }
             Late::Review { due_at, filed_at } => {
                 let (due, came) = (self.at(*due_at), when(*filed_at));
-                due_line(lang, ("振り返り", "review"), (&due, &came))
+                words::due(lang, self.say(say("review", "振り返り")), &due, &came)
             }
         }
     }
 
     fn timeline(&mut self, review: &Review) {
-        self.heading("時系列", "Timeline");
+        self.heading(say("Timeline", "時系列"));
         for entry in &review.timeline {
             let at = self.at(entry.event.at);
             let until =
@@ -323,7 +280,7 @@ impl Page {
     }
 
     fn said(&mut self, review: &Review) {
-        self.heading("伝えたこと", "What was said");
+        self.heading(say("What was said", "伝えたこと"));
         for said in &review.said {
             let (at, to) = (self.at(said.at), words::audience(self.lang, &said.audience));
             let what = names::notice(said.kind).pick(self.lang);
@@ -336,36 +293,25 @@ impl Page {
     }
 
     fn left(&mut self, review: &Review) {
-        self.heading("例外として承認した装置", "Signed off without being done");
+        self.heading(say("Signed off without being done", "例外として承認した装置"));
         for (device, exception) in &review.exceptions {
             let (kind, at) = (names::exception(exception.kind).pick(self.lang), self.at(exception.at));
             let (by, evidence) = (cell(&exception.signed_by), cell(&exception.evidence));
             self.line(&format!("- {device}: {kind}, {by}, {at}: {evidence}"));
         }
         self.or_none(review.exceptions.is_empty());
-        self.heading("回避策が残っている装置", "Workarounds still on");
+        self.heading(say("Workarounds still on", "回避策が残っている装置"));
         for (device, since) in &review.debts {
             let since = self.at(*since);
-            self.line(&match self.lang {
-                Lang::Ja => format!("- {device}: {since} から"),
-                Lang::En => format!("- {device}: since {since}"),
-            });
+            self.line(&words::debt(self.lang, device, &since));
         }
         self.or_none(review.debts.is_empty());
     }
 
     fn or_none(&mut self, is_empty: bool) {
         if is_empty {
-            self.line(self.say("ありません。", "Nothing."));
+            self.line(self.say(say("Nothing.", "ありません。")));
         }
-    }
-}
-
-/// What was due when, and when it came.
-fn due_line(lang: Lang, (ja, en): (&str, &str), (due, came): (&str, &str)) -> String {
-    match lang {
-        Lang::Ja => format!("{ja}: 期限 {due}、実際 {came}"),
-        Lang::En => format!("{en}: due {due}, came {came}"),
     }
 }
 

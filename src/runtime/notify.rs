@@ -29,7 +29,7 @@ use crate::record::incidents::{IncidentUpdate, Incidents};
 use crate::record::outbox::{Dispatch, DispatchState, Message, Outbox, Outcome};
 use crate::runtime::failure::Failure;
 use crate::runtime::incidents::Directory;
-use crate::words::Both;
+use crate::words::{Both, Lang, phrase, say};
 
 mod renewed;
 
@@ -287,15 +287,18 @@ pub fn alerts(incidents: &dyn Incidents) -> Vec<Alert> {
     incidents.board().incidents.iter().map(|incident| alert(incident)).collect()
 }
 
+phrase! {
+    fn subject(lang: Lang, number: &str) -> String = "{number}: major incident", "{number}: 重大障害";
+}
+
 fn alert(incident: &Incident) -> Alert {
     let number = incident.number();
-    let subject = |text: &str| format!("{number}: {text}");
     let summary = crate::runtime::incidents::summary(incident);
     Alert {
         incident: number.to_owned(),
         severity: "major".to_owned(),
         scope: if incident.opening.scope == Scope::Fleet { "fleet" } else { "isolated" }.to_owned(),
-        subject: Both { ja: subject("重大障害"), en: subject("major incident") },
+        subject: Both::of(|lang| subject(lang, number)),
         summary: Some(summary),
         suspect: incident.cause.as_ref().map(|cause| format!("{} {}", cause.suspect.kind, cause.suspect.value)),
         path: format!("/incidents/{number}"),
@@ -352,17 +355,17 @@ pub async fn deliver_test(config: &Config, channel: &str, to: Option<&str>) -> a
 }
 
 fn test_dispatch(channel: &str, target: &str, now: Timestamp) -> Dispatch {
-    let text = |ja: &str, en: &str| Both { ja: ja.to_owned(), en: en.to_owned() };
     let message = Message {
         kind: "test".to_owned(),
         incident: None,
         severity: "test".to_owned(),
         scope: "test".to_owned(),
-        subject: text("fleetwatch: 試験メッセージ", "fleetwatch: test message"),
-        body: text(
-            "これは試験です。障害は起きていません。対応は不要です。",
+        subject: say("fleetwatch: test message", "fleetwatch: 試験メッセージ").into(),
+        body: say(
             "This is a test. Nothing has happened, and nothing is to be done.",
-        ),
+            "これは試験です。障害は起きていません。対応は不要です。",
+        )
+        .into(),
         path: "/".to_owned(),
         summary: None,
         started_at: None,

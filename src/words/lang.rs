@@ -72,17 +72,21 @@ impl<T> Both<T> {
     }
 }
 
-impl Both<&'static str> {
-    /// As [`Self::pick`], where the compiler has to know it.
-    pub const fn within(self, lang: Lang) -> &'static str {
-        match lang {
-            Lang::En => self.en,
-            Lang::Ja => self.ja,
-        }
+impl From<Both<&str>> for Both {
+    fn from(Both { ja, en }: Both<&str>) -> Self {
+        Self { ja: ja.to_owned(), en: en.to_owned() }
     }
 }
 
 impl Both<String> {
+    /// The text in this language.
+    pub fn in_lang(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::En => &self.en,
+            Lang::Ja => &self.ja,
+        }
+    }
+
     /// As this receiver reads it; where it is both languages, `between` stands between them.
     pub fn read(&self, languages: Languages, between: &str) -> String {
         let Self { ja, en } = self;

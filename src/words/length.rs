@@ -13,9 +13,8 @@ phrase! {
 
 phrase! {
     /// A length on the one-hour clock, in minutes.
-    pub fn minutes(lang: Lang, seconds: u64) -> String match seconds {
-        _ => "{minutes} min", "{minutes}分", minutes = seconds / 60;
-    }
+    pub fn minutes(lang: Lang, seconds: u64) -> String =
+        "{minutes} min", "{minutes}分", minutes = seconds / 60;
 }
 
 phrase! {

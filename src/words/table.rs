@@ -106,8 +106,24 @@ macro_rules! words {
 ///         Action::Closed => "closed", "終結";
 ///     }
 /// }
+/// phrase! {
+///     fn more(lang: Lang, n: usize) -> String = "and {n} more", "ほか{n}件";
+/// }
 /// ```
 macro_rules! phrase {
+    (
+        $(#[$about:meta])*
+        $vis:vis fn $name:ident($lang:ident: $Lang:ty $(, $arg:ident: $ty:ty)* $(,)?) -> String =
+            $en:literal, $ja:literal $(, $key:ident = $value:expr)*;
+    ) => {
+        $(#[$about])*
+        $vis fn $name($lang: $Lang $(, $arg: $ty)*) -> String {
+            match $lang {
+                $crate::words::Lang::En => format!($en $(, $key = $value)*),
+                $crate::words::Lang::Ja => format!($ja $(, $key = $value)*),
+            }
+        }
+    };
     (
         $(#[$about:meta])*
         $vis:vis fn $name:ident($lang:ident: $Lang:ty $(, $arg:ident: $ty:ty)* $(,)?) -> String match $on:tt {

@@ -1,22 +1,17 @@
 //! The words of a notice, in the two languages. Who reads them is tired, on a phone, and wants three things: what, how bad, what
 //! now.
 
-use crate::engine::effect::Scope;
-use crate::incident::countermeasure::Standing;
+use crate::engine::effect::{Cause, Scope};
+use crate::incident::countermeasure::{Script, Standing, WorkaroundPlan};
 use crate::incident::{Action, Incident, IncidentEvent, Milestone, Notice, NoticeKind, State};
 use crate::record::outbox::{Message, NewDispatch};
 use crate::words::number::Certainty;
-use crate::words::{Both, Lang, names};
+use crate::words::{Both, Lang, names, phrase};
 
 use super::Inner;
 
 /// Longest free text that is repeated in a message, in characters.
 const QUOTED: usize = 600;
-
-/// A sentence in both languages.
-fn both(ja: impl Into<String>, en: impl Into<String>) -> Both {
-    Both { ja: ja.into(), en: en.into() }
-}
 
 impl Inner {
     /// The messages that follow from an event; `incident` is the incident after it.
@@ -41,20 +36,16 @@ impl Inner {
 /// The notice as a message.
 pub(super) fn message(incident: &Incident, event: &IncidentEvent, notice: &Notice) -> Message {
     let number = incident.number();
-    let what = headline(incident, event, notice.kind);
-    let subject = both(format!("[{number}] {}", what.ja), format!("[{number}] {}", what.en));
-    let detail = detail(incident, event, notice.kind);
-    let facts = facts(incident);
-    let join = |first: &str, second: &str| {
-        [first, second].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
-    };
     Message {
         kind: notice.kind.as_str().to_owned(),
         incident: Some(number.to_owned()),
         severity: "major".to_owned(),
         scope: if incident.scope == Scope::Fleet { "fleet" } else { "isolated" }.to_owned(),
-        subject,
-        body: both(join(&detail.ja, &facts.ja), join(&detail.en, &facts.en)),
+        subject: Both::of(|lang| format!("[{number}] {}", headline(lang, incident, event, notice.kind))),
+        body: Both::of(|lang| {
+            let parts = [detail(lang, incident, event, notice.kind), facts(lang, incident)];
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+        }),
         path: format!("/incidents/{number}"),
         summary: Some(summary(incident)),
         started_at: Some(incident.opening.impact_started_at),
@@ -62,163 +53,149 @@ pub(super) fn message(incident: &Incident, event: &IncidentEvent, notice: &Notic
     }
 }
 
-/// What happened, in a few words.
-fn headline(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Both {
-    let devices = incident.ladder.len();
-    match (kind, &event.action) {
-        (NoticeKind::Declared, _) => {
-            both(format!("重大障害を宣言 ({devices} 台)"), format!("major incident declared, {devices} devices"))
-        }
-        (NoticeKind::Isolated, _) => {
-            both("単独の重大障害 (サポート対応)", "isolated major incident, for the support queue")
-        }
-        (NoticeKind::Page, Action::Paged { seat, .. }) => {
-            let role = names::role(seat.role);
-            both(format!("{} として参集してください", role.ja), format!("you are needed as {}", role.en))
-        }
-        (NoticeKind::PageUnanswered, Action::Paged { seat, .. }) => {
-            let role = names::role(seat.role);
-            both(format!("{} に誰も応答していません", role.ja), format!("no {} has answered", role.en))
-        }
-        (NoticeKind::Moved, Action::Moved { to, .. }) => {
-            let state = names::state(*to);
-            both(format!("状態: {}", state.ja), format!("now {}", state.en))
-        }
-        (NoticeKind::CauseChanged, _) => both("訂正: 原因の候補が変わりました", "correction: the suspect has changed"),
-        (NoticeKind::Growing, Action::Joined { devices }) => {
-            both(format!("{} 台が加わりました", devices.len()), format!("{} more devices", devices.len()))
-        }
-        (NoticeKind::Word, _) => both(format!("{} より", event.by), format!("message from {}", event.by)),
-        (NoticeKind::Nag, Action::Nagged { silent_s }) => {
-            let minutes = silent_s / 60;
-            both(format!("{minutes} 分間、続報がありません"), format!("no update for {minutes} minutes"))
-        }
-        (NoticeKind::AgreementWanted, _) => {
-            both("対策への合意をお願いします", "a countermeasure awaits development's agreement")
-        }
-        (NoticeKind::Script, _) => both("回避策の案内文が合意されました", "workaround agreed: the script"),
-        (NoticeKind::ScriptChanged, _) => both("訂正: 案内文が変わりました", "correction: the script has changed"),
-        (NoticeKind::FixReleased, Action::FixReleased { name }) => {
-            both(format!("恒久対策 {name} が利用できます"), format!("the permanent fix {name} is available"))
-        }
-        (NoticeKind::PromiseMissed, _) => {
-            both("約束の期限に間に合わない見込みです", "the promise is forecast to be missed")
-        }
-        (NoticeKind::PromiseMet, _) => {
-            both("約束の期限に間に合う見込みに戻りました", "the promise is forecast to be met again")
-        }
-        (NoticeKind::Reopened, _) => both("再発: 対応を再開します", "reopened: devices are affected again"),
-        (NoticeKind::HandedOver, Action::HandedOver { seat, to, .. }) => {
-            let role = names::role(seat.role);
-            both(format!("{} を {to} に引き継ぎ", role.ja), format!("{to} has taken over as {}", role.en))
-        }
-        (NoticeKind::Promoted, _) => both("全体の障害に格上げ", "raised to the whole fleet"),
-        (NoticeKind::Demoted, _) => both("訂正: 重大障害ではありませんでした", "correction: not a major incident"),
-        (NoticeKind::Merged, Action::Merged { into, .. }) => {
-            both(format!("{into} に統合"), format!("merged into {into}"))
-        }
-        (NoticeKind::SplitOff, Action::SplitOff { number, .. }) => {
-            both(format!("{number} を分離"), format!("{number} was split off"))
-        }
-        (NoticeKind::ReviewDue, _) => both("振り返りの期限です", "the review is due"),
-        (NoticeKind::Closed, _) => both("終結", "closed"),
-        (NoticeKind::Followed, Action::Followed { number }) => {
-            both(format!("終結後に再発: {number}"), format!("followed by {number}"))
-        }
-        _ => both(kind.as_str(), kind.as_str()),
+phrase! {
+    /// What happened, in a few words.
+    fn headline(lang: Lang, incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> String match (kind, &event.action) {
+        (NoticeKind::Declared, _) =>
+            "major incident declared, {devices} devices", "重大障害を宣言 ({devices} 台)", devices = incident.ladder.len();
+        (NoticeKind::Isolated, _) =>
+            "isolated major incident, for the support queue", "単独の重大障害 (サポート対応)";
+        (NoticeKind::Page, Action::Paged { seat, .. }) =>
+            "you are needed as {role}", "{role} として参集してください", role = names::role(seat.role).pick(lang);
+        (NoticeKind::PageUnanswered, Action::Paged { seat, .. }) =>
+            "no {role} has answered", "{role} に誰も応答していません", role = names::role(seat.role).pick(lang);
+        (NoticeKind::Moved, Action::Moved { to, .. }) =>
+            "now {state}", "状態: {state}", state = names::state(*to).pick(lang);
+        (NoticeKind::CauseChanged, _) =>
+            "correction: the suspect has changed", "訂正: 原因の候補が変わりました";
+        (NoticeKind::Growing, Action::Joined { devices }) =>
+            "{devices} more devices", "{devices} 台が加わりました", devices = devices.len();
+        (NoticeKind::Word, _) => "message from {person}", "{person} より", person = event.by;
+        (NoticeKind::Nag, Action::Nagged { silent_s }) =>
+            "no update for {minutes} minutes", "{minutes} 分間、続報がありません", minutes = silent_s / 60;
+        (NoticeKind::AgreementWanted, _) =>
+            "a countermeasure awaits development's agreement", "対策への合意をお願いします";
+        (NoticeKind::Script, _) => "workaround agreed: the script", "回避策の案内文が合意されました";
+        (NoticeKind::ScriptChanged, _) => "correction: the script has changed", "訂正: 案内文が変わりました";
+        (NoticeKind::FixReleased, Action::FixReleased { name }) =>
+            "the permanent fix {name} is available", "恒久対策 {name} が利用できます";
+        (NoticeKind::PromiseMissed, _) =>
+            "the promise is forecast to be missed", "約束の期限に間に合わない見込みです";
+        (NoticeKind::PromiseMet, _) =>
+            "the promise is forecast to be met again", "約束の期限に間に合う見込みに戻りました";
+        (NoticeKind::Reopened, _) => "reopened: devices are affected again", "再発: 対応を再開します";
+        (NoticeKind::HandedOver, Action::HandedOver { seat, to, .. }) =>
+            "{to} has taken over as {role}", "{role} を {to} に引き継ぎ", role = names::role(seat.role).pick(lang);
+        (NoticeKind::Promoted, _) => "raised to the whole fleet", "全体の障害に格上げ";
+        (NoticeKind::Demoted, _) => "correction: not a major incident", "訂正: 重大障害ではありませんでした";
+        (NoticeKind::Merged, Action::Merged { into, .. }) => "merged into {into}", "{into} に統合";
+        (NoticeKind::SplitOff, Action::SplitOff { number, .. }) => "{number} was split off", "{number} を分離";
+        (NoticeKind::ReviewDue, _) => "the review is due", "振り返りの期限です";
+        (NoticeKind::Closed, _) => "closed", "終結";
+        (NoticeKind::Followed, Action::Followed { number }) => "followed by {number}", "終結後に再発: {number}";
+        _ => "{notice}", "{notice}", notice = names::notice(kind).pick(lang);
     }
 }
 
-/// What to know or do about it.
-fn detail(incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> Both {
-    match (kind, &event.action) {
-        (NoticeKind::Page, _) => both(
-            format!("ページを開いて「{}」を押してください。応答がなければ次の担当者を呼び出します。", names::ANSWER.ja),
-            format!(
-                "Open the page and press \"{}\"; without an answer the next person on the rota is called.",
-                names::ANSWER.en
-            ),
-        ),
-        (NoticeKind::Nag, _) => both(
-            "分かっていることを一言で構いません。関係者に伝えてください。",
+phrase! {
+    /// What to know or do about it.
+    fn detail(lang: Lang, incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> String match (kind, &event.action) {
+        (NoticeKind::Page, _) =>
+            "Open the page and press \"{button}\"; without an answer the next person on the rota is called.",
+            "ページを開いて「{button}」を押してください。応答がなければ次の担当者を呼び出します。",
+            button = names::ANSWER.pick(lang);
+        (NoticeKind::Nag, _) =>
             "Tell the staff what is known; one sentence is enough.",
-        ),
-        (NoticeKind::Word, Action::Noted { text, .. }) => both(quoted(text), quoted(text)),
-        (NoticeKind::Script | NoticeKind::ScriptChanged, Action::CountermeasureAgreed { version }) => {
-            let of = |standing: &&Standing| standing.countermeasure.version == *version;
-            let standing = incident.countermeasures.versions().iter().find(of);
-            match standing.and_then(|standing| standing.countermeasure.workaround.as_ref()) {
-                Some(plan) => {
-                    let script = |own: &str, other: &str| quoted(if own.trim().is_empty() { other } else { own });
-                    let (ja, en) = (&plan.script.ja, &plan.script.en);
-                    both(
-                        format!(
-                            "第 {version} 版 ({})。読んだらページで「{}」を押してください。\n{}",
-                            plan.id,
-                            names::READ.ja,
-                            script(ja, en)
-                        ),
-                        format!(
-                            "Version {version} ({}). Once you have read it, press \"{}\" on the page.\n{}",
-                            plan.id,
-                            names::READ.en,
-                            script(en, ja)
-                        ),
-                    )
-                }
-                None => both(
-                    format!("第 {version} 版では回避策はありません。以前の案内文は使わないでください。"),
-                    format!("Version {version} has no workaround: stop using the earlier script."),
-                ),
-            }
-        }
+            "分かっていることを一言で構いません。関係者に伝えてください。";
+        (NoticeKind::Word, Action::Noted { text, .. }) => "{text}", "{text}", text = quoted(text);
+        (NoticeKind::Script | NoticeKind::ScriptChanged, Action::CountermeasureAgreed { version }) =>
+            "{script}", "{script}", script = script(lang, *version, workaround(incident, *version));
         (NoticeKind::HandedOver, Action::HandedOver { reason, .. })
         | (NoticeKind::Promoted, Action::Promoted { reason })
         | (NoticeKind::Demoted, Action::Demoted { reason })
         | (NoticeKind::Merged, Action::Merged { reason, .. })
-        | (NoticeKind::SplitOff, Action::SplitOff { reason, .. }) => both(quoted(reason), quoted(reason)),
-        (NoticeKind::Moved, Action::Moved { to: State::PendingPermanentFix, .. }) => both(
-            "回避策で品質は戻りましたが、恒久対策まで終わりではありません。",
+        | (NoticeKind::SplitOff, Action::SplitOff { reason, .. }) => "{reason}", "{reason}", reason = quoted(reason);
+        (NoticeKind::Moved, Action::Moved { to: State::PendingPermanentFix, .. }) =>
             "Workarounds have restored quality. The incident stays open until the permanent fix.",
-        ),
-        (NoticeKind::Declared | NoticeKind::Isolated, Action::Opened(opening)) if opening.follows.is_some() => {
-            let earlier = opening.follows.clone().unwrap_or_default();
-            both(format!("以前の障害 {earlier} に続くものです。"), format!("Follows {earlier}."))
-        }
-        _ => Both::default(),
+            "回避策で品質は戻りましたが、恒久対策まで終わりではありません。";
+        (NoticeKind::Declared | NoticeKind::Isolated, Action::Opened(opening)) if opening.follows.is_some() =>
+            "Follows {earlier}.",
+            "以前の障害 {earlier} に続くものです。",
+            earlier = opening.follows.as_deref().unwrap_or_default();
+        _ => "", "";
     }
 }
 
-/// What is known, as of now.
-fn facts(incident: &Incident) -> Both {
-    let devices = incident.ladder.len();
-    let settled = incident.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
-    let minutes = incident.opening.measured_s / 60;
-    let suspect = incident.cause.as_ref().map(|cause| {
-        let (named, certainty) =
-            (format!("{} {}", cause.suspect.kind, cause.suspect.value), Certainty(cause.confidence));
-        (format!("{named} ({})", certainty.text(Lang::Ja)), format!("{named} ({certainty})"))
-    });
-    let (ja, en) = match suspect {
-        Some(suspect) => suspect,
-        None => ("特定されていません".to_owned(), "none named".to_owned()),
+/// The workaround of this version of the countermeasure.
+fn workaround(incident: &Incident, version: u32) -> Option<&WorkaroundPlan> {
+    let of = |standing: &&Standing| standing.countermeasure.version == version;
+    incident.countermeasures.versions().iter().find(of)?.countermeasure.workaround.as_ref()
+}
+
+phrase! {
+    /// What whoever takes calls has to say from now on.
+    fn script(lang: Lang, version: u32, workaround: Option<&WorkaroundPlan>) -> String match workaround {
+        Some(plan) =>
+            "Version {version} ({id}). Once you have read it, press \"{button}\" on the page.\n{script}",
+            "第 {version} 版 ({id})。読んだらページで「{button}」を押してください。\n{script}",
+            id = plan.id,
+            button = names::READ.pick(lang),
+            script = quoted(worded(lang, &plan.script));
+        None =>
+            "Version {version} has no workaround: stop using the earlier script.",
+            "第 {version} 版では回避策はありません。以前の案内文は使わないでください。";
+    }
+}
+
+/// The script in this language, or in the other one where there is none.
+fn worded(lang: Lang, script: &Script) -> &str {
+    let (own, other) = match lang {
+        Lang::En => (&script.en, &script.ja),
+        Lang::Ja => (&script.ja, &script.en),
     };
-    both(
-        format!("影響: {devices} 台 (完了 {settled} 台)、宣言時点で継続 {minutes} 分\n原因の候補: {ja}"),
-        format!(
-            "Affected: {devices} devices, {settled} done; {minutes} minutes without a break when it was declared\nSuspect: {en}"
-        ),
-    )
+    if own.trim().is_empty() { other } else { own }
+}
+
+phrase! {
+    /// What is known, as of now.
+    fn facts(lang: Lang, incident: &Incident) -> String =
+        "Affected: {devices} devices, {settled} done; {minutes} minutes without a break when it was declared\nSuspect: {suspect}",
+        "影響: {devices} 台 (完了 {settled} 台)、宣言時点で継続 {minutes} 分\n原因の候補: {suspect}",
+        devices = incident.ladder.len(),
+        settled = settled(incident),
+        minutes = incident.opening.measured_s / 60,
+        suspect = suspect(lang, incident.cause.as_ref());
+}
+
+phrase! {
+    fn suspect(lang: Lang, cause: Option<&Cause>) -> String match cause {
+        Some(Cause { suspect, confidence, .. }) =>
+            "{kind} {value} ({certainty})",
+            "{kind} {value} ({certainty})",
+            kind = suspect.kind,
+            value = suspect.value,
+            certainty = Certainty(*confidence).text(lang);
+        None => "none named", "特定されていません";
+    }
 }
 
 /// The incident in one line.
 pub(in crate::runtime) fn summary(incident: &Incident) -> Both {
-    let settled = incident.ladder.iter().filter(|(_, rung)| rung.is_settled()).count();
-    let (number, devices, state) = (incident.number(), incident.ladder.len(), names::state(incident.state));
-    both(
-        format!("{number}: {}、{settled}/{devices} 台完了", state.ja),
-        format!("{number}: {}, {settled} of {devices} devices done", state.en),
-    )
+    Both::of(|lang| in_one_line(lang, incident))
+}
+
+phrase! {
+    fn in_one_line(lang: Lang, incident: &Incident) -> String =
+        "{number}: {state}, {settled} of {devices} devices done",
+        "{number}: {state}、{settled}/{devices} 台完了",
+        number = incident.number(),
+        state = names::state(incident.state).pick(lang),
+        settled = settled(incident),
+        devices = incident.ladder.len();
+}
+
+fn settled(incident: &Incident) -> usize {
+    incident.ladder.iter().filter(|(_, rung)| rung.is_settled()).count()
 }
 
 fn quoted(text: &str) -> String {

@@ -51,11 +51,7 @@ fn untold(view: &View<'_>, all: &[Untold]) -> Markup {
 }
 
 fn subject(lang: Lang, untold: &Untold) -> &str {
-    let subject = &untold.dispatch.message.subject;
-    match lang {
-        Lang::Ja => &subject.ja,
-        Lang::En => &subject.en,
-    }
+    untold.dispatch.message.subject.in_lang(lang)
 }
 
 /// Every channel.
