@@ -47,14 +47,7 @@ pub(super) const EVENT_STATES: [Named; 3] = [
 ];
 
 /// What a suspect is.
-pub(super) const CAUSE_KINDS: [Named; 6] = [
-    ("update", say("update", "更新版")),
-    ("package", say("package", "パッケージ")),
-    ("firmware", say("firmware", "ファームウェア")),
-    ("model", say("model", "機種")),
-    ("branch", say("branch", "支店")),
-    ("fleet", say("the whole fleet", "全装置")),
-];
+pub(super) const CAUSE_KINDS: [Named; 6] = names::SUSPECT_KINDS;
 
 /// How far a part of the team has come.
 pub(super) const ROLE_STATUS: [Named; 3] = [

@@ -196,12 +196,13 @@ impl Page {
         let Some(cause) = cause else {
             return self.line(self.say(say("None was named.", "特定されていません。")));
         };
-        let named = format!("{} {}", cause.suspect.kind, cell(&cause.suspect.value));
+        let named = words::suspect(self.lang, &cause.suspect);
         let certainty = |confidence| Certainty(confidence).text(self.lang);
         let line = format!("- {named} ({})", certainty(cause.confidence));
-        let next = cause.runner_up.as_ref().map(|next| {
-            format!("{} {} ({})", next.suspect.kind, cell(&next.suspect.value), certainty(next.confidence))
-        });
+        let next = cause
+            .runner_up
+            .as_ref()
+            .map(|next| format!("{} ({})", words::suspect(self.lang, &next.suspect), certainty(next.confidence)));
         self.line(&line);
         if let Some(next) = next {
             let same = if cause.inseparable {

@@ -1,9 +1,9 @@
 //! What things are called wherever people read of them: on pages, in messages, in the review, on dashboards.
 
-use super::{Both, phrase, say};
-use crate::engine::effect::Scope;
+use super::{Both, Lang, phrase, say};
+use crate::engine::effect::{Scope, Suspect};
 use crate::incident::ladder::{Claim, ExceptionKind, Proof};
-use crate::incident::{Milestone, NoticeKind, Role, State, Step};
+use crate::incident::{Milestone, NoticeKind, Role, Seat, State, Step};
 
 /// The button with which people accept a role; messages name it, too.
 pub const ANSWER: Both<&'static str> = say("Take this role", "担当する");
@@ -129,5 +129,53 @@ phrase! {
         NoticeKind::ReviewDue => "review due", "振り返りの期限";
         NoticeKind::Closed => "closed", "終結";
         NoticeKind::Followed => "followed by another", "終結後の再発";
+    }
+}
+
+/// What a suspect can be.
+pub const SUSPECT_KINDS: [(&str, Both<&'static str>); 6] = [
+    ("update", say("update", "更新版")),
+    ("package", say("package", "パッケージ")),
+    ("firmware", say("firmware", "ファームウェア")),
+    ("model", say("model", "機種")),
+    ("branch", say("branch", "支店")),
+    ("fleet", say("the whole fleet", "装置全体")),
+];
+
+/// `update`; pairs as `update + model`.
+pub fn suspect_kind(lang: Lang, kind: &str) -> String {
+    let known =
+        |kind: &str| SUSPECT_KINDS.into_iter().find(|(name, _)| *name == kind).map(|(_, words)| words.pick(lang));
+    let kinds: Vec<&str> = kind.split('+').map(|kind| known(kind).unwrap_or(kind)).collect();
+    kinds.join(" + ")
+}
+
+/// `update 2026.11.21`; the whole fleet has no value.
+pub fn suspect(lang: Lang, suspect: &Suspect) -> String {
+    let kind = suspect_kind(lang, &suspect.kind);
+    if suspect.kind == "fleet" { kind } else { format!("{kind} {}", suspect.value) }
+}
+
+phrase! {
+    /// A role, or the part of it that a branch looks after.
+    pub fn seat(lang: Lang, seat: &Seat) -> String match seat {
+        Seat { role: own, branch: None } => "{role}", "{role}", role = role(*own).pick(lang);
+        Seat { role: own, branch: Some(branch) } =>
+            "{role} of {branch}", "{role}({branch})", role = role(*own).pick(lang);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suspect_is_named_in_the_readers_words() {
+        let read = |kind: &str, value: &str| {
+            let of = Suspect { kind: kind.into(), value: value.into() };
+            Lang::ALL.map(|lang| suspect(lang, &of))
+        };
+        assert_eq!(read("update+model", "1+B200"), ["update + model 1+B200", "更新版 + 機種 1+B200"]);
+        assert_eq!(read("fleet", ""), ["the whole fleet", "装置全体"]);
     }
 }

@@ -6,7 +6,12 @@ const MAX_FILE_LINES: usize = 500;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Functions that are one flat match with an arm for each event: to cut them would hide which events are left out.
-const FLAT: &[(&str, &str)] = &[("src/incident/notice.rs", "audiences"), ("src/record/review/words.rs", "action")];
+const FLAT: &[(&str, &str)] = &[
+    ("src/incident/notice.rs", "audiences"),
+    ("src/record/review/words.rs", "action"),
+    ("src/words/pages/refusal.rs", "why"),
+    ("src/words/pages/story.rs", "tell"),
+];
 
 /// Functions of `text` that are too long, as (line, name, length). Relies on rustfmt: a body ends at the indentation at
 /// which its function began. Empty lines and comments do not count.

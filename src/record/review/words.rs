@@ -2,9 +2,10 @@
 
 use super::cell;
 use crate::engine::device::DeviceId;
+use crate::engine::effect::Suspect;
 use crate::incident::review::Calls;
 use crate::incident::{Audience, Seat};
-use crate::words::{Lang, phrase};
+use crate::words::{Lang, names, phrase};
 
 phrase! {
     pub fn head(lang: Lang, state: &str, at: &str, scope: &str) -> String =
@@ -57,8 +58,8 @@ phrase! {
 
 phrase! {
     pub fn unanswered(lang: Lang, at: &str, seat: &Seat, exhausted: bool) -> String match exhausted {
-        true => "{at} {seat}: nobody answered in time (the whole rota)", "{at} {seat}: 呼び出しに応答なし (当番表を一巡)";
-        false => "{at} {seat}: nobody answered in time", "{at} {seat}: 呼び出しに応答なし";
+        true => "{at} {seat}: nobody answered in time (the whole rota)", "{at} {seat}: 呼び出しに応答なし (当番表を一巡)", seat = names::seat(lang, seat);
+        false => "{at} {seat}: nobody answered in time", "{at} {seat}: 呼び出しに応答なし", seat = names::seat(lang, seat);
     }
 }
 
@@ -94,4 +95,10 @@ phrase! {
         Audience::Staff => "staff", "関係者";
         Audience::SupportQueue => "support", "サポート";
     }
+}
+
+/// A suspect, with its value made harmless.
+pub fn suspect(lang: Lang, suspect: &Suspect) -> String {
+    let kind = names::suspect_kind(lang, &suspect.kind);
+    if suspect.kind == "fleet" { kind } else { format!("{kind} {}", cell(&suspect.value)) }
 }

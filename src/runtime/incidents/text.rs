@@ -170,10 +170,9 @@ phrase! {
 phrase! {
     fn suspect(lang: Lang, cause: Option<&Cause>) -> String match cause {
         Some(Cause { suspect, confidence, .. }) =>
-            "{kind} {value} ({certainty})",
-            "{kind} {value} ({certainty})",
-            kind = suspect.kind,
-            value = suspect.value,
+            "{suspect} ({certainty})",
+            "{suspect}({certainty})",
+            suspect = names::suspect(lang, suspect),
             certainty = Certainty(*confidence).text(lang);
         None => "none named", "特定されていません";
     }

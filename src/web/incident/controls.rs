@@ -9,7 +9,7 @@ use crate::incident::{Act, Incident, Role, Seat};
 use crate::record::incidents::OpenIncidents;
 use crate::web::ui::form::Form;
 use crate::web::ui::view::View;
-use crate::words::pages::story;
+use crate::words::names;
 
 /// What the form is about.
 pub(in crate::web) struct Subject<'a> {
@@ -39,7 +39,7 @@ pub(super) fn choices<T>(
 
 /// Another incident in a list: its number, its suspect, its size.
 pub(super) fn other(view: &View<'_>, incident: &Incident) -> String {
-    let suspect = incident.cause.as_ref().map(|cause| format!(", {} {}", cause.suspect.kind, cause.suspect.value));
+    let suspect = incident.cause.as_ref().map(|cause| format!(", {}", names::suspect(view.lang, &cause.suspect)));
     format!(
         "{}{} ({})",
         incident.number(),
@@ -57,7 +57,7 @@ pub(super) fn seat(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
     seats.sort_unstable();
     seats.dedup();
     let lang = form.view.lang;
-    let pairs = choices(form.view, seats, |seat| (seat.to_string(), story::seat(lang, &seat)));
+    let pairs = choices(form.view, seats, |seat| (seat.to_string(), names::seat(lang, &seat)));
     form.select("seat", form.view.lang.act().seat, &pairs)
 }
 

@@ -10,8 +10,7 @@ use crate::incident::ladder::Step;
 use crate::incident::{Incident, LifeSettings, Seat, State};
 use crate::record::access::{Action, Principal};
 use crate::web::ui::view::View;
-use crate::words::pages::story;
-use crate::words::{Lang, phrase};
+use crate::words::{Lang, names, phrase};
 
 /// What is to be done, with what makes it concrete.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,11 +85,11 @@ phrase! {
         Next::Answer(seat) =>
             "You are called as {seat}: answer",
             "{seat}として呼び出されています。応答してください",
-            seat = story::seat(lang, seat);
+            seat = names::seat(lang, seat);
         Next::Take(seat) =>
             "Nobody is {seat} yet: take the role",
             "{seat}が決まっていません。担当してください",
-            seat = story::seat(lang, seat);
+            seat = names::seat(lang, seat);
         Next::Propose => "Register a countermeasure", "対策を登録する";
         Next::Agree(version) =>
             "Decide on version {version} of the countermeasure", "対策 第 {version} 版に合意するか判断する";

@@ -12,7 +12,7 @@ use crate::record::access::Action;
 use crate::web::ui::form::tap;
 use crate::web::ui::parts::{Tone, badge};
 use crate::web::ui::view::View;
-use crate::words::pages::story;
+use crate::words::names;
 
 /// The board of people, with what one may do about it.
 pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, rota: Option<&Rota>, path: &str) -> Markup {
@@ -62,7 +62,7 @@ fn row(view: &View<'_>, incident: &Incident, seat: &Seat, path: &str) -> Markup 
     let post = incident.muster.posts.get(seat).unwrap_or(&nothing);
     html! {
         tr {
-            th scope="row" { (story::seat(view.lang, seat)) }
+            th scope="row" { (names::seat(view.lang, seat)) }
             td data-label=(view.text().state) { (status_badge(view, incident.muster.status(seat))) }
             td data-label=(text.holder) { @match &post.holder { Some(holder) => b { (crate::web::ui::parts::name(holder)) }, None => (text.nobody) } }
             td data-label=(text.called) {

@@ -18,7 +18,7 @@ use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::{self, Fresh};
 use crate::web::ui::parts::{self, Tone, banner, encode, event_name, event_table};
 use crate::web::ui::view::View;
-use crate::words::pages::story;
+use crate::words::names;
 
 /// Seconds after which the page reloads.
 const REFRESH_S: u32 = 10;
@@ -205,7 +205,7 @@ fn open_incidents(view: &View<'_>, board: &OpenIncidents) -> Markup {
                     p { ((text.left)(burndown.left, burndown.devices)) ". "
                         (burndown::promise(view, &burndown)) }
                     @for (seat, post) in people::wanted(incident) {
-                        p { (parts::badge(Tone::Bad, text.wanted)) " " b { (story::seat(view.lang, seat)) }
+                        p { (parts::badge(Tone::Bad, text.wanted)) " " b { (names::seat(view.lang, seat)) }
                             " (" (post.paged.join(", ")) @if let Some(at) = post.paged_at { ", " (view.when(at)) } ")" }
                     }
                 }

@@ -12,7 +12,7 @@ use crate::web::ui::frame::bare;
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::parts::{self, Tone};
 use crate::web::ui::view::View;
-use crate::words::pages::story;
+use crate::words::names;
 
 /// Seconds after which the page reloads where there is no JavaScript.
 const REFRESH_S: u32 = 10;
@@ -72,7 +72,7 @@ fn detail(view: &View<'_>, worst: &Matter, board: &OpenIncidents) -> Markup {
         @let wanted = incident.map(|incident| people::wanted(incident)).unwrap_or_default();
         @if !wanted.is_empty() {
             p { (parts::badge(Tone::Bad, words.wanted)) " "
-                (wanted.iter().map(|(seat, _)| story::seat(view.lang, seat)).collect::<Vec<_>>().join(", ")) }
+                (wanted.iter().map(|(seat, _)| names::seat(view.lang, seat)).collect::<Vec<_>>().join(", ")) }
         }
     }
 }

@@ -92,7 +92,7 @@ fn near_misses(view: &View<'_>, events: &[EventSummary]) -> Markup {
                     } }
                     td data-label=(text.affected) { ((text.devices_count)(event.affected)) }
                     td data-label=(text.suspect) {
-                        @match &event.cause { Some(cause) => (parts::suspect(text, &cause.suspect)), None => "-" }
+                        @match &event.cause { Some(cause) => (parts::suspect(view.lang, &cause.suspect)), None => "-" }
                     }
                 } } }
             } }
@@ -123,7 +123,7 @@ fn suspects(view: &View<'_>, report: &MorningReport) -> Markup {
         section aria-labelledby="suspects" {
             h2 id="suspects" { (night.suspects) }
             @if report.suspects.is_empty() { p { (text.no_incidents) } } @else { ul { @for count in &report.suspects { li {
-                (parts::suspect(text, &count.suspect)) ": " ((night.incidents)(count.incidents)) ", "
+                (parts::suspect(view.lang, &count.suspect)) ": " ((night.incidents)(count.incidents)) ", "
                 ((text.devices_count)(count.devices)) " " span.note { "(" ((text.confidence)(&view.certainty(count.confidence))) ")" }
             } } } }
         }

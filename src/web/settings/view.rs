@@ -9,7 +9,7 @@ use crate::record::channel_health::ChannelsHealth;
 use crate::web::ui::frame::{Place, framed};
 use crate::web::ui::fresh::Fresh;
 use crate::web::ui::view::View;
-use crate::words::pages::story;
+use crate::words::names;
 
 /// Seconds after which the page reloads where it cannot be kept live.
 const REFRESH_S: u32 = 30;
@@ -58,7 +58,7 @@ fn people(view: &View<'_>, rota: &Rota) -> Markup {
     html! {
         @if rota.0.is_empty() { p { (text.no_rota) } }
         dl.facts { @for (seat, steps) in &rota.0 {
-            dt { (story::seat(view.lang, seat)) }
+            dt { (names::seat(view.lang, seat)) }
             dd { @for (index, step) in steps.iter().enumerate() {
                 p { ((text.rota_step)(index + 1, &step.people.join(", "), step.timeout_min)) }
             } }

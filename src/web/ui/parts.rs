@@ -10,6 +10,7 @@ use crate::engine::verdict::Test;
 use crate::record::matter::Standing;
 use crate::record::{EventSummary, StoreError};
 use crate::words::pages::Text;
+use crate::words::{Lang, names};
 
 /// How serious something looks: a word, a shape and a colour that go together.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,23 +112,10 @@ pub(in crate::web) fn scope_word(text: &Text, scope: Scope) -> &'static str {
 }
 
 /// `update 2026.11.21`; pairs as `update + model 2026.11.21 + B200`.
-pub(in crate::web) fn suspect(text: &Text, suspect: &Suspect) -> Markup {
-    let kinds: Vec<&str> = suspect.kind.split('+').map(|kind| kind_word(text, kind)).collect();
+pub(in crate::web) fn suspect(lang: Lang, suspect: &Suspect) -> Markup {
     html! {
-        span.kind { (kinds.join(" + ")) }
+        span.kind { (names::suspect_kind(lang, &suspect.kind)) }
         @if suspect.kind != "fleet" { " " b.value { (name(&suspect.value)) } }
-    }
-}
-
-fn kind_word<'a>(text: &Text, kind: &'a str) -> &'a str {
-    match kind {
-        "update" => text.kind_update,
-        "package" => text.kind_package,
-        "firmware" => text.kind_firmware,
-        "model" => text.kind_model,
-        "branch" => text.kind_branch,
-        "fleet" => text.kind_fleet,
-        other => other,
     }
 }
 
@@ -136,10 +124,10 @@ pub(in crate::web) fn cause(view: &View<'_>, cause: Option<&Cause>) -> Markup {
     let text = view.text();
     let Some(cause) = cause else { return html! { (text.no_suspect) } };
     html! {
-        (suspect(text, &cause.suspect)) " " span.note { "(" ((text.confidence)(&view.certainty(cause.confidence))) ")" }
+        (suspect(view.lang, &cause.suspect)) " " span.note { "(" ((text.confidence)(&view.certainty(cause.confidence))) ")" }
         @if let Some(runner_up) = &cause.runner_up {
             br;
-            span.note { (text.runner_up) ": " (suspect(text, &runner_up.suspect))
+            span.note { (text.runner_up) ": " (suspect(view.lang, &runner_up.suspect))
                 " (" ((text.confidence)(&view.certainty(runner_up.confidence))) ")" }
         }
         @if cause.inseparable { br; span.note { (text.inseparable) } }
@@ -230,7 +218,7 @@ pub(in crate::web) fn event_table(
                     td data-label=(text.duration) { (view.duration(incident.streak_s)) }
                     td data-label=(text.affected) { ((text.devices_count)(incident.affected)) }
                     td data-label=(text.suspect) {
-                        @match &incident.cause { Some(cause) => (suspect(text, &cause.suspect)), None => "-" }
+                        @match &incident.cause { Some(cause) => (suspect(view.lang, &cause.suspect)), None => "-" }
                     }
                 }
             } }

@@ -1,6 +1,5 @@
 //! Why a command was not carried out, in the reader's language. The errors themselves are for programs and logs: clauses in English.
 
-use super::story::seat;
 use crate::incident::milestone::OrderError;
 use crate::incident::{MAX_NAME, MAX_REVIEW, MAX_TEXT, Refusal, State};
 use crate::words::{Lang, names, phrase};
@@ -45,7 +44,7 @@ phrase! {
             "Those are all of its devices. Leave at least one, or withdraw the incident.",
             "すべての装置を分離することはできません。1台以上残すか、重大障害を取り消してください。";
         Refusal::Held { seat: held, holder } =>
-            "{seat} is held by {holder} already.", "{seat}は既に {holder} が担当しています。", seat = seat(lang, held);
+            "{seat} is held by {holder} already.", "{seat}は既に {holder} が担当しています。", seat = names::seat(lang, held);
         Refusal::Empty =>
             "Enter a workaround, a permanent fix, or both.", "回避策か恒久対策の少なくとも一方を入力してください。";
         Refusal::Script =>

@@ -1,22 +1,12 @@
 //! What happened in an incident, in a line: one sentence for each kind of entry of its record, in both languages.
 
-use crate::engine::effect::Cause;
 use crate::engine::time::Timestamp;
-use crate::incident::{Action, Seat};
+use crate::incident::Action;
 use crate::words::number::devices as counted;
 use crate::words::{Both, Lang, names, phrase};
 
 /// Shows an instant to the reader.
 pub(crate) type Instants<'a> = &'a dyn Fn(Timestamp) -> String;
-
-phrase! {
-    /// The seat in the reader's words: a role, or the part of it that a branch looks after.
-    pub(crate) fn seat(lang: Lang, seat: &Seat) -> String match seat {
-        Seat { role, branch: None } => "{role}", "{role}", role = names::role(*role).pick(lang);
-        Seat { role, branch: Some(branch) } =>
-            "{role} of {branch}", "{role}({branch})", role = names::role(*role).pick(lang);
-    }
-}
 
 phrase! {
     /// What happened, without what people wrote about it (see [`Action::text`]).
@@ -29,7 +19,7 @@ phrase! {
         Action::Relapsed { devices } =>
             "{devices} degraded again", "{devices}が再び品質低下", devices = counted(lang, devices.len());
         Action::CauseChanged { cause: Some(cause) } =>
-            "The suspect is now {suspect}", "原因の候補を変更: {suspect}", suspect = suspect(cause);
+            "The suspect is now {suspect}", "原因の候補を変更: {suspect}", suspect = names::suspect(lang, &cause.suspect);
         Action::CauseChanged { cause: None } => "The suspect is now none", "原因の候補を変更: なし";
         Action::Moved { from, to } =>
             "{from} \u{2192} {to}",
@@ -49,17 +39,17 @@ phrase! {
         Action::Paged { seat: called, people, exhausted: true, .. } =>
             "Called as {seat}: {people}, again: nobody on the rota had answered",
             "{seat}として招集: {people}(全員応答なしのため最初から再招集)",
-            seat = seat(lang, called),
+            seat = names::seat(lang, called),
             people = list(lang, people);
         Action::Paged { seat: called, people, .. } =>
-            "Called as {seat}: {people}", "{seat}として招集: {people}", seat = seat(lang, called), people = list(lang, people);
+            "Called as {seat}: {people}", "{seat}として招集: {people}", seat = names::seat(lang, called), people = list(lang, people);
         Action::Acknowledged { seat: own, person } =>
-            "{person} acknowledged as {seat}", "{person} が{seat}として応答", seat = seat(lang, own);
+            "{person} acknowledged as {seat}", "{person} が{seat}として応答", seat = names::seat(lang, own);
         Action::Present { person } => "{person} joined", "{person} が参加";
         Action::HandedOver { seat: own, from: Some(from), to, .. } =>
-            "{seat}: {from} hands over to {to}", "{seat}を {from} から {to} へ引き継ぎ", seat = seat(lang, own);
+            "{seat}: {from} hands over to {to}", "{seat}を {from} から {to} へ引き継ぎ", seat = names::seat(lang, own);
         Action::HandedOver { seat: own, to, .. } =>
-            "{to} took over as {seat}", "{to} を{seat}に指名", seat = seat(lang, own);
+            "{to} took over as {seat}", "{to} を{seat}に指名", seat = names::seat(lang, own);
         Action::Noted { told: true, .. } => "Message to staff", "関係者への連絡";
         Action::Noted { .. } => "Note", "メモ";
         Action::Nagged { silent_s } =>
@@ -128,10 +118,6 @@ phrase! {
             "Reopened by {devices}", "{devices}により再開", devices = counted(lang, devices.len());
         Action::Followed { number } => "Followed by {number}", "{number} が続いて発生";
     }
-}
-
-fn suspect(cause: &Cause) -> String {
-    format!("{} {}", cause.suspect.kind, cause.suspect.value)
 }
 
 fn list(lang: Lang, people: &[String]) -> String {

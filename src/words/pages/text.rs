@@ -167,12 +167,6 @@ words! {
         offline: "offline", "オフライン";
         workaround: "workaround on", "回避策適用中";
 
-        kind_update: "update", "更新版";
-        kind_package: "package", "パッケージ";
-        kind_firmware: "firmware", "ファームウェア";
-        kind_model: "model", "機種";
-        kind_branch: "branch", "支店";
-        kind_fleet: "the whole fleet", "装置全体";
         test_p50: "median delay", "遅延の中央値";
         test_p95: "delay p95", "遅延 p95";
         test_false_positives: "false positives", "誤検知";
