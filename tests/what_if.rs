@@ -186,7 +186,7 @@ fn an_incident_is_explained_minute_by_minute() {
     let name = incident_of(Scenario::SixtyMinutes);
     let text = well(&["explain", &name, "--minutes", "--from"], Some(&source));
     for told in [
-        &format!("{name}  watch ended, fleet"),
+        &format!("{name}  observation ended, fleet"),
         " minutes of degradation proved",
         &format!("update {}, confidence", recordings().suspect),
         "with it",

@@ -18,7 +18,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         name: "device",
         title: say("fleetwatch: device", "fleetwatch: 装置"),
-        question: say("What is it with this device?", "この装置に何が起きているか。"),
+        question: say("What is the state of this device?", "この装置に何が起きているか。"),
         from: "now-6h",
         refresh: "30s",
         variables: vec![device()],
@@ -52,7 +52,7 @@ fn own(metric: impl std::fmt::Display) -> String {
 
 fn identity() -> Panel {
     Panel::facts(
-        say("What it is", "装置の情報"),
+        say("Identity", "装置の情報"),
         say("Model, branch, firmware, update.", "機種、支店、ファームウェア、版。"),
     )
     .query(own(DEVICE), "")
@@ -75,7 +75,7 @@ fn verdict() -> Panel {
 fn clock() -> Panel {
     Panel::stat(
         say("Declaration clock", "宣言までの時計"),
-        say("Degradation that is proved without a break.", "途切れなく続いたと証明できた低下。"),
+        say("Continuous degradation that is proved.", "途切れなく続いたと証明できた低下。"),
     )
     .query(own(DEVICE_STREAK), "")
     .unit("dthms")
@@ -134,7 +134,7 @@ fn ladder() -> Panel {
     let not_in_any = format!("label_replace({CLOCK} * 0 + ({NOTHING}), \"incident\", \"{DASH}\", \"\", \"\")");
     let panel = Panel::timeline(
         say("Ladder", "対応の段階"),
-        say("Where the device stands in each open incident.", "未終結の障害で、この装置がどの段階にあるか。"),
+        say("The device's step in each open incident.", "未終結の障害で、この装置がどの段階にあるか。"),
     )
     .query(otherwise(&format!("{} or on () {not_in_any}", own(DEVICE_LADDER)), NOTHING_ELSE), "{{incident}}");
     let steps = steps().into_iter().zip(STEP_COLORS).enumerate();
@@ -151,7 +151,7 @@ fn signals() -> Panel {
     Panel::timeline(
         say("Signals", "装置の信号"),
         say(
-            "Whether it reports, is online, is a member of an event, runs with a workaround's settings.",
+            "Whether the device reports, is online, is part of an event and has a workaround on.",
             "報告中、オンライン、事象の対象、回避策の適用。",
         ),
     )
@@ -201,7 +201,7 @@ fn over() -> Panel {
         say("Above the limit", "上限を超えた割合"),
         say(
             "Share of each class' samples above the limit of its 95th percentile: beyond 5 % the class is slower than it may be.",
-            "通信の種類ごとに、95パーセンタイルの上限を超えた標本の割合。5 %を超えると遅い。",
+            "通信の種類ごとに、95パーセンタイルの上限を超えたサンプルの割合。5 %を超えると遅い。",
         ),
     )
     .query(own(DEVICE_CLASS_OVER), "{{class}}")
@@ -231,7 +231,7 @@ fn false_positives() -> Panel {
         say("False positives", "誤検知"),
         say("Known-good probes wrongly flagged in half an hour.", "30分間に誤って検知された試験通信の割合。"),
     )
-    .named(FLEET_FALSE_POSITIVES, say("fleet", "全装置"))
+    .named(FLEET_FALSE_POSITIVES, say("fleet", "装置全体"))
     .coloured(GREY)
     .wide()
     .named(own(DEVICE_FALSE_POSITIVES), say("this device", "この装置"))
@@ -243,7 +243,7 @@ fn false_positives() -> Panel {
 fn rules() -> Panel {
     let event = format!("max by (event) ({})", own(DEVICE_EVENT));
     Panel::table(
-        say("Detection rules of its event", "この装置の事象で増えた検知ルール"),
+        say("Detection rules of this event", "この装置の事象で増えた検知ルール"),
         say(
             "Flags an hour over all members, as of the last warning.",
             "全対象装置での1時間あたりの検知数（最後の警告時点）。",

@@ -16,7 +16,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         name: "fleet",
         title: say("fleetwatch: fleet", "fleetwatch: 全装置"),
-        question: say("Where is it?", "どこで起きているか。"),
+        question: say("Where does it happen?", "どこで起きているか。"),
         from: "now-6h",
         refresh: "30s",
         variables: vec![branches(), models(), updates()],
@@ -75,7 +75,7 @@ fn delay_by_branch() -> Panel {
 fn delay() -> Panel {
     Panel::heatmap(
         say("Delay, distribution", "遅延の分布"),
-        say("Samples a second by delay, of the chosen branches.", "選んだ支店の、遅延ごとの毎秒の標本数。"),
+        say("Samples a second by delay, of the chosen branches.", "選んだ支店の、遅延ごとの毎秒のサンプル数。"),
     )
     .query(format!("sum by (le) ({FLEET_BUCKETS}{{branch=~\"$branch\"}})"), "{{le}}")
     .unit("cps")
@@ -121,7 +121,7 @@ fn worst_devices() -> Panel {
     let of = |value: String| format!("max by (device) ({value}) and on (device) ({worst})");
     let panel = Panel::table(
         say("Worst devices", "最も悪い装置"),
-        say("The twenty longest declaration clocks, with where the devices stand.", "宣言までの時計が進んだ順に20台。"),
+        say("The twenty longest declaration clocks, with their devices' verdicts.", "宣言までの時計が進んだ順に20台。"),
     )
     .query(worst.clone(), "")
     .query(of(DEVICE_VERDICT.to_string()), "")

@@ -76,16 +76,13 @@ fn identity() -> Panel {
 }
 
 fn lasting() -> Panel {
-    Panel::stat(
-        say("Since impact and declaration", "影響開始・宣言からの経過"),
-        say("Time that has passed.", "経過時間。"),
-    )
-    .named(format!("{} - {}", end_or_now(), own(INCIDENT_STARTED)), say("impact", "影響開始"))
-    .named(format!("{} - {}", end_or_now(), own(INCIDENT_DECLARED)), say("declared", "宣言"))
-    .with_names()
-    .none(NO_INCIDENT)
-    .unit("dthms")
-    .sized(6, 5)
+    Panel::stat(say("Since impact and declaration", "影響開始・宣言からの経過"), say("Elapsed time.", "経過時間。"))
+        .named(format!("{} - {}", end_or_now(), own(INCIDENT_STARTED)), say("impact", "影響開始"))
+        .named(format!("{} - {}", end_or_now(), own(INCIDENT_DECLARED)), say("declared", "宣言"))
+        .with_names()
+        .none(NO_INCIDENT)
+        .unit("dthms")
+        .sized(6, 5)
 }
 
 /// When it was closed: its clocks stand from then on.
@@ -124,7 +121,7 @@ fn forecast() -> Panel {
         say("Forecast against the promise", "約束に対する見込み"),
         say(
             "How much later than promised the last device is done at the rate so far; negative is early.",
-            "現在のペースで完了する時刻と約束の差。負なら余裕がある。",
+            "現在のペースで完了する時刻と約束の差。負の値は期限より早い。",
         ),
     )
     .query(while_open(&format!("{} - {}", own(INCIDENT_FORECAST), own(INCIDENT_PROMISE))), "")
@@ -154,7 +151,7 @@ fn burn_down() -> Panel {
     )
     .coloured(BLUE)
     .dashed()
-    .named(format!("sum({LADDER}{{incident=\"$incident\",step=\"excepted\"}})"), say("excepted", "除外"))
+    .named(format!("sum({LADDER}{{incident=\"$incident\",step=\"excepted\"}})"), say("signed off", "例外"))
     .coloured(GREY)
     .range(0.0, None)
     .none(NO_INCIDENT)
@@ -162,17 +159,14 @@ fn burn_down() -> Panel {
 }
 
 fn milestones() -> Panel {
-    Panel::table(
-        say("Timeline", "経過"),
-        say("The milestones that are reached, the last first.", "到達した節目。新しい順。"),
-    )
-    .query(format!("sort_desc({} * 1000)", own(INCIDENT_MILESTONE)), "")
-    .column("milestone", say("Milestone", "節目"), "none")
-    .all_called(&milestone_names())
-    .column("Value", say("At", "時刻"), "dateTimeAsIso")
-    .greatest_first(say("At", "時刻"))
-    .none(NO_INCIDENT)
-    .sized(10, 12)
+    Panel::table(say("Timeline", "経過"), say("Milestones reached, newest first.", "到達した時刻。新しい順。"))
+        .query(format!("sort_desc({} * 1000)", own(INCIDENT_MILESTONE)), "")
+        .column("milestone", say("Milestone", "項目"), "none")
+        .all_called(&milestone_names())
+        .column("Value", say("At", "時刻"), "dateTimeAsIso")
+        .greatest_first(say("At", "時刻"))
+        .none(NO_INCIDENT)
+        .sized(10, 12)
 }
 
 /// The fields that the ladder's queries give, in their order: not done, all, each step.
@@ -212,17 +206,14 @@ fn ladder() -> Panel {
 }
 
 fn muster() -> Panel {
-    Panel::table(
-        say("Muster", "招集"),
-        say("Who was paged, has acknowledged, has joined.", "呼び出し、応答、参集の状況。"),
-    )
-    .query(own(MUSTER_ROLES), "")
-    .column("role", say("Role", "役割"), "none")
-    .seats(roles())
-    .column("status", say("Status", "状況"), "none")
-    .all_called(&ROLE_STATUS)
-    .none(say("no calls to show", "呼び出しなし"))
-    .sized(8, 9)
+    Panel::table(say("Muster", "招集"), say("Who was paged, has acknowledged, has joined.", "招集、応答、参加の状況。"))
+        .query(own(MUSTER_ROLES), "")
+        .column("role", say("Role", "役割"), "none")
+        .seats(roles())
+        .column("status", say("Status", "状況"), "none")
+        .all_called(&ROLE_STATUS)
+        .none(say("no calls to show", "招集なし"))
+        .sized(8, 9)
 }
 
 /// The detector's event is over when the quality is back; the incident goes on until every device is done.
@@ -234,7 +225,7 @@ fn members() -> Panel {
         say("Affected devices", "影響を受けている装置"),
         say(
             "Of the incident, until it is closed: all, those that are not done, and those that the detector sees affected now.",
-            "終結までの、障害の対象装置の総数、未完了の数、検知器が現在影響ありと判定した数。",
+            "終結までの、障害の対象装置の総数、未完了の数、自動検知が現在影響ありと判定した数。",
         ),
     )
     .named(while_open(own(LADDER)), say("all of the incident", "対象の総数"))
@@ -250,13 +241,13 @@ fn members() -> Panel {
 
 fn confidence() -> Panel {
     Panel::graph(
-        say("Confidence in the suspect", "原因の候補の確からしさ"),
+        say("Confidence in the suspect", "原因の候補の確信度"),
         say(
-            "How sure the detector was of the suspect, as long as the event went on.",
-            "事象が続いていた間の、検知器による候補の確からしさ。",
+            "The detector's confidence in the suspect while the event lasted.",
+            "事象が続いていた間の、自動検知による候補の確信度。",
         ),
     )
-    .named(of_event(EVENT_CONFIDENCE), say("confidence", "確からしさ"))
+    .named(of_event(EVENT_CONFIDENCE), say("confidence", "確信度"))
     .unit("percentunit")
     .range(0.0, Some(1.0))
     .none(say("no suspect in the time range", "期間内の原因の候補なし"))
@@ -268,10 +259,10 @@ fn damage() -> Panel {
     let share = of_event(named(format!("{EVENT_DAMAGE}{{when=\"during\"}}")));
     let devices = of_event(named(EVENT_DAMAGE_DEVICES.to_string()));
     Panel::table(
-        say("Damage", "被害"),
+        say("Damage", "影響の内訳"),
         say(
-            "Which traffic and which test carry it, as of the declaration.",
-            "どの通信のどの指標に出ているか（宣言時点）。",
+            "Traffic classes and tests with the damage, as of the declaration.",
+            "どの通信のどの指標に影響が出ているか（宣言時点）。",
         ),
     )
     .query(format!("max by (what, class, test) ({share})"), "")

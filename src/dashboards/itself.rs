@@ -19,7 +19,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         name: "itself",
         title: say("fleetwatch: itself", "fleetwatch: 自身の状態"),
-        question: say("Is the detector blind?", "検知器は見えているか。"),
+        question: say("Can the detector see the fleet?", "自動検知は機能しているか。"),
         from: "now-6h",
         refresh: "30s",
         variables: Vec::new(),
@@ -44,7 +44,7 @@ fn signals() -> Vec<Panel> {
     vec![
         yes_no(
             say("Scraped", "収集"),
-            say("Whether Prometheus reaches it.", "Prometheusから届くか。"),
+            say("Whether Prometheus can scrape fleetwatch.", "Prometheusから届くか。"),
             "up{job=\"fleetwatch\"}".into(),
         ),
         yes_no(
@@ -55,28 +55,28 @@ fn signals() -> Vec<Panel> {
         yes_no(
             say("Journal", "ジャーナル"),
             say(
-                "Whether the journal takes records; if not, nothing is acknowledged.",
+                "Whether the journal accepts records. If not, nothing is acknowledged.",
                 "ジャーナルに書けるか。書けなければ受領しない。",
             ),
             JOURNAL_HEALTHY.to_string(),
         ),
         age(
             say("Decision lag", "判定の遅れ"),
-            say("From when a tick was due to its end.", "判定の予定時刻から完了まで。"),
+            say("From a tick's due time to its end.", "判定の予定時刻から完了まで。"),
             DECISION_LAG.to_string(),
             5.0,
             30.0,
         ),
         age(
             say("Last report", "最後の報告"),
-            say("Since any device was last heard.", "いずれかの装置の最後の報告から。"),
+            say("Since the last report of any device.", "いずれかの装置の最後の報告から。"),
             format!("{CLOCK} - {LAST_REPORT}"),
             60.0,
             180.0,
         ),
         age(
             say("Checkpoint", "チェックポイント"),
-            say("Age of the last saved state.", "最後に保存した状態の古さ。"),
+            say("Age of the last saved state.", "最後に状態を保存してからの経過時間。"),
             CHECKPOINT_AGE.to_string(),
             300.0,
             900.0,
@@ -137,7 +137,7 @@ fn paths() -> Vec<Panel> {
         .named(rate(SLOTS), say("minutes closed", "締めた分")),
         graph(
             say("Out of order", "乱れ"),
-            say("Duplicates, late, missing, and messages that had to wait.", "重複、遅着、欠落、待たされたもの。"),
+            say("Duplicates, late, missing, and messages that had to wait.", "重複、遅着、欠落、待機したもの。"),
             "cps",
         )
         .named(rate(DUPLICATES), say("duplicate", "重複"))
@@ -164,12 +164,12 @@ fn session() -> Vec<Panel> {
     vec![
         graph(
             say("Session", "接続"),
-            say("Connections, subscriptions anew, takeovers in the time of a point.", "接続、再購読、乗っ取りの数。"),
+            say("Connections, resubscriptions and takeovers for each point.", "接続、再購読、競合による切断の数。"),
             "short",
         )
         .named(increase(CONNECTS), say("connects", "接続"))
-        .named(increase(RESUBSCRIPTIONS), say("subscribed anew", "再購読"))
-        .named(increase(TAKEOVERS), say("taken over", "乗っ取り")),
+        .named(increase(RESUBSCRIPTIONS), say("resubscribed", "再購読"))
+        .named(increase(TAKEOVERS), say("taken over", "競合による切断")),
         graph(
             say("Clients", "接続中の装置"),
             say("Connected to the embedded broker.", "内蔵ブローカーの接続数。"),
@@ -183,7 +183,7 @@ fn decisions() -> Vec<Panel> {
     vec![
         graph(
             say("Decisions", "判定"),
-            say("Changes by kind in the time of a point.", "種類ごとの変化の数。"),
+            say("Changes by kind for each point.", "種類ごとの変化の数。"),
             "short",
         )
         .query(format!("sum by (kind) (increase({CHANGES}[$__rate_interval])) > 0"), "{{kind}}")
@@ -193,26 +193,26 @@ fn decisions() -> Vec<Panel> {
             say("Durations, 95th percentile", "所要時間 95パーセンタイル"),
             say(
                 "A tick, a commit of the journal, a checkpoint; the age of what is shown.",
-                "判定、書き込み、チェックポイント。表示の古さ。",
+                "判定、書き込み、チェックポイント。表示の経過時間。",
             ),
             "s",
         )
         .named(p95(TICK_DURATION), say("tick", "判定"))
         .named(p95(JOURNAL_COMMIT), say("commit", "書き込み"))
         .named(p95(CHECKPOINT_DURATION), say("checkpoint", "チェックポイント"))
-        .named(SNAPSHOT_AGE.to_string(), say("age of what is shown", "表示の古さ")),
+        .named(SNAPSHOT_AGE.to_string(), say("age of what is shown", "表示の経過時間")),
         graph(
             say("Failures", "失敗"),
             say(
-                "Of the journal, of checkpoints, of the record; changes that found no room. All should be 0.",
-                "ジャーナル、チェックポイント、記録の失敗。すべて0であるべき。",
+                "Failures of the journal, checkpoints and the record, and changes dropped for lack of room. All should be 0.",
+                "ジャーナル、チェックポイント、記録の失敗。正常ならすべて0。",
             ),
             "short",
         )
         .named(increase(JOURNAL_FAILURES), say("journal", "ジャーナル"))
         .named(increase(CHECKPOINT_FAILURES), say("checkpoint", "チェックポイント"))
         .named(increase(STORE_FAILURES), say("record", "記録"))
-        .named(increase(STORE_OVERFLOW), say("no room", "空きなし")),
+        .named(increase(STORE_OVERFLOW), say("no room", "空き容量なし")),
         graph(
             say("Gate messages", "ゲートの送信"),
             say("Published, paused, impossible versions.", "送信、休止、送れない版。"),
@@ -232,7 +232,7 @@ fn resources() -> Vec<Panel> {
             .named(rate(STORE_WRITES), say("written", "書き込み")),
         graph(
             say("Record, waiting", "記録の待ち"),
-            say("Changes that wait to be written.", "書き込みを待つ変化の数。"),
+            say("Changes waiting to be written.", "書き込みを待つ変化の数。"),
             "short",
         )
         .named(STORE_PENDING.to_string(), say("waiting", "待ち")),
@@ -251,11 +251,11 @@ fn resources() -> Vec<Panel> {
         ),
         graph(
             say("Scrape", "収集時間"),
-            say("Time to answer Prometheus; step of the wall clock.", "Prometheusへの応答時間と、時計の飛び。"),
+            say("Time to answer Prometheus; step of the wall clock.", "Prometheusへの応答時間と、時刻の補正。"),
             "s",
         )
         .named("scrape_duration_seconds{job=\"fleetwatch\"}", say("scrape", "収集"))
-        .named(WALL_STEP.to_string(), say("clock step", "時計の飛び")),
+        .named(WALL_STEP.to_string(), say("clock step", "時刻の補正")),
         Panel::stat(say("Running since", "稼働開始"), say("When the process was started.", "プロセスの開始時刻。"))
             .query(format!("{} * 1000", process(PROCESS_START.name)), "")
             .unit("dateTimeAsIso")
@@ -278,11 +278,11 @@ fn disk() -> Vec<Panel> {
         .named(JOURNAL_SIZE.to_string(), say("journal", "ジャーナル"))
         .named(CHECKPOINT_SIZE.to_string(), say("checkpoint", "チェックポイント")),
         graph(
-            say("Disk left", "ディスクの空き"),
-            say("What the journal's disk has left for us.", "ジャーナルのディスクの空き容量。"),
+            say("Free disk space", "ディスクの空き"),
+            say("Free space on the journal's disk.", "ジャーナルのディスクの空き容量。"),
             "bytes",
         )
-        .named(JOURNAL_FREE.to_string(), say("disk left", "空き容量")),
+        .named(JOURNAL_FREE.to_string(), say("free space", "空き容量")),
         graph(
             say("Disk writes", "書き込み"),
             say("Bytes a second to the journal.", "ジャーナルへの毎秒の書き込み。"),
@@ -296,24 +296,24 @@ fn notifications() -> Vec<Panel> {
     let refused = format!("sum by (channel) (rate({NOTIFICATIONS}{{outcome!=\"sent\"}}[$__rate_interval]))");
     let in_range = format!("(sum by (channel) (increase({NOTIFICATIONS}{{outcome!=\"sent\"}}[$__range] @ end())) > 0)");
     vec![
-        graph(say("Messages to people", "通知"), say("Waiting to be sent.", "送信待ちの数。"), "short")
+        graph(say("Notifications", "通知"), say("Waiting to be sent.", "送信待ちの数。"), "short")
             .named(NOTIFICATIONS_PENDING.to_string(), say("waiting", "送信待ち")),
         graph(
-            say("Messages to people, delay", "通知の遅れ"),
+            say("Notifications, delay", "通知の遅れ"),
             say("Since the oldest was due, and the time of an attempt.", "最も古いものの遅れと、送信の所要時間。"),
             "s",
         )
         .named(NOTIFICATIONS_OLDEST.to_string(), say("oldest", "最も古いもの"))
         .named(p95(NOTIFICATION_DURATION), say("attempt", "送信")),
         graph(
-            say("Messages not taken", "受け取られなかった通知"),
+            say("Rejected messages", "受け取られなかった通知"),
             say(
-                "Attempts a second that were not taken, of the five channels with the most in the time range.",
+                "Rejected attempts a second, for the five channels with the most in the time range.",
                 "受け取られなかった毎秒の試行。期間内に多かった5つの通知先。",
             ),
             "cps",
         )
         .greatest(&refused, &in_range, "channel")
-        .none(say("none seen that was not taken", "受け取られなかった通知なし")),
+        .none(say("no rejected messages seen", "受け取られなかった通知なし")),
     ]
 }

@@ -329,7 +329,7 @@ impl Panel {
 /// What a verdict is called.
 pub(super) const VERDICTS: [(f64, Both<&'static str>, &str); 4] = [
     (0.0, say("unknown", "不明"), UNKNOWN),
-    (1.0, say("undecided", "判定できず"), SKY),
+    (1.0, say("undecided", "判定不能"), SKY),
     (2.0, say("healthy", "正常"), GOOD),
     (3.0, say("degraded", "品質低下"), BAD),
 ];

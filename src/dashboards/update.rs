@@ -83,11 +83,11 @@ fn compared(title: Both<&'static str>, help: Both<&'static str>, recorded: &str)
 fn gate() -> Panel {
     Panel::stat(
         say("Gate", "配信ゲート"),
-        say("What the updater is told about this update.", "配信サーバーに伝えている、この版の扱い。"),
+        say("The instruction to the updater about this update.", "この版についての、更新システムへの指示。"),
     )
     .query(format!("{UPDATE_HELD}{{update=\"$update\"}}"), "")
-    .word(0.0, say("not held", "保留なし"), GOOD)
-    .word(1.0, say("ON HOLD", "保留中"), BAD)
+    .word(0.0, say("not held", "停止なし"), GOOD)
+    .word(1.0, say("ON HOLD", "停止中"), BAD)
     .none(say("no device seen with it", "この版の装置なし"))
 }
 
@@ -124,13 +124,13 @@ fn decisions() -> Panel {
         say("Gate decisions", "ゲートの判断"),
         say(
             "In the time range, about any update, by the detector and by people.",
-            "期間内の判断の数。検知器によるものと人によるもの。",
+            "期間内の判断の数。自動検知によるものと担当者によるもの。",
         ),
     )
-    .named(by("detector", "hold"), say("held by the detector", "保留（検知器）"))
-    .named(by("person", "hold"), say("held by people", "保留（担当者）"))
-    .named(by("detector", "release"), say("released by the detector", "解除（検知器）"))
-    .named(by("person", "release"), say("released by people", "解除（担当者）"))
+    .named(by("detector", "hold"), say("held by the detector", "停止（自動検知）"))
+    .named(by("person", "hold"), say("held by people", "停止（担当者）"))
+    .named(by("detector", "release"), say("released by the detector", "再開（自動検知）"))
+    .named(by("person", "release"), say("released by people", "再開（担当者）"))
     .decimals(0)
 }
 
@@ -150,7 +150,7 @@ fn adoption() -> Panel {
 fn classes() -> Panel {
     Panel::graph(
         say("Delay of each class, whole fleet", "通信の種類別の遅延（全装置）"),
-        say("95th percentile: which traffic carries it?", "95パーセンタイル。どの通信に出ているか。"),
+        say("95th percentile: which traffic is affected?", "95パーセンタイル。どの通信に出ているか。"),
     )
     .query(CLASS_P95, "{{class}}")
     .classes()
@@ -171,16 +171,16 @@ fn opinion() -> Panel {
         of(SECOND_OPINION)
     );
     Panel::timeline(
-        say("Second opinion", "別の目による判定"),
+        say("Second opinion", "補助判定"),
         say(
-            "Whether a rule apart from the detector finds the update's classes slower than the day before.",
-            "検知器とは別の規則が、この版の通信の種類を前日より遅いと判定したか。",
+            "Whether a rule independent of the detector finds the update's traffic slower than the day before.",
+            "自動検知とは別の規則が、この版の通信の種類を前日より遅いと判定したか。",
         ),
     )
     .query(otherwise(&judged, NOTHING_ELSE), "{{class}}")
     .known(&CLASSES)
-    .word(0.0, say("not slower", "遅くない"), GOOD)
-    .word(1.0, say("slower, or false positives", "遅い、または誤検知"), BAD)
+    .word(0.0, say("not slower", "低下なし"), GOOD)
+    .word(1.0, say("slower, or false positives", "低下、または誤検知"), BAD)
     .word(NO_DAY, say("no day before to compare with", "比較できる前日なし"), UNKNOWN)
     .word(NOTHING, say("no traffic with this update", "この版の通信なし"), UNKNOWN)
     .word(NOTHING_ELSE, say("no answer from fleetwatch", "fleetwatchの応答なし"), UNKNOWN)

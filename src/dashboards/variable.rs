@@ -138,7 +138,7 @@ pub(super) fn class() -> Variable {
     let named = CLASSES.iter().fold(score, |score, (class, name)| {
         format!("label_replace({score}, \"ja\", \"{}\", \"class\", \"{class}\")", name.pick(Lang::Ja))
     });
-    let help = say("First the class with the most damage.", "被害の大きい順。");
+    let help = say("First the class with the most damage.", "影響の大きい順。");
     let variable = Variable::first("class", say("Traffic class", "通信の種類"), help, String::new());
     Variable { choice: Choice::First { score: named, is_named: true }, ..variable }
 }
@@ -160,7 +160,10 @@ pub(super) fn incident() -> Variable {
     let open = format!("(max by (incident) ({INCIDENT}{{state!=\"closed\"}}) * 1e6 or {all} * 0)");
     let left = format!("(sum by (incident) ({INCIDENT_LADDER}{{step!~\"done|excepted\"}}) or {all} * 0)");
     let declared = format!("max by (incident) ({INCIDENT_DECLARED})");
-    let help = say("First what is open, with the most devices that are not done.", "未終結で、未完了の装置が多い順。");
+    let help = say(
+        "Open incidents first, those with the most unfinished devices at the top.",
+        "未終結で、未完了の装置が多い順。",
+    );
     let score = format!("{open} + on (incident) {left} + on (incident) {declared} / 1e10");
     Variable::first("incident", say("Incident", "障害番号"), help, score)
 }

@@ -51,16 +51,16 @@ pub(super) const CAUSE_KINDS: [Named; 6] = names::SUSPECT_KINDS;
 
 /// How far a part of the team has come.
 pub(super) const ROLE_STATUS: [Named; 3] = [
-    ("paged", say("paged", "呼び出し中")),
+    ("paged", say("paged", "招集中")),
     ("acknowledged", say("acknowledged", "応答済み")),
-    ("joined", say("joined", "参集済み")),
+    ("joined", say("joined", "参加中")),
 ];
 
 pub(super) const CHANGES: [Named; 7] = [
     (ChangeKind::EarlyWarning.as_str(), say("early warning", "早期警告")),
     (ChangeKind::Declared.as_str(), say("declared", "宣言")),
     (ChangeKind::Joined.as_str(), say("devices joined", "装置の追加")),
-    (ChangeKind::Left.as_str(), say("devices left", "装置の離脱")),
+    (ChangeKind::Left.as_str(), say("devices left", "対象外となった装置")),
     (ChangeKind::CauseChanged.as_str(), say("suspect changed", "原因の候補の変更")),
     (ChangeKind::Recovered.as_str(), say("recovered", "回復")),
     (ChangeKind::Resolved.as_str(), say("resolved", "解決")),
@@ -90,9 +90,9 @@ pub(super) const REASONS: [Named; 28] = [
     ("rate_limited", say("too many periods", "報告が多すぎる")),
     ("over_budget", say("over budget", "送信量の上限超過")),
     ("retained", say("retained report", "保持された報告")),
-    ("excessive", say("beyond belief", "ありえない数値")),
-    ("busy", say("no room yet", "空き待ち")),
-    ("full", say("journal full", "ジャーナルの満杯")),
+    ("excessive", say("implausible values", "異常な数値")),
+    ("busy", say("no room yet", "空き容量待ち")),
+    ("full", say("journal full", "ジャーナルの容量不足")),
     ("failing", say("journal failing", "ジャーナルの障害")),
     ("closed", say("journal closed", "ジャーナルの停止")),
     OTHER,
@@ -114,5 +114,5 @@ pub(super) fn milestones() -> Vec<Named> {
 /// The steps of the ladder in their order, and what stands beside it.
 pub(super) fn steps() -> Vec<Named> {
     let steps = Step::ALL.into_iter().map(|step| (step.as_str(), names::step(step)));
-    steps.chain([(EXCEPTED, say("excepted", "除外"))]).collect()
+    steps.chain([(EXCEPTED, say("signed off", "例外"))]).collect()
 }

@@ -14,7 +14,7 @@ use crate::words::say;
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         name: "wall",
-        title: say("fleetwatch: wall", "fleetwatch: 監視盤"),
+        title: say("fleetwatch: wall", "fleetwatch: 大画面表示"),
         question: say("Is anything wrong?", "異常はあるか。"),
         from: "now-6h",
         refresh: "10s",
@@ -51,7 +51,7 @@ fn open_incidents() -> Panel {
     Panel::stat(
         say("Incidents that are not closed", "未終結の障害"),
         say(
-            "Each with how many of its devices are neither done nor signed off; its state stands in the table below.",
+            "Devices neither done nor signed off, for each incident. The table below shows its state.",
             "障害ごとの、完了も承認もされていない装置の数。状態は下の表を参照。",
         ),
     )
@@ -137,14 +137,14 @@ fn warnings() -> Panel {
 
 fn freshness() -> Panel {
     Panel::stat(
-        say("Age of the data", "データの古さ"),
+        say("Age of the data", "データの経過時間"),
         say(
-            "Since the last report of any device, and since the detector last looked. Old data: nobody knows.",
-            "最後の報告と、検知器の最後の判定からの経過時間。古いデータからは何も言えない。",
+            "Since the last report of any device, and since the detector's last tick. Old data says nothing about the present.",
+            "最後の報告と、自動検知の最後の判定からの経過時間。データが古い場合、現在の状況は判断できない。",
         ),
     )
     .named(format!("{CLOCK} - {LAST_REPORT}"), say("reports", "報告"))
-    .named(SNAPSHOT_AGE.to_string(), say("detector", "検知器"))
+    .named(SNAPSHOT_AGE.to_string(), say("detector", "自動検知"))
     .unit("s")
     .decimals(0)
     .limits(60.0, 180.0)
@@ -167,7 +167,7 @@ fn deadline() -> Panel {
 fn verdicts() -> Panel {
     Panel::graph(
         say("Degraded and unknown devices", "低下・不明の装置"),
-        say("Unknown is not healthy: it says that there is no data.", "不明は正常ではない。データがないことを示す。"),
+        say("Unknown means no data. It does not mean healthy.", "不明は正常ではない。データがないことを示す。"),
     )
     .named(format!("{FLEET_DEVICES}{{verdict=\"unknown\"}}"), say("unknown", "不明"))
     .coloured(UNKNOWN)
@@ -189,7 +189,7 @@ fn open_majors() -> Panel {
     let open = format!("{EVENT}{{state!=\"pending\"}}");
     let shown = format!("topk(10, max by (event) ({EVENT_STREAK}) and on (event) {open})");
     Panel::table(
-        say("Open majors, as the detector sees them", "継続中の重大障害（検知器）"),
+        say("Open majors, as the detector sees them", "継続中の重大障害（自動検知）"),
         say("At most ten, the longest first.", "長い順に10件まで。"),
     )
     .query(format!("({open} and on (event) {shown}) or on () {}", none_of("event")), "")

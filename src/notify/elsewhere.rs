@@ -94,7 +94,8 @@ fn of_channel(group: &Group<'_>, now: Timestamp) -> (Both, Both) {
 phrase! {
     fn channel_fails_subject(lang: Lang, channel: &str, incident: Option<&str>) -> String match incident {
         Some(incident) =>
-            "[{incident}] Not delivered: messages over {channel}", "[{incident}] 未達: {channel} の通知が届いていません";
+            "[{incident}] Not delivered: messages over {channel}",
+            "[{incident}] 未達: {channel} の通知が届いていません";
         None => "Not delivered: messages over {channel}", "未達: {channel} の通知が届いていません";
     }
 }
@@ -103,8 +104,7 @@ phrase! {
     fn channel_fails(lang: Lang, channel: &str, minutes: i64, receivers: &str) -> String =
         "Messages over {channel} have not been delivered for {minutes} minutes. Other channels carried them.\n\
          Reach these receivers another way:\n{receivers}",
-        "{channel} の通知が {minutes} 分以上届いていません。内容はほかの経路で届いています。\n\
-         ほかの手段で連絡してください。\n{receivers}";
+        "{channel} の通知が {minutes}分以上届いていません。内容はほかの経路で届いています。\nほかの手段で連絡してください。\n{receivers}";
 }
 
 /// Subject and body of a message that nobody has got, whole below who was to get it.
@@ -126,7 +126,7 @@ phrase! {
     fn missed(lang: Lang, channel: &str, minutes: i64, receivers: &str) -> String =
         "This message has not been delivered over {channel} for {minutes} minutes.\n\
          Reach these receivers another way:\n{receivers}",
-        "次の通知が {channel} で {minutes} 分以上届いていません。\nほかの手段で連絡してください。\n{receivers}";
+        "次の通知が {channel} で {minutes}分以上届いていません。\nほかの手段で連絡してください。\n{receivers}";
 }
 
 fn minutes(group: &Group<'_>, now: Timestamp) -> i64 {
@@ -172,7 +172,7 @@ phrase! {
 
 phrase! {
     fn more(lang: Lang, n: usize) -> String =
-        "- and {n} more", "- ほか {n} 件";
+        "- and {n} more", "- ほか{n}件";
 }
 
 #[cfg(test)]
@@ -211,7 +211,7 @@ mod tests {
         for part in ["noc@", "duty@", "answered 535", "330 devices", "61 minutes"] {
             assert!(message.body.en.contains(part), "{part}: {}", message.body.en);
         }
-        assert!(message.body.ja.contains("61 分") && message.subject.ja.starts_with("未達"));
+        assert!(message.body.ja.contains("61分") && message.subject.ja.starts_with("未達"));
         assert_eq!((message.kind.as_str(), message.incident.as_deref()), (UNTOLD, Some("INC-1")));
         // One of the two gets it later: the rest is the same message with the same key.
         let later = told(&all[1..], NOW.plus_ms(600_000));
@@ -226,7 +226,7 @@ mod tests {
         for part in ["not tried yet", "answered 535 (given up)", "- and 5 more"] {
             assert!(en.contains(part) && !ja.contains(part), "{part}: {en} {ja}");
         }
-        for part in ["まだ送信していません", "answered 535（送信を断念）", "- ほか 5 件"] {
+        for part in ["まだ送信していません", "answered 535（送信を断念）", "- ほか5件"] {
             assert!(ja.contains(part) && !en.contains(part), "{part}: {en} {ja}");
         }
     }

@@ -69,8 +69,8 @@ impl Standing {
         match self {
             Self::Incident(state) => names::state(state),
             Self::Warned => say("early warning", "早期警告"),
-            Self::QualityBack => say("quality back, watched", "品質回復、監視中"),
-            Self::Ended => say("watch ended", "監視終了"),
+            Self::QualityBack => say("quality recovered, under observation", "品質回復、監視中"),
+            Self::Ended => say("observation ended", "監視終了"),
             Self::NearMiss => say("near miss", "重大障害に至らず"),
         }
     }

@@ -23,11 +23,11 @@ use crate::words::{Both, Lang, names, say};
 const DEVICES_SHOWN: usize = 30;
 
 /// The drafted review's title, and the same of one that somebody has written.
-const DRAFT_TITLE: Both<&str> = say("review (draft)", "振り返り (下書き)");
+const DRAFT_TITLE: Both<&str> = say("review (draft)", "振り返り（下書き）");
 const TITLE: Both<&str> = say("review", "振り返り");
 
 /// What stands where only people can know.
-const TO_WRITE: Both<&str> = say("(to be written)", "(記入してください)");
+const TO_WRITE: Both<&str> = say("(to be written)", "（記入してください）");
 
 /// In place of a part that is too long to be edited.
 const IN_RECORD: Both<&str> = say("(see the record)", "(記録を参照)");
@@ -87,8 +87,7 @@ impl Page {
         self.timeline(review);
         self.said(review);
         self.left(review);
-        for heading in [say("What we learnt", "振り返って"), say("What we change", "これから変えること")]
-        {
+        for heading in [say("What we learnt", "得られた教訓"), say("What we change", "改善策")] {
             self.heading(heading);
             self.line(&format!("- {}", self.say(TO_WRITE)));
         }
@@ -133,16 +132,16 @@ impl Page {
         self.line(&format!("- {}: {fix}", self.say(say("Permanent fix", "恒久対策"))));
         if !review.aliases.is_empty() {
             let aliases = review.aliases.join(", ");
-            self.line(&format!("- {}: {aliases}", self.say(say("Also told as", "別の番号"))));
+            self.line(&format!("- {}: {aliases}", self.say(say("Also known as", "統合された番号"))));
         }
     }
 
     fn times(&mut self, review: &Review) {
-        self.heading(say("How long it took", "かかった時間"));
+        self.heading(say("Durations", "所要時間"));
         self.columns(&[
-            say("milestone", "節目"),
+            say("milestone", "項目"),
             say("at", "時刻"),
-            say("from the impact's start", "影響開始から"),
+            say("from start of impact", "影響開始から"),
             say("from the declaration", "宣言から"),
         ]);
         for lasted in &review.milestones {
@@ -163,7 +162,7 @@ impl Page {
         let (devices, minutes, calls) = (review.devices.len(), review.impact_min, review.calls);
         self.line(&words::impact(self.lang, devices, minutes, calls));
         self.columns(&[
-            say("branch", "拠点"),
+            say("branch", "支店"),
             say("devices", "台数"),
             say("settled", "完了"),
             say("device-minutes", "延べ分"),
@@ -175,7 +174,7 @@ impl Page {
         self.line("");
         self.columns(&[
             say("device", "装置"),
-            say("branch", "拠点"),
+            say("branch", "支店"),
             say("minutes", "分"),
             say("relapses", "再発"),
             say("step", "段階"),
@@ -192,9 +191,9 @@ impl Page {
     }
 
     fn suspect(&mut self, cause: Option<&Cause>) {
-        self.heading(say("Suspect", "疑わしい原因"));
+        self.heading(say("Suspect", "原因の候補"));
         let Some(cause) = cause else {
-            return self.line(self.say(say("None was named.", "特定されていません。")));
+            return self.line(self.say(say("No suspect was identified.", "特定されていません。")));
         };
         let named = words::suspect(self.lang, &cause.suspect);
         let certainty = |confidence| Certainty(confidence).text(self.lang);
@@ -206,7 +205,7 @@ impl Page {
         self.line(&line);
         if let Some(next) = next {
             let same = if cause.inseparable {
-                self.say(say(", cannot be told apart", "、同じ装置のため区別できません"))
+                self.say(say(", cannot be told apart", "、該当する装置が同じため区別できません"))
             } else {
                 ""
             };
@@ -221,7 +220,7 @@ impl Page {
     }
 
     fn late(&mut self, review: &Review) {
-        self.heading(say("What was late", "遅れたこと"));
+        self.heading(say("Late actions", "遅延した対応"));
         for late in &review.late {
             let line = self.late_line(late);
             self.line(&format!("- {line}"));
@@ -232,7 +231,7 @@ impl Page {
     fn late_line(&self, late: &Late) -> String {
         let lang = self.lang;
         let when =
-            |at: Option<Timestamp>| at.map_or_else(|| self.say(say("not yet", "未")).to_owned(), |at| self.at(at));
+            |at: Option<Timestamp>| at.map_or_else(|| self.say(say("not yet", "未完了")).to_owned(), |at| self.at(at));
         match late {
             Late::Unanswered { seat, at, exhausted } => words::unanswered(lang, &self.at(*at), seat, *exhausted),
             Late::Silence { at, silent_s } => words::silence(lang, &self.at(*at), &lasting(lang, *silent_s)),
@@ -281,7 +280,7 @@ impl Page {
     }
 
     fn said(&mut self, review: &Review) {
-        self.heading(say("What was said", "伝えたこと"));
+        self.heading(say("Messages sent", "連絡の記録"));
         for said in &review.said {
             let (at, to) = (self.at(said.at), words::audience(self.lang, &said.audience));
             let what = names::notice(said.kind).pick(self.lang);
@@ -294,7 +293,7 @@ impl Page {
     }
 
     fn left(&mut self, review: &Review) {
-        self.heading(say("Signed off without being done", "例外として承認した装置"));
+        self.heading(say("Devices signed off", "例外として承認した装置"));
         for (device, exception) in &review.exceptions {
             let (kind, at) = (names::exception(exception.kind).pick(self.lang), self.at(exception.at));
             let (by, evidence) = (cell(&exception.signed_by), cell(&exception.evidence));

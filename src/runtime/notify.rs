@@ -362,7 +362,7 @@ fn test_dispatch(channel: &str, target: &str, now: Timestamp) -> Dispatch {
         scope: "test".to_owned(),
         subject: say("fleetwatch: test message", "fleetwatch: 試験メッセージ").into(),
         body: say(
-            "This is a test. Nothing has happened, and nothing is to be done.",
+            "This is a test. There is no incident and nothing to do.",
             "これは試験です。障害は起きていません。対応は不要です。",
         )
         .into(),

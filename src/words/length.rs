@@ -7,7 +7,11 @@ phrase! {
     pub fn lasting(lang: Lang, seconds: u64) -> String match seconds {
         0..120 => "{seconds} s", "{seconds}秒";
         120..3_600 => "{minutes} min", "{minutes}分", minutes = seconds / 60;
-        _ => "{hours} h {minutes:02} min", "{hours}時間{minutes:02}分", hours = seconds / 3_600, minutes = seconds / 60 % 60;
+        _ =>
+            "{hours} h {minutes:02} min",
+            "{hours}時間{minutes:02}分",
+            hours = seconds / 3_600,
+            minutes = seconds / 60 % 60;
     }
 }
 

@@ -64,8 +64,8 @@ phrase! {
     pub const fn step(step: Step) -> Both<&'static str> match step {
         Step::Affected => "affected", "影響あり";
         Step::Contacted => "contacted", "連絡済み";
-        Step::WorkaroundClaimed => "workaround claimed", "回避策(申告)";
-        Step::WorkaroundVerified => "workaround verified", "回避策(確認)";
+        Step::WorkaroundClaimed => "workaround claimed", "回避策（申告）";
+        Step::WorkaroundVerified => "workaround verified", "回避策（確認）";
         Step::FixInstalled => "fix installed", "恒久対策を適用";
         Step::WorkaroundReverted => "workaround reverted", "回避策を解除";
         Step::QualityVerified => "quality verified", "品質確認済み";
@@ -107,7 +107,7 @@ phrase! {
     pub const fn notice(kind: NoticeKind) -> Both<&'static str> match kind {
         NoticeKind::Declared => "major incident declared", "重大障害を宣言";
         NoticeKind::Isolated => "isolated major incident", "単独の重大障害";
-        NoticeKind::Page => "page", "呼び出し";
+        NoticeKind::Page => "page", "招集";
         NoticeKind::PageUnanswered => "nobody answered", "誰も応答していません";
         NoticeKind::Moved => "state changed", "状態の変化";
         NoticeKind::CauseChanged => "correction: another cause", "訂正: 原因の変更";
@@ -115,14 +115,14 @@ phrase! {
         NoticeKind::Word => "message", "続報";
         NoticeKind::Nag => "update overdue", "続報の催促";
         NoticeKind::AgreementWanted => "agreement requested", "対策の合意依頼";
-        NoticeKind::Script => "script", "手順";
-        NoticeKind::ScriptChanged => "correction: the script has changed", "訂正: 手順の変更";
+        NoticeKind::Script => "script", "案内文";
+        NoticeKind::ScriptChanged => "correction: the script has changed", "訂正: 案内文の変更";
         NoticeKind::FixReleased => "fix released", "恒久対策の提供開始";
         NoticeKind::PromiseMissed => "the promise will be missed", "期限に間に合わない見込み";
         NoticeKind::PromiseMet => "the promise will be met again", "期限に間に合う見込み";
         NoticeKind::Reopened => "reopened", "再開";
         NoticeKind::HandedOver => "handed over", "引き継ぎ";
-        NoticeKind::Promoted => "promoted", "格上げ";
+        NoticeKind::Promoted => "promoted", "装置全体の障害への変更";
         NoticeKind::Demoted => "correction: no major incident", "訂正: 重大障害ではない";
         NoticeKind::Merged => "merged", "統合";
         NoticeKind::SplitOff => "split off", "分離";
@@ -161,7 +161,7 @@ phrase! {
     pub fn seat(lang: Lang, seat: &Seat) -> String match seat {
         Seat { role: own, branch: None } => "{role}", "{role}", role = role(*own).pick(lang);
         Seat { role: own, branch: Some(branch) } =>
-            "{role} of {branch}", "{role}({branch})", role = role(*own).pick(lang);
+            "{role} of {branch}", "{role}（{branch}）", role = role(*own).pick(lang);
     }
 }
 

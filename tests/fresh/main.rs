@@ -88,9 +88,9 @@ async fn is_lost(page: &Page) {
     page.shows_within("#lost", "cannot be seen", LOST).await;
     assert!(!page.shown("#page .banner.good").await, "no calm is claimed:\n{}", page.body().await);
     let body = page.body().await;
-    assert!(body.contains("This page can no longer be refreshed. What it shows is as of "), "{body}");
+    assert!(body.contains("This page can no longer be refreshed. It shows the state as of "), "{body}");
     let (title, age) = (page.title().await, page.text("#lost-age").await.unwrap());
-    assert!(title.starts_with("Cannot be seen for "), "{title}");
+    assert!(title.starts_with("No view for "), "{title}");
     page.changes("#lost-age", &age).await;
     assert_ne!(page.title().await, title, "the title counts as well");
 }
@@ -186,7 +186,7 @@ async fn who_is_not_logged_in_any_more_is_led_to_the_login_and_loses_nothing_typ
     page.shows_within("#lost-login", "no longer logged in", LOST).await;
     assert_eq!(page.path().await, "/report");
     assert_eq!(page.value("input[name=since]").await, "18:30");
-    assert!(page.title().await.starts_with("Cannot be seen for "));
+    assert!(page.title().await.starts_with("No view for "));
     page.close().await;
 }
 

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Queries that have nothing to show in a story of two minutes: dashboard, panel, query, why.
 const EMPTY: &[(&str, &str, &str, &str)] =
-    &[("device", "Delay", "D", "there is no day before"), ("itself", "Messages not taken", "A", "a demo tells nobody")];
+    &[("device", "Delay", "D", "there is no day before"), ("itself", "Rejected messages", "A", "a demo tells nobody")];
 
 /// Whether it asks for the second, third, ... of a kind, of which there may be fewer in the story.
 fn is_a_lower_rank(expr: &str) -> bool {

@@ -514,7 +514,7 @@ async fn a_trusted_proxy_says_who_is_there() {
     let asked = ask(server.address, "GET", "/gates", &[HOST, HTML]).await;
     assert_eq!((asked.status, asked.header("location")), (303, "/login?next=%2Fgates"));
     let told = ask(server.address, "GET", "/login?lang=en", &[HOST, HTML]).await;
-    assert!(told.body.contains("has not said who you are") && !told.body.contains("<form"), "{}", told.body);
+    assert!(told.body.contains("did not say who you are") && !told.body.contains("<form"), "{}", told.body);
     assert_eq!(ask(server.address, "GET", "/gates", &[HOST, user]).await.status, 403, "no group, no role");
     server.stop().await;
 

@@ -44,18 +44,18 @@ async fn the_report_tells_what_the_night_amounted_to() {
         "INC-0001",
         "INC-0002",
         "E-0031",
-        "47 minutes, then 6 healthy (60 without a break are asked for)",
+        "47 minutes, then 6 healthy (60 continuous minutes are required)",
         "update 2026.11.21",
         "330 devices",
         "B-0097",
-        "fell silent in this time",
+        "fell silent in this period",
     ] {
         assert!(seen.contains(expected), "{expected:?} is not in {seen}");
     }
     let japanese = browse(&server, "/report?lang=ja", "en").await;
     assert_well_formed(&japanese.body);
     let seen = words(&japanese.body);
-    for expected in ["夜間報告", "重大障害に至らなかった事象", "47分継続、その後6分正常(基準は連続60分)"]
+    for expected in ["夜間報告", "重大障害に至らなかった事象", "47分継続、その後6分正常（基準は連続60分）"]
     {
         assert!(seen.contains(expected), "{expected:?} is not in {seen}");
     }
@@ -92,8 +92,8 @@ async fn a_report_is_of_the_time_that_is_asked_for() {
 async fn a_time_that_is_none_is_said_and_stays_text() {
     let server = night().await;
     for (query, told) in [
-        ("since=yesterday", "yesterday is no time"),
-        ("since=%3Cscript%3Ealert(1)%3C/script%3E", "is no time"),
+        ("since=yesterday", "yesterday is not a time"),
+        ("since=%3Cscript%3Ealert(1)%3C/script%3E", "is not a time"),
         ("since=08:00&until=08:00", "before the end"),
     ] {
         let page = browse(&server, &format!("/report?{query}"), "en").await;
@@ -127,7 +127,7 @@ async fn the_page_of_an_incident_tells_what_the_suspect_rests_on_and_what_carrie
         "https false positives 330 devices not known 18 %",
         "2100498 0.5 to 312.0 flags an hour",
         "Added delay of https p50 p90 p95 p99 Before 1.9 ms",
-        "Chance of a declaration: 51 %. Would be declared at 03:26. 120 devices have not taken it yet; about 72",
+        "Chance of a declaration: 51 %. Would be declared at 03:26. 120 devices have not installed it yet; about 72",
     ] {
         assert!(seen.contains(expected), "{expected:?} is not in {seen}");
     }
@@ -148,7 +148,7 @@ async fn an_alias_leads_to_the_incident_that_is_left() {
     changes.push(merged);
     let server = Server::start(sample::snapshot(1_000, Stage::Declared), &changes).await;
     let page = words(&browse(&server, "/incidents/INC-0007", "en").await.body);
-    for expected in ["INC-0001", "Also told as INC-0007", "INC-0007 proved to be this incident"] {
+    for expected in ["INC-0001", "Also known as INC-0007", "INC-0007 proved to be this incident"] {
         assert!(page.contains(expected), "{expected:?} is not in {page}");
     }
     assert_eq!(get(server.address, "/api/v1/events/INC-0007").await.json()["number"], "INC-0001");

@@ -172,7 +172,7 @@ async fn the_page_of_an_incident_says_where_it_stands_and_what_is_left() {
         "given up 404 Not Found",
         "connection refused",
         "65 minutes: 59 degraded, 1 healthy, 5 not known",
-        "What the detector decided",
+        "Detector decisions",
     ] {
         assert!(page.contains(expected), "{expected:?} is not in {page}");
     }
@@ -282,7 +282,7 @@ async fn the_japanese_pages_speak_japanese_only() {
         "330台中 残り230台",
         "指揮者",
         "広報責任者",
-        "招集中(応答なし)",
+        "招集中（応答なし）",
         "解除が必要な回避策",
         "第2版",
     ] {
@@ -367,7 +367,7 @@ async fn a_device_has_its_way_its_calls_and_its_distribution() {
 async fn the_settings_are_read_without_their_secrets() {
     let site = site().await;
     let page = YAGI.read(&site, "/settings").await;
-    assert!(page.contains("detector.hold_min 60") && page.contains("1. Sato; after 10 min"), "{page}");
+    assert!(page.contains("detector.hold_min 60") && page.contains("1. Sato; next step after 10 min"), "{page}");
     assert!(page.contains("promise_h 72") && page.contains("https://hooks.example/..."), "{page}");
     assert!(!page.contains("T0/secret"), "{page}");
     site.server.stop().await;
@@ -412,7 +412,10 @@ async fn a_quiet_fleet_with_devices_that_are_not_done_is_not_called_well() {
     };
     let page = words(&look("en").await);
     assert!(page.contains("Major incident INC-2026-0007: fixing Since"), "{page}");
-    assert!(page.contains("230 of 330 devices are neither done nor signed off. Quality is back for now"), "{page}");
+    assert!(
+        page.contains("230 of 330 devices are neither done nor signed off. Quality has recovered for now"),
+        "{page}"
+    );
     assert!(!page.contains("Nothing is wrong"), "{page}");
     let japanese = look("ja").await;
     assert!(japanese.contains("障害は終わっていません") && !japanese.contains("異常はありません"), "{japanese}");
@@ -451,7 +454,7 @@ async fn every_surface_says_the_same_of_one_number() {
     for path in ["/", "/incidents", "/report?since=2026-11-21T00:00:00Z", "/incidents/INC-2026-0007"] {
         let page = SATO.read(&site, path).await;
         assert!(page.contains("fixing"), "{path}: {page}");
-        assert!(!page.contains("recovered") && !page.contains("\u{25cf} resolved"), "{path}: {page}");
+        assert!(!page.contains("\u{25cf} recovered") && !page.contains("\u{25cf} resolved"), "{path}: {page}");
     }
     let listed = SATO.look(&site, "/api/v1/events?warnings=true").await.json();
     assert_eq!(listed["standings"][crate::sample::EVENT], "fixing", "{listed}");
@@ -541,10 +544,10 @@ async fn each_reader_is_told_the_next_thing_that_is_theirs() {
     };
     // On its second day, with a role that nobody has taken and claims that nothing verifies; and one that has just been declared.
     let (old, new) = ("/incidents/INC-2026-0007", "/incidents/INC-2026-0008");
-    let vacant = "Next: Nobody is communications lead yet: take the role";
+    let vacant = "Next: No communications lead yet: take the role";
     for (path, who, expected) in [
         (old, SATO, Some(vacant)),
-        (old, ENDO, Some("Next: Call again about 20 devices: claimed, not verified")),
+        (old, ENDO, Some("Next: Call again about 20 devices (claimed, not verified)")),
         (new, NODA, Some("Next: Register a countermeasure")),
         (new, ENDO, Some(vacant)),
         (old, SATO.japanese(), Some("次の対応: 広報責任者が決まっていません。担当してください")),

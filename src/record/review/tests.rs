@@ -82,7 +82,7 @@ fn the_draft_tells_what_the_record_says_in_both_languages() {
         "- runner-up: update x (1 %), cannot be told apart",
         "- affected: 30 of 32 devices with it, 1 of 61 without it",
         "- 2026-11-22 09:05 commander: nobody answered in time (the whole rota)",
-        "- promise: due 2026-11-25 09:00, came not yet (2 devices left)",
+        "- promise: due 2026-11-25 09:00; done: not yet (2 devices left)",
         "- 2026-11-22 09:07 → staff: message: two lines \\<b\\>",
         "- 2026-11-22 09:09 - 2026-11-22 09:19 ito: Verified on 2 devices: workaround",
         "- B-0000: refused, ito, 2026-11-22 09:03: \\# says no \\| twice",
@@ -91,10 +91,10 @@ fn the_draft_tells_what_the_record_says_in_both_languages() {
         assert!(en.lines().any(|other| other == line), "{line}\n{en}");
     }
     for line in [
-        "# INC-2026-0007: 振り返り (下書き)",
+        "# INC-2026-0007: 振り返り（下書き）",
         "| 検知 | 2026-11-22 08:14 | 15分 | - |",
-        "- 該当する装置の 30/32 台、該当しない装置の 1/61 台に影響",
-        "- 約束: 期限 2026-11-25 09:00、実際 未 (残り 2 台)",
+        "- 該当する装置の 30/32台、該当しない装置の 1/61台に影響",
+        "- 約束: 期限 2026-11-25 09:00、実績 未完了（残り2台）",
         "- B-0000: 顧客が拒否, ito, 2026-11-22 09:03: \\# says no \\| twice",
     ] {
         assert!(ja.lines().any(|other| other == line), "{line}\n{ja}");

@@ -57,9 +57,11 @@ phrase! {
     /// What happened, in a few words.
     fn headline(lang: Lang, incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> String match (kind, &event.action) {
         (NoticeKind::Declared, _) =>
-            "major incident declared, {devices} devices", "重大障害を宣言 ({devices} 台)", devices = incident.ladder.len();
+            "major incident declared, {devices} devices",
+            "重大障害を宣言（{devices}台）",
+            devices = incident.ladder.len();
         (NoticeKind::Isolated, _) =>
-            "isolated major incident, for the support queue", "単独の重大障害 (サポート対応)";
+            "isolated major incident, for the support queue", "単独の重大障害（サポート対応）";
         (NoticeKind::Page, Action::Paged { seat, .. }) =>
             "you are needed as {role}", "{role} として参集してください", role = names::role(seat.role).pick(lang);
         (NoticeKind::PageUnanswered, Action::Paged { seat, .. }) =>
@@ -69,24 +71,24 @@ phrase! {
         (NoticeKind::CauseChanged, _) =>
             "correction: the suspect has changed", "訂正: 原因の候補が変わりました";
         (NoticeKind::Growing, Action::Joined { devices }) =>
-            "{devices} more devices", "{devices} 台が加わりました", devices = devices.len();
-        (NoticeKind::Word, _) => "message from {person}", "{person} より", person = event.by;
+            "{devices} more devices", "{devices}台が加わりました", devices = devices.len();
+        (NoticeKind::Word, _) => "message from {person}", "{person} からの連絡", person = event.by;
         (NoticeKind::Nag, Action::Nagged { silent_s }) =>
-            "no update for {minutes} minutes", "{minutes} 分間、続報がありません", minutes = silent_s / 60;
+            "no update for {minutes} minutes", "{minutes}分間、続報がありません", minutes = silent_s / 60;
         (NoticeKind::AgreementWanted, _) =>
             "a countermeasure awaits development's agreement", "対策への合意をお願いします";
-        (NoticeKind::Script, _) => "workaround agreed: the script", "回避策の案内文が合意されました";
+        (NoticeKind::Script, _) => "workaround agreed: script for calls", "回避策の案内文が合意されました";
         (NoticeKind::ScriptChanged, _) => "correction: the script has changed", "訂正: 案内文が変わりました";
         (NoticeKind::FixReleased, Action::FixReleased { name }) =>
             "the permanent fix {name} is available", "恒久対策 {name} が利用できます";
         (NoticeKind::PromiseMissed, _) =>
-            "the promise is forecast to be missed", "約束の期限に間に合わない見込みです";
+            "the deadline will probably be missed", "約束の期限に間に合わない見込みです";
         (NoticeKind::PromiseMet, _) =>
-            "the promise is forecast to be met again", "約束の期限に間に合う見込みに戻りました";
+            "the deadline will probably be met after all", "約束の期限に間に合う見込みに戻りました";
         (NoticeKind::Reopened, _) => "reopened: devices are affected again", "再発: 対応を再開します";
         (NoticeKind::HandedOver, Action::HandedOver { seat, to, .. }) =>
             "{to} has taken over as {role}", "{role} を {to} に引き継ぎ", role = names::role(seat.role).pick(lang);
-        (NoticeKind::Promoted, _) => "raised to the whole fleet", "全体の障害に格上げ";
+        (NoticeKind::Promoted, _) => "raised to the whole fleet", "装置全体の障害に変更";
         (NoticeKind::Demoted, _) => "correction: not a major incident", "訂正: 重大障害ではありませんでした";
         (NoticeKind::Merged, Action::Merged { into, .. }) => "merged into {into}", "{into} に統合";
         (NoticeKind::SplitOff, Action::SplitOff { number, .. }) => "{number} was split off", "{number} を分離";
@@ -102,7 +104,7 @@ phrase! {
     fn detail(lang: Lang, incident: &Incident, event: &IncidentEvent, kind: NoticeKind) -> String match (kind, &event.action) {
         (NoticeKind::Page, _) =>
             "Open the page and press \"{button}\"; without an answer the next person on the rota is called.",
-            "ページを開いて「{button}」を押してください。応答がなければ次の担当者を呼び出します。",
+            "ページを開いて「{button}」を押してください。応答がなければ次の担当者を招集します。",
             button = names::ANSWER.pick(lang);
         (NoticeKind::Nag, _) =>
             "Tell the staff what is known; one sentence is enough.",
@@ -117,7 +119,7 @@ phrase! {
         | (NoticeKind::SplitOff, Action::SplitOff { reason, .. }) => "{reason}", "{reason}", reason = quoted(reason);
         (NoticeKind::Moved, Action::Moved { to: State::PendingPermanentFix, .. }) =>
             "Workarounds have restored quality. The incident stays open until the permanent fix.",
-            "回避策で品質は戻りましたが、恒久対策まで終わりではありません。";
+            "回避策により品質は回復しました。障害対応は恒久対策の適用が完了するまで継続します。";
         (NoticeKind::Declared | NoticeKind::Isolated, Action::Opened(opening)) if opening.follows.is_some() =>
             "Follows {earlier}.",
             "以前の障害 {earlier} に続くものです。",
@@ -137,13 +139,13 @@ phrase! {
     fn script(lang: Lang, version: u32, workaround: Option<&WorkaroundPlan>) -> String match workaround {
         Some(plan) =>
             "Version {version} ({id}). Once you have read it, press \"{button}\" on the page.\n{script}",
-            "第 {version} 版 ({id})。読んだらページで「{button}」を押してください。\n{script}",
+            "第{version}版（{id}）。読んだらページで「{button}」を押してください。\n{script}",
             id = plan.id,
             button = names::READ.pick(lang),
             script = quoted(worded(lang, &plan.script));
         None =>
             "Version {version} has no workaround: stop using the earlier script.",
-            "第 {version} 版では回避策はありません。以前の案内文は使わないでください。";
+            "第{version}版では回避策はありません。以前の案内文は使わないでください。";
     }
 }
 
@@ -159,8 +161,8 @@ fn worded(lang: Lang, script: &Script) -> &str {
 phrase! {
     /// What is known, as of now.
     fn facts(lang: Lang, incident: &Incident) -> String =
-        "Affected: {devices} devices, {settled} done; {minutes} minutes without a break when it was declared\nSuspect: {suspect}",
-        "影響: {devices} 台 (完了 {settled} 台)、宣言時点で継続 {minutes} 分\n原因の候補: {suspect}",
+        "Affected: {devices} devices, {settled} done; {minutes} minutes of continuous impact at the declaration\nSuspect: {suspect}",
+        "影響: {devices}台（完了{settled}台）、宣言時点で継続{minutes}分\n原因の候補: {suspect}",
         devices = incident.ladder.len(),
         settled = settled(incident),
         minutes = incident.opening.measured_s / 60,
@@ -171,10 +173,10 @@ phrase! {
     fn suspect(lang: Lang, cause: Option<&Cause>) -> String match cause {
         Some(Cause { suspect, confidence, .. }) =>
             "{suspect} ({certainty})",
-            "{suspect}({certainty})",
+            "{suspect}（{certainty}）",
             suspect = names::suspect(lang, suspect),
             certainty = Certainty(*confidence).text(lang);
-        None => "none named", "特定されていません";
+        None => "none identified", "特定されていません";
     }
 }
 
@@ -186,7 +188,7 @@ pub(in crate::runtime) fn summary(incident: &Incident) -> Both {
 phrase! {
     fn in_one_line(lang: Lang, incident: &Incident) -> String =
         "{number}: {state}, {settled} of {devices} devices done",
-        "{number}: {state}、{settled}/{devices} 台完了",
+        "{number}: {state}、{settled}/{devices}台完了",
         number = incident.number(),
         state = names::state(incident.state).pick(lang),
         settled = settled(incident),

@@ -83,22 +83,22 @@ impl Next {
 phrase! {
     fn words(lang: Lang, next: &Next) -> String match next {
         Next::Answer(seat) =>
-            "You are called as {seat}: answer",
-            "{seat}として呼び出されています。応答してください",
+            "You were called as {seat}: acknowledge",
+            "{seat}として招集されています。応答してください",
             seat = names::seat(lang, seat);
         Next::Take(seat) =>
-            "Nobody is {seat} yet: take the role",
+            "No {seat} yet: take the role",
             "{seat}が決まっていません。担当してください",
             seat = names::seat(lang, seat);
         Next::Propose => "Register a countermeasure", "対策を登録する";
         Next::Agree(version) =>
-            "Decide on version {version} of the countermeasure", "対策 第 {version} 版に合意するか判断する";
+            "Decide on version {version} of the countermeasure", "対策 第{version}版に合意するか判断する";
         Next::Release(fix) => "Release the fix {fix}", "恒久対策 {fix} の提供を開始する";
         Next::FollowUp(count) =>
-            "Call again about {count} devices: claimed, not verified", "申告のみで未確認の {count} 台に再度連絡する";
-        Next::Call(count) => "Call the customers of {count} devices", "未連絡の {count} 台の顧客に電話する";
+            "Call again about {count} devices (claimed, not verified)", "申告のみで未確認の {count}台に再度連絡する";
+        Next::Call(count) => "Call the customers of {count} devices", "未連絡の {count}台の顧客に電話する";
         Next::Tell(minutes) =>
-            "Tell the staff: no update for {minutes} min", "続報を出す（最後の連絡から {minutes} 分）";
+            "Tell the staff: no update for {minutes} min", "続報を出す（最後の連絡から {minutes}分）";
         Next::Review => "File the review", "振り返りを提出する";
         Next::Close => "Close the incident", "終結する";
     }

@@ -74,7 +74,7 @@ phrase! {
         // The store's own words name paths of this machine: they are for the log.
         DeskError::Store(error) =>
             "The record cannot be written at the moment ({reason}), so nothing has changed. Try again.",
-            "記録に書き込めないため({reason})、何も変わっていません。もう一度お試しください。",
+            "記録に書き込めないため（{reason}）、何も変わっていません。もう一度お試しください。",
             reason = error.reason();
     }
 }

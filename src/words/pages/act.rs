@@ -35,14 +35,14 @@ words! {
                 "最初に応答した人が担当者になります。ほかの人も応答でき、一覧に表示されます。";
             Act::Join => "You appear on the board as joined.", "参加者として一覧に表示されます。";
             Act::HandOver =>
-                "Hands the role to somebody else and tells the staff.",
-                "今後は別の人が担当します。関係者に知らせます。";
+                "Hands the role to another person and notifies the staff.",
+                "役割を別の担当者に引き継ぎ、関係者に知らせます。";
             Act::Note =>
                 "A message to staff goes out on every channel and into the record; a note goes into the record only.",
                 "「関係者に連絡」は各経路に送信し、記録にも残ります。メモは記録だけに残ります。";
             Act::CorrectTime =>
                 "Corrects the time of a milestone that people reached. The old time stays in the record.",
-                "人が到達させた時刻は訂正できます。元の時刻も記録に残ります。";
+                "担当者の対応による時刻を訂正します。元の時刻も記録に残ります。";
             Act::Countermeasure =>
                 "A new version of the countermeasure. Support follows it once development has agreed.",
                 "対策の新しい版です。開発が合意すると、サポートがこの版で対応します。";
@@ -57,17 +57,17 @@ words! {
                 "合意された恒久対策を適用できるようになります。障害は「恒久対策の適用中」になります。";
             Act::Claim =>
                 "Records that it was done. If telemetry does not confirm it, it becomes a follow-up.",
-                "実施したとの申告です。装置からの情報で確認できなければ再確認の対象になります。";
+                "実施したことを申告します。装置からの情報で確認できない場合は、再確認の対象になります。";
             Act::SignOff =>
                 "Accepts, under your name, that this device will not be completed.",
-                "この装置が完了しないことを、氏名を記して承認します。";
+                "この装置の対応を完了しないことを、記名で承認します。";
             Act::Lift => "Puts the device back on the open list.", "装置は再び対応の対象になります。";
             Act::Promote =>
-                "Musters the staff for an incident that was thought to affect one device.",
-                "単独の装置と考えられていた障害について、体制を招集します。";
+                "Musters the staff for an incident that seemed to affect one device only.",
+                "単独の装置の障害を装置全体の障害に切り替え、担当者を招集します。";
             Act::Demote =>
                 "Ends the incident at once. Only for one that should never have been declared; nothing is deleted.",
-                "障害は直ちに終わります。重大障害ではなかった場合だけに使います。記録は残ります。";
+                "障害を直ちに終了します。重大障害ではなかった場合にだけ使います。記録は残ります。";
             Act::Merge =>
                 "Moves all devices, with everything done so far, to the other incident; this number redirects there.",
                 "すべての装置が、これまでの対応とともに別の障害に移ります。この番号からも参照できます。";
@@ -75,21 +75,21 @@ words! {
                 "Moves these devices, with everything done so far, to a new incident.",
                 "指定した装置を、これまでの対応とともに新しい障害に移します。";
             Act::Declare =>
-                "Declares a major incident now, whatever the declaration clock says, and musters the staff.",
+                "Declares a major incident now, regardless of the declaration clock, and musters the staff.",
                 "宣言までの時計にかかわらず、今すぐ重大障害とします。担当者を招集します。";
-            Act::Review => "What happened, why, and what will change.", "何が、なぜ起き、今後どう変えるか。";
+            Act::Review => "What happened, why, and what will change.", "何が、なぜ起きたか。今後どう改善するか。";
             Act::Close =>
                 "Later degradation opens a new incident. Closing is possible once telemetry shows that this one is over.",
                 "今後の品質低下は別の障害になります。装置からの情報で解決が確認されると終結できます。";
         }
         actions: "Actions", "操作";
-        cancel: "Cancel", "変更せずに戻る";
+        cancel: "Cancel", "キャンセル";
         not_done: "Not carried out", "実行されませんでした";
         nothing_changed:
             "Nothing has changed. Your input is kept below.",
             "何も変わっていません。入力した内容は下に残っています。";
         your_name: "Your name", "氏名";
-        may_not(role: &str): "Your role ({role}) may not do this.", "この操作は権限({role})では行えません。";
+        may_not(role: &str): "Your role ({role}) may not do this.", "この操作は権限（{role}）では行えません。";
         no_incident: "The device is no longer part of this incident.", "この装置は、現在この障害の対象ではありません。";
 
         reason: "Reason", "理由";
@@ -101,11 +101,11 @@ words! {
         to: "Hand over to", "引き継ぐ相手";
         milestone: "Milestone", "項目";
         instant: "Correct time", "正しい時刻";
-        instant_hint: "18:00 (most recent), 2026-11-22 18:00", "18:00(直近)、2026-11-22 18:00";
+        instant_hint: "18:00 (most recent), 2026-11-22 18:00", "18:00（直近）、2026-11-22 18:00";
         workaround_id: "Workaround", "回避策";
         workaround_id_hint: "the id in the devices' status, e.g. WA-1", "装置が通知する識別子。例: WA-1";
-        script_ja: "Script, Japanese", "案内文(日本語)";
-        script_en: "Script, English", "案内文(英語)";
+        script_ja: "Script, Japanese", "案内文（日本語）";
+        script_en: "Script, English", "案内文（英語）";
         fix_kind: "Permanent fix", "恒久対策";
         fix_none: "not known yet", "未定";
         fix_update: "an update", "更新版";
@@ -119,7 +119,7 @@ words! {
         optional: "optional", "任意";
         version: "Version", "版";
         devices: "Devices", "装置";
-        devices_hint: "serials, separated by spaces, commas or lines", "製造番号(空白・カンマ・改行区切り)";
+        devices_hint: "serials, separated by spaces, commas or lines", "製造番号（空白・カンマ・改行区切り）";
         of_branch: "or all devices of a branch", "または支店の全装置";
         device: "Device", "装置";
         claim: "What was done", "実施した内容";
@@ -145,7 +145,7 @@ words! {
             "パッケージは名称と版で入力してください。例: signatures 9.9.2";
         close_open:
             "It cannot be closed yet. What is left, computed from telemetry:",
-            "まだ終結にできません。装置からの情報によると、次のものが残っています。";
+            "まだ終結できません。装置からの情報によると、次のものが残っています。";
         close_review:
             "Every device is settled. File the review first.",
             "すべての装置の対応が終わりました。先に振り返りを提出してください。";

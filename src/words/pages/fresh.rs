@@ -8,7 +8,7 @@ words! {
         /// `#`: an instant.
         as_of: "As of #", "# 時点";
         /// Before the age, and after it.
-        ago: "(# ago)", "(#前)";
+        ago: "(# ago)", "（#前）";
         seconds: "# s", "#秒";
         minutes: "# min", "#分";
         /// `#`: hours, `##`: minutes.
@@ -16,12 +16,12 @@ words! {
         lost: "The fleet cannot be seen", "装置の状況を把握できていません";
         /// `#`: the instant of what is still shown.
         lost_since:
-            "This page can no longer be refreshed. What it shows is as of #; what has happened since then is not known.",
-            "この画面を更新できません。表示は # 時点のものです。その後の状況は分かっていません。";
+            "This page can no longer be refreshed. It shows the state as of #; later changes are not visible.",
+            "この画面を更新できません。表示は # 時点のものです。その後の状況は確認できていません。";
         /// `#`: how long the page has not been refreshed.
         lost_counted: "Not refreshed for #.", "#間、更新できていません。";
         /// In the tab of the browser. `#`: as before.
-        lost_title: "Cannot be seen for # - fleetwatch", "把握不能 #間 - fleetwatch";
+        lost_title: "No view for # - fleetwatch", "把握不能 #間 - fleetwatch";
         logged_out:
             "You are no longer logged in. What you have typed is kept on this page:",
             "ログインの有効期限が切れました。入力した内容はこの画面に残っています。";

@@ -11,17 +11,17 @@ words! {
         state[State] = names::state;
         state_meaning[State] {
             State::Declared =>
-                "It has lasted as long as a major incident takes. People are being called.",
-                "宣言の時間に達しました。担当者を招集しています。";
+                "The degradation has reached the duration of a major incident. The staff are being called.",
+                "重大障害の基準時間に達しました。担当者を招集しています。";
             State::Mustered =>
                 "Every role is filled. There is no agreed workaround yet.",
-                "招集した役割すべてに担当者がいます。合意済みの回避策はまだありません。";
+                "すべての役割の担当者が決まりました。合意済みの回避策はまだありません。";
             State::WorkaroundAvailable =>
                 "Support can talk customers through the agreed workaround.",
                 "合意済みの回避策を、サポートが顧客に案内できます。";
             State::PendingPermanentFix =>
                 "Workarounds have restored quality. The incident stays open until the permanent fix is installed.",
-                "回避策だけで品質が戻っています。終わってはいません。恒久対策を待っています。";
+                "回避策により品質は回復しました。恒久対策の適用が完了するまで、障害対応は継続します。";
             State::Fixing =>
                 "The permanent fix is being installed, and the workarounds are being reverted.",
                 "恒久対策を適用し、回避策を解除しています。";
@@ -39,12 +39,12 @@ words! {
         milestone[Milestone] = names::milestone;
         post[PostStatus] {
             PostStatus::Uncalled => "not called", "未招集";
-            PostStatus::Paged => "called, no answer yet", "招集中(応答なし)";
+            PostStatus::Paged => "called, no answer yet", "招集中（応答なし）";
             PostStatus::Acknowledged => "acknowledged", "応答済み";
             PostStatus::Joined => "joined", "参加中";
         }
         outcome[CallOutcome] {
-            CallOutcome::Reached => "reached", "つながった";
+            CallOutcome::Reached => "reached", "通話できた";
             CallOutcome::NoAnswer => "no answer", "応答なし";
             CallOutcome::CallBack => "call back", "かけ直し";
             CallOutcome::Refused => "refused", "拒否";
@@ -63,7 +63,7 @@ words! {
             Proof::Workaround => "the workaround is on", "回避策が有効";
             Proof::Fix => "the fix is installed", "恒久対策が適用済み";
             Proof::Revert => "the workaround is reverted", "回避策が解除済み";
-            Proof::Quality => "the quality is back", "品質が回復";
+            Proof::Quality => "quality has recovered", "品質が回復";
         }
         exception[ExceptionKind] = names::exception;
 
@@ -73,7 +73,7 @@ words! {
         /// From when to when, and how long.
         impact_lasted(from: &str, to: &str, lasting: &str):
             "Impact from {from} to {to} ({lasting}).",
-            "影響は {from} から {to} まで({lasting})。";
+            "影響は {from} から {to} まで（{lasting}）。";
         /// In how many branches, and the worst of them.
         in_branches(count: usize, worst: &str) {
             (1, _) => "1 branch: {worst}.", "{worst} の1支店。";
@@ -91,25 +91,27 @@ words! {
         milestones: "Milestones", "主な時刻";
         milestones_note:
             "Impact, detection and declaration are measured. The others can be corrected, with a reason.",
-            "影響の開始・検知・判定は計測値です。ほかの時刻は、理由を添えて訂正できます。";
-        after_declaration(length: &str): "{length} after the declaration", "判定の{length}後";
-        before_declaration(length: &str): "{length} before the declaration", "判定の{length}前";
+            "影響の開始・検知・宣言は計測値です。ほかの時刻は、理由を添えて訂正できます。";
+        after_declaration(length: &str): "{length} after the declaration", "宣言の{length}後";
+        before_declaration(length: &str): "{length} before the declaration", "宣言の{length}前";
         /// From when to when the quality was lost again.
-        lapsed(lost: &str, back: &str): "lost again at {lost}, back at {back}", "{lost} に再び低下、{back} に回復";
-        lapses(lost: &str): "lost again at {lost}, not back yet", "{lost} に再び低下、未回復";
+        lapsed(lost: &str, back: &str):
+            "degraded again at {lost}, recovered at {back}",
+            "{lost} に再び低下、{back} に回復";
+        lapses(lost: &str): "degraded again at {lost}, not recovered yet", "{lost} に再び低下、未回復";
 
         people: "People", "体制";
         seat: "Role", "役割";
         holder: "Held by", "担当者";
         called: "Called", "招集先";
         answered: "Acknowledged", "応答";
-        nobody: "nobody yet", "まだいません";
+        nobody: "nobody yet", "未定";
         unanswered(n: u32) {
             1 => "whole rota unanswered 1 time", "全員応答なし 1回";
             _ => "whole rota unanswered {n} times", "全員応答なし {n}回";
         }
         present: "Present", "参加者";
-        nobody_present: "Nobody has joined yet.", "まだいません。";
+        nobody_present: "Nobody has joined yet.", "なし";
         no_muster:
             "An isolated incident musters nobody: it goes to the support queue.",
             "単独の装置の障害では招集せず、サポートの対応待ちに入ります。";
@@ -122,23 +124,23 @@ words! {
         promise_kept: "will be kept", "間に合う見込み";
         left(left: u32, all: u32): "{left} of {all} devices left", "{all}台中 残り{left}台";
         forecast(ends: &str, earliest: &str, latest: &str):
-            "At the rate of the last day the last device is done on {ends}; 8 of 10 times between {earliest} and {latest}.",
-            "直近1日の速さで進むと、最後の装置の完了は {ends}(8割の確率で {earliest} から {latest} の間)。";
+            "At the rate of the last day the last device is done on {ends} (80 % chance: between {earliest} and {latest}).",
+            "直近1日のペースでは、最後の装置の完了は {ends}（80%の確率で {earliest} から {latest} の間）。";
         rate(rate: &str): "{rate} devices an hour.", "1時間あたり{rate}台。";
         no_forecast:
-            "Too few devices are done to say when the last one will be.",
-            "完了した装置が少なく、見込みを計算できません。";
+            "Too few devices are done for a forecast.",
+            "完了した装置が少ないため、見込みを算出できません。";
         none_left: "No device is left.", "残りはありません。";
         chart_title(number: &str): "Devices left of {number}", "{number} の残り台数";
         chart_left: "devices left", "残り台数";
         chart_promise: "promise", "期限";
-        chart_forecast: "forecast (8 of 10)", "見込み(8割)";
+        chart_forecast: "forecast (80 %)", "見込み（80%）";
         chart_now: "now", "現在";
 
-        ladder: "Device progress", "装置の進み具合";
+        ladder: "Device progress", "装置ごとの対応状況";
         ladder_note:
             "A step is claimed by a person or verified by telemetry. Only verified steps count towards the resolution.",
-            "各段階は、人が申告するか、装置からの情報で確認されます。解決の条件になるのは確認されたものだけです。";
+            "各段階には、担当者の申告と、装置からの情報による確認があります。解決の条件になるのは確認された段階だけです。";
         step_word: "Step", "段階";
         devices_word: "Devices", "台数";
         excepted: "signed off", "承認済みの例外";
@@ -198,7 +200,7 @@ words! {
             "ありません。すべての装置が完了または承認済みで、品質に問題がないことを確認しています。";
         obstacles_note:
             "Computed from telemetry. The incident resolves by itself once this list is empty.",
-            "装置からの情報で計算しています。空になると自動で解決になります。";
+            "装置からの情報で判定しています。すべてなくなると、自動で「解決」になります。";
         obstacle_unseen:
             "The fleet cannot be seen right now, so nothing can be proved.",
             "装置の状況を把握できていないため、何も確認できません。";
@@ -228,27 +230,27 @@ words! {
         record_whole: "The whole record", "記録の全体";
         older: "Older", "以前の記録";
         newest: "Newest", "最新の記録";
-        detector_record: "What the detector decided", "自動検知の記録";
-        delivery: "What was sent", "送信の記録";
+        detector_record: "Detector decisions", "自動検知の記録";
+        delivery: "Messages sent", "送信の記録";
         delivery_none: "Nothing was sent yet.", "まだ送信していません。";
         delivery_off:
             "No channel is configured: nobody is notified outside these pages.",
-            "送信先が設定されていません。このページ以外には知らされません。";
+            "連絡経路が設定されていません。この画面以外には通知されません。";
         channel: "Channel", "経路";
         receiver: "Receiver", "宛先";
         about: "About", "内容";
         when: "When", "日時";
         result: "Result", "結果";
-        undelivered: "not delivered yet", "未達(再送する)";
+        undelivered: "not delivered yet", "未達（再送する）";
         sent: "sent", "送信済み";
         given_up: "given up", "断念";
         retry_at(at: &str): "next attempt at {at}", "再送 {at}";
         export: "Export", "書き出し";
         who_telemetry: "telemetry", "装置の情報";
         who_clock: "clock", "時間経過";
-        live_on: "Live: changes appear by themselves.", "変化は自動で反映されます。";
+        live_on: "Live: changes appear by themselves.", "変更は自動で反映されます。";
         live_off:
             "The live connection is lost; what is shown may be old. Reconnecting.",
-            "接続が切れています。表示が古い可能性があります。再接続しています。";
+            "接続が切れたため、表示が古い可能性があります。再接続しています。";
     }
 }

@@ -23,12 +23,12 @@ phrase! {
             "この障害は終結しています。今後の事象は別の障害として扱います。";
         Refusal::State { state, .. } if state.is_active() =>
             "Not possible in the present state ({state}). Wait for the resolution.",
-            "現在の状態({state})では行えません。解決した後に行ってください。",
+            "現在の状態（{state}）では行えません。解決した後に行ってください。",
             state = names::state(*state).pick(lang);
         Refusal::State { state: State::Resolved, .. } => "File the review first.", "先に振り返りを提出してください。";
         Refusal::State { state, .. } =>
             "Not possible in the present state ({state}).",
-            "現在の状態({state})では行えません。",
+            "現在の状態（{state}）では行えません。",
             state = names::state(*state).pick(lang);
         Refusal::Reason =>
             "Enter a reason of 1 to {most} characters.", "理由を1〜{most}文字で入力してください。", most = MAX_TEXT;
@@ -38,13 +38,17 @@ phrase! {
             "Enter a review of 1 to {most} characters.", "振り返りを1〜{most}文字で入力してください。", most = MAX_REVIEW;
         Refusal::Name =>
             "Enter a name of 1 to {most} characters.", "氏名・名称を1〜{most}文字で入力してください。", most = MAX_NAME;
-        Refusal::NotADevice(device) => "{device} is not part of this incident.", "{device} はこの障害の対象ではありません。";
+        Refusal::NotADevice(device) =>
+            "{device} is not part of this incident.",
+            "{device} はこの障害の対象ではありません。";
         Refusal::NoDevice => "Name at least one device.", "装置を1台以上指定してください。";
         Refusal::AllDevices =>
-            "Those are all of its devices. Leave at least one, or withdraw the incident.",
+            "These are all devices in the incident. Leave at least one, or withdraw the incident.",
             "すべての装置を分離することはできません。1台以上残すか、重大障害を取り消してください。";
         Refusal::Held { seat: held, holder } =>
-            "{seat} is held by {holder} already.", "{seat}は既に {holder} が担当しています。", seat = names::seat(lang, held);
+            "{seat} is held by {holder} already.",
+            "{seat}は既に {holder} が担当しています。",
+            seat = names::seat(lang, held);
         Refusal::Empty =>
             "Enter a workaround, a permanent fix, or both.", "回避策か恒久対策の少なくとも一方を入力してください。";
         Refusal::Script =>
@@ -65,12 +69,13 @@ phrase! {
             "No permanent fix is agreed. Register a countermeasure with one.",
             "合意された恒久対策がありません。恒久対策を含む対策を登録してください。";
         Refusal::NoWorkaround =>
-            "No workaround is agreed, so none can be claimed.", "合意された回避策がないため、適用済みとは申告できません。";
+            "No workaround is agreed, so none can be claimed.",
+            "合意された回避策がないため、適用済みとは申告できません。";
         Refusal::Released(name) => "{name} has been released already.", "{name} は既に提供を開始しています。";
         Refusal::NotReleased => "The fix has not been released.", "恒久対策はまだ提供されていません。";
         Refusal::Calls { device, needed, made } =>
-            "{device} counts as unreachable after {needed} recorded calls without an answer; there are {made}.",
-            "{device} を連絡不能とするには、応答のない架電の記録が{needed}回必要です(現在{made}回)。";
+            "{device} counts as unreachable after {needed} recorded calls without an answer; {made} recorded so far.",
+            "{device} を連絡不能とするには、応答のない架電の記録が{needed}回必要です（現在{made}回）。";
         Refusal::NobodyCalled =>
             "An incoming call cannot be unanswered. Choose another outcome or the other direction.",
             "受電の結果に「応答なし」は選べません。結果か電話の向きを直してください。";
@@ -86,7 +91,7 @@ phrase! {
             earlier = names::milestone(*earlier).pick(lang);
         Refusal::Measured =>
             "Impact, detection and declaration are measured and cannot be corrected by hand.",
-            "影響の開始・検知・判定は計測値のため、手では訂正できません。";
+            "影響の開始・検知・宣言は計測値のため、手では訂正できません。";
         Refusal::Promoted => "The incident concerns the whole fleet already.", "既に装置全体の障害です。";
         Refusal::Open(_) =>
             "Not everything is done. See \"What is left before it can be resolved\" below.",

@@ -14,12 +14,16 @@ phrase! {
         Action::Opened(opening) =>
             "Opened with {devices}", "対象{devices}で開始", devices = counted(lang, opening.devices.len());
         Action::Attached { event_id, number } =>
-            "{number} proved to be this incident", "{number} は本障害と同一と判明", number = number.as_deref().unwrap_or(event_id);
+            "{number} proved to be this incident",
+            "{number} は本障害と同一と判明",
+            number = number.as_deref().unwrap_or(event_id);
         Action::Joined { devices } => "{devices} joined", "{devices}を追加", devices = counted(lang, devices.len());
         Action::Relapsed { devices } =>
             "{devices} degraded again", "{devices}が再び品質低下", devices = counted(lang, devices.len());
         Action::CauseChanged { cause: Some(cause) } =>
-            "The suspect is now {suspect}", "原因の候補を変更: {suspect}", suspect = names::suspect(lang, &cause.suspect);
+            "The suspect is now {suspect}",
+            "原因の候補を変更: {suspect}",
+            suspect = names::suspect(lang, &cause.suspect);
         Action::CauseChanged { cause: None } => "The suspect is now none", "原因の候補を変更: なし";
         Action::Moved { from, to } =>
             "{from} \u{2192} {to}",
@@ -38,11 +42,14 @@ phrase! {
             instant = at(*instant);
         Action::Paged { seat: called, people, exhausted: true, .. } =>
             "Called as {seat}: {people}, again: nobody on the rota had answered",
-            "{seat}として招集: {people}(全員応答なしのため最初から再招集)",
+            "{seat}として招集: {people}（全員応答なしのため最初から再招集）",
             seat = names::seat(lang, called),
             people = list(lang, people);
         Action::Paged { seat: called, people, .. } =>
-            "Called as {seat}: {people}", "{seat}として招集: {people}", seat = names::seat(lang, called), people = list(lang, people);
+            "Called as {seat}: {people}",
+            "{seat}として招集: {people}",
+            seat = names::seat(lang, called),
+            people = list(lang, people);
         Action::Acknowledged { seat: own, person } =>
             "{person} acknowledged as {seat}", "{person} が{seat}として応答", seat = names::seat(lang, own);
         Action::Present { person } => "{person} joined", "{person} が参加";
@@ -103,7 +110,9 @@ phrase! {
         Action::Promoted { .. } => "Raised to the whole fleet", "装置全体の障害に変更";
         Action::Merged { into, .. } => "Merged into {into}", "{into} に統合";
         Action::Absorbed { number: Some(number), devices, .. } =>
-            "{devices} taken over from {number}", "{number} から{devices}を引き継ぎ", devices = counted(lang, devices.len());
+            "{devices} taken over from {number}",
+            "{number} から{devices}を引き継ぎ",
+            devices = counted(lang, devices.len());
         Action::Absorbed { devices, .. } =>
             "{devices} taken over from another incident",
             "別の障害 から{devices}を引き継ぎ",

@@ -10,18 +10,18 @@ words! {
         search: "Serial, customer or phone number", "製造番号・顧客・電話番号";
         search_hint: "B-0042, C-00123, 011-123-4567", "B-0042、C-00123、011-123-4567";
         search_button: "Look up", "調べる";
-        nothing_found(text: &str): "Nothing is known of {text}", "{text} に該当する装置はありません";
+        nothing_found(text: &str): "No match for {text}", "{text} に該当する装置はありません";
         nothing_found_note:
-            "No device has this serial, customer, name or phone number. That does not mean that it is not affected: ask for the serial on the device's label.",
+            "No device has this serial, customer, name or phone number. It may still be affected: ask for the serial on the device's label.",
             "この製造番号・顧客・氏名・電話番号の装置は登録されていません。影響がないという意味ではありません。装置のラベルの製造番号を確認してください。";
         several(n: usize): "{n} devices match. Choose one.", "{n}台が該当します。選んでください。";
-        several_more: "There are more. Type more of it.", "ほかにもあります。条件を詳しく入力してください。";
+        several_more: "There are more matches. Narrow the search.", "ほかにもあります。条件を詳しく入力してください。";
 
         affected: "Affected", "影響あり";
         not_affected: "Not affected", "影響なし";
-        settled: "Was affected; done", "影響がありましたが、対応は完了しました";
-        suspicious: "Degraded, not part of an incident", "品質低下中(障害の対象外)";
-        cannot_say: "Unknown", "判断できません";
+        settled: "Was affected; done", "影響あり（対応完了）";
+        suspicious: "Degraded, not part of an incident", "品質低下中（障害の対象外）";
+        cannot_say: "Unknown", "判定できません";
         affected_detail(number: &str, since: &str):
             "Part of {number} since {since}.",
             "{since} から {number} の対象です。";
@@ -29,10 +29,10 @@ words! {
             "The device is part of no open incident, and its quality is normal in the newest minute.",
             "継続中の障害の対象ではなく、直近の品質も正常です。";
         settled_detail(number: &str, at: &str):
-            "Part of {number}; nothing is left to be done since {at}.",
+            "Was part of {number}; everything is done since {at}.",
             "{number} の対象でしたが、{at} に対応を終えています。";
         suspicious_detail:
-            "The quality of this device is degraded right now, but not long enough for an incident, or for a reason of its own. Write down what the customer describes.",
+            "The quality of this device is degraded right now, but not long enough for an incident, or for another reason. Write down what the customer describes.",
             "この装置の品質は現在低下していますが、障害とする長さに達していないか、個別の原因によるものです。状況を聞き取ってください。";
         cannot_say_detail:
             "The device is part of no open incident, but it has sent no data lately. Ask whether it is switched on and connected.",
@@ -42,22 +42,22 @@ words! {
         setting_on: "Workaround is ON", "回避策: 有効";
         setting_off: "Workaround is OFF", "回避策: 無効";
         setting_unknown: "Not reported by the device", "装置からの通知なし";
-        watch: "Watch the setting (reloads every 2 s)", "設定の変化を表示する(2秒ごとに再読み込み)";
+        watch: "Watch the setting (reloads every 2 s)", "設定の変化を表示する（2秒ごとに再読み込み）";
         watch_stop: "Stop watching", "表示の更新をやめる";
 
         what_to_do: "What to do and say", "対応と案内";
         do_wait:
-            "There is no agreed workaround yet. Apologise, say that we are working on it, ask whether and how the customer wants progress reports.",
+            "No workaround is agreed yet. Apologise, say that we are working on it, and ask whether and how the customer wants progress reports.",
             "合意された回避策はまだありません。お詫びし、対応中であることを伝え、経過の連絡を希望されるか、方法とともに伺ってください。";
         do_script:
             "Talk the customer through the script. Stay on the line until the setting above says ON.",
             "案内文に沿って案内してください。上の設定が「有効」になるまで電話を切らずに確認してください。";
         do_verify:
-            "The customer was talked through it, but the device does not show it. Go through the script again and watch the setting.",
-            "案内済みですが、装置では確認できていません。案内文をもう一度案内し、設定の変化を確認してください。";
+            "The customer was guided through it, but the device does not confirm it. Go through the script again and watch the setting.",
+            "案内済みですが、装置では確認できていません。案内文を改めて案内し、設定の変化を確認してください。";
         do_hold:
-            "The workaround is on and quality is back. The permanent fix is still to come: tell the customer so.",
-            "回避策が有効で、品質は戻っています。まだ終わりではなく、恒久対策があることを伝えてください。";
+            "The workaround is on and quality is back. Tell the customer that the permanent fix will follow.",
+            "回避策が有効で、品質は回復しています。恒久対策は今後提供することを伝えてください。";
         do_fix(fix: &str):
             "The permanent fix {fix} is available. Ask the customer to install it, or arrange a time.",
             "恒久対策 {fix} を提供中です。適用をお願いするか、日時を決めてください。";
@@ -65,7 +65,7 @@ words! {
             "The fix is installed, but the workaround is still on. Talk the customer through switching it off; stay on the line until the setting above says OFF.",
             "恒久対策は適用済みですが、回避策が有効のままです。解除を案内し、上の設定が「無効」になるまで電話を切らずに確認してください。";
         do_call_back:
-            "Call the customer back and go on where the last call ended.",
+            "Call the customer back and continue where the last call ended.",
             "かけ直しの約束があります。前回の続きから案内してください。";
         do_quiet:
             "The fix is installed and quality is being checked; no call is needed.",
@@ -84,7 +84,7 @@ words! {
         script_read(at: &str): "you read it {at}", "{at} に確認済み";
 
         record_call: "Record the call", "架電を記録する";
-        record_call_note: "One tap records it.", "押すと記録されます。";
+        record_call_note: "One tap records it.", "結果を押すと記録されます。";
         direction_question: "Who called?", "どちらからの電話ですか";
         direction[Direction] {
             Direction::Outgoing => "We called", "架電";
@@ -105,18 +105,20 @@ words! {
         calls_so_far: "Calls so far", "これまでの架電";
         no_calls: "None.", "ありません。";
         unanswered_calls(made: u32, needed: u32):
-            "{made} of {needed} calls without an answer that make a device unreachable",
-            "応答なし {made}回(連絡不能とするには{needed}回)";
+            "{made} of {needed} unanswered calls needed to mark the device unreachable",
+            "応答なし {made}回（連絡不能とするには{needed}回）";
         claim_note:
-            "when it was done on the phone and the setting does not show it yet",
+            "if it was done on the phone but the setting does not show it yet",
             "電話で実施したが、まだ設定に表れないとき";
 
         customer: "Customer", "顧客";
         contact: "Contact", "連絡先";
-        contact_hidden: "only for support, the own branch and commanders", "サポート・担当支店・指揮者のみ閲覧できます";
+        contact_hidden:
+            "visible to support, the device's branch and commanders",
+            "サポート・担当支店・指揮者のみ閲覧できます";
         contact_none: "none on file", "登録なし";
-        queue: "Customers to call", "電話をかける相手";
-        queue_empty: "No customer is waiting for a call.", "電話を待っている顧客はいません。";
+        queue: "Customers to call", "架電対象の顧客";
+        queue_empty: "No customer is waiting for a call.", "架電が必要な顧客はいません。";
         queue_why: "Why", "理由";
         to_call: "not reached yet", "未連絡";
         isolated: "Single devices in an incident", "単独の装置の障害";
@@ -141,21 +143,23 @@ words! {
         unread_of(why: &str, field: Option<&str>, messages: u64, since: &str, last: &str) {
             (_, Some(field), ..) =>
                 "{why} ({field}): {messages} messages since {since}, the last at {last}",
-                "{why}({field}): {since} から{messages}件(最終 {last})";
-            _ => "{why}: {messages} messages since {since}, the last at {last}", "{why}: {since} から{messages}件(最終 {last})";
+                "{why}（{field}）: {since} から{messages}件（最終 {last}）";
+            _ =>
+                "{why}: {messages} messages since {since}, the last at {last}",
+                "{why}: {since} から{messages}件（最終 {last}）";
         }
         unread_detail:
-            "The device is on and connected, but fleetwatch cannot use what it sends. Do not ask the customer to look for a fault on site; hand it to development.",
+            "The device is on and connected, but fleetwatch cannot use what it sends. Do not ask the customer to check on site; hand it over to development.",
             "装置は起動し接続していますが、送られてくるデータを読み取れません。お客様に現地の確認を依頼せず、開発へ引き継いでください。";
-        over_budget: "Sends too much", "送信量の超過";
+        over_budget: "Over its message budget", "送信量の超過";
         /// Messages refused, and when the last one came.
         over_budget_of(messages: u64, at: &str):
             "{messages} messages refused since the last start, the last at {at}",
-            "前回の起動以降に{messages}件の受信を拒否しました(最終 {at})";
-        distribution: "Delay before and during", "遅延の分布(事象前と事象中)";
+            "前回の起動以降に{messages}件の受信を拒否しました（最終 {at}）";
+        distribution: "Delay before and during", "遅延の分布（事象前と事象中）";
         distribution_note:
             "Of all devices of the incident together, as recorded at its declaration.",
-            "障害の対象装置すべての合計です。判定の時点で記録したものです。";
+            "障害の対象装置すべての合計です。宣言の時点で記録したものです。";
         verdicts: "Minutes of the hour", "1時間の判定";
         verdicts_note:
             "Judged over all devices of the incident together.",
@@ -163,20 +167,20 @@ words! {
 
         settings: "Settings", "設定";
         settings_note:
-            "What is in force since the last start. It is changed in the configuration file; secrets are never shown.",
+            "Settings in force since the last start. Change them in the configuration file; secrets are never shown.",
             "直近の起動以降に有効な設定です。変更は設定ファイルで行います。秘密の値は表示しません。";
         key: "Key", "項目";
         value: "Value", "値";
         not_set: "not set", "未設定";
-        hidden: "set, not shown", "設定済み(非表示)";
+        hidden: "set, not shown", "設定済み（非表示）";
         life: "Life of an incident", "障害対応の規則";
-        rota: "Rota", "招集の順序";
+        rota: "Rota", "当番表";
         no_rota:
-            "There is no rota: a declaration calls nobody.",
-            "招集の順序が設定されていません。重大障害になっても誰も招集されません。";
+            "No rota is configured: a declaration calls nobody.",
+            "当番表が設定されていません。重大障害を宣言しても、誰も招集されません。";
         rota_step(step: usize, people: &str, minutes: u32):
-            "{step}. {people}; after {minutes} min without an answer the next step",
-            "{step}. {people}({minutes}分応答がなければ次へ)";
+            "{step}. {people}; next step after {minutes} min without an answer",
+            "{step}. {people}（{minutes}分応答がなければ次へ）";
         file: "Configuration", "設定ファイル";
 
         channels: "Channels", "連絡経路";
@@ -187,7 +191,7 @@ words! {
         channel_state: "State", "状態";
         last_sent: "Last delivered", "最後の配信";
         never_sent: "not since the start", "起動以降なし";
-        given_up: "Given up since the start", "起動以降に断念した件数";
+        given_up: "Given up since the start", "起動以降の送信断念件数";
         /// Of messages that nobody hears.
         not_told: "Messages are not getting through", "通知が届いていません";
         failing_since(since: &str): "failing since {since}", "{since}から失敗";
@@ -197,10 +201,10 @@ words! {
             _ => "{count} messages have not got through", "届いていない通知が{count}件あります";
         }
         untold_hint:
-            "Reach these receivers another way. Delivery is tried again, and other channels were told.",
+            "Reach these receivers another way. Delivery is being retried, and other channels were notified.",
             "次の宛先にはほかの手段で連絡してください。送信は再試行中で、ほかの経路にも知らせています。";
         receiver_failing_since(since: &str): "refused since {since}", "{since}から受信拒否";
-        refused: "a message was given up", "断念した通知があります";
+        refused: "delivery of a message was given up", "送信を断念した通知があります";
         delivers: "delivers", "配信中";
         never_used: "not used since the start", "起動以降は未使用";
     }

@@ -263,13 +263,13 @@ async fn what_does_not_belong_together_does_not_log_in() {
     let state = back.split_once("state=").unwrap().1;
     for (path, told) in [
         // Another login's answer: the attacker's own, planted in this browser.
-        (other.clone(), "begin again"),
+        (other.clone(), "start again"),
         // The attacker's code under this login's state: PKCE does not fit.
         (format!("/login/callback?code={code}&state={state}"), "has refused"),
-        (format!("/login/callback?code={code}"), "begin again"),
+        (format!("/login/callback?code={code}"), "start again"),
         (format!("{back}&iss=https%3A%2F%2Fevil.example"), "cannot be trusted"),
         (format!("/login/callback?error=access_denied&state={state}"), "has refused"),
-        ("/login/callback".to_owned(), "begin again"),
+        ("/login/callback".to_owned(), "start again"),
     ] {
         let path = format!("{path}{}lang=en", if path.contains('?') { '&' } else { '?' });
         let answer = ask(server.address, "GET", &path, &[HOST, HTML, ("Cookie", &flow)]).await;
@@ -347,7 +347,7 @@ async fn a_group_is_the_whole_text_and_nothing_of_it() {
     }
     for groups in [json!({ "admin": "admin" }), json!(7), json!(true)] {
         let (answer, _) = with(&provider, &server, json!({ "groups": groups })).await;
-        assert!(answer.body.contains("in a form that can be read"), "{groups}: {}", answer.body);
+        assert!(answer.body.contains("in a readable form"), "{groups}: {}", answer.body);
     }
     let both = json!({ "groups": "branch staff", "branches": "sapporo 03, otaru" });
     let (answer, _) = with(&provider, &server, both).await;
@@ -363,8 +363,8 @@ async fn groups_that_did_not_come_are_told_from_groups_without_a_role() {
     let overage =
         json!({ "_claim_names": { "groups": "src1" }, "_claim_sources": { "src1": { "endpoint": "https://x" } } });
     for (claims, told) in [
-        (json!({}), "did not say your groups"),
-        (json!({ "groups": null }), "did not say your groups"),
+        (json!({}), "did not give your groups"),
+        (json!({ "groups": null }), "did not give your groups"),
         (overage, "in so many groups"),
         (json!({ "hasgroups": true }), "in so many groups"),
         (json!({ "groups": [] }), "have no role"),

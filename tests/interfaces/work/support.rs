@@ -25,14 +25,14 @@ async fn a_serial_a_customer_or_a_number_tells_whether_it_is_affected() {
         ("B-0001", "\u{25cf} Not affected The device is part of no open incident"),
         ("B-0097", "\u{25c7} Unknown"),
         ("B-0999", "\u{25cf} Was affected; done"),
-        ("B-7777", "Nothing is known of B-7777 No device has this serial"),
+        ("B-7777", "No match for B-7777 No device has this serial"),
         ("B-00", "20 devices match. Choose one."),
     ] {
         let page = look(&site, q).await;
         assert!(page.contains(expected), "{q}: {expected:?} is not in {page}");
     }
     let many = look(&site, "B-00").await;
-    assert!(many.contains("There are more.") && many.contains("\u{25a0} Affected"), "{many}");
+    assert!(many.contains("There are more matches.") && many.contains("\u{25a0} Affected"), "{many}");
     site.server.stop().await;
 }
 
@@ -44,7 +44,7 @@ async fn what_to_do_follows_from_the_step() {
         ("B-0441", "The fix is installed, but the workaround is still on."),
         ("B-0006", "This device is done. The customer asked to be informed"),
         ("B-0990", "The permanent fix 2026.11.23 is available."),
-        ("B-0100", "There is no agreed workaround yet. Apologise"),
+        ("B-0100", "No workaround is agreed yet. Apologise"),
     ] {
         let page = look(&site, q).await;
         assert!(page.contains(expected), "{q}: {expected:?} is not in {page}");
@@ -59,10 +59,10 @@ async fn what_to_do_follows_from_the_step() {
     let answer = ENDO.send(&site, "/support/claim", &claim).await;
     assert_eq!((answer.status, answer.header("location")), (303, "/support?q=B-0003&done=claim"));
     let page = look(&site, "B-0003").await;
-    assert!(page.contains("the device does not show it. Go through the script again"), "{page}");
+    assert!(page.contains("the device does not confirm it. Go through the script again"), "{page}");
     site.desk.happen(NUMBER, TELEMETRY, Action::Proved { devices: vec![sample::id(3)], proof: Proof::Workaround });
     let page = look(&site, "B-0003").await;
-    assert!(page.contains("Workaround is ON") && page.contains("The permanent fix is still to come"), "{page}");
+    assert!(page.contains("Workaround is ON") && page.contains("the permanent fix will follow"), "{page}");
     site.server.stop().await;
 }
 
@@ -104,7 +104,7 @@ async fn one_tap_records_the_call_and_a_second_tap_does_not() {
     assert!(twice.body.contains("name=\"calls\" value=\"1\""));
     assert_eq!(ENDO.send(&site, "/support/call", &call("1", "no_answer")).await.status, 303);
     let page = look(&site, "B-0003").await;
-    assert!(page.contains("1 of 3 calls without an answer"), "{page}");
+    assert!(page.contains("1 of 3 unanswered calls"), "{page}");
     // Outcome, request and note of each, the last first.
     assert!(page.contains("We called: no answer Endo Progress reports: by mail after 5"), "{page}");
     assert!(page.contains("We called: reached Endo Progress reports: by mail after 5"), "{page}");
@@ -204,7 +204,7 @@ async fn whom_the_queue_lists_the_own_page_does_not_send_away() {
         .collect();
     for device in &devices {
         let page = look(&site, device).await;
-        for nothing in ["nothing to do", "Nothing to do", "The permanent fix is still to come"] {
+        for nothing in ["nothing to do", "Nothing to do", "the permanent fix will follow"] {
             assert!(!page.contains(nothing), "{device} is in the queue: {page}");
         }
         listed += 1;
@@ -232,7 +232,7 @@ async fn contacts_are_for_who_talks_with_customers() {
     assert_eq!(NODA.look(&site, "/support?q=B-0441").await.status, 403);
     let device = NODA.read(&site, "/devices/B-0441").await;
     assert!(
-        device.contains("only for support, the own branch and commanders") && !device.contains("0120-"),
+        device.contains("visible to support, the device's branch and commanders") && !device.contains("0120-"),
         "{device}"
     );
     let branch = NODA.read(&site, "/branches/branch-41").await;
