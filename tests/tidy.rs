@@ -19,6 +19,8 @@ mod paths;
 mod shipped;
 #[path = "tidy/sizes.rs"]
 mod sizes;
+#[path = "tidy/words.rs"]
+mod words;
 
 use std::path::{Path, PathBuf};
 

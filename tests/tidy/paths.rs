@@ -99,7 +99,7 @@ pub fn bare(text: &str) -> String {
 }
 
 /// Length of the raw text that begins here.
-fn raw_text(rest: &str) -> Option<usize> {
+pub fn raw_text(rest: &str) -> Option<usize> {
     let after = rest.strip_prefix("br").or_else(|| rest.strip_prefix('r'))?;
     let hashes = after.len() - after.trim_start_matches('#').len();
     let body = after[hashes..].strip_prefix('"')?;
@@ -109,7 +109,7 @@ fn raw_text(rest: &str) -> Option<usize> {
 }
 
 /// Length of the text in double quotes that begins here.
-fn quoted(rest: &str) -> usize {
+pub fn quoted(rest: &str) -> usize {
     let mut escaped = false;
     for (at, c) in rest.char_indices().skip(1) {
         match c {
@@ -123,7 +123,7 @@ fn quoted(rest: &str) -> usize {
 }
 
 /// Length of the character that begins here, or 1 for a lifetime.
-fn character(rest: &str) -> usize {
+pub fn character(rest: &str) -> usize {
     let mut chars = rest.char_indices().skip(1);
     match (chars.next(), chars.next()) {
         (Some((_, '\\')), _) => rest[2..].char_indices().skip(1).find(|(_, c)| *c == '\'').map_or(1, |(at, _)| at + 3),
