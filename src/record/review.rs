@@ -30,7 +30,7 @@ const TITLE: Both<&str> = say("review", "振り返り");
 const TO_WRITE: Both<&str> = say("(to be written)", "（記入してください）");
 
 /// In place of a part that is too long to be edited.
-const IN_RECORD: Both<&str> = say("(see the record)", "(記録を参照)");
+const IN_RECORD: Both<&str> = say("(see the record)", "（記録を参照）");
 
 /// Whether something that only people can know was left as the draft has it.
 pub fn is_unfinished(text: &str) -> bool {

@@ -24,8 +24,8 @@ phrase! {
 phrase! {
     /// How far an instant lies in the past or ahead.
     pub fn relative(lang: Lang, is_past: bool, lasting: &str) -> String match is_past {
-        true => "({lasting} ago)", "({lasting}前)";
-        false => "(in {lasting})", "(あと{lasting})";
+        true => "({lasting} ago)", "（{lasting}前）";
+        false => "(in {lasting})", "（あと{lasting}）";
     }
 }
 

@@ -5,6 +5,7 @@ use crate::engine::device::TrafficClass;
 use crate::engine::histogram::{Histogram, bucket_of};
 use crate::engine::report::{Bucket, ClassReport};
 use crate::engine::slots::SlotCounts;
+use crate::engine::time::Minute;
 
 /// 2026-11-22T00:00:00Z.
 const EPOCH: i64 = 1_795_305_600_000;

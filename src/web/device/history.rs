@@ -26,7 +26,7 @@ const AT_LIMIT: f64 = 0.05;
 
 const TITLE: Both<&str> = say("The last hours", "直近の推移");
 const NONE: Both<&str> = say(
-    "Nothing is known of this device's last hours: no minute of it is closed yet.",
+    "Nothing is known of this device's last hours: none of their minutes is closed yet.",
     "この装置の直近の推移は不明です。判定済みの時間帯がまだありません。",
 );
 const DELAY: Both<&str> = say("Share of the delays above the p95 limit", "遅延がp95の上限を超えた割合");
@@ -45,7 +45,7 @@ const NO_PROBES: Both<&str> = say(
     "この時間帯にプローブはなく、誤検知率は不明です。",
 );
 const FP_LIMIT: Both<&str> = say("limit", "上限");
-const OBSERVED: Both<&str> = say("measured, per 5 min", "実測値(5分単位)");
+const OBSERVED: Both<&str> = say("measured, per 5 min", "実測値（5分単位）");
 const NO_DATA: Both<&str> = say("no data", "データなし");
 const TABLE: Both<&str> = say("As a table", "表で見る");
 const TIME: Both<&str> = say("From", "時刻");

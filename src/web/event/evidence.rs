@@ -23,7 +23,7 @@ const LEFT: f64 = 48.0;
 const TOP: f64 = 24.0;
 const LABEL: f64 = 56.0;
 
-const SAMPLES: Both<&str> = say("% of samples", "サンプルの割合(%)");
+const SAMPLES: Both<&str> = say("% of samples", "サンプルの割合（%）");
 
 /// The quantiles that are told.
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];

@@ -22,7 +22,7 @@ use crate::words::{Both, say};
 const DRAFT: Both<&str> = say("The draft from the record", "記録から作成した下書き");
 const HINT: Both<&str> = say(
     "It begins with what the record says. Fill in what is marked, change what is needed; Markdown.",
-    "記録から作成した下書きです。「記入してください」の箇所を書き、必要に応じて直してください(Markdown形式)。",
+    "記録から作成した下書きです。「記入してください」の箇所を書き、必要に応じて直してください（Markdown形式）。",
 );
 
 /// The page. `draft`: what is known from the record, as Markdown, for people to read and to add to.
