@@ -84,7 +84,7 @@ fn the_draft_tells_what_the_record_says_in_both_languages() {
         "- 2026-11-22 09:05 commander: nobody answered in time (the whole rota)",
         "- promise: due 2026-11-25 09:00; done: not yet (2 devices left)",
         "- 2026-11-22 09:07 → staff: message: two lines \\<b\\>",
-        "- 2026-11-22 09:09 - 2026-11-22 09:19 ito: Verified on 2 devices: workaround",
+        "- 2026-11-22 09:09 - 2026-11-22 09:19 ito: Verified on 2 devices: the workaround is on",
         "- B-0000: refused, ito, 2026-11-22 09:03: \\# says no \\| twice",
         "| a\\|b | 3 | 1 | 13323 |",
     ] {
