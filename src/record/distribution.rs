@@ -67,7 +67,7 @@ impl Distribution {
             let end = place(self.histogram.highest_equivalent(value) + 1);
             let share = bucket.count_at_value() as f64 / total;
             let (first, until) = ((begin as usize).min(last), (end as usize).min(last));
-            if end - begin < f64::EPSILON {
+            if (end - begin).abs() < f64::EPSILON {
                 shares[first] += share;
                 continue;
             }
