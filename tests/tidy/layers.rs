@@ -119,7 +119,7 @@ fn against_the_arrows_of_web(path: &str, text: &str) -> Vec<String> {
         // What a latch says is data.
         (_, ["server", "health", ..]) => true,
         (_, [first, rest @ ..]) => {
-            handles || (!["server", "access"].contains(first) && !rest.first().is_some_and(|file| *file == "routes"))
+            handles || (!["server", "access"].contains(first) && rest.first().is_none_or(|file| *file != "routes"))
         }
         (_, []) => true,
     };
