@@ -16,8 +16,8 @@
 //! | `throttle` | how often a login may be tried |
 //! | `view` | the pages of the login, and the own account |
 //!
-//! Every route stands in a group that says what it takes ([`require`](require())); nothing is reachable because somebody forgot to
-//! ask. Handlers that need to know more (one device, one command) take the [`Principal`] as an argument and ask it.
+//! Every route stands in a group that says what it takes ([`require`]); nothing is reachable because somebody forgot to
+//! ask. Handlers that need to know more (one device, one command) take the [`Principal`](crate::record::access::Principal) as an argument and ask it.
 
 pub(super) mod caller;
 mod cookie;

@@ -23,7 +23,7 @@ pub(in crate::web) struct View<'a> {
     pub(in crate::web) uri: &'a Uri,
     /// Who looks; `None` where everybody may.
     pub(in crate::web) principal: Option<&'a Principal>,
-    /// What every form with `method="post"` carries: see [`form_token`].
+    /// What every form with `method="post"` carries: see [`form_token`](crate::web::ui::form::form_token).
     pub(in crate::web) form_token: &'a str,
     pub(in crate::web) zone: &'a Zone,
     pub(in crate::web) now: Timestamp,
