@@ -545,6 +545,38 @@ fn a_minute_is_explained_by_its_counts_and_thresholds() {
 }
 
 #[test]
+fn closed_minutes_can_be_looked_back_on() {
+    let mut bench = Bench::new(6, 4);
+    assert_eq!(bench.engine.device_count(), 6);
+    bench.minutes(20, |device, minute| match (device, minute) {
+        (0..=3, 10..) => Bad,
+        (5, 5..) => Silent,
+        _ => Good,
+    });
+    let last = bench.engine.newest_closed().unwrap();
+    let at = |minute: i64| Timestamp::from_ms(T0 + minute * MINUTE_MS).minute();
+    let minutes = [at(3), at(8), last];
+    let mut tallies = [Tally::default(); 3];
+    // A part of the fleet at a time comes to the same.
+    bench.engine.tally(0..2, &minutes, &mut tallies);
+    bench.engine.tally(2..100, &minutes, &mut tallies);
+    let tally = |degraded, silent, reporting| Tally { degraded, silent, reporting };
+    assert_eq!(tallies, [tally(0, 0, 6), tally(0, 1, 5), tally(4, 1, 5)]);
+
+    let history = |id: &str| bench.engine.history(&DeviceId::parse(id).unwrap());
+    let bad = history("B-000").unwrap();
+    assert_eq!((bad.verdicts.len(), bad.from.plus(479)), (480, last));
+    assert_eq!(bad.verdicts[479].of(TrafficClass::Https), Verdict::Degraded);
+    let [https] = &bad.classes[..] else { panic!("{:?}", bad.classes) };
+    assert_eq!((https.minutes.len(), https.minutes[479].samples, https.minutes[479].over_p95), (480, 20, 20));
+    assert!(https.p95_limit_us.is_some() && https.minutes[470 - 20].over_p95 < 20);
+    let silent = history("B-005").unwrap();
+    assert_eq!(silent.verdicts[479].worst(), Verdict::Unknown);
+    assert!(silent.classes[0].minutes[479].is_empty());
+    assert!(history("nobody").is_none());
+}
+
+#[test]
 fn a_lone_device_a_hair_above_its_usual_level_is_a_near_miss_and_no_incident() {
     let mut bench = Bench::new(20, 0);
     play(&mut bench, 1, &[(Good, 3), (Hair, 80), (Good, 20)]);

@@ -129,8 +129,8 @@ words! {
 
         proof: "Continuity proof", "連続性の証明";
         proof_note:
-            "Each cell is one minute, judged over all members together.",
-            "1マスが1分です。対象の装置すべてをまとめて判定しています。";
+            "Each minute is judged over all members together.",
+            "1分ごとに、対象の装置すべてをまとめて判定しています。";
         proof_none: "It is written when the event is declared.", "重大障害の宣言時に記録されます。";
         proof_summary(minutes: usize, degraded: usize, healthy: usize, unknown: usize):
             "{minutes} minutes: {degraded} degraded, {healthy} healthy, {unknown} not known",
