@@ -296,7 +296,7 @@ async fn the_close_shows_what_is_in_the_way_until_nothing_is() {
     let page = SATO.look(&site, &path("/review")).await.body;
     let text = page.split_once("<textarea").unwrap().1.split_once('>').unwrap().1.split_once("</textarea>").unwrap().0;
     assert!(text.starts_with("# INC-2026-0007: review\n") && text.contains("- (to be written)"), "{text}");
-    assert!(page.contains("<h3>How long it took</h3><div class=\"wide\"><table>"), "{page}");
+    assert!(page.contains("<h3>Durations</h3><div class=\"wide\"><table>"), "{page}");
     let draft = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
     let early = SATO.send(&site, &path("/do/review"), &[("text", &draft)]).await;
     assert!(early.status == 422 && words(&early.body).contains("Something is still to be written"), "{}", early.status);
