@@ -11,6 +11,9 @@ use crate::engine::label;
 use crate::engine::snapshot::{DeviceView, Snapshot};
 use crate::record::access::{Action, Principal};
 
+/// Longest text that is looked for, in characters: as long as the longest label.
+const MAX_QUERY: usize = 128;
+
 /// Parameters of a device list. An empty text is no filter, because that is what an untouched form sends.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
@@ -116,6 +119,9 @@ impl DeviceParams {
         principal: Option<&Principal>,
         defaults: Defaults,
     ) -> Result<DevicePage<'a>, String> {
+        if self.q.chars().count() > MAX_QUERY {
+            return Err(format!("q has more than {MAX_QUERY} characters"));
+        }
         let verdict = match &*self.verdict {
             "" => None,
             name => Some(verdict_named(name).ok_or("verdict is one of degraded, healthy, indeterminate, unknown")?),
