@@ -27,7 +27,7 @@ use fleetwatch::clock::Clock;
 use fleetwatch::record::EventStore;
 use fleetwatch::record::incident::{IncidentAppend, IncidentStore};
 use fleetwatch::runtime::incidents::{IncidentsConfig, LiveIncidents, Statuses};
-use fleetwatch::runtime::told::Told;
+use fleetwatch::runtime::sent_messages::SentMessages;
 use fleetwatch::store::Sqlite;
 use fleetwatch::web::{HttpConfig, HttpState};
 use life::LATER;
@@ -91,12 +91,12 @@ async fn serve(dir: &std::path::Path) -> (server::Server, usize) {
     let shown = Arc::new(ArcSwap::from_pointee(snapshot.clone()));
     let lives = Arc::clone(&store) as Arc<dyn IncidentStore>;
     let record = Arc::clone(&store) as Arc<dyn EventStore>;
-    let (config, statuses, told) = (IncidentsConfig::default(), Statuses::default(), Told::default());
+    let (config, statuses, told) = (IncidentsConfig::default(), Statuses::default(), SentMessages::default());
     let desk = LiveIncidents::new(config, clock, lives, record, shown, statuses, told);
     desk.take_up().await.unwrap();
     let behind = move |state: &mut HttpState| {
-        state.desk = Some(Arc::new(desk));
-        state.incidents = Some(Arc::clone(&store) as Arc<dyn IncidentStore>);
+        state.incidents = Some(Arc::new(desk));
+        state.incident_store = Some(Arc::clone(&store) as Arc<dyn IncidentStore>);
         state.outbox = Some(store);
     };
     let config = HttpConfig::default();

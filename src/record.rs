@@ -13,7 +13,7 @@
 //! | [`directory`] | people who can be called, and how a channel finds them |
 //! | [`distribution`] | the latency distributions that a declaration carries |
 //! | [`export`] | one incident as JSON, and its story as CSV |
-//! | [`matter`] | what is open, the worst first, and how far each thing has come, in one word for all |
+//! | [`open_items`] | what is open, the worst first, and how far each thing has come, in one word for all |
 //! | [`outbox`] | what is to be said to people and programs, until it was |
 //! | [`report`] | what a night amounted to |
 //! | [`review`] | an incident's review, drafted as Markdown |
@@ -31,7 +31,7 @@ pub mod fleet;
 mod gate;
 pub mod incident;
 pub mod incidents;
-pub mod matter;
+pub mod open_items;
 pub mod outbox;
 pub mod phone;
 pub mod report;

@@ -22,7 +22,7 @@
 //! | [`lookback`] | closed minutes, looked back on for pages |
 //! | [`marker`] | which record belongs to the state; mounts that are missing |
 //! | [`private`] | state that others could read is closed to them |
-//! | [`told`] | what was told, kept in mind should the record be lost |
+//! | [`sent_messages`] | what was told, kept in mind should the record be lost |
 //! | [`mirrors`] | totals of the transports on their way into the counters |
 //! | [`playback`] | journalled or recorded messages through the engine on virtual time |
 //! | [`stepping`] | what has to be done before a clock that is moved in steps may be moved again |
@@ -70,10 +70,10 @@ pub mod recovery;
 pub mod registrar;
 pub mod room;
 pub mod secrets;
+pub mod sent_messages;
 pub mod serve;
 pub mod stepping;
 pub mod stop;
 pub mod throttled;
-pub mod told;
 pub mod update_gates;
 pub mod watch;

@@ -116,7 +116,7 @@ fn router(state: HttpState, config: &HttpConfig, address: SocketAddr) -> Router 
     hosts.extend(state.access.public_host().map(str::to_owned));
     let policy = Arc::new(HostPolicy::new(address, &hosts));
     let access = Arc::clone(&state.access);
-    let door = Door { access: Arc::clone(&access), list: state.incidents.clone() };
+    let door = Door { access: Arc::clone(&access), list: state.incident_store.clone() };
     let group = |action, routes: Router<HttpState>| {
         routes.route_layer(from_fn_with_state(Needed { access: Arc::clone(&access), action }, require::require))
     };

@@ -91,7 +91,7 @@ fn an_innocent_update_is_not_held() {
     let (simulation, changes) = story(Scenario::TwoUpdates);
     let mut gates = Gates::new(Policy::default());
     gates.see(&changes);
-    let held: Vec<_> = gates.standing().filter(|d| d.gate == Gate::Hold).map(|d| &d.version).collect();
+    let held: Vec<_> = gates.in_force().filter(|d| d.gate == Gate::Hold).map(|d| &d.version).collect();
     assert_eq!(held, [&simulation.truth()[0].value], "of two updates the guilty one");
 }
 

@@ -42,8 +42,8 @@ pub fn run(config: &Config, args: &ExplainArgs) -> anyhow::Result<()> {
     let pen = Pen::for_terminal(args.ascii, io::stdout().is_terminal());
     let mut text = String::new();
     if is_event(&args.what) {
-        let (record, standing) = gather::event(config, &args.what, args.from.as_deref())?;
-        event::write(&record, standing, &zone, pen, args.minutes, &mut text);
+        let (record, lifecycle) = gather::event(config, &args.what, args.from.as_deref())?;
+        event::write(&record, lifecycle, &zone, pen, args.minutes, &mut text);
     } else {
         let id = DeviceId::parse(&args.what).map_err(|error| {
             Failure::Usage(format!("{:?} is neither an incident, an event nor a device: {error}", args.what))

@@ -12,7 +12,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use super::fetch::{ApiServer, Server, body_of};
-use crate::record::matter::Standing;
+use crate::record::open_items::Lifecycle;
 use crate::runtime::failure::Failure;
 
 pub mod args;
@@ -277,7 +277,7 @@ fn line(incident: &Value) -> String {
         cause => format!("{} {}", text(&cause["kind"]), text(&cause["value"])),
     };
     let [number, state, scope] = ["number", "state", "scope"].map(|field| text(&incident[field]));
-    let state = Standing::from_name(&state).map_or(state, |standing| standing.words().en.to_owned());
+    let state = Lifecycle::from_name(&state).map_or(state, |lifecycle| lifecycle.words().en.to_owned());
     let [settled, devices] = ["settled", "devices"].map(|field| text(&incident[field]));
     let (commander, declared) = (text(&incident["commander"]), stamp(&incident["declared_at"]));
     format!("{number}  {state}  {scope}  {settled}/{devices}  {commander}  {declared}  {cause}")

@@ -159,7 +159,7 @@ fn events(title: &str, (report, events): (&MorningReport, &[EventSummary]), zone
     for event in events {
         let name = words::name(event);
         let (from, minutes) = (zone.stamp(event.impact_started_at), event.streak_s / 60);
-        let (devices, state) = (counted(event.affected, "device"), words::standing(report.standing(event)));
+        let (devices, state) = (counted(event.affected, "device"), words::lifecycle(report.lifecycle(event)));
         let _ = writeln!(out, "  {name:<9} from {from}, {minutes:>4} min proved, {devices}, {state}");
         if let Some(cause) = &event.cause {
             let _ = writeln!(

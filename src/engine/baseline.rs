@@ -71,7 +71,7 @@ pub struct Known {
 
 /// How well a normal is founded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
-pub enum Standing {
+pub enum Maturity {
     /// The hours that still wait stand in.
     #[default]
     Provisional,
@@ -460,23 +460,23 @@ pub fn normal(
     group: Option<Normal>,
     minute: Minute,
     settings: &Settings,
-) -> Option<(Normal, Standing)> {
+) -> Option<(Normal, Maturity)> {
     match (baseline.own(minute, settings), group) {
         (Some((own, known)), Some(group)) => {
             let n = f64::from(known.minutes);
             let mix = |own: f64, group: f64| (n * own + SHRINKAGE * group) / (n + SHRINKAGE);
             let mixed = Normal { p50_us: mix(own.p50_us, group.p50_us), p95_us: mix(own.p95_us, group.p95_us) };
-            Some((mixed, Standing::Learnt { days: known.days }))
+            Some((mixed, Maturity::Learnt { days: known.days }))
         }
-        (Some((own, known)), None) => Some((own, Standing::Learnt { days: known.days })),
+        (Some((own, known)), None) => Some((own, Maturity::Learnt { days: known.days })),
         // It has never been looked at: what it is like, its group can only guess. A line that is slower than the others' is not a
         // defect, so what it shows by itself is waited for, with the wider margins.
         (None, Some(group)) => {
             let own = baseline.provisional().unwrap_or(group);
             let highest = Normal { p50_us: own.p50_us.max(group.p50_us), p95_us: own.p95_us.max(group.p95_us) };
-            Some((highest, Standing::Provisional))
+            Some((highest, Maturity::Provisional))
         }
-        (None, None) => baseline.provisional().map(|normal| (normal, Standing::Provisional)),
+        (None, None) => baseline.provisional().map(|normal| (normal, Maturity::Provisional)),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The gate: which updates the updater may go on installing, and why.
 //!
-//! For each version there is at most one standing decision, `hold` or `release`. The detector's part, as a pure function
+//! For each version there is at most one in_force decision, `hold` or `release`. The detector's part, as a pure function
 //! of the changes and of what was decided before:
 //!
-//! | standing | what is seen | decision |
+//! | in_force | what is seen | decision |
 //! |---|---|---|
 //! | none, or released by the detector | a fleet event blames the update with confidence, and its clock has reached the mark | `hold` |
 //! | held by the detector, without an incident | the event that names it is declared | `hold` again, with the incident's number |
@@ -139,17 +139,17 @@ pub struct Observed {
     pub unfit: Vec<(String, VersionError)>,
 }
 
-/// All standing decisions, and what the open events name.
+/// All in_force decisions, and what the open events name.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Gates {
     policy: Policy,
-    standing: BTreeMap<String, Standing>,
+    in_force: BTreeMap<String, DecisionInForce>,
     /// By event id.
     named: BTreeMap<String, Named>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
-struct Standing {
+struct DecisionInForce {
     decision: Decision,
     /// The event that the detector held it for last, and how often it did.
     blamed: Option<(String, u32)>,
@@ -185,17 +185,17 @@ impl Named {
 impl Gates {
     /// No decision yet.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, standing: BTreeMap::new(), named: BTreeMap::new() }
+        Self { policy, in_force: BTreeMap::new(), named: BTreeMap::new() }
     }
 
-    /// The standing decisions, by version.
-    pub fn standing(&self) -> impl Iterator<Item = &Decision> {
-        self.standing.values().map(|standing| &standing.decision)
+    /// The in_force decisions, by version.
+    pub fn in_force(&self) -> impl Iterator<Item = &Decision> {
+        self.in_force.values().map(|in_force| &in_force.decision)
     }
 
-    /// The standing decision about `version`.
+    /// The in_force decision about `version`.
     pub fn of(&self, version: &str) -> Option<&Decision> {
-        self.standing.get(version).map(|standing| &standing.decision)
+        self.in_force.get(version).map(|in_force| &in_force.decision)
     }
 
     /// Sees the changes of one tick or of many, in their order. Of several changes of an event in one tick the last counts:
@@ -281,10 +281,10 @@ impl Gates {
 
     /// Releases what nobody blames any more.
     fn lift(&mut self, now: Timestamp, decisions: &mut Vec<Decision>) {
-        let held = self.standing.values().filter(|s| s.decision.gate == Gate::Hold && !s.decision.is_by_person());
-        // What is as old as the standing decision has had its part in it.
-        let due = held.filter(|standing| now > standing.decision.at);
-        let innocent: Vec<Decision> = due.filter_map(|standing| self.lifted(standing, now)).collect();
+        let held = self.in_force.values().filter(|s| s.decision.gate == Gate::Hold && !s.decision.is_by_person());
+        // What is as old as the in_force decision has had its part in it.
+        let due = held.filter(|in_force| now > in_force.decision.at);
+        let innocent: Vec<Decision> = due.filter_map(|in_force| self.lifted(in_force, now)).collect();
         for decision in innocent {
             self.apply(decision.clone());
             decisions.push(decision);
@@ -292,7 +292,7 @@ impl Gates {
     }
 
     /// The release of what the detector holds, if there is a reason for it.
-    fn lifted(&self, held: &Standing, now: Timestamp) -> Option<Decision> {
+    fn lifted(&self, held: &DecisionInForce, now: Timestamp) -> Option<Decision> {
         let version = &held.decision.version;
         let is_its = |(event, named): &(&String, &Named)| {
             held.decision.event.as_ref() == Some(*event)
@@ -395,7 +395,7 @@ impl Gates {
         if let Some(same) = before.filter(|b| b.gate == gate && b.by == by && b.reason == reason) {
             return Ok(same.clone());
         }
-        if before.is_none() && self.standing().filter(|d| d.is_by_person()).count() >= MAX_VERSIONS {
+        if before.is_none() && self.in_force().filter(|d| d.is_by_person()).count() >= MAX_VERSIONS {
             return Err(DecideError::Full);
         }
         let open = self.named.iter().rev().find(|(_, named)| named.names(version));
@@ -420,7 +420,7 @@ impl Gates {
 
     /// Puts a decision in force: a person's, or, at the start, each one on record in its order.
     pub fn apply(&mut self, decision: Decision) {
-        let before = self.standing.remove(&decision.version);
+        let before = self.in_force.remove(&decision.version);
         let was_held = before.as_ref().is_some_and(|b| b.decision.gate == Gate::Hold && !b.decision.is_by_person());
         let mut blamed = before.and_then(|before| before.blamed);
         if decision.gate == Gate::Hold && !decision.is_by_person() && !was_held {
@@ -429,13 +429,13 @@ impl Gates {
                 _ => (event, 1),
             });
         }
-        self.standing.insert(decision.version.clone(), Standing { decision, blamed });
-        if self.standing.len() > MAX_VERSIONS {
+        self.in_force.insert(decision.version.clone(), DecisionInForce { decision, blamed });
+        if self.in_force.len() > MAX_VERSIONS {
             // The oldest release of the detector, or else its oldest hold; a person's word is never forgotten.
-            let by_detector = self.standing().filter(|d| !d.is_by_person());
+            let by_detector = self.in_force().filter(|d| !d.is_by_person());
             let oldest = by_detector.min_by_key(|d| (d.gate == Gate::Hold, d.at)).map(|d| d.version.clone());
             if let Some(oldest) = oldest {
-                self.standing.remove(&oldest);
+                self.in_force.remove(&oldest);
             }
         }
     }

@@ -78,7 +78,7 @@ pub struct Countermeasure {
 
 /// A version, who stands behind it, and who has taken note of it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Standing {
+pub struct CountermeasureVersion {
     pub countermeasure: Countermeasure,
     pub registered_by: String,
     pub registered_at: Timestamp,
@@ -90,21 +90,21 @@ pub struct Standing {
 
 /// All versions, in their order.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Countermeasures(Vec<Standing>);
+pub struct Countermeasures(Vec<CountermeasureVersion>);
 
 impl Countermeasures {
     /// Every version, the oldest first.
-    pub fn versions(&self) -> &[Standing] {
+    pub fn versions(&self) -> &[CountermeasureVersion] {
         &self.0
     }
 
     /// The newest version, agreed or not.
-    pub fn newest(&self) -> Option<&Standing> {
+    pub fn newest(&self) -> Option<&CountermeasureVersion> {
         self.0.last()
     }
 
     /// The newest version that development agreed to: what support works by.
-    pub fn current(&self) -> Option<&Standing> {
+    pub fn current(&self) -> Option<&CountermeasureVersion> {
         self.0.iter().rev().find(|standing| standing.agreed.is_some())
     }
 
@@ -121,7 +121,7 @@ impl Countermeasures {
     pub(super) fn register(&mut self, countermeasure: Countermeasure, by: &str, at: Timestamp) {
         let (registered_by, registered_at) = (by.to_owned(), at);
         let acknowledged = BTreeMap::new();
-        self.0.push(Standing { countermeasure, registered_by, registered_at, agreed: None, acknowledged });
+        self.0.push(CountermeasureVersion { countermeasure, registered_by, registered_at, agreed: None, acknowledged });
     }
 
     pub(super) fn agree(&mut self, version: u32, by: &str, at: Timestamp) {
@@ -136,7 +136,7 @@ impl Countermeasures {
         }
     }
 
-    fn of(&mut self, version: u32) -> Option<&mut Standing> {
+    fn of(&mut self, version: u32) -> Option<&mut CountermeasureVersion> {
         self.0.iter_mut().find(|standing| standing.countermeasure.version == version)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::aggregate::Incident;
 use super::command::Command;
-use super::countermeasure::{Countermeasure, Fix, Standing, WorkaroundPlan};
+use super::countermeasure::{Countermeasure, CountermeasureVersion, Fix, WorkaroundPlan};
 use super::event::{Action, IncidentEvent};
 use super::ladder::{Call, CallOutcome, Claim, Direction, Exception, ExceptionKind};
 use super::log::Log;
@@ -201,7 +201,7 @@ impl Incident {
     }
 
     /// The newest version, if that is the wanted one: words about an older one come too late.
-    fn version_of(&self, version: u32) -> Result<&Standing, Refusal> {
+    fn version_of(&self, version: u32) -> Result<&CountermeasureVersion, Refusal> {
         let newest = self.countermeasures.newest().ok_or(Refusal::NoVersion(version))?;
         match newest.countermeasure.version {
             newest_version if newest_version == version => Ok(newest),

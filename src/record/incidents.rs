@@ -61,7 +61,7 @@ pub struct IncidentUpdate {
 
 /// Why a request was not carried out. Nothing has changed then.
 #[derive(Debug, Error)]
-pub enum DeskError {
+pub enum IncidentError {
     #[error("there is no incident {0}")]
     Unknown(String),
     /// The request was made looking at an older version.
@@ -76,7 +76,7 @@ pub enum DeskError {
     Store(StoreError),
 }
 
-impl From<StoreError> for DeskError {
+impl From<StoreError> for IncidentError {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::Repeated) { Self::Repeated } else { Self::Store(error) }
     }
@@ -111,6 +111,13 @@ pub enum Reshape {
     Declare { event_id: String },
 }
 
+/// A person's command, and the version of the incident that the person looked at; `None` means whatever holds now.
+#[derive(Clone, Debug)]
+pub struct VersionedCommand {
+    pub seen: Option<u64>,
+    pub command: Command,
+}
+
 /// Where people see incidents and work on them.
 #[async_trait]
 pub trait Incidents: Send + Sync + std::fmt::Debug {
@@ -140,40 +147,40 @@ pub trait Incidents: Send + Sync + std::fmt::Debug {
         seen: Option<u64>,
         command: Command,
         by: &str,
-    ) -> Result<Arc<Incident>, DeskError> {
-        self.execute_once(id, (seen, command), by, None).await
+    ) -> Result<Arc<Incident>, IncidentError> {
+        self.execute_once(id, VersionedCommand { seen, command }, by, None).await
     }
 
     /// The same, under a key.
     ///
     /// # Errors
-    /// Also [`DeskError::Repeated`].
+    /// Also [`IncidentError::Repeated`].
     async fn execute_once(
         &self,
         id: &str,
-        request: (Option<u64>, Command),
+        request: VersionedCommand,
         by: &str,
         once: Option<Once>,
-    ) -> Result<Arc<Incident>, DeskError>;
+    ) -> Result<Arc<Incident>, IncidentError>;
 
     /// Carries out a request that concerns more than one incident. Answers the incident that goes on: the one that was merged
     /// into, the new one, the declared one.
     ///
     /// # Errors
     /// Why it was not carried out.
-    async fn reshape(&self, reshape: Reshape, reason: &str, by: &str) -> Result<Arc<Incident>, DeskError> {
+    async fn reshape(&self, reshape: Reshape, reason: &str, by: &str) -> Result<Arc<Incident>, IncidentError> {
         self.reshape_once(reshape, reason, by, None).await
     }
 
     /// The same, under a key.
     ///
     /// # Errors
-    /// Also [`DeskError::Repeated`].
+    /// Also [`IncidentError::Repeated`].
     async fn reshape_once(
         &self,
         reshape: Reshape,
         reason: &str,
         by: &str,
         once: Option<Once>,
-    ) -> Result<Arc<Incident>, DeskError>;
+    ) -> Result<Arc<Incident>, IncidentError>;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::matter::Standing;
+use super::open_items::Lifecycle;
 use super::{EventQuery, EventStore, EventSummary, StoreError};
 use crate::engine::device::{DeviceId, Label};
 use crate::engine::effect::{EventState, Scope, Suspect};
@@ -38,9 +38,9 @@ pub struct MorningReport {
     /// Devices that do not report, the longest silence first; `None` where only the record is at hand, which does not
     /// know of them.
     pub silent: Option<Vec<Silent>>,
-    /// How far each of these has come, by event id: see [`Standing`].
+    /// How far each of these has come, by event id: see [`Lifecycle`].
     #[serde(default)]
-    pub standings: BTreeMap<String, Standing>,
+    pub lifecycles: BTreeMap<String, Lifecycle>,
     /// Whether there were more events than a report looks at.
     pub cut: bool,
 }
@@ -79,8 +79,8 @@ pub struct Silent {
 
 impl MorningReport {
     /// How far an event of the report has come.
-    pub fn standing(&self, event: &EventSummary) -> Standing {
-        self.standings.get(&event.event_id).copied().unwrap_or_else(|| Standing::of_record(event, None))
+    pub fn lifecycle(&self, event: &EventSummary) -> Lifecycle {
+        self.lifecycles.get(&event.event_id).copied().unwrap_or_else(|| Lifecycle::of_record(event, None))
     }
 
     /// The report of `since ..= until` from the record; `lives` are the incidents that people work or worked on, `snapshot` tells
@@ -122,7 +122,7 @@ impl MorningReport {
             longest,
             suspects,
             silent: snapshot.map(|snapshot| silent(snapshot, (since, until))),
-            standings: events.iter().map(|event| (event.event_id.clone(), Standing::among(event, lives))).collect(),
+            lifecycles: events.iter().map(|event| (event.event_id.clone(), Lifecycle::among(event, lives))).collect(),
             cut,
         };
         for event in events {

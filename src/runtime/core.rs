@@ -37,8 +37,8 @@ use super::playback::Playback;
 use super::private;
 use super::recovery::{self, Opened, Recovered, Recovery};
 use super::registrar;
+use super::sent_messages::{RememberingOutbox, SentMessages};
 use super::stepping::Stepping;
-use super::told::{Minding, Told};
 use super::watch::Commits;
 use crate::runtime::incidents::{IncidentsConfig, LiveIncidents, Statuses};
 use crate::runtime::intake::{Intake, Order, refusal_reasons};
@@ -70,7 +70,7 @@ pub struct Core {
     stop: watch::Sender<bool>,
     decided: oneshot::Receiver<Writer>,
     registering: JoinHandle<()>,
-    outbox: Arc<Minding>,
+    outbox: Arc<RememberingOutbox>,
     watch: JoinHandle<()>,
     ring: Option<JoinHandle<()>>,
     cleared: broadcast::Sender<Topics>,
@@ -121,9 +121,9 @@ impl Core {
         let lives = Arc::clone(&store) as Arc<dyn IncidentStore>;
         let events = Arc::clone(&store) as Arc<dyn EventStore>;
         let settings = IncidentsConfig { hold_min: config.settings.hold_min, ..config.incidents.clone() };
-        let told = Told::default();
+        let sent = SentMessages::default();
         let incidents =
-            LiveIncidents::new(settings, clock, lives, events, Arc::clone(&snapshot), statuses.clone(), told.clone());
+            LiveIncidents::new(settings, clock, lives, events, Arc::clone(&snapshot), statuses.clone(), sent.clone());
         let access = Access::new(Arc::clone(&store) as Arc<dyn AccessStore>, config.access.clone(), clock);
         let access = Arc::new(access.context("access to the operators' listener cannot be guarded")?);
         let parts = Parts {
@@ -138,7 +138,7 @@ impl Core {
             snapshot,
             statuses,
             incidents,
-            told,
+            sent,
             doubt,
         };
         Ok(parts.start(playback, changes, access, first).await)

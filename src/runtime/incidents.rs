@@ -17,11 +17,11 @@
 
 mod directory;
 mod intake;
-mod keep;
+mod restore;
 mod samples;
-mod sight;
+mod seen_fleet;
+mod task;
 mod text;
-mod work;
 
 #[cfg(test)]
 mod tests;
@@ -35,26 +35,26 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 pub use directory::Directory;
-pub use sight::Statuses;
+pub use seen_fleet::Statuses;
+pub use task::IncidentTask;
 pub(in crate::runtime) use text::summary;
-pub use work::IncidentTask;
 
 use crate::clock::Clock;
 use crate::engine::device::DeviceId;
 use crate::engine::snapshot::Snapshot;
 use crate::incident::closure::Obstacles;
-use crate::incident::{Action, Command, DeclaredEvent, Incident, IncidentEvent, LifeSettings, Refusal, Rota};
+use crate::incident::{Action, DeclaredEvent, Incident, IncidentEvent, LifeSettings, Refusal, Rota};
 use crate::metrics::incidents::{IncidentSample, IncidentSource};
 use crate::record::incident::{IncidentAppend, IncidentQuery, IncidentStore, Keep};
 use crate::record::incidents::{
-    DeskError, IncidentFile, IncidentUpdate, Incidents, Once, OpenIncidents, Reshape, is_called,
+    IncidentError, IncidentFile, IncidentUpdate, Incidents, Once, OpenIncidents, Reshape, VersionedCommand, is_called,
 };
 use crate::record::outbox::NewDispatch;
 use crate::record::{EventStore, StoreError};
 
 use super::mutex::lock;
-use super::told::Told;
-use sight::SeenFleet;
+use super::sent_messages::SentMessages;
+use seen_fleet::SeenFleet;
 
 /// Updates that a listener may be behind before it misses some.
 const UPDATE_ROOM: usize = 256;
@@ -95,7 +95,7 @@ struct Inner {
     /// What devices have said of themselves since the snapshot was drawn.
     statuses: Statuses,
     /// What was told before the record was lost.
-    told: Told,
+    sent: SentMessages,
     /// Whether the record's open incidents are known here.
     taken_up: AtomicBool,
     /// What was declared and is not with its incident yet.
@@ -130,7 +130,7 @@ impl LiveIncidents {
         events: Arc<dyn EventStore>,
         snapshot: Arc<ArcSwap<Snapshot>>,
         statuses: Statuses,
-        told: Told,
+        sent: SentMessages,
     ) -> Self {
         let inner = Inner {
             settings: Arc::new(config.settings),
@@ -142,7 +142,7 @@ impl LiveIncidents {
             events,
             snapshot,
             statuses,
-            told,
+            sent,
             taken_up: AtomicBool::new(false),
             unheard: Mutex::default(),
             kept: Mutex::default(),
@@ -348,13 +348,13 @@ impl Incidents for LiveIncidents {
     async fn execute_once(
         &self,
         id: &str,
-        (seen, command): (Option<u64>, Command),
+        request: VersionedCommand,
         by: &str,
         once: Option<Once>,
-    ) -> Result<Arc<Incident>, DeskError> {
+    ) -> Result<Arc<Incident>, IncidentError> {
         let (inner, id, by) = (Arc::clone(&self.0), id.to_owned(), by.to_owned());
         // A task of its own: whoever asked may go away between the record and what follows from it.
-        let executing = tokio::spawn(async move { inner.execute(&id, (seen, &command), &by, once.as_ref()).await });
+        let executing = tokio::spawn(async move { inner.execute(&id, &request, &by, once.as_ref()).await });
         executing.await.unwrap_or_else(|error| Err(StoreError::Io { detail: error.to_string() }.into()))
     }
 
@@ -364,7 +364,7 @@ impl Incidents for LiveIncidents {
         reason: &str,
         by: &str,
         once: Option<Once>,
-    ) -> Result<Arc<Incident>, DeskError> {
+    ) -> Result<Arc<Incident>, IncidentError> {
         let (inner, reason, by) = (Arc::clone(&self.0), reason.to_owned(), by.to_owned());
         let reshaping = tokio::spawn(async move { inner.reshape(&reshape, &reason, &by, once.as_ref()).await });
         reshaping.await.unwrap_or_else(|error| Err(StoreError::Io { detail: error.to_string() }.into()))
@@ -373,41 +373,41 @@ impl Incidents for LiveIncidents {
 
 impl Inner {
     /// Whether what is asked for was carried out before. The caller holds `writing`; the record itself refuses another process.
-    async fn refuse_repeated(&self, once: Option<&Once>) -> Result<(), DeskError> {
+    async fn refuse_repeated(&self, once: Option<&Once>) -> Result<(), IncidentError> {
         let Some(Once { who, key, .. }) = once else { return Ok(()) };
-        if self.store.kept_answer(who, key).await?.is_some() { Err(DeskError::Repeated) } else { Ok(()) }
+        if self.store.kept_answer(who, key).await?.is_some() { Err(IncidentError::Repeated) } else { Ok(()) }
     }
 
     async fn execute(
         &self,
         id: &str,
-        (seen, command): (Option<u64>, &Command),
+        request: &VersionedCommand,
         by: &str,
         once: Option<&Once>,
-    ) -> Result<Arc<Incident>, DeskError> {
+    ) -> Result<Arc<Incident>, IncidentError> {
         let _one_at_a_time = self.writing.lock().await;
         self.take_up().await?;
         self.refuse_repeated(once).await?;
         let incident = self.known(id).await?;
-        if let Some(seen) = seen.filter(|seen| *seen != incident.version) {
-            return Err(DeskError::Stale { seen, now: incident.version });
+        if let Some(seen) = request.seen.filter(|seen| *seen != incident.version) {
+            return Err(IncidentError::Stale { seen, now: incident.version });
         }
         let fleet = self.seen(&incident);
         let at = (&*self.settings, self.clock.now());
-        let events = incident.decide(command, by, Some(&fleet.observation()), at)?;
+        let events = incident.decide(&request.command, by, Some(&fleet.observation()), at)?;
         let batches = vec![Batch { before: Some(Arc::clone(&incident)), events }];
         let mut incidents = self.commit_once(batches, once.map(|once| (once, Some(&incident)))).await?;
         Ok(incidents.pop().unwrap_or(incident))
     }
 
     /// The open incident of this name; for one that is over, why nothing can be done about it.
-    async fn known(&self, id: &str) -> Result<Arc<Incident>, DeskError> {
+    async fn known(&self, id: &str) -> Result<Arc<Incident>, IncidentError> {
         if let Some(incident) = self.find(id) {
             return Ok(incident);
         }
         match self.store.incident(id).await? {
             Some(_) => Err(Refusal::Closed.into()),
-            None => Err(DeskError::Unknown(id.to_owned())),
+            None => Err(IncidentError::Unknown(id.to_owned())),
         }
     }
 
@@ -417,7 +417,7 @@ impl Inner {
         reason: &str,
         by: &str,
         once: Option<&Once>,
-    ) -> Result<Arc<Incident>, DeskError> {
+    ) -> Result<Arc<Incident>, IncidentError> {
         let _one_at_a_time = self.writing.lock().await;
         self.take_up().await?;
         self.refuse_repeated(once).await?;
@@ -426,7 +426,7 @@ impl Inner {
             Reshape::Merge { from, into } => {
                 let (from, into) = (self.known(from).await?, self.known(into).await?);
                 if from.id() == into.id() {
-                    return Err(DeskError::Unknown(format!("other than {} to merge into", into.number())));
+                    return Err(IncidentError::Unknown(format!("other than {} to merge into", into.number())));
                 }
                 let gone = from.merge_into(into.number(), reason, by, now)?;
                 let taken = into.absorb_from(&from, reason, by, now)?;
@@ -441,7 +441,7 @@ impl Inner {
             Reshape::Declare { event_id } => self.declare_by_hand(event_id, reason, by, now).await?,
         };
         let mut done = self.commit_once(batches, once.map(|once| (once, None))).await?;
-        done.pop().ok_or_else(|| DeskError::Unknown("to be changed".to_owned()))
+        done.pop().ok_or_else(|| IncidentError::Unknown("to be changed".to_owned()))
     }
 
     /// The first free name for a part of `incident`: `INC-2026-0007-B` with the id `E-0012/B`. The detector's own numbers go on

@@ -16,7 +16,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::marker::Marker;
 use super::mutex::lock;
-use super::told::{Minding, Told};
+use super::sent_messages::{RememberingOutbox, SentMessages};
 use crate::clock::Clock;
 use crate::engine::detector::Engine;
 use crate::engine::effect::{Change, ChangeKind};
@@ -62,8 +62,8 @@ pub struct Registrar {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Whom to call, as the configuration lists it.
     pub contacts: Vec<ContactEntry>,
-    pub told: Told,
-    pub outbox: Arc<Minding>,
+    pub sent: SentMessages,
+    pub outbox: Arc<RememberingOutbox>,
     pub marker: Marker,
     /// Where the record's file is; `None` on a server.
     pub directory: Option<PathBuf>,
@@ -259,7 +259,7 @@ impl Registrar {
             *known = changes;
         }
         for incident in &self.incidents.board().incidents {
-            self.told.note(&self.store.attempts(Some(incident.number()), ATTEMPTS).await?);
+            self.sent.note(&self.store.attempts(Some(incident.number()), ATTEMPTS).await?);
         }
         Ok(())
     }

@@ -136,8 +136,8 @@ impl UpdateGates {
     /// When the record cannot be written.
     pub async fn restore(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.0.deciding.lock().await;
-        let standing: Vec<Decision> = lock(&self.0.gates).standing().cloned().collect();
-        self.0.store.append_gates(&standing, self.0.clock.now()).await.map(drop)
+        let in_force: Vec<Decision> = lock(&self.0.gates).in_force().cloned().collect();
+        self.0.store.append_gates(&in_force, self.0.clock.now()).await.map(drop)
     }
 
     /// What follows from changes, in force already; to be [announced](Self::announce) once the changes are on their way to
@@ -250,7 +250,7 @@ impl Inner {
     fn show(&self, ring: Arc<Ring>) {
         // Under the lock, so that of two that draw at a time the later state is seen last.
         let gates = lock(&self.gates);
-        let decisions: Vec<Decision> = gates.standing().cloned().collect();
+        let decisions: Vec<Decision> = gates.in_force().cloned().collect();
         let mut retained: BTreeMap<String, Vec<u8>> =
             decisions.iter().map(|decision| (gate::topic(&self.root, &decision.version), decision.message())).collect();
         // Without a ring nothing is said, not even that there is none: whoever wants none need not let us write there.

@@ -54,7 +54,7 @@ const DROP: &str = "DELETE FROM contact WHERE device = $1";
 
 /// Takes over a list, unless it is the last one. Answers whether it did.
 pub(super) async fn import(tx: &mut Tx, contacts: &[ContactEntry], now: Timestamp) -> Result<bool, StoreError> {
-    let digest = to_hex(digest::digest(&digest::SHA256, (FORMS.to_owned() + &json(&contacts)?).as_bytes()).as_ref());
+    let digest = to_hex(digest::digest(&digest::SHA256, format!("{FORMS}{}", json(&contacts)?).as_bytes()).as_ref());
     if let Some(last) = tx.row(LAST_IMPORT, &[]).await?
         && last.text("digest")? == digest
     {

@@ -24,7 +24,7 @@ use super::statement::{Database, Dialect, Row, Transaction, Tx, Value, bind};
 use crate::record::StoreError;
 
 mod errors;
-mod look;
+mod suitability;
 
 /// How long a statement may take, or wait for another transaction.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -237,10 +237,10 @@ impl Pools {
         let mut connection = server.connect(CONNECT).await?;
         let looked = async {
             if reads_only {
-                look::readable(&mut connection, &server.place).await?;
+                suitability::readable(&mut connection, &server.place).await?;
                 return Ok(limits("SET default_transaction_read_only = on;"));
             }
-            let settings = look::usable(&mut connection, &server.place).await?;
+            let settings = suitability::usable(&mut connection, &server.place).await?;
             Ok(limits(settings))
         };
         let settings = match timeout(ANSWER_TIMEOUT, looked).await {

@@ -15,7 +15,7 @@ use fleetwatch::record::incident::{
     ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, IncidentStore, Keep, KeptAnswer, RecordedIncidentEvent,
 };
 use fleetwatch::record::incidents::{
-    DeskError, IncidentFile, IncidentUpdate, Incidents, Once, OpenIncidents, Reshape, is_called,
+    IncidentError, IncidentFile, IncidentUpdate, Incidents, Once, OpenIncidents, Reshape, VersionedCommand, is_called,
 };
 use fleetwatch::record::outbox::{Attempt, Dispatch, NewDispatch, Outbox, Outcome, Untold};
 use tokio::sync::broadcast;
@@ -179,19 +179,19 @@ impl Incidents for Desk {
     async fn execute_once(
         &self,
         id: &str,
-        (_, command): (Option<u64>, Command),
+        VersionedCommand { command, .. }: VersionedCommand,
         by: &str,
         _: Option<Once>,
-    ) -> Result<Arc<Incident>, DeskError> {
+    ) -> Result<Arc<Incident>, IncidentError> {
         if *self.broken.lock().unwrap() {
-            return Err(DeskError::Store(StoreError::Full));
+            return Err(IncidentError::Store(StoreError::Full));
         }
         let now = *self.now.lock().unwrap();
         let mut told = self.told.lock().unwrap();
         let one = told
             .iter_mut()
             .find(|told| is_called(&told.incident, id))
-            .ok_or_else(|| DeskError::Unknown(id.to_owned()))?;
+            .ok_or_else(|| IncidentError::Unknown(id.to_owned()))?;
         let events =
             self.observe(&one.incident, |seen| one.incident.decide(&command, by, seen, (&self.settings, now)))?;
         let actions = events.iter().map(|event| event.action.as_str()).collect();
@@ -206,11 +206,13 @@ impl Incidents for Desk {
         reason: &str,
         by: &str,
         _: Option<Once>,
-    ) -> Result<Arc<Incident>, DeskError> {
+    ) -> Result<Arc<Incident>, IncidentError> {
         let now = *self.now.lock().unwrap();
         let mut told = self.told.lock().unwrap();
         let find = |told: &[Told], id: &str| {
-            told.iter().position(|told| is_called(&told.incident, id)).ok_or_else(|| DeskError::Unknown(id.to_owned()))
+            told.iter()
+                .position(|told| is_called(&told.incident, id))
+                .ok_or_else(|| IncidentError::Unknown(id.to_owned()))
         };
         match reshape {
             Reshape::Merge { from, into } => {

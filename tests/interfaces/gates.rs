@@ -19,7 +19,7 @@ struct Desk(Mutex<Gates>);
 #[async_trait]
 impl GateControl for Desk {
     fn board(&self) -> Arc<GateBoard> {
-        let decisions = self.0.lock().unwrap().standing().cloned().collect();
+        let decisions = self.0.lock().unwrap().in_force().cloned().collect();
         Arc::new(GateBoard { decisions, ..GateBoard::default() })
     }
 
@@ -50,7 +50,7 @@ const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded")
 const HOST: (&str, &str) = ("Host", "localhost");
 const HERE: (&str, &str) = ("Sec-Fetch-Site", "same-origin");
 
-fn standing(desk: &Desk) -> (Gate, String) {
+fn in_force(desk: &Desk) -> (Gate, String) {
     let board = desk.board();
     (board.decisions[0].gate, board.decisions[0].by.clone())
 }
@@ -67,7 +67,7 @@ async fn a_program_decides_with_a_body_of_json() {
     let request = r#"{"gate":"release","by":"Sato","reason":"the line's fault"}"#;
     let answer = post(&server, "2026.11.21", &[HOST, JSON], request).await;
     assert_eq!((answer.status, &answer.json()["before"]), (200, &"hold".into()), "{}", answer.body);
-    assert_eq!(standing(&desk), (Gate::Release, "Sato".to_owned()));
+    assert_eq!(in_force(&desk), (Gate::Release, "Sato".to_owned()));
     for (version, headers, body, status) in [
         ("2026.11.21", &[HOST, JSON][..], r#"{"gate":"hold","by":"","reason":"r"}"#, 400),
         ("2026.11.21", &[HOST, JSON], r#"{"gate":"hold","by":"detector","reason":"r"}"#, 400),
@@ -90,7 +90,7 @@ async fn a_program_decides_with_a_body_of_json() {
         assert_eq!(answer.status, status, "{version} {headers:?} {body}: {}", answer.body);
         assert_eq!(answer.header("content-type"), "application/problem+json", "{body}");
     }
-    assert_eq!(standing(&desk), (Gate::Release, "Sato".to_owned()), "nothing of that had an effect");
+    assert_eq!(in_force(&desk), (Gate::Release, "Sato".to_owned()), "nothing of that had an effect");
     server.stop().await;
 }
 
@@ -120,11 +120,11 @@ async fn a_person_decides_with_the_form_and_no_foreign_page_can() {
         let answer = send(server.address, "POST", "/gates", &[HOST, FORM, HERE], &untold).await;
         assert_eq!(answer.status, 403, "{untold}");
     }
-    assert_eq!(standing(&desk).0, Gate::Hold, "nothing of that had an effect");
+    assert_eq!(in_force(&desk).0, Gate::Hold, "nothing of that had an effect");
 
     let answer = submit(&[HOST, FORM, HERE], filled).await;
     assert_eq!((answer.status, answer.header("location")), (303, "/gates?lang=ja"));
-    assert_eq!(standing(&desk), (Gate::Release, "佐藤".to_owned()));
+    assert_eq!(in_force(&desk), (Gate::Release, "佐藤".to_owned()));
     let answer = submit(&[HOST, FORM, ("Origin", "http://localhost")], "version=9&gate=hold&by=S&reason=r").await;
     assert_eq!(answer.status, 303);
     let answer = submit(&[HOST, FORM, HERE], "version=&gate=hold&by=S&reason=r").await;

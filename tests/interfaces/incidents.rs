@@ -38,7 +38,8 @@ async fn site() -> Site {
         let store = state.access.store();
         let settings = AccessSettings { mode: Mode::Users, ..AccessSettings::default() };
         state.access = Arc::new(Access::new(store, settings, state.clock).unwrap());
-        (state.desk, state.incidents, state.outbox) = (Some(work.clone() as _), Some(work as _), Some(outbox as _));
+        (state.incidents, state.incident_store, state.outbox) =
+            (Some(work.clone() as _), Some(work as _), Some(outbox as _));
     })
     .await;
     Site { server, desk, _dir: dir }
@@ -243,7 +244,7 @@ async fn contacts_are_for_who_talks_with_customers() {
         assert_eq!(put(&support, bad).await.status, status, "{bad}");
     }
     // Too long as it is sent, as it is kept (one sign that stands for four), and both.
-    for long in ["x".repeat(150) + &"\u{200b}".repeat(100), "\u{337f}".repeat(60), "x".repeat(300)] {
+    for long in [["x".repeat(150), "\u{200b}".repeat(100)].concat(), "\u{337f}".repeat(60), "x".repeat(300)] {
         let long = json!({"contacts": [{"device": "B-1", "name": long}]}).to_string();
         assert_eq!(put(&support, &long).await.status, 400, "a name has an end: {long}");
     }
@@ -403,7 +404,12 @@ async fn without_a_desk_there_is_nothing_to_work_on() {
         "/api/v1/contacts?q=ab",
     ] {
         let answer = ask(server.address, "GET", path, &[HOST]).await;
-        assert!(answer.status == 404 && answer.body.contains("no desk"), "{path}: {} {}", answer.status, answer.body);
+        assert!(
+            answer.status == 404 && answer.body.contains("does not run incidents"),
+            "{path}: {} {}",
+            answer.status,
+            answer.body
+        );
     }
     server.stop().await;
 }

@@ -238,8 +238,8 @@ pub fn desk(told: Vec<Told>, minutes: i64) -> Arc<Desk> {
 
 /// Puts the desk behind a listener.
 pub fn behind(desk: &Arc<Desk>, state: &mut HttpState) {
-    state.desk = Some(Arc::clone(desk) as _);
     state.incidents = Some(Arc::clone(desk) as _);
+    state.incident_store = Some(Arc::clone(desk) as _);
     state.outbox = Some(Arc::clone(desk) as _);
     let example = serde_json::json!({
         "detector": {"hold_min": 60, "ratio": 1.5},

@@ -440,7 +440,7 @@ async fn an_early_warning_of_one_device_does_not_hide_the_open_incident() {
     assert_eq!(names, ["INC-2026-0008", NUMBER, "E-77aa0f10"]);
     let of = |index: usize, field: &str| open["open"][index][field].clone();
     assert_eq!(
-        (of(0, "standing"), of(1, "standing"), of(2, "standing")),
+        (of(0, "lifecycle"), of(1, "lifecycle"), of(2, "lifecycle")),
         ("declared".into(), "fixing".into(), "warned".into())
     );
     assert_eq!((of(0, "affected"), of(0, "of")), (4.into(), 4.into()));
@@ -457,10 +457,10 @@ async fn every_surface_says_the_same_of_one_number() {
         assert!(!page.contains("\u{25cf} recovered") && !page.contains("\u{25cf} resolved"), "{path}: {page}");
     }
     let listed = SATO.look(&site, "/api/v1/events?warnings=true").await.json();
-    assert_eq!(listed["standings"][crate::sample::EVENT], "fixing", "{listed}");
+    assert_eq!(listed["lifecycles"][crate::sample::EVENT], "fixing", "{listed}");
     let one = SATO.look(&site, &format!("/api/v1/events/{}", crate::sample::EVENT)).await.json();
     let report = SATO.look(&site, "/api/v1/report?since=2026-11-21T00:00:00Z").await.json();
-    assert_eq!((&one["standing"], &report["standings"][crate::sample::EVENT]), (&"fixing".into(), &"fixing".into()));
+    assert_eq!((&one["lifecycle"], &report["lifecycles"][crate::sample::EVENT]), (&"fixing".into(), &"fixing".into()));
     site.server.stop().await;
 }
 

@@ -18,7 +18,7 @@ use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::{Scenario, Simulation, SimulationConfig};
 use fleetwatch::record::EventQuery;
 use fleetwatch::record::incident::KeptAnswer;
-use fleetwatch::record::incidents::{DeskError, Once};
+use fleetwatch::record::incidents::{IncidentError, Once, VersionedCommand};
 use fleetwatch::runtime::core::{Core, CoreConfig};
 use fleetwatch::runtime::driver::Virtual;
 use fleetwatch::runtime::incidents::IncidentsConfig;
@@ -361,7 +361,9 @@ async fn of_wishes_under_one_key_one_is_carried_out() {
             let (incidents, number, once) = (night.core.incidents(), number.clone(), once.clone());
             let task = tokio::spawn(async move {
                 let note = Command::Note { text: "once".to_owned(), tell: false };
-                incidents.execute_once(&number, (None, note), "Sato", Some(once)).await
+                incidents
+                    .execute_once(&number, VersionedCommand { seen: None, command: note }, "Sato", Some(once))
+                    .await
             });
             // Half of those who ask go away at once.
             if nth % 2 == 1 {
@@ -374,7 +376,7 @@ async fn of_wishes_under_one_key_one_is_carried_out() {
         for request in requests {
             match request.await {
                 Ok(Ok(_)) => done += 1,
-                Ok(Err(DeskError::Repeated)) | Err(_) => {}
+                Ok(Err(IncidentError::Repeated)) | Err(_) => {}
                 Ok(Err(error)) => panic!("{error}"),
             }
         }

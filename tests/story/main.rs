@@ -24,7 +24,7 @@ use fleetwatch::engine::device::{DeviceId, Label};
 use fleetwatch::incident::ladder::{Claim, Proof};
 use fleetwatch::incident::{Command, Incident, Refusal, Role, Seat, State, Step};
 use fleetwatch::lab::simulation::Remedy;
-use fleetwatch::record::incidents::DeskError;
+use fleetwatch::record::incidents::IncidentError;
 
 use browser::{Driver, Page, Window};
 use site::{Site, phone};
@@ -224,7 +224,7 @@ impl Night {
         self.page.shows("ul.obstacles", why).await;
         assert!(!self.page.has("form.act").await, "there is nothing to send");
         let refused = self.site.execute(&self.number, "Sato", Command::Close).await;
-        assert!(matches!(refused, Err(DeskError::Refused(Refusal::Open(_)))), "{refused:?}");
+        assert!(matches!(refused, Err(IncidentError::Refused(Refusal::Open(_)))), "{refused:?}");
     }
 
     async fn ship_the_fix(&self, cast: &Cast) {

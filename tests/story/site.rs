@@ -18,7 +18,7 @@ use fleetwatch::lab::feed;
 use fleetwatch::lab::simulation::mqtt::{self, FleetConfig, Progress, Target};
 use fleetwatch::lab::simulation::{Remedy, Scenario, Simulation, SimulationConfig};
 use fleetwatch::record::incident::{Contact, ContactEntry};
-use fleetwatch::record::incidents::DeskError;
+use fleetwatch::record::incidents::IncidentError;
 use fleetwatch::runtime::core::{Core, CoreConfig};
 use fleetwatch::runtime::driver::Virtual;
 use fleetwatch::runtime::incidents::IncidentsConfig;
@@ -168,7 +168,7 @@ impl Site {
     }
 
     /// What the person requests.
-    pub async fn execute(&self, number: &str, by: &str, command: Command) -> Result<Arc<Incident>, DeskError> {
+    pub async fn execute(&self, number: &str, by: &str, command: Command) -> Result<Arc<Incident>, IncidentError> {
         self.core.incidents().execute(number, None, command, by).await
     }
 

@@ -21,7 +21,7 @@ use crate::engine::snapshot::DeviceView;
 use crate::engine::time::{Minute, Timestamp};
 use crate::record::EventRecord;
 use crate::record::derive::Records;
-use crate::record::matter::Standing;
+use crate::record::open_items::Lifecycle;
 use crate::runtime::failure::Failure;
 use crate::words::Zone;
 use crate::words::length::micros;
@@ -180,7 +180,7 @@ fn head(life: &Life, zone: &Zone, pen: Pen, out: &mut String) {
         let _ = writeln!(out, "  probes    {} wrongly flagged in the last 30 minutes", share(ratio));
     }
     for record in &life.events {
-        let (name, state) = (words::name(&record.event), words::standing(Standing::of_record(&record.event, None)));
+        let (name, state) = (words::name(&record.event), words::lifecycle(Lifecycle::of_record(&record.event, None)));
         let _ = writeln!(out, "  event     {name}, {state}; see explain {name}");
         if let Some(miss) = &record.event.near_miss {
             let _ = writeln!(out, "            {}", words::near_miss(miss));

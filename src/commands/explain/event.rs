@@ -6,7 +6,7 @@ use super::chart::Pen;
 use super::damage;
 use super::words;
 use crate::engine::effect::{Cause, Change, ChangeKind, ProofMinute, Verdict};
-use crate::record::matter::Standing;
+use crate::record::open_items::Lifecycle;
 use crate::record::{EventRecord, EventSummary};
 use crate::words::Zone;
 use crate::words::number::{Certainty, counted, share};
@@ -18,9 +18,9 @@ const ROW: usize = 60;
 const TIMELINE: usize = 40;
 
 /// Writes everything that is known of the event.
-pub fn write(record: &EventRecord, standing: Standing, zone: &Zone, pen: Pen, minutes: bool, out: &mut String) {
+pub fn write(record: &EventRecord, lifecycle: Lifecycle, zone: &Zone, pen: Pen, minutes: bool, out: &mut String) {
     let changes: Vec<&Change> = record.changes.iter().map(|entry| &entry.change).collect();
-    head(&record.event, standing, zone, pen, out);
+    head(&record.event, lifecycle, zone, pen, out);
     suspect(record.blamed(), pen, out);
     let proof = changes.iter().rev().map(|change| &change.proof).find(|proof| !proof.is_empty());
     if let Some(proof) = proof {
@@ -34,10 +34,10 @@ pub fn write(record: &EventRecord, standing: Standing, zone: &Zone, pen: Pen, mi
     timeline(&changes, zone, pen, out);
 }
 
-fn head(event: &EventSummary, standing: Standing, zone: &Zone, pen: Pen, out: &mut String) {
+fn head(event: &EventSummary, lifecycle: Lifecycle, zone: &Zone, pen: Pen, out: &mut String) {
     let EventSummary { event_id, streak_s, affected, .. } = event;
     let scope = words::scope(event.scope);
-    let title = format!("{}  {}, {scope}", words::name(event), words::standing(standing));
+    let title = format!("{}  {}, {scope}", words::name(event), words::lifecycle(lifecycle));
     let _ = writeln!(out, "{}", pen.heading(&title));
     let minutes = counted(streak_s / 60, "minute");
     let _ = writeln!(out, "  impact     from {}, {minutes} of degradation proved", zone.stamp(event.impact_started_at));

@@ -12,7 +12,7 @@ use crate::engine::effect::Change;
 use crate::incident::Incident;
 use crate::record::EventRecord;
 use crate::record::derive::Records;
-use crate::record::matter::Standing;
+use crate::record::open_items::Lifecycle;
 use crate::runtime::failure::Failure;
 use crate::runtime::location;
 
@@ -23,13 +23,13 @@ const MOST_LISTED: usize = 20;
 ///
 /// # Errors
 /// When it is not there, or its source cannot be read.
-pub fn event(config: &Config, id: &str, from: Option<&str>) -> anyhow::Result<(EventRecord, Standing)> {
+pub fn event(config: &Config, id: &str, from: Option<&str>) -> anyhow::Result<(EventRecord, Lifecycle)> {
     match from {
         Some(url) if is_url(url) => {
             let told: Told = fetch::get(url, &format!("/api/v1/events/{id}"))?
                 .with_context(|| format!("{url} has no incident or event {id}"))?;
-            let own = Standing::of_record(&told.record.event, None);
-            Ok((told.record, told.standing.unwrap_or(own)))
+            let own = Lifecycle::of_record(&told.record.event, None);
+            Ok((told.record, told.lifecycle.unwrap_or(own)))
         }
         Some(source) => replayed(config, id, Path::new(source)),
         None => recorded(config, id),
@@ -44,12 +44,12 @@ pub fn is_url(source: &str) -> bool {
 /// What a running instance tells.
 #[derive(Deserialize)]
 struct Told {
-    standing: Option<Standing>,
+    lifecycle: Option<Lifecycle>,
     #[serde(flatten)]
     record: EventRecord,
 }
 
-fn recorded(config: &Config, id: &str) -> anyhow::Result<(EventRecord, Standing)> {
+fn recorded(config: &Config, id: &str) -> anyhow::Result<(EventRecord, Lifecycle)> {
     let location = location::of(&config.store)?;
     let found = block_on(async {
         let store = location.open_to_read().await?;
@@ -57,8 +57,8 @@ fn recorded(config: &Config, id: &str) -> anyhow::Result<(EventRecord, Standing)
             Some(record) => {
                 let file = store.incident(&record.event.event_id).await?;
                 let incident = file.and_then(|file| Incident::of(file.happened()));
-                let standing = Standing::of_record(&record.event, incident.map(|incident| incident.state));
-                Some((record, standing))
+                let lifecycle = Lifecycle::of_record(&record.event, incident.map(|incident| incident.state));
+                Some((record, lifecycle))
             }
             None => None,
         };
@@ -92,12 +92,12 @@ impl Listener for Recorder {
     }
 }
 
-fn replayed(config: &Config, id: &str, source: &Path) -> anyhow::Result<(EventRecord, Standing)> {
+fn replayed(config: &Config, id: &str, source: &Path) -> anyhow::Result<(EventRecord, Lifecycle)> {
     let mut run = Run::new(config.detector.clone(), Surroundings::new(config)?, None);
     let mut recorder = Recorder::default();
     run.source(source, &mut recorder)?;
     if let Some(record) = recorder.0.find(id) {
-        return Ok((record.clone(), Standing::of_record(&record.event, None)));
+        return Ok((record.clone(), Lifecycle::of_record(&record.event, None)));
     }
     let names: Vec<&str> =
         recorder.0.iter().map(|record| record.event.number.as_deref().unwrap_or(&record.event.event_id)).collect();

@@ -2,7 +2,7 @@
 
 use crate::engine::effect::{Forecast, NearMiss, Scope, StreakEnd, Suspect};
 use crate::record::EventSummary;
-use crate::record::matter::Standing;
+use crate::record::open_items::Lifecycle;
 use crate::words::Zone;
 use crate::words::number::{Certainty, counted};
 
@@ -53,8 +53,8 @@ pub fn forecast(forecast: &Forecast, zone: &Zone) -> String {
 }
 
 /// How far it has come, in one word for pages and terminal alike.
-pub fn standing(standing: Standing) -> &'static str {
-    standing.words().en
+pub fn lifecycle(lifecycle: Lifecycle) -> &'static str {
+    lifecycle.words().en
 }
 
 /// The scope in words.

@@ -97,9 +97,9 @@ fn half_an_hour_stands_in_provisionally() {
     live(&mut baseline, MONDAY, 29, |_| 10_000);
     assert!(baseline.provisional().is_none());
     live(&mut baseline, MONDAY.plus(29), 1, |_| 10_000);
-    let (stand_in, standing) = normal(&baseline, None, MONDAY.plus(30), &settings()).unwrap();
-    assert_eq!(standing, Standing::Provisional);
-    let wide = Thresholds::of_judged(Some((stand_in, standing)), &settings()).unwrap();
+    let (stand_in, maturity) = normal(&baseline, None, MONDAY.plus(30), &settings()).unwrap();
+    assert_eq!(maturity, Maturity::Provisional);
+    let wide = Thresholds::of_judged(Some((stand_in, maturity)), &settings()).unwrap();
     assert!(wide.p50_us > 2 * stand_in.p50_us as u32, "what is provisional is judged with a wide margin");
     assert!((9_500.0..10_500.0).contains(&stand_in.p50_us), "{stand_in:?}");
 }
@@ -108,12 +108,12 @@ fn half_an_hour_stands_in_provisionally() {
 fn a_device_without_a_history_of_its_own_is_judged_by_its_group_with_the_wide_margins() {
     let group = Normal { p50_us: 10_000.0, p95_us: 12_000.0 };
     let mut baseline = Baseline::default();
-    let (stand_in, standing) = normal(&baseline, Some(group), MONDAY, &settings()).unwrap();
-    assert_eq!((stand_in, standing), (group, Standing::Provisional));
+    let (stand_in, maturity) = normal(&baseline, Some(group), MONDAY, &settings()).unwrap();
+    assert_eq!((stand_in, maturity), (group, Maturity::Provisional));
     // Its line is slower than the others': what it shows counts as soon as there is enough of it.
     live(&mut baseline, MONDAY, 30, |_| 30_000);
-    let (stand_in, standing) = normal(&baseline, Some(group), MONDAY.plus(30), &settings()).unwrap();
-    assert_eq!(standing, Standing::Provisional);
+    let (stand_in, maturity) = normal(&baseline, Some(group), MONDAY.plus(30), &settings()).unwrap();
+    assert_eq!(maturity, Maturity::Provisional);
     assert!((28_500.0..31_500.0).contains(&stand_in.p50_us), "{stand_in:?}");
     // A faster line than theirs is not held to its own half an hour.
     let slower = Normal { p50_us: 50_000.0, p95_us: 60_000.0 };

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use super::{Normal, Standing};
+use super::{Maturity, Normal};
 use crate::engine::settings::Settings;
 
 /// Thresholds above which a sample counts as an exceedance, in microseconds.
@@ -21,15 +21,15 @@ const PROVISIONAL_DELTA: u32 = 3;
 
 impl Thresholds {
     /// As [`Self::of`], with the wider margins of a normal that is only provisional or young.
-    pub fn of_judged(normal: Option<(Normal, Standing)>, settings: &Settings) -> Option<Self> {
+    pub fn of_judged(normal: Option<(Normal, Maturity)>, settings: &Settings) -> Option<Self> {
         let margins =
-            normal.map_or((settings.ratio, settings.delta_us), |(_, standing)| margins_of(standing, settings));
+            normal.map_or((settings.ratio, settings.delta_us), |(_, maturity)| margins_of(maturity, settings));
         Self::with_margins(normal.map(|(normal, _)| normal), margins, settings)
     }
 
     /// The normal that [`Self::of_judged`] made these of; a lower one where an objective lowered them.
-    pub fn normal(self, standing: Standing, settings: &Settings) -> Normal {
-        let (ratio, delta_us) = margins_of(standing, settings);
+    pub fn normal(self, maturity: Maturity, settings: &Settings) -> Normal {
+        let (ratio, delta_us) = margins_of(maturity, settings);
         let of = |us: u32| (f64::from(us) / ratio).min(f64::from(us) - f64::from(delta_us)).max(1.0);
         Normal { p50_us: of(self.p50_us), p95_us: of(self.p95_us) }
     }
@@ -55,12 +55,12 @@ impl Thresholds {
 }
 
 /// Ratio and least difference in microseconds by which a quantile has to exceed its normal.
-fn margins_of(standing: Standing, settings: &Settings) -> (f64, u32) {
-    match standing {
-        Standing::Provisional => {
+fn margins_of(maturity: Maturity, settings: &Settings) -> (f64, u32) {
+    match maturity {
+        Maturity::Provisional => {
             (settings.ratio.max(PROVISIONAL_RATIO), settings.delta_us.saturating_mul(PROVISIONAL_DELTA))
         }
-        Standing::Learnt { days } => {
+        Maturity::Learnt { days } => {
             (settings.ratio * (1.0 + YOUNG_MARGIN / f64::from(days.max(1))), settings.delta_us)
         }
     }
@@ -73,15 +73,15 @@ mod tests {
     #[test]
     fn a_normal_is_found_again_in_its_thresholds() {
         let settings = Settings::default();
-        for standing in [Standing::Provisional, Standing::Learnt { days: 1 }, Standing::Learnt { days: 7 }] {
+        for maturity in [Maturity::Provisional, Maturity::Learnt { days: 1 }, Maturity::Learnt { days: 7 }] {
             for (p50_us, p95_us) in [(900.0, 4_000.0), (10_000.0, 60_000.0)] {
                 let normal = Normal { p50_us, p95_us };
                 let found =
-                    Thresholds::of_judged(Some((normal, standing)), &settings).unwrap().normal(standing, &settings);
+                    Thresholds::of_judged(Some((normal, maturity)), &settings).unwrap().normal(maturity, &settings);
                 let is_near = |found: f64, was: f64| (found - was).abs() <= 1.0;
                 assert!(
                     is_near(found.p50_us, p50_us) && is_near(found.p95_us, p95_us),
-                    "{standing:?} {normal:?} {found:?}"
+                    "{maturity:?} {normal:?} {found:?}"
                 );
             }
         }

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use crate::engine::baseline::{self, Baseline, Standing, Thresholds};
+use crate::engine::baseline::{self, Baseline, Maturity, Thresholds};
 use crate::engine::effect::Verdict;
 use crate::engine::evidence::{EVIDENCE_MIN, EvidenceRing};
 use crate::engine::histogram::Histogram;
@@ -23,7 +23,7 @@ pub struct ClassTrack {
     pub ring: EvidenceRing,
     pub(super) baseline: Baseline,
     pub thresholds: Option<Thresholds>,
-    pub standing: Standing,
+    pub maturity: Maturity,
     /// Local hour the thresholds are for, in hours since the epoch.
     pub(super) hour: u32,
     /// Latency before and in the episode in which this class is degraded.
@@ -67,7 +67,7 @@ impl ClassTrack {
     /// As [`Self::trials`], for a device that has nobody to be compared with: delays of the running episode exceed where they lie
     /// by the same margins above the highest that is usual within an hour of that time of day, moved by the `drift` of the fleet.
     pub fn lone_trials(&self, test: Test, window: (Minute, Minute), drift: f64, settings: &Settings) -> (u64, u64) {
-        let highest = self.baseline.highest(window, settings).map(|highest| (highest.times(drift), self.standing));
+        let highest = self.baseline.highest(window, settings).map(|highest| (highest.times(drift), self.maturity));
         let thresholds = Thresholds::of_judged(highest, settings).filter(|_| highest.is_some());
         match (thresholds.zip(self.contrast.as_ref()), test) {
             (Some((thresholds, contrast)), Test::P50) => contrast.during_above(thresholds.p50_us),

@@ -3,7 +3,7 @@
 
 use bincode::{Decode, Encode};
 
-use crate::engine::baseline::{self, Standing, Thresholds};
+use crate::engine::baseline::{self, Maturity, Thresholds};
 use crate::engine::device::TrafficClass;
 use crate::engine::effect::Verdict;
 use crate::engine::evidence::{Counts, EVIDENCE_MIN, EvidenceRing};
@@ -120,7 +120,7 @@ impl Level {
         };
         let delays = delays.and_then(LatencyContrast::during_quantiles).zip(track.thresholds);
         let (p50, p95) = delays.map_or_else(Default::default, |((p50, p95), thresholds)| {
-            let usual = thresholds.normal(track.standing, settings);
+            let usual = thresholds.normal(track.maturity, settings);
             (Delay::of(p50, usual.p50_us), Delay::of(p95, usual.p95_us))
         });
         Self { p50, p95, false_positives: share(Test::FalsePositives), flagged: share(Test::Flagged) }
@@ -147,8 +147,8 @@ impl Level {
     }
 
     /// Thresholds above which delays are worse than this.
-    fn raised(self, usual: Thresholds, standing: Standing, settings: &Settings) -> Thresholds {
-        let (Self { p50, p95, .. }, normal) = (self.worsened(), usual.normal(standing, settings));
+    fn raised(self, usual: Thresholds, maturity: Maturity, settings: &Settings) -> Thresholds {
+        let (Self { p50, p95, .. }, normal) = (self.worsened(), usual.normal(maturity, settings));
         Thresholds { p50_us: p50.most(usual.p50_us, normal.p50_us), p95_us: p95.most(usual.p95_us, normal.p95_us) }
     }
 
@@ -189,7 +189,7 @@ impl KnownIllness {
         }
         let is_known = self.is_hour(minute, settings) || self.running.is_some_and(|start| minute >= start);
         let level = if is_known { self.levels[class.index()] } else { Level::default() };
-        let counts = count(usual.map(|usual| level.raised(usual, track.standing, settings)));
+        let counts = count(usual.map(|usual| level.raised(usual, track.maturity, settings)));
         let rates = level.rates(&track.rates(settings));
         let ring = &mut self.rings[class.index()];
         if !ring.add(minute, counts) {

@@ -1,7 +1,7 @@
 //! The whole engine on a small synthetic fleet: one class, twenty samples a minute, a day and a half of history.
 
+mod chronic;
 mod cut;
-mod told;
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 
-use crate::engine::baseline::{self, GroupNormals, Standing, Thresholds};
+use crate::engine::baseline::{self, GroupNormals, Maturity, Thresholds};
 use crate::engine::device::{Label, Package, Status, TrafficClass};
 use crate::engine::effect::Verdict;
 use crate::engine::evidence::{Counts, EVIDENCE_MIN};
@@ -231,12 +231,12 @@ impl Tracked {
         let group = || context.groups[class.index()].of(state.facts.model.as_ref(), state.facts.branch.as_ref());
         let track = state.classes[class.index()].get_or_insert_with(Box::default);
         let hour = baseline::local_hour(minute, settings);
-        let is_young = track.thresholds.is_none() || track.standing == Standing::Provisional;
+        let is_young = track.thresholds.is_none() || track.maturity == Maturity::Provisional;
         if hour != track.hour || (is_young && minute.0.is_multiple_of(RETRY_MIN)) {
             track.baseline.learn(minute, settings, |first| spoilt_from.is_some_and(|since| first.plus(60) > since));
             let normal = baseline::normal(&track.baseline, group(), minute, settings);
             track.thresholds = Thresholds::of_judged(normal, settings);
-            track.standing = normal.map_or(Standing::Provisional, |(_, standing)| standing);
+            track.maturity = normal.map_or(Maturity::Provisional, |(_, maturity)| maturity);
             track.hour = hour;
         }
         let counts = counts_of(slot, histogram, track.thresholds);
@@ -247,7 +247,7 @@ impl Tracked {
             let counts = |limits| counts_of(slot, histogram, limits);
             known.see((class, minute), histogram, (&**track, track.thresholds), settings, counts);
         }
-        let judged_well = track.standing != Standing::Provisional;
+        let judged_well = track.maturity != Maturity::Provisional;
         if !judged_well || (verdict != Verdict::Degraded && spoilt_from.is_none()) {
             track.baseline.observe(minute, histogram, &counts, settings);
         }

@@ -9,7 +9,7 @@ use crate::engine::time::Timestamp;
 /// Who decides what no person has.
 pub const DETECTOR: &str = "detector";
 
-/// Most versions with a standing decision. A nightly update that is blamed each night fills it in three years.
+/// Most versions with a in_force decision. A nightly update that is blamed each night fills it in three years.
 pub const MAX_VERSIONS: usize = 1_000;
 
 /// Longest name of a person and longest reason, in characters.

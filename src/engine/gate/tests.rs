@@ -309,7 +309,7 @@ fn a_version_that_is_no_topic_level_is_told_once_and_never_held() {
         let seen = gates.observe(&[warned(15, &bad)]);
         assert_eq!((seen.unfit, seen.decisions.len()), (vec![(version.to_owned(), VersionError::NoTopicLevel)], 0));
         assert_eq!(gates.observe(&[warned(16, &bad)]), Observed::default(), "told once");
-        assert_eq!(gates.standing().count(), 0);
+        assert_eq!(gates.in_force().count(), 0);
     }
 }
 
@@ -322,15 +322,15 @@ fn the_number_of_versions_is_bounded_and_a_persons_word_is_kept() {
         let event = format!("E-{n}");
         gates.observe(&[Observation { event: &event, ..declared(60 + n, &cause) }]);
     }
-    assert_eq!(gates.standing().count(), MAX_VERSIONS);
+    assert_eq!(gates.in_force().count(), MAX_VERSIONS);
     assert!(gates.of("kept").is_some() && gates.of("v0").is_none() && gates.of("v1049").is_some());
-    let full = Gates { standing: (0..MAX_VERSIONS).map(|n| by_person(&gates, n)).collect(), ..gates };
+    let full = Gates { in_force: (0..MAX_VERSIONS).map(|n| by_person(&gates, n)).collect(), ..gates };
     assert_eq!(full.decide("new", Gate::Hold, ("Sato", "r"), T0), Err(DecideError::Full));
 }
 
-fn by_person(gates: &Gates, n: usize) -> (String, Standing) {
+fn by_person(gates: &Gates, n: usize) -> (String, DecisionInForce) {
     let decision = gates.decide(&format!("p{n}"), Gate::Hold, ("Sato", "r"), T0).unwrap();
-    (decision.version.clone(), Standing { decision, blamed: None })
+    (decision.version.clone(), DecisionInForce { decision, blamed: None })
 }
 
 #[test]
@@ -441,8 +441,8 @@ proptest! {
 
         let mut restored = Gates::new(policy);
         record.iter().cloned().for_each(|decision| restored.apply(decision));
-        prop_assert!(restored.standing().eq(lived.standing()), "from the record");
-        let messages = |gates: &Gates| gates.standing().map(Decision::message).collect::<Vec<_>>();
+        prop_assert!(restored.in_force().eq(lived.in_force()), "from the record");
+        let messages = |gates: &Gates| gates.in_force().map(Decision::message).collect::<Vec<_>>();
         let before = messages(&lived);
         prop_assert_eq!(&messages(&restored), &before);
 

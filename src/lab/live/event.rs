@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::effect::{Cause, Change, ChangeKind, Scope, Verdict};
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::engine::time::Timestamp;
-use crate::record::matter::{self, Matter, Standing};
+use crate::record::open_items::{self, Lifecycle, OpenItem};
 use crate::words::length::clock;
 use crate::words::number::Certainty;
 
@@ -91,10 +91,10 @@ pub(super) fn status(moment: &Moment, scene: &Scene) -> String {
     let totals = &moment.snapshot.totals;
     let clock = match worst(moment) {
         None => "nothing on the clock".to_owned(),
-        Some(worst) if worst.standing == Standing::Warned => {
+        Some(worst) if worst.lifecycle == Lifecycle::Pending => {
             format!("{} of {} on the clock", clock(worst.streak_s), clock(worst.hold_s))
         }
-        Some(worst) => format!("{} is {}", worst.name, worst.standing.words().en),
+        Some(worst) => format!("{} is {}", worst.name, worst.lifecycle.words().en),
     };
     format!(
         "{}  {:<9} {} of {} devices report, {} degraded, {clock}, {} reports/s",
@@ -147,9 +147,9 @@ pub(super) fn block(change: &Change, moment: &Moment, scene: &Scene, paint: Pain
     lines
 }
 
-/// What to look at first: see [`matter::open`].
-pub(super) fn worst(moment: &Moment) -> Option<Matter> {
-    matter::open(&moment.snapshot, &moment.board).into_iter().next()
+/// What to look at first: see [`open_items::worst_first`].
+pub(super) fn worst(moment: &Moment) -> Option<OpenItem> {
+    open_items::worst_first(&moment.snapshot, &moment.board).into_iter().next()
 }
 
 fn view<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a EventView> {

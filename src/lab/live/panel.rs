@@ -5,7 +5,7 @@ use std::io;
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::record::matter::{self, Matter, Standing};
+use crate::record::open_items::{self, Lifecycle, OpenItem};
 use crate::words::length;
 use crate::words::number::Certainty;
 
@@ -88,10 +88,10 @@ impl Panel {
         rows.head.set_message(self.head(moment, scene));
         rows.devices.set_message(self.devices(moment));
         rows.rollout.set_message(self.rollout(moment, scene));
-        let matters = matter::open(&moment.snapshot, &moment.board);
-        let worst = matters.first();
+        let items = open_items::worst_first(&moment.snapshot, &moment.board);
+        let worst = items.first();
         self.show_clock(&rows.clock, worst, scene);
-        rows.suspect.set_message(self.suspect(worst, matters.len().saturating_sub(1), width));
+        rows.suspect.set_message(self.suspect(worst, items.len().saturating_sub(1), width));
     }
 
     fn name(&self, name: &str) -> String {
@@ -141,11 +141,11 @@ impl Panel {
         format!("{}{}", self.name("update"), told.join(", "))
     }
 
-    fn show_clock(&self, clock: &ProgressBar, worst: Option<&Matter>, scene: &Scene) {
+    fn show_clock(&self, clock: &ProgressBar, worst: Option<&OpenItem>, scene: &Scene) {
         let minute = |at| local_minute(at, scene.utc_offset_min);
         let (name, colour, done, text) = match worst {
             None => ("clock", "dim", 0, self.paint.dim("nothing is degraded")),
-            Some(worst) if worst.standing == Standing::Warned => {
+            Some(worst) if worst.lifecycle == Lifecycle::Pending => {
                 let done = worst.streak_s.min(worst.hold_s) * STEPS / worst.hold_s.max(1);
                 let streak = self.paint.warn(format!(
                     "{} of {}",
@@ -159,7 +159,7 @@ impl Panel {
                 };
                 ("clock", "yellow", done, format!("{streak}{rest}"))
             }
-            Some(worst) => ("incident", colour_of(worst.standing), STEPS, self.standing(worst, &minute(worst.since))),
+            Some(worst) => ("incident", colour_of(worst.lifecycle), STEPS, self.lifecycle(worst, &minute(worst.since))),
         };
         clock.set_style(bar(self.paint, colour, &format!("{name:<MARGIN$}"), "{msg}"));
         clock.set_position(done);
@@ -167,17 +167,17 @@ impl Panel {
     }
 
     /// `INC-2026-0001 pending permanent fix, since 02:01, 599 of 600 open`.
-    fn standing(&self, worst: &Matter, since: &str) -> String {
-        let (name, word) = (&worst.name, worst.standing.words().en);
+    fn lifecycle(&self, worst: &OpenItem, since: &str) -> String {
+        let (name, word) = (&worst.name, worst.lifecycle.words().en);
         let text = format!("{name} {word}, since {since}, {} of {} open", count(worst.affected), count(worst.of));
-        match colour_of(worst.standing) {
+        match colour_of(worst.lifecycle) {
             "red" => self.paint.bad(text),
             "yellow" => self.paint.warn(text),
             _ => self.paint.good(text),
         }
     }
 
-    fn suspect(&self, worst: Option<&Matter>, others: usize, width: usize) -> String {
+    fn suspect(&self, worst: Option<&OpenItem>, others: usize, width: usize) -> String {
         let Some(worst) = worst else { return format!("{}{}", self.name("suspect"), self.paint.dim("none")) };
         let others = match others {
             0 => String::new(),
@@ -201,10 +201,10 @@ impl Panel {
 }
 
 /// The colour of how serious it is.
-fn colour_of(standing: Standing) -> &'static str {
-    match standing {
-        standing if standing.is_unmitigated() => "red",
-        standing if standing.is_active() => "yellow",
+fn colour_of(lifecycle: Lifecycle) -> &'static str {
+    match lifecycle {
+        lifecycle if lifecycle.is_unmitigated() => "red",
+        lifecycle if lifecycle.is_active() => "yellow",
         _ => "green",
     }
 }

@@ -26,8 +26,8 @@ use crate::runtime::marker::Marker;
 use crate::runtime::mutex::lock;
 use crate::runtime::playback::Playback;
 use crate::runtime::registrar::Registrar;
+use crate::runtime::sent_messages::{RememberingOutbox, SentMessages};
 use crate::runtime::stepping::{Reached, Stepping};
-use crate::runtime::told::{Minding, Told};
 use crate::runtime::update_gates::UpdateGates;
 use crate::runtime::watch::{self as watching, LATCHES};
 use crate::store::{Probed, Store, Writer, WriterConfig};
@@ -49,7 +49,7 @@ pub(super) struct Parts<'a> {
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) statuses: Statuses,
     pub(super) incidents: LiveIncidents,
-    pub(super) told: Told,
+    pub(super) sent: SentMessages,
     pub(super) doubt: Doubt,
 }
 
@@ -138,8 +138,8 @@ impl Parts<'_> {
             snapshot: Arc::clone(&self.snapshot),
             health: Arc::clone(health),
             metrics,
-            desk: Some(Arc::new(self.incidents.clone())),
-            incidents: Some(Arc::clone(&self.store) as Arc<dyn IncidentStore>),
+            incidents: Some(Arc::new(self.incidents.clone())),
+            incident_store: Some(Arc::clone(&self.store) as Arc<dyn IncidentStore>),
             outbox: Some(Arc::clone(&self.store) as Arc<dyn Outbox>),
             store: Arc::clone(&self.store) as Arc<dyn EventStore>,
             access,
@@ -173,7 +173,7 @@ impl Parts<'_> {
 
     /// Who sees to the record, the outbox that minds what was told, and why nothing can be written now.
     fn registrar(&self, engine: &Arc<Mutex<Engine>>, listeners: &broadcast::Sender<Change>) -> Registering {
-        let outbox = Arc::new(Minding::new(Arc::clone(&self.store) as Arc<dyn Outbox>, self.told.clone()));
+        let outbox = Arc::new(RememberingOutbox::new(Arc::clone(&self.store) as Arc<dyn Outbox>, self.sent.clone()));
         let (trouble_out, trouble) = watch::channel(None);
         let registrar = Registrar {
             store: Arc::clone(&self.store),
@@ -183,7 +183,7 @@ impl Parts<'_> {
             engine: Arc::clone(engine),
             snapshot: Arc::clone(&self.snapshot),
             contacts: self.config.contacts.clone(),
-            told: self.told.clone(),
+            sent: self.sent.clone(),
             outbox: Arc::clone(&outbox),
             marker: Marker::in_directory(&self.config.checkpoint_dir),
             directory: self.config.store.directory(),
@@ -194,4 +194,4 @@ impl Parts<'_> {
     }
 }
 
-type Registering = (Registrar, Arc<Minding>, watch::Receiver<Option<String>>);
+type Registering = (Registrar, Arc<RememberingOutbox>, watch::Receiver<Option<String>>);

@@ -8,7 +8,7 @@ use crate::engine::device::DeviceId;
 use crate::engine::time::Timestamp;
 use crate::incident::event::{Joining, Opening};
 use crate::incident::{Action, DETECTOR, DeclaredEvent, Incident, IncidentEvent};
-use crate::record::incidents::DeskError;
+use crate::record::incidents::IncidentError;
 use crate::record::{EventQuery, EventSummary, StoreError};
 
 use super::{Batch, Inner, lock};
@@ -80,12 +80,12 @@ impl Inner {
         reason: &str,
         by: &str,
         now: Timestamp,
-    ) -> Result<Vec<Batch>, DeskError> {
-        let unknown = || DeskError::Unknown(event_id.to_owned());
+    ) -> Result<Vec<Batch>, IncidentError> {
+        let unknown = || IncidentError::Unknown(event_id.to_owned());
         let snapshot = self.snapshot.load_full();
         let view = snapshot.events.iter().find(|view| view.event_id == event_id).ok_or_else(unknown)?;
         if self.find(event_id).is_some() || self.store.incident(event_id).await?.is_some() {
-            return Err(DeskError::Unknown(format!("{event_id} that is not declared already")));
+            return Err(IncidentError::Unknown(format!("{event_id} that is not declared already")));
         }
         let opening = Opening {
             // The detector's counter is not touched: the number says that a person declared it, and which event.

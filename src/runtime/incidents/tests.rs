@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 
 use self::memory::Memory;
-use super::super::told::Told;
+use super::super::sent_messages::SentMessages;
 use super::{Directory, IncidentTask, IncidentsConfig, LiveIncidents, Statuses};
 use crate::clock::Clock;
 use crate::engine::device::{DeviceId, Status, Workaround};
@@ -19,7 +19,7 @@ use crate::engine::time::Timestamp;
 use crate::incident::countermeasure::{Fix, Script, WorkaroundPlan};
 use crate::incident::{Command, LifeSettings, Refusal, Role, Rota, RotaStep, Seat, State, Step};
 use crate::record::directory::Address;
-use crate::record::incidents::{DeskError, Incidents, Reshape};
+use crate::record::incidents::{IncidentError, Incidents, Reshape};
 use crate::record::outbox::{Attempt, Outcome};
 
 const START: i64 = 1_795_305_600_000;
@@ -30,7 +30,7 @@ struct Site {
     snapshot: Arc<ArcSwap<Snapshot>>,
     incidents: LiveIncidents,
     clock: Clock,
-    told: Told,
+    sent: SentMessages,
 }
 
 fn device(number: usize) -> DeviceId {
@@ -96,11 +96,11 @@ impl Site {
     async fn over(memory: Arc<Memory>, snapshot: Snapshot) -> Self {
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
         let clock = Clock::scaled(Timestamp::from_ms(START), 1.0);
-        let (store, told) = (Arc::clone(&memory), Told::default());
+        let (store, sent) = (Arc::clone(&memory), SentMessages::default());
         let seen = (Arc::clone(&snapshot), Statuses::default());
-        let incidents = LiveIncidents::new(config(), clock, store.clone(), store, seen.0, seen.1, told.clone());
+        let incidents = LiveIncidents::new(config(), clock, store.clone(), store, seen.0, seen.1, sent.clone());
         incidents.take_up().await.unwrap();
-        Self { memory, snapshot, incidents, clock, told }
+        Self { memory, snapshot, incidents, clock, sent }
     }
 
     async fn declare(&self, event: &str, number: &str, devices: &[usize]) {
@@ -117,7 +117,7 @@ impl Site {
         self.incidents.0.poll(&mut false).await.unwrap();
     }
 
-    async fn execute(&self, number: &str, command: Command, by: &str) -> Result<State, DeskError> {
+    async fn execute(&self, number: &str, command: Command, by: &str) -> Result<State, IncidentError> {
         self.incidents.execute(number, None, command, by).await.map(|incident| incident.state)
     }
 
@@ -212,7 +212,7 @@ async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_t
     let request = async |command: Command, by: &str| site.execute("INC-0001", command, by).await;
     request(countermeasure(), "dev").await.unwrap();
     let own = request(Command::AgreeCountermeasure { version: 1 }, "dev").await;
-    assert!(matches!(own, Err(DeskError::Refused(Refusal::OwnWord))));
+    assert!(matches!(own, Err(IncidentError::Refused(Refusal::OwnWord))));
     let state = request(Command::AgreeCountermeasure { version: 1 }, "lead").await.unwrap();
     assert_eq!(state, State::WorkaroundAvailable);
     assert_eq!(site.memory.messages("script"), ["chat #support"]);
@@ -229,20 +229,20 @@ async fn the_whole_way_from_declaration_to_a_close_that_is_refused_until_it_is_t
     assert_eq!(site.step("INC-0001", 0), Step::WorkaroundVerified);
     site.see(|view| (view.workaround_active, view.workaround_id) = (Some(true), Some("WA-1".into()))).await;
     assert_eq!(site.state("INC-0001"), Some(State::PendingPermanentFix), "a workaround never resolves");
-    assert!(matches!(request(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::Open(_)))));
+    assert!(matches!(request(Command::Close, "ito").await, Err(IncidentError::Refused(Refusal::Open(_)))));
     assert_eq!(request(Command::ReleaseFix, "lead").await.unwrap(), State::Fixing);
     site.see(|view| view.update = Some("2026.11.24".into())).await;
     assert_eq!(site.incidents.board().incidents[0].debts().count(), 2, "fixed, and the workaround is still on");
     site.see(|view| view.workaround_active = Some(false)).await;
     site.see(|_| {}).await;
     assert_eq!(site.state("INC-0001"), Some(State::Resolved));
-    assert!(matches!(request(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::State { .. }))));
+    assert!(matches!(request(Command::Close, "ito").await, Err(IncidentError::Refused(Refusal::State { .. }))));
     request(Command::FileReview { text: "what happened".into() }, "ito").await.unwrap();
     // At this moment one has been degraded for a while: the close is computed, not remembered.
     let mut next = (*site.snapshot.load_full()).clone();
     next.devices[0].streak_s = 15 * 60;
     site.snapshot.store(Arc::new(next));
-    assert!(matches!(request(Command::Close, "ito").await, Err(DeskError::Refused(Refusal::Open(_)))));
+    assert!(matches!(request(Command::Close, "ito").await, Err(IncidentError::Refused(Refusal::Open(_)))));
     site.see(|view| view.streak_s = 0).await;
     assert_eq!(request(Command::Close, "ito").await.unwrap(), State::Closed);
     assert!(site.incidents.board().incidents.is_empty());
@@ -272,7 +272,7 @@ async fn what_cannot_be_written_is_not_in_force_and_follows_later() {
     site.memory.refuse(false);
     site.declare("E-0001", "INC-0001", &[0, 1]).await;
     site.memory.refuse(true);
-    assert!(matches!(site.execute("INC-0001", Command::Join, "ito").await, Err(DeskError::Store(_))));
+    assert!(matches!(site.execute("INC-0001", Command::Join, "ito").await, Err(IncidentError::Store(_))));
     assert!(site.incidents.board().incidents[0].muster.present.is_empty());
 }
 
@@ -315,7 +315,7 @@ async fn a_record_that_lost_entries_gets_them_back_and_nobody_is_told_twice() {
             at: site.clock.now(),
             outcome,
         };
-        site.told.note(&[attempt]);
+        site.sent.note(&[attempt]);
         site.memory.lose("E-0001", lost);
         if noticed_by_itself {
             // The first request meets the conflict, the second one what was written again.
@@ -340,7 +340,7 @@ async fn a_wish_about_an_older_version_is_told_so() {
     let site = Site::new().await;
     site.declare("E-0001", "INC-0001", &[0, 1]).await;
     let stale = site.incidents.execute("INC-0001", Some(0), Command::Join, "ito").await;
-    assert!(matches!(stale, Err(DeskError::Stale { seen: 0, now: 1 })));
+    assert!(matches!(stale, Err(IncidentError::Stale { seen: 0, now: 1 })));
 }
 
 #[tokio::test]

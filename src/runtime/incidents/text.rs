@@ -2,7 +2,7 @@
 //! now.
 
 use crate::engine::effect::{Cause, Scope};
-use crate::incident::countermeasure::{Script, Standing, WorkaroundPlan};
+use crate::incident::countermeasure::{CountermeasureVersion, Script, WorkaroundPlan};
 use crate::incident::{Action, Incident, IncidentEvent, Milestone, Notice, NoticeKind, State};
 use crate::record::outbox::{Message, NewDispatch};
 use crate::words::number::Certainty;
@@ -130,7 +130,7 @@ phrase! {
 
 /// The workaround of this version of the countermeasure.
 fn workaround(incident: &Incident, version: u32) -> Option<&WorkaroundPlan> {
-    let of = |standing: &&Standing| standing.countermeasure.version == version;
+    let of = |standing: &&CountermeasureVersion| standing.countermeasure.version == version;
     incident.countermeasures.versions().iter().find(of)?.countermeasure.workaround.as_ref()
 }
 

@@ -38,7 +38,7 @@ use crate::engine::time::Timestamp;
 use crate::record::access::{Role, Separator, check_name};
 
 /// How long the provider may take over one answer.
-const PATIENCE: Duration = Duration::from_secs(8);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Largest answer of the provider in bytes; key sets are some kilobytes.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -158,7 +158,7 @@ impl Oidc {
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let issuer = IssuerUrl::new(settings.issuer.clone()).map_err(|error| told(&error))?;
         // Without redirects: a provider that sends us elsewhere could send us to an address of our own network.
-        let mut http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE);
+        let mut http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(REQUEST_TIMEOUT);
         if let Some(pem) = &settings.ca_pem {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| told(&error))?;
             http = http.tls_certs_merge(certificates);

@@ -63,7 +63,7 @@ async fn contacts(
     board: &OpenIncidents,
     branch: &str,
 ) -> HashMap<DeviceId, ContactEntry> {
-    let Some(store) = &state.incidents else { return HashMap::new() };
+    let Some(store) = &state.incident_store else { return HashMap::new() };
     let open = board.incidents.iter().flat_map(|incident| incident.open_devices());
     let own = open.filter(|(device, rung)| reader.branch_of(device, rung.branch.as_deref()) == Some(branch));
     let own = own.map(|(device, _)| device);

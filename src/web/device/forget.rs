@@ -65,8 +65,8 @@ pub(in crate::web) async fn forget(
     }
     let by = label::form(&who(&principal, by)?).into_owned();
     check_name(&by).map_err(|error| Problem::bad_request(error.to_string()))?;
-    let desk = state.fleet.as_deref().ok_or_else(|| Problem::missing("no fleet is watched here"))?;
-    match desk.forget(&devices, &by, &reason).await {
+    let fleet = state.fleet.as_deref().ok_or_else(|| Problem::missing("no fleet is watched here"))?;
+    match fleet.forget(&devices, &by, &reason).await {
         Ok(()) => Ok(Json(Forgotten { forgotten: devices })),
         Err(error @ ForgetError::Kept(_)) => Err(Problem::new(StatusCode::CONFLICT, error.to_string())),
         Err(error) => {

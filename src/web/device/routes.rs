@@ -65,7 +65,7 @@ pub(in crate::web) async fn one(
     }
     let branch = reader.branch_of(&id, branch);
     let may = visit.principal.as_ref().is_some_and(|who| who.may_on(Action::SeeContacts, &id));
-    let contact = match state.incidents.as_ref().filter(|_| may) {
+    let contact = match state.incident_store.as_ref().filter(|_| may) {
         Some(incidents) => incidents.contact(&id).await.ok().flatten(),
         None => None,
     };
@@ -100,7 +100,7 @@ async fn detected(state: &HttpState, files: &[IncidentFile]) -> Option<Result<Op
 async fn files(state: &HttpState, device: &DeviceId) -> Vec<IncidentFile> {
     let mut numbers: Vec<String> =
         state.board().of_device(device).map(|incident| incident.number().to_owned()).collect();
-    if let Some(incidents) = &state.incidents {
+    if let Some(incidents) = &state.incident_store {
         let query = IncidentQuery { device: Some(device.clone()), limit: OF_DEVICE, ..IncidentQuery::default() };
         match incidents.incidents(&query).await {
             Ok(found) => numbers.extend(found.into_iter().map(|summary| summary.number)),

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::engine::snapshot::EventView;
 use crate::engine::time::Timestamp;
-use crate::record::matter::{self, Matter, Standing};
+use crate::record::open_items::{self, Lifecycle, OpenItem};
 use crate::record::{EventQuery, EventRecord, EventSummary};
 use crate::web::server::problem::{self, Params, Problem};
 use crate::web::server::schema::{AnyObject, ProblemBody};
@@ -47,7 +47,7 @@ pub(in crate::web) struct EventList {
     /// How far each has come, by event id, as pages and terminal say it: the state of the incident, or `warned`, `quality_back`,
     /// `ended`, `near_miss` where nobody works on one. `state` is the detector's own.
     #[schema(value_type = BTreeMap<String, String>)]
-    standings: BTreeMap<String, Standing>,
+    lifecycles: BTreeMap<String, Lifecycle>,
 }
 
 /// What is open now, the worst first.
@@ -57,7 +57,7 @@ pub(in crate::web) struct Open {
     #[schema(value_type = i64)]
     at: Timestamp,
     #[schema(value_type = Vec<Object>)]
-    open: Vec<Matter>,
+    open: Vec<OpenItem>,
 }
 
 #[derive(Serialize)]
@@ -65,7 +65,7 @@ pub(in crate::web) struct OneEvent {
     /// As of the last tick, while the event is open.
     live: Option<EventView>,
     /// How far it has come, as pages and terminal say it.
-    standing: Standing,
+    lifecycle: Lifecycle,
     #[serde(flatten)]
     record: EventRecord,
 }
@@ -93,9 +93,9 @@ pub(in crate::web) async fn events(
     };
     let events = state.store.events(query).await.map_err(|error| Problem::record(&error))?;
     let lives = state.lives().await;
-    let standing = |event: &EventSummary| (event.event_id.clone(), Standing::among(event, &lives));
-    let standings = events.iter().map(standing).collect();
-    Ok(Json(EventList { events, standings }))
+    let lifecycle = |event: &EventSummary| (event.event_id.clone(), Lifecycle::among(event, &lives));
+    let lifecycles = events.iter().map(lifecycle).collect();
+    Ok(Json(EventList { events, lifecycles }))
 }
 
 /// What is open now, the worst first: major incidents, then early warnings, then what is only watched.
@@ -105,7 +105,7 @@ pub(in crate::web) async fn events(
 ))]
 pub(in crate::web) async fn open(State(state): State<HttpState>) -> Json<Open> {
     let snapshot = state.snapshot.load();
-    Json(Open { at: snapshot.at, open: matter::open(&snapshot, &state.board()) })
+    Json(Open { at: snapshot.at, open: open_items::worst_first(&snapshot, &state.board()) })
 }
 
 /// One event of the detector with its whole history.
@@ -124,5 +124,5 @@ pub(in crate::web) async fn event(
     let snapshot = state.snapshot.load();
     let live = snapshot.events.iter().find(|event| event.event_id == record.event.event_id).cloned();
     let lives = state.lives().await;
-    Ok(Json(OneEvent { live, standing: Standing::among(&record.event, &lives), record }))
+    Ok(Json(OneEvent { live, lifecycle: Lifecycle::among(&record.event, &lives), record }))
 }

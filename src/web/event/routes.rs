@@ -27,7 +27,7 @@ pub(in crate::web) async fn list(State(state): State<HttpState>, visit: Visit) -
 pub(in crate::web) async fn one(state: &HttpState, reader: &View<'_>, id: &str) -> Response {
     let record = state.store.event(id).await;
     let snapshot = state.snapshot.load();
-    match view::page(reader, &snapshot, (id, state.desk.is_some()), record) {
+    match view::page(reader, &snapshot, (id, state.incidents.is_some()), record) {
         Some(markup) => respond(StatusCode::OK, reader.lang, &markup),
         None => page::nothing(reader, None),
     }

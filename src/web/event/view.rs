@@ -10,7 +10,7 @@ use crate::engine::effect::{Cause, Change, ChangeKind};
 use crate::engine::snapshot::{EventView, Snapshot};
 use crate::incident::Act;
 use crate::incident::IncidentSummary;
-use crate::record::matter::Standing;
+use crate::record::open_items::Lifecycle;
 use crate::record::{EventRecord, EventSummary, Membership, RecordedChange, StoreError};
 use crate::web::gate::view as gate;
 use crate::web::ui::frame::{Place, framed};
@@ -39,7 +39,7 @@ pub(in crate::web) fn list(
         h1 { (text.nav_incidents) }
         @match &listed {
             Ok(events) if events.is_empty() => p { (text.no_incidents) },
-            Ok(events) => (event_table(view, events, |event| Standing::among(event, lives))),
+            Ok(events) => (event_table(view, events, |event| Lifecycle::among(event, lives))),
             Err(error) => p { (unreadable(view, error)) },
         }
     };
@@ -74,7 +74,7 @@ pub(in crate::web) fn page(
         ));
     }
     let facts = Facts::new(record.as_ref(), live)?;
-    let open = facts.standing != Standing::Ended && !facts.is_near_miss();
+    let open = facts.lifecycle != Lifecycle::Ended && !facts.is_near_miss();
     let body = html! {
         h1 { (facts.name) " " (facts.badge(view)) }
         @if let Some(note) = note { p { (note) } }
@@ -108,7 +108,7 @@ pub(in crate::web) fn page(
 /// The event as the record tells it, and fresher where it is still open.
 struct Facts<'a> {
     name: &'a str,
-    standing: Standing,
+    lifecycle: Lifecycle,
     live: Option<&'a EventView>,
     event: Option<&'a EventSummary>,
 }
@@ -120,9 +120,9 @@ impl<'a> Facts<'a> {
         let number = live.and_then(|event| event.incident.as_deref());
         let number = number.or_else(|| event.and_then(|event| event.number.as_deref()));
         let event_id = live.map(|event| &*event.event_id).or_else(|| event.map(|event| &*event.event_id))?;
-        let open = live.map(|event| Standing::of_event(event.state, None));
-        let standing = open.or_else(|| event.map(|event| Standing::of_record(event, None)))?;
-        Some(Self { name: event_name(number, event_id), standing, live, event })
+        let open = live.map(|event| Lifecycle::of_event(event.state, None));
+        let lifecycle = open.or_else(|| event.map(|event| Lifecycle::of_record(event, None)))?;
+        Some(Self { name: event_name(number, event_id), lifecycle, live, event })
     }
 
     /// The suspect, as of the last tick where the event is open.
@@ -137,7 +137,7 @@ impl<'a> Facts<'a> {
     }
 
     fn badge(&self, view: &View<'_>) -> Markup {
-        parts::standing_badge(view, self.standing)
+        parts::lifecycle_badge(view, self.lifecycle)
     }
 }
 

@@ -40,7 +40,7 @@ pub(in crate::web) struct Request {
     reason: String,
 }
 
-pub(in crate::web) fn desk(state: &HttpState) -> Result<&dyn GateControl, Problem> {
+pub(in crate::web) fn control(state: &HttpState) -> Result<&dyn GateControl, Problem> {
     state.gates.as_deref().ok_or_else(|| Problem::missing("nothing is decided about updates: gate.enabled is false"))
 }
 
@@ -64,7 +64,7 @@ pub(in crate::web) fn problem(error: &GateError) -> Problem {
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::web) async fn gates(State(state): State<HttpState>) -> Result<Json<Gates>, Problem> {
-    let board = desk(&state)?.board();
+    let board = control(&state)?.board();
     Ok(Json(Gates { gates: board.decisions.clone(), untold: board.untold }))
 }
 
@@ -74,7 +74,7 @@ pub(in crate::web) async fn gates(State(state): State<HttpState>) -> Result<Json
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(in crate::web) async fn control_ring(State(state): State<HttpState>) -> Result<Response, Problem> {
-    let ring = desk(&state)?.board().ring.message();
+    let ring = control(&state)?.board().ring.message();
     Ok(([(header::CONTENT_TYPE, "application/json")], Bytes::from(ring)).into_response())
 }
 
@@ -93,7 +93,7 @@ pub(in crate::web) async fn decide(
 ) -> Result<Json<Decision>, Problem> {
     let Json(request) = request.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let by = who(&principal, request.by)?;
-    let decided = desk(&state)?.decide(&version, request.gate, &by, &request.reason).await;
+    let decided = control(&state)?.decide(&version, request.gate, &by, &request.reason).await;
     decided.map(Json).map_err(|error| problem(&error))
 }
 

@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::api::{desk, problem, who};
+use super::api::{control, problem, who};
 use super::view;
 use crate::engine::gate::{Decision, Gate};
 use crate::record::access::Principal;
@@ -53,11 +53,11 @@ async fn decide_filled(
     principal: &Principal,
     filled: Result<Form<Filled>, FormRejection>,
 ) -> Result<Decision, Problem> {
-    let desk = desk(state)?;
+    let gates = control(state)?;
     let Form(filled) = filled.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let Filled { version, gate, by, reason } = filled;
     let by = who(principal, by)?;
-    desk.decide(&version, gate, &by, &reason).await.map_err(|error| problem(&error))
+    gates.decide(&version, gate, &by, &reason).await.map_err(|error| problem(&error))
 }
 
 /// The page of the gates with why a decision was not taken.

@@ -38,7 +38,7 @@ use crate::incident::Incident;
 use crate::record::access::Principal;
 use crate::record::access::policy::sees;
 use crate::record::incident::IncidentStore;
-use crate::record::incidents::{DeskError, Incidents};
+use crate::record::incidents::{IncidentError, Incidents};
 use crate::record::outbox::Outbox;
 use crate::web::server::problem::Problem;
 use crate::web::server::state::HttpState;
@@ -46,7 +46,7 @@ use crate::web::server::state::HttpState;
 /// Where people work on incidents, and what is kept beside it.
 #[derive(Clone, Debug)]
 pub(in crate::web) struct IncidentAccess {
-    desk: Arc<dyn Incidents>,
+    incidents: Arc<dyn Incidents>,
     store: Arc<dyn IncidentStore>,
     /// For what was told to whom.
     outbox: Arc<dyn Outbox>,
@@ -60,14 +60,14 @@ pub(in crate::web) struct IncidentsApi {
 
 impl FromRef<HttpState> for IncidentsApi {
     fn from_ref(state: &HttpState) -> Self {
-        let all = state.desk.clone().zip(state.incidents.clone()).zip(state.outbox.clone());
-        Self { access: all.map(|((desk, store), outbox)| IncidentAccess { desk, store, outbox }) }
+        let all = state.incidents.clone().zip(state.incident_store.clone()).zip(state.outbox.clone());
+        Self { access: all.map(|((incidents, store), outbox)| IncidentAccess { incidents, store, outbox }) }
     }
 }
 
 impl IncidentsApi {
-    pub(in crate::web) fn desk(&self) -> Result<&dyn Incidents, Problem> {
-        self.access.as_ref().map(|access| &*access.desk).ok_or_else(none)
+    pub(in crate::web) fn incidents(&self) -> Result<&dyn Incidents, Problem> {
+        self.access.as_ref().map(|access| &*access.incidents).ok_or_else(none)
     }
 
     pub(in crate::web) fn store(&self) -> Result<&dyn IncidentStore, Problem> {
@@ -80,16 +80,18 @@ impl IncidentsApi {
 
     /// The incident, open or not, if it is any of the principal's business.
     pub(in crate::web) async fn seen(&self, id: &str, principal: &Principal) -> Result<Arc<Incident>, Problem> {
-        let found = match self.desk()?.board().find(id) {
+        let found = match self.incidents()?.board().find(id) {
             Some(incident) => Some(Arc::clone(incident)),
-            None => self.desk()?.file(id).await.map_err(|error| Problem::record(&error))?.map(|file| file.incident),
+            None => {
+                self.incidents()?.file(id).await.map_err(|error| Problem::record(&error))?.map(|file| file.incident)
+            }
         };
         found.filter(|incident| sees(principal, incident)).ok_or_else(|| unknown(id))
     }
 }
 
 fn none() -> Problem {
-    Problem::missing("incidents are not worked on here: this instance has no desk")
+    Problem::missing("incidents are not worked on here: this instance does not run incidents")
 }
 
 /// The same for one that is not there and one that is not the principal's to see.
@@ -98,13 +100,13 @@ fn unknown(id: &str) -> Problem {
 }
 
 /// Why a request was not carried out, as an answer.
-fn problem(error: &DeskError) -> Problem {
+fn problem(error: &IncidentError) -> Problem {
     let status = match error {
-        DeskError::Unknown(_) => StatusCode::NOT_FOUND,
-        DeskError::Stale { .. } => StatusCode::PRECONDITION_FAILED,
+        IncidentError::Unknown(_) => StatusCode::NOT_FOUND,
+        IncidentError::Stale { .. } => StatusCode::PRECONDITION_FAILED,
         // The request is well formed; as the incident stands it cannot be granted.
-        DeskError::Refused(_) | DeskError::Repeated => StatusCode::CONFLICT,
-        DeskError::Store(error) => return Problem::record(error),
+        IncidentError::Refused(_) | IncidentError::Repeated => StatusCode::CONFLICT,
+        IncidentError::Store(error) => return Problem::record(error),
     };
     Problem::new(status, error.to_string())
 }

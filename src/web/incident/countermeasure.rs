@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use crate::incident::Act;
-use crate::incident::countermeasure::Standing;
+use crate::incident::countermeasure::CountermeasureVersion;
 use crate::incident::{Incident, Script};
 use crate::record::access::Action;
 use crate::web::ui::form::tap;
@@ -44,9 +44,14 @@ pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, path: &str) 
     }
 }
 
-fn version(view: &View<'_>, incident: &Incident, (index, standing): (usize, &Standing), path: &str) -> Markup {
+fn version(
+    view: &View<'_>,
+    incident: &Incident,
+    (index, standing): (usize, &CountermeasureVersion),
+    path: &str,
+) -> Markup {
     let text = view.lang.incident();
-    let Standing { countermeasure, registered_by, registered_at, agreed, acknowledged } = standing;
+    let CountermeasureVersion { countermeasure, registered_by, registered_at, agreed, acknowledged } = standing;
     let at = |instant| view.zone.date_time(instant, view.lang);
     let current = incident.countermeasures.current().map(|standing| standing.countermeasure.version);
     let newest = index + 1 == incident.countermeasures.versions().len();
@@ -80,7 +85,7 @@ fn version(view: &View<'_>, incident: &Incident, (index, standing): (usize, &Sta
 }
 
 /// The button with which somebody says to have read the script. `back`: where the person goes on; empty: at the incident.
-pub(in crate::web) fn acknowledge(view: &View<'_>, standing: &Standing, path: &str, back: &str) -> Markup {
+pub(in crate::web) fn acknowledge(view: &View<'_>, standing: &CountermeasureVersion, path: &str, back: &str) -> Markup {
     let read = view.principal.and_then(|who| standing.acknowledged.get(&who.name));
     let version = standing.countermeasure.version.to_string();
     html! {

@@ -48,7 +48,7 @@ pub(in crate::web) async fn one(
         }
     };
     let (attempts, detected) = tokio::join!(attempts, state.store.event(&event_id));
-    let obstacles = state.desk.as_ref().and_then(|desk| desk.obstacles(&id));
+    let obstacles = state.incidents.as_ref().and_then(|incidents| incidents.obstacles(&id));
     let shown = view::Shown {
         incident: &file.incident,
         record: &file.record,

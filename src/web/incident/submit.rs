@@ -14,7 +14,7 @@ use super::parts::path_of;
 use super::review;
 use crate::incident::{Act, Incident};
 use crate::record::access::{Action, Principal, policy};
-use crate::record::incidents::{DeskError, Incidents, OpenIncidents};
+use crate::record::incidents::{IncidentError, Incidents, OpenIncidents};
 use crate::web::access::caller::Visit;
 use crate::web::server::html::respond;
 use crate::web::server::page;
@@ -29,7 +29,7 @@ struct Place<'a> {
     id: &'a str,
     incident: Option<Arc<Incident>>,
     board: Arc<OpenIncidents>,
-    desk: &'a dyn Incidents,
+    incidents: &'a dyn Incidents,
 }
 
 /// The incident and the act of an address.
@@ -43,14 +43,14 @@ impl<'a> Place<'a> {
     async fn find(state: &'a HttpState, visit: &Visit, (id, act): (&'a str, &str)) -> Option<Self> {
         let sees_all = visit.principal.as_ref().is_some_and(|who| who.may(Action::See));
         let act = Act::from_name(act).filter(|act| sees_all || OF_BRANCH.contains(act))?;
-        let desk = state.desk.as_deref()?;
-        let board = desk.board();
+        let incidents = state.incidents.as_deref()?;
+        let board = incidents.board();
         let incident = match board.find(id) {
             Some(incident) => Some(Arc::clone(incident)),
             // One that cannot be read is told by whatever is tried with it.
-            None => desk.file(id).await.ok().flatten().map(|file| file.incident),
+            None => incidents.file(id).await.ok().flatten().map(|file| file.incident),
         };
-        (incident.is_some() != (act == Act::Declare)).then_some(Self { act, id, incident, board, desk })
+        (incident.is_some() != (act == Act::Declare)).then_some(Self { act, id, incident, board, incidents })
     }
 
     fn show(
@@ -59,7 +59,7 @@ impl<'a> Place<'a> {
         fields: Option<&Fields>,
         told: (StatusCode, &[Fault]),
     ) -> Response {
-        let obstacles = self.desk.obstacles(self.id);
+        let obstacles = self.incidents.obstacles(self.id);
         let subject = Subject {
             act: self.act,
             id: self.incident.as_ref().map_or(self.id, |incident| incident.number()),
@@ -156,11 +156,11 @@ pub(in crate::web) async fn submit(
     }
 }
 
-async fn carry_out(place: &Place<'_>, request: Request, by: &str) -> Result<Arc<Incident>, DeskError> {
+async fn carry_out(place: &Place<'_>, request: Request, by: &str) -> Result<Arc<Incident>, IncidentError> {
     match request {
         // What telemetry adds to the incident meanwhile is no reason to refuse what a person wants.
-        Request::Command(command) => place.desk.execute(place.id, None, command, by).await,
-        Request::Reshape { reshape, reason } => place.desk.reshape(reshape, &reason, by).await,
+        Request::Command(command) => place.incidents.execute(place.id, None, command, by).await,
+        Request::Reshape { reshape, reason } => place.incidents.reshape(reshape, &reason, by).await,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::incident::IncidentSummary;
 use crate::record::channel_health::ChannelsHealth;
 use crate::record::fleet::Trend;
 use crate::record::incidents::OpenIncidents;
-use crate::record::matter::{self, Matter, Standing};
+use crate::record::open_items::{self, Lifecycle, OpenItem};
 use crate::record::{EventSummary, GateBoard, StoreError};
 use crate::web::gate::view as gate;
 use crate::web::incident::{burndown, parts as incident, people};
@@ -38,16 +38,16 @@ pub(in crate::web) fn page(
     trend: Option<&Trend>,
 ) -> Markup {
     let text = view.text();
-    let matters = matter::open(snapshot, incidents);
+    let items = open_items::worst_first(snapshot, incidents);
     // An event that people work on is told as their incident.
-    let others: Vec<&EventView> = matters
+    let others: Vec<&EventView> = items
         .iter()
-        .filter_map(|matter| snapshot.events.iter().find(|event| name_of(event) == matter.name))
+        .filter_map(|item| snapshot.events.iter().find(|event| name_of(event) == item.name))
         .filter(|event| !incidents.incidents.iter().any(|incident| incident.event_ids.contains(&event.event_id)))
         .collect();
     let body = html! {
         div id="banners" data-live="" {
-            (banners(view, (snapshot, latches), &matters)) (channels::trouble(view, channels)) (gate::held(view, board))
+            (banners(view, (snapshot, latches), &items)) (channels::trouble(view, channels)) (gate::held(view, board))
         }
         (figures(view, snapshot))
         @if let Some(trend) = trend { (trend::section(view, trend)) }
@@ -64,14 +64,14 @@ pub(in crate::web) fn page(
             @match &recent {
                 Ok(list) if list.is_empty() => p { (text.no_incidents) },
                 Ok(list) => {
-                    (event_table(view, list, |event| Standing::among(event, lives)))
+                    (event_table(view, list, |event| Lifecycle::among(event, lives)))
                     p.screen { a href=(view.link("/incidents", "")) { (text.all_incidents) } }
                 }
                 Err(error) => p { (parts::unreadable(view, error)) },
             }
         }
     };
-    framed(view, &title(view, &matters), Place::Now, Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) }, &body)
+    framed(view, &title(view, &items), Place::Now, Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) }, &body)
 }
 
 fn name_of(event: &EventView) -> &str {
@@ -79,71 +79,71 @@ fn name_of(event: &EventView) -> &str {
 }
 
 /// The title of the browser's tab: the worst comes first, so that it can be read there.
-pub(in crate::web) fn title(view: &View<'_>, matters: &[Matter]) -> String {
-    matters.first().map_or_else(|| view.text().nav_now.to_owned(), |worst| headline(view, worst))
+pub(in crate::web) fn title(view: &View<'_>, items: &[OpenItem]) -> String {
+    items.first().map_or_else(|| view.text().nav_now.to_owned(), |worst| headline(view, worst))
 }
 
 /// `Major incident INC-2026-0001: pending permanent fix`.
-pub(in crate::web) fn headline(view: &View<'_>, matter: &Matter) -> String {
+pub(in crate::web) fn headline(view: &View<'_>, item: &OpenItem) -> String {
     let text = view.text();
-    let word = matter.standing.words().pick(view.lang);
-    match matter.standing {
-        Standing::Incident(_) => (text.headline)(text.major, &matter.name, word),
-        Standing::Warned => (text.headline)(text.warning, &matter.name, ""),
-        _ => (text.headline)(text.watched, &matter.name, word),
+    let word = item.lifecycle.words().pick(view.lang);
+    match item.lifecycle {
+        Lifecycle::Incident(_) => (text.headline)(text.major, &item.name, word),
+        Lifecycle::Pending => (text.headline)(text.warning, &item.name, ""),
+        _ => (text.headline)(text.watched, &item.name, word),
     }
 }
 
 /// Since when, how many, and how far the clock is.
-pub(in crate::web) fn scale(view: &View<'_>, matter: &Matter) -> String {
+pub(in crate::web) fn scale(view: &View<'_>, item: &OpenItem) -> String {
     let text = view.text();
-    let lasting = u64::try_from(view.now.since_ms(matter.since)).unwrap_or(0) / 1_000;
-    let since = (text.since)(&view.zone.date_time(matter.since, view.lang), &view.duration(lasting));
-    let many = if matches!(matter.standing, Standing::Incident(_)) {
-        (text.not_done)(matter.affected, matter.of)
+    let lasting = u64::try_from(view.now.since_ms(item.since)).unwrap_or(0) / 1_000;
+    let since = (text.since)(&view.zone.date_time(item.since, view.lang), &view.duration(lasting));
+    let many = if matches!(item.lifecycle, Lifecycle::Incident(_)) {
+        (text.not_done)(item.affected, item.of)
     } else {
-        (text.affected_of)(matter.affected, matter.of)
+        (text.affected_of)(item.affected, item.of)
     };
-    let clock = (matter.standing == Standing::Warned).then(|| {
-        format!(" {}: {}", text.clock, (text.clock_of)(&view.minutes(matter.streak_s), &view.minutes(matter.hold_s)))
+    let clock = (item.lifecycle == Lifecycle::Pending).then(|| {
+        format!(" {}: {}", text.clock, (text.clock_of)(&view.minutes(item.streak_s), &view.minutes(item.hold_s)))
     });
     format!("{since} {many}{}", clock.unwrap_or_default())
 }
 
 /// What keeps the detector from seeing is said always; then the worst that is open, with its number, since when and how many; then
 /// what else is open. It does not say that all is well while it is blind, nor while an incident has devices that are not done.
-fn banners(view: &View<'_>, (snapshot, latches): (&Snapshot, &[Latch]), matters: &[Matter]) -> Markup {
+fn banners(view: &View<'_>, (snapshot, latches): (&Snapshot, &[Latch]), items: &[OpenItem]) -> Markup {
     let text = view.text();
     let blind = blindness(view, snapshot, latches);
-    let path = |matter: &Matter| view.link(&format!("/incidents/{}", encode(&matter.name)), "");
+    let path = |item: &OpenItem| view.link(&format!("/incidents/{}", encode(&item.name)), "");
     html! {
-        @if let Some(worst) = matters.first() {
-            (banner(parts::tone_of(worst.standing), "h1", &headline(view, worst), &html! {
+        @if let Some(worst) = items.first() {
+            (banner(parts::tone_of(worst.lifecycle), "h1", &headline(view, worst), &html! {
                 p { b { (scale(view, worst)) } }
-                @if worst.standing.is_active() && !worst.standing.is_unmitigated() { p { (text.not_over) } }
-                @else if worst.standing == Standing::Warned { p { (text.warning_detail) } }
+                @if worst.lifecycle.is_active() && !worst.lifecycle.is_unmitigated() { p { (text.not_over) } }
+                @else if worst.lifecycle == Lifecycle::Pending { p { (text.warning_detail) } }
                 p.screen { a href=(path(worst)) { (worst.name) } }
-                @if matters.len() > 1 {
-                    ul { @for matter in matters.iter().skip(1).take(LESSER) {
-                        li { a href=(path(matter)) { (headline(view, matter)) } " " (scale(view, matter)) }
+                @if items.len() > 1 {
+                    ul { @for item in items.iter().skip(1).take(LESSER) {
+                        li { a href=(path(item)) { (headline(view, item)) } " " (scale(view, item)) }
                     } }
-                    @if matters.len() > LESSER + 1 { p { ((text.more_events)(matters.len() - LESSER - 1)) } }
+                    @if items.len() > LESSER + 1 { p { ((text.more_events)(items.len() - LESSER - 1)) } }
                 }
             }))
         }
         @if snapshot.at.as_ms() == 0 {
-            (banner(Tone::Unknown, heading(matters), text.starting, &html! { p { (text.starting_detail) } }))
+            (banner(Tone::Unknown, heading(items), text.starting, &html! { p { (text.starting_detail) } }))
         } @else if let Some(why) = &blind {
-            (banner(Tone::Unknown, heading(matters), text.blind, why))
-        } @else if matters.is_empty() {
+            (banner(Tone::Unknown, heading(items), text.blind, why))
+        } @else if items.is_empty() {
             (banner(Tone::Good, "h1", text.all_well, &html! { p { (text.all_well_detail) } }))
         }
     }
 }
 
 /// The page has one `h1`.
-pub(in crate::web) const fn heading(matters: &[Matter]) -> &'static str {
-    if matters.is_empty() { "h1" } else { "h2" }
+pub(in crate::web) const fn heading(items: &[OpenItem]) -> &'static str {
+    if items.is_empty() { "h1" } else { "h2" }
 }
 
 /// What keeps the detector from seeing the fleet; `None` when it sees.
@@ -221,7 +221,7 @@ fn event_card(view: &View<'_>, event: &EventView) -> Markup {
         article.event {
             h3 {
                 a href=(view.link(&format!("/incidents/{}", encode(name)), "")) { (name) } " "
-                (parts::standing_badge(view, Standing::of_event(event.state, None)))
+                (parts::lifecycle_badge(view, Lifecycle::of_event(event.state, None)))
             }
             (parts::clock(view, event))
             dl.facts {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::view::{blindness, heading, headline, scale, title};
 use crate::engine::snapshot::Snapshot;
 use crate::record::incidents::OpenIncidents;
-use crate::record::matter::{self, Matter, Standing};
+use crate::record::open_items::{self, Lifecycle, OpenItem};
 use crate::web::incident::{burndown, people};
 use crate::web::server::health::Latch;
 use crate::web::ui::frame::bare;
@@ -22,19 +22,19 @@ const LINES: usize = 4;
 
 pub(in crate::web) fn page(view: &View<'_>, snapshot: &Snapshot, latches: &[Latch], board: &OpenIncidents) -> Markup {
     let text = view.text();
-    let matters = matter::open(snapshot, board);
+    let items = open_items::worst_first(snapshot, board);
     let starting = snapshot.at.as_ms() == 0;
     let blind = blindness(view, snapshot, latches).filter(|_| !starting);
     let body = html! {
         div.wall id="wall" data-live="" {
             p.wall-time { (view.time_s(view.now)) }
-            @if starting { (panel(Tone::Unknown, heading(&matters), text.starting, &html! { p { (text.starting_detail) } })) }
-            @if let Some(why) = &blind { (panel(Tone::Unknown, heading(&matters), text.blind, why)) }
-            @match matters.split_first() {
+            @if starting { (panel(Tone::Unknown, heading(&items), text.starting, &html! { p { (text.starting_detail) } })) }
+            @if let Some(why) = &blind { (panel(Tone::Unknown, heading(&items), text.blind, why)) }
+            @match items.split_first() {
                 Some((worst, others)) => {
-                    (panel(parts::tone_of(worst.standing), "h1", &headline(view, worst), &detail(view, worst, board)))
+                    (panel(parts::tone_of(worst.lifecycle), "h1", &headline(view, worst), &detail(view, worst, board)))
                     @if !others.is_empty() { ul.wall-others {
-                        @for matter in others.iter().take(LINES) { (line(view, matter)) }
+                        @for item in others.iter().take(LINES) { (line(view, item)) }
                         @if others.len() > LINES { li { ((text.more_events)(others.len() - LINES)) } }
                     } }
                 }
@@ -44,7 +44,7 @@ pub(in crate::web) fn page(view: &View<'_>, snapshot: &Snapshot, latches: &[Latc
             (figures(view, snapshot))
         }
     };
-    bare(view, &title(view, &matters), Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) }, &body)
+    bare(view, &title(view, &items), Fresh::Parts { watch: "*", reload_s: Some(REFRESH_S) }, &body)
 }
 
 /// `level`: `h1` or `h2`; a page has one `h1`.
@@ -59,13 +59,13 @@ fn panel(tone: Tone, level: &str, word: &str, detail: &Markup) -> Markup {
 }
 
 /// What decides the next hours: the clock of what is not declared, the devices and the promise of what is.
-fn detail(view: &View<'_>, worst: &Matter, board: &OpenIncidents) -> Markup {
+fn detail(view: &View<'_>, worst: &OpenItem, board: &OpenIncidents) -> Markup {
     let (text, words) = (view.text(), view.lang.incident());
     let incident = board.find(&worst.name);
     html! {
         p.wall-scale { (scale(view, worst)) }
         p { (parts::scope_word(text, worst.scope)) " / " (text.suspect) ": " (parts::cause(view, worst.cause.as_ref())) }
-        @if let Some(words) = parts::due(view, worst.suspended, worst.declares_at).filter(|_| worst.standing == Standing::Warned) {
+        @if let Some(words) = parts::due(view, worst.suspended, worst.declares_at).filter(|_| worst.lifecycle == Lifecycle::Pending) {
             p { (words) }
         }
         @if let Some(incident) = incident { p { (burndown::promise(view, &incident.burndown(&board.settings, view.now))) } }
@@ -77,9 +77,9 @@ fn detail(view: &View<'_>, worst: &Matter, board: &OpenIncidents) -> Markup {
     }
 }
 
-fn line(view: &View<'_>, matter: &Matter) -> Markup {
-    let tone = parts::tone_of(matter.standing);
-    html! { li class=(tone.class()) { span aria-hidden="true" { (tone.mark()) } " " b { (headline(view, matter)) } " " span.wall-note { (scale(view, matter)) } } }
+fn line(view: &View<'_>, item: &OpenItem) -> Markup {
+    let tone = parts::tone_of(item.lifecycle);
+    html! { li class=(tone.class()) { span aria-hidden="true" { (tone.mark()) } " " b { (headline(view, item)) } " " span.wall-note { (scale(view, item)) } } }
 }
 
 fn figures(view: &View<'_>, snapshot: &Snapshot) -> Markup {

@@ -68,7 +68,7 @@ fn events(view: &View<'_>, id: &str, title: &str, (report, events): (&MorningRep
     html! {
         section aria-labelledby=(id) {
             h2 id=(id) { (title) }
-            @if events.is_empty() { p { (view.text().no_incidents) } } @else { (event_table(view, events, |event| report.standing(event))) }
+            @if events.is_empty() { p { (view.text().no_incidents) } } @else { (event_table(view, events, |event| report.lifecycle(event))) }
         }
     }
 }

@@ -43,9 +43,9 @@ pub struct HttpState {
     /// Where closed minutes are looked back on; `None` where nothing keeps them.
     pub history: Option<Arc<dyn FleetHistory>>,
     /// Where incidents are worked on; `None` where nobody can.
-    pub desk: Option<Arc<dyn Incidents>>,
+    pub incidents: Option<Arc<dyn Incidents>>,
     /// Incidents in short, open or not, and the contacts of customers.
-    pub incidents: Option<Arc<dyn IncidentStore>>,
+    pub incident_store: Option<Arc<dyn IncidentStore>>,
     /// What was sent; `None` where nothing is.
     pub outbox: Option<Arc<dyn Outbox>>,
     /// How the channels fare over which people are told; without any, nobody is.
@@ -81,13 +81,13 @@ impl fmt::Debug for HttpState {
 impl HttpState {
     /// The open incidents; none where nobody can work on them.
     pub(in crate::web) fn board(&self) -> Arc<OpenIncidents> {
-        self.desk.as_ref().map(|desk| desk.board()).unwrap_or_default()
+        self.incidents.as_ref().map(|incidents| incidents.board()).unwrap_or_default()
     }
 
     /// The incident with its record, if there is one of this number that people work on.
     pub(in crate::web) async fn file(&self, id: &str) -> Result<Option<IncidentFile>, StoreError> {
-        match &self.desk {
-            Some(desk) => desk.file(id).await,
+        match &self.incidents {
+            Some(incidents) => incidents.file(id).await,
             None => Ok(None),
         }
     }
@@ -95,8 +95,8 @@ impl HttpState {
     /// Incidents as people work on them, in short: where they have one, their state is what a list shows.
     pub(in crate::web) async fn lives(&self) -> Vec<IncidentSummary> {
         let query = IncidentQuery { limit: LIVES, ..IncidentQuery::default() };
-        match &self.incidents {
-            Some(incidents) => incidents.incidents(&query).await.unwrap_or_default(),
+        match &self.incident_store {
+            Some(store) => store.incidents(&query).await.unwrap_or_default(),
             None => Vec::new(),
         }
     }

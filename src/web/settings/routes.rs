@@ -14,6 +14,6 @@ use crate::web::server::state::HttpState;
 pub(in crate::web) async fn show(State(state): State<HttpState>, visit: Visit) -> Response {
     let reader = page::view(&state, &visit);
     let board = state.board();
-    let life = state.desk.as_ref().map(|_| (&*board.settings, &*board.rota));
+    let life = state.incidents.as_ref().map(|_| (&*board.settings, &*board.rota));
     respond(StatusCode::OK, reader.lang, &view::page(&reader, &state.settings, life, &state.channels))
 }

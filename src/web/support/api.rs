@@ -90,7 +90,7 @@ pub(in crate::web) struct Search {
 
 fn view(incidents: &IncidentsApi, entry: ContactEntry) -> Result<ContactView, Problem> {
     let ContactEntry { device, customer, branch, contact: Contact { name, phone, mail } } = entry;
-    let board = incidents.desk()?.board();
+    let board = incidents.incidents()?.board();
     let incidents = board.of_device(&device).map(|incident| incident.number().to_owned()).collect();
     Ok(ContactView { device: device.to_string(), customer, branch, name, phone, mail, incidents })
 }

@@ -95,7 +95,7 @@ async fn look<'a>(
     principal: &Principal,
     q: &str,
 ) -> Found<'a> {
-    let contacts = match state.incidents.as_ref().filter(|_| principal.may(Action::SeeContacts)) {
+    let contacts = match state.incident_store.as_ref().filter(|_| principal.may(Action::SeeContacts)) {
         Some(incidents) => incidents.find_contacts(q, READ).await.unwrap_or_else(|error| {
             tracing::error!(reason = error.reason(), %error, "contacts cannot be searched");
             Vec::new()
@@ -136,7 +136,7 @@ async fn look<'a>(
 async fn looked<'a>(state: &HttpState, snapshot: &'a Snapshot, principal: &Principal, one: Candidate) -> Looked<'a> {
     let may = principal.may_on(Action::SeeContacts, &one.device);
     let branch = principal.branch_of(&one.device, one.branch.as_deref()).map(str::to_owned);
-    let contact = match state.incidents.as_ref().filter(|_| may) {
+    let contact = match state.incident_store.as_ref().filter(|_| may) {
         Some(incidents) => incidents.contact(&one.device).await.ok().flatten(),
         None => None,
     };
@@ -147,9 +147,9 @@ async fn looked<'a>(state: &HttpState, snapshot: &'a Snapshot, principal: &Princ
 /// Calls about the device, and about the other devices of its customer, in open incidents. A record that cannot be read is told in
 /// the log; the counts stand in the incident.
 async fn past(state: &HttpState, principal: &Principal, one: &Candidate) -> Vec<Past> {
-    let Some(desk) = &state.desk else { return Vec::new() };
+    let Some(incidents) = &state.incidents else { return Vec::new() };
     let mut calls = Vec::new();
-    for incident in &desk.board().incidents {
+    for incident in &incidents.board().incidents {
         let is_own = |device: &DeviceId, rung: &Rung| {
             let same = one.customer.is_some() && rung.customer == one.customer;
             *device == one.device || (same && principal.may_on(Action::SeeContacts, device))
@@ -159,7 +159,7 @@ async fn past(state: &HttpState, principal: &Principal, one: &Candidate) -> Vec<
         if own.is_empty() {
             continue;
         }
-        let record = match desk.file(incident.number()).await {
+        let record = match incidents.file(incident.number()).await {
             Ok(Some(file)) => file.record,
             Ok(None) => continue,
             Err(error) => {
@@ -278,8 +278,8 @@ async fn act(
         return refuse(StatusCode::FORBIDDEN, Fault::new("", (lang.act().may_not)(role))).await;
     }
     let by = fields.by(who);
-    let Some(desk) = &state.desk else { return page::missing(state, visit) };
-    match desk.execute(target.incident.number(), None, command, &by).await {
+    let Some(incidents) = &state.incidents else { return page::missing(state, visit) };
+    match incidents.execute(target.incident.number(), None, command, &by).await {
         Ok(_) => {
             let query = format!("q={}&done={done}", target.device);
             see_other(&page::address(state, visit, "/support", &query))

@@ -7,7 +7,7 @@ use crate::engine::effect::{Cause, Scope, Suspect, Verdict};
 use crate::engine::snapshot::EventView;
 use crate::engine::time::Timestamp;
 use crate::engine::verdict::Test;
-use crate::record::matter::Standing;
+use crate::record::open_items::Lifecycle;
 use crate::record::{EventSummary, StoreError};
 use crate::words::pages::Text;
 use crate::words::{Lang, names};
@@ -90,16 +90,16 @@ pub(in crate::web) fn verdict_badge(text: &Text, verdict: Verdict) -> Markup {
 }
 
 /// How far something has come.
-pub(in crate::web) fn standing_badge(view: &View<'_>, standing: Standing) -> Markup {
-    badge(tone_of(standing), standing.words().pick(view.lang))
+pub(in crate::web) fn lifecycle_badge(view: &View<'_>, lifecycle: Lifecycle) -> Markup {
+    badge(tone_of(lifecycle), lifecycle.words().pick(view.lang))
 }
 
 /// How serious it is.
-pub(in crate::web) fn tone_of(standing: Standing) -> Tone {
-    match standing {
-        standing if standing.is_unmitigated() => Tone::Bad,
-        standing if standing.is_active() => Tone::Warn,
-        Standing::Warned => Tone::Warn,
+pub(in crate::web) fn tone_of(lifecycle: Lifecycle) -> Tone {
+    match lifecycle {
+        lifecycle if lifecycle.is_unmitigated() => Tone::Bad,
+        lifecycle if lifecycle.is_active() => Tone::Warn,
+        Lifecycle::Pending => Tone::Warn,
         _ => Tone::Good,
     }
 }
@@ -193,11 +193,11 @@ pub(in crate::web) fn due(view: &View<'_>, suspended: bool, declares_at: Option<
     Some((text.due)(&view.zone.time(due), &view.duration(left)))
 }
 
-/// Incidents as a table; on a phone each row becomes a card. `standing`: how far they have come.
+/// Incidents as a table; on a phone each row becomes a card. `lifecycle`: how far they have come.
 pub(in crate::web) fn event_table(
     view: &View<'_>,
     incidents: &[EventSummary],
-    standing: impl Fn(&EventSummary) -> Standing,
+    lifecycle: impl Fn(&EventSummary) -> Lifecycle,
 ) -> Markup {
     let text = view.text();
     html! {
@@ -212,7 +212,7 @@ pub(in crate::web) fn event_table(
                 tr {
                     th scope="row" { a href=(view.link(&format!("/incidents/{}", encode(name)), "")) { (name) } }
                     td data-label=(text.state) {
-                        (standing_badge(view, standing(incident)))
+                        (lifecycle_badge(view, lifecycle(incident)))
                     }
                     td data-label=(text.impact_start) { (view.date_time(incident.impact_started_at)) }
                     td data-label=(text.duration) { (view.duration(incident.streak_s)) }

@@ -10,13 +10,15 @@ use fleetwatch::engine::time::Timestamp;
 use fleetwatch::incident::aggregate::IncidentSummary;
 use fleetwatch::incident::closure::Obstacles;
 use fleetwatch::incident::event::{Joining, Opening};
-use fleetwatch::incident::{Action, Command, Incident, IncidentEvent, LifeSettings, Refusal};
+use fleetwatch::incident::{Action, Incident, IncidentEvent, LifeSettings, Refusal};
 use fleetwatch::record::StoreError;
 use fleetwatch::record::incident::{
     Contact, ContactEntry, IncidentAppend, IncidentQuery, IncidentRecord, IncidentStore, Keep, KeptAnswer,
     RecordedIncidentEvent,
 };
-use fleetwatch::record::incidents::{DeskError, IncidentFile, IncidentUpdate, Incidents, Once, OpenIncidents, Reshape};
+use fleetwatch::record::incidents::{
+    IncidentError, IncidentFile, IncidentUpdate, Incidents, Once, OpenIncidents, Reshape, VersionedCommand,
+};
 use tokio::sync::broadcast;
 
 use crate::sample::NOW;
@@ -102,23 +104,23 @@ impl Incidents for Desk {
     async fn execute_once(
         &self,
         id: &str,
-        (seen, command): (Option<u64>, Command),
+        request: VersionedCommand,
         by: &str,
         once: Option<Once>,
-    ) -> Result<Arc<Incident>, DeskError> {
+    ) -> Result<Arc<Incident>, IncidentError> {
         let mut incident = self.incident();
         // As the record does it: the key and the request in one step.
         let mut answers = self.answers.lock().unwrap();
         if once.as_ref().is_some_and(|once| answers.contains_key(&(once.who.clone(), once.key.clone()))) {
-            return Err(DeskError::Repeated);
+            return Err(IncidentError::Repeated);
         }
         if id != NUMBER {
-            return Err(DeskError::Unknown(id.into()));
+            return Err(IncidentError::Unknown(id.into()));
         }
-        if let Some(seen) = seen.filter(|seen| *seen != incident.version) {
-            return Err(DeskError::Stale { seen, now: incident.version });
+        if let Some(seen) = request.seen.filter(|seen| *seen != incident.version) {
+            return Err(IncidentError::Stale { seen, now: incident.version });
         }
-        let events = incident.decide(&command, by, None, (&LifeSettings::default(), NOW))?;
+        let events = incident.decide(&request.command, by, None, (&LifeSettings::default(), NOW))?;
         let actions = events.iter().map(|event| event.action.as_str()).collect();
         for event in &events {
             incident.apply(event);
@@ -127,7 +129,7 @@ impl Incidents for Desk {
         if let Some(Once { who, key, answer }) = once {
             answers.insert((who, key), answer(&incident, Some(incident.obstacles(None))));
         }
-        let devices = command.devices().to_vec();
+        let devices = request.command.devices().to_vec();
         let _ = self.updates.send(IncidentUpdate {
             number: NUMBER.into(),
             version: incident.version,
@@ -138,7 +140,13 @@ impl Incidents for Desk {
         Ok(Arc::new(incident))
     }
 
-    async fn reshape_once(&self, _: Reshape, _: &str, _: &str, _: Option<Once>) -> Result<Arc<Incident>, DeskError> {
+    async fn reshape_once(
+        &self,
+        _: Reshape,
+        _: &str,
+        _: &str,
+        _: Option<Once>,
+    ) -> Result<Arc<Incident>, IncidentError> {
         Err(Refusal::Promoted.into())
     }
 }

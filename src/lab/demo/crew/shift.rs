@@ -9,7 +9,7 @@ use crate::engine::effect::Scope;
 use crate::engine::time::Timestamp;
 use crate::incident::Command;
 use crate::lab::simulation::Simulation;
-use crate::record::incidents::{DeskError, Incidents};
+use crate::record::incidents::{IncidentError, Incidents};
 
 use super::Crew;
 use super::act::Act;
@@ -72,7 +72,7 @@ impl Shift {
             Act::Execute { by, command } => {
                 let closing = command == Command::Close;
                 match self.incidents.execute(incident, None, command.clone(), &by).await {
-                    Err(DeskError::Refused(refusal)) if closing => {
+                    Err(IncidentError::Refused(refusal)) if closing => {
                         Some(StoryLine { at: now, kind: "refused", text: format!("{incident} stays open: {refusal}") })
                     }
                     Err(error) => {

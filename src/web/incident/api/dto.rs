@@ -10,7 +10,7 @@ use crate::engine::effect::{Cause, Scope};
 use crate::engine::time::Timestamp;
 use crate::incident::aggregate::{Ended, IncidentSummary};
 use crate::incident::closure::Obstacles;
-use crate::incident::countermeasure::Standing;
+use crate::incident::countermeasure::CountermeasureVersion;
 use crate::incident::ladder::Progress;
 use crate::incident::muster::PostStatus;
 use crate::incident::way::Lapse;
@@ -120,9 +120,9 @@ pub(in crate::web) struct CountermeasureView {
     acknowledged: BTreeMap<String, Timestamp>,
 }
 
-impl From<&Standing> for CountermeasureView {
-    fn from(standing: &Standing) -> Self {
-        let Standing { countermeasure, registered_by, registered_at, agreed, acknowledged } = standing;
+impl From<&CountermeasureVersion> for CountermeasureView {
+    fn from(standing: &CountermeasureVersion) -> Self {
+        let CountermeasureVersion { countermeasure, registered_by, registered_at, agreed, acknowledged } = standing;
         let plan = countermeasure.workaround.as_ref();
         Self {
             version: countermeasure.version,

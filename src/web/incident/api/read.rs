@@ -78,7 +78,7 @@ pub(in crate::web) async fn list(
     let device = wanted.as_deref().map(device).transpose()?;
     if principal.role == Role::Branch {
         // A branch has what is open and its own; what was is in each incident's own record.
-        let board = incidents.desk()?.board();
+        let board = incidents.incidents()?.board();
         let own = board.incidents.iter().filter(|incident| sees(&principal, incident));
         let own = own.filter(|incident| device.as_ref().is_none_or(|device| incident.ladder.contains(device)));
         let page = own.rev().skip(offset as usize).take(limit as usize);
@@ -96,9 +96,9 @@ pub(in crate::web) fn shown(
     incident: &Incident,
     principal: &Principal,
 ) -> Result<IncidentView, Problem> {
-    let desk = incidents.desk()?;
-    let settings = Arc::clone(&desk.board().settings);
-    let obstacles = desk.obstacles(incident.number());
+    let incidents = incidents.incidents()?;
+    let settings = Arc::clone(&incidents.board().settings);
+    let obstacles = incidents.obstacles(incident.number());
     Ok(IncidentView::new(incident, obstacles, principal, (&settings, state.clock.now())))
 }
 
@@ -288,7 +288,7 @@ pub(in crate::web) async fn record(
     if !(1..=MAX_ENTRIES).contains(&limit) {
         return Err(Problem::bad_request(format!("limit is 1 to {MAX_ENTRIES}")));
     }
-    let file = incidents.desk()?.file(&id).await.map_err(|error| Problem::record(&error))?;
+    let file = incidents.incidents()?.file(&id).await.map_err(|error| Problem::record(&error))?;
     let record = file.ok_or_else(|| unknown(&id))?.record;
     let mut later = record.events.iter().filter(|recorded| recorded.seq > query.after);
     let entries: Vec<Entry> = later.by_ref().take(limit).map(Entry::from).collect();

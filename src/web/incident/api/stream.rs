@@ -27,7 +27,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Timestamp;
 use crate::record::access::{Principal, Role};
 use crate::record::incidents::{IncidentUpdate, Incidents};
-use crate::record::matter;
+use crate::record::open_items;
 use crate::web::access::caller::Caller;
 use crate::web::server::problem::Problem;
 use crate::web::server::schema::ProblemBody;
@@ -35,32 +35,32 @@ use crate::web::server::state::HttpState;
 use crate::web::server::streams::{Room, Streams};
 
 /// How long one lasts.
-const LASTS: Duration = Duration::from_secs(300);
+const LIFETIME: Duration = Duration::from_secs(300);
 
 /// A proxy cuts what is silent for long.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// How often a new picture of the fleet is looked for.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// When the browser is to come back.
-const COME_BACK: Duration = Duration::from_secs(1);
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 /// What a stream waits for.
-enum Heard {
+enum Wakeup {
     End,
     Update(Result<IncidentUpdate, RecvError>),
-    Look,
+    Poll,
 }
 
 struct Listener {
     updates: broadcast::Receiver<IncidentUpdate>,
-    desk: Arc<dyn Incidents>,
+    incidents: Arc<dyn Incidents>,
     principal: Principal,
     snapshot: Arc<ArcSwap<Snapshot>>,
     /// The picture of the fleet that was told last.
     seen_at: Timestamp,
-    looks: Interval,
+    polls: Interval,
     ends_at: Instant,
     ending: watch::Receiver<bool>,
     greeted: bool,
@@ -86,16 +86,16 @@ pub(in crate::web) async fn stream(
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many listen already; ask now and then")
             .into_response();
     };
-    let mut looks = interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut polls = interval(POLL_INTERVAL);
+    polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let listener = Listener {
-        updates: access.desk.updates(),
-        desk: access.desk,
+        updates: access.incidents.updates(),
+        incidents: access.incidents,
         principal,
         seen_at: state.snapshot.load().at,
         snapshot: Arc::clone(&state.snapshot),
-        looks,
-        ends_at: Instant::now() + LASTS,
+        polls,
+        ends_at: Instant::now() + LIFETIME,
         ending: streams.ending.subscribe(),
         greeted: false,
         _room: room,
@@ -104,7 +104,7 @@ pub(in crate::web) async fn stream(
         let event = listener.next().await?;
         Some((Ok::<_, Infallible>(event), listener))
     });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)).into_response()
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
 impl Listener {
@@ -112,17 +112,17 @@ impl Listener {
     async fn next(&mut self) -> Option<Event> {
         if !std::mem::replace(&mut self.greeted, true) {
             // At once, so that the browser knows that it hears, and from when on.
-            return Some(Event::default().event("hello").retry(COME_BACK).data("{}"));
+            return Some(Event::default().event("hello").retry(RECONNECT_DELAY).data("{}"));
         }
         loop {
             let event = match self.hear().await {
-                Heard::End | Heard::Update(Err(RecvError::Closed)) => return None,
-                Heard::Update(Err(RecvError::Lagged(_))) => Some(Event::default().event("missed").data("{}")),
-                Heard::Update(Ok(update)) => self.own(update).map(|update| {
+                Wakeup::End | Wakeup::Update(Err(RecvError::Closed)) => return None,
+                Wakeup::Update(Err(RecvError::Lagged(_))) => Some(Event::default().event("missed").data("{}")),
+                Wakeup::Update(Ok(update)) => self.own(update).map(|update| {
                     let json = serde_json::to_string(&update).unwrap_or_default();
                     Event::default().event("incident").data(json)
                 }),
-                Heard::Look => self.look(),
+                Wakeup::Poll => self.look(),
             };
             if event.is_some() {
                 return event;
@@ -130,13 +130,13 @@ impl Listener {
         }
     }
 
-    async fn hear(&mut self) -> Heard {
+    async fn hear(&mut self) -> Wakeup {
         tokio::select! {
             biased;
-            _ = self.ending.wait_for(|ending| *ending) => Heard::End,
-            () = tokio::time::sleep_until(self.ends_at) => Heard::End,
-            update = self.updates.recv() => Heard::Update(update),
-            _ = self.looks.tick() => Heard::Look,
+            _ = self.ending.wait_for(|ending| *ending) => Wakeup::End,
+            () = tokio::time::sleep_until(self.ends_at) => Wakeup::End,
+            update = self.updates.recv() => Wakeup::Update(update),
+            _ = self.polls.tick() => Wakeup::Poll,
         }
     }
 
@@ -146,7 +146,7 @@ impl Listener {
         (at != std::mem::replace(&mut self.seen_at, at)).then(|| {
             // Whoever sees only the own branch is not told of others' devices.
             let worst = (self.principal.role != Role::Branch)
-                .then(|| matter::open(&self.snapshot.load(), &self.desk.board()).into_iter().next())
+                .then(|| open_items::worst_first(&self.snapshot.load(), &self.incidents.board()).into_iter().next())
                 .flatten();
             let data = serde_json::json!({ "at": at, "worst": worst });
             Event::default().event("fleet").data(data.to_string())
@@ -158,7 +158,7 @@ impl Listener {
         if self.principal.role != Role::Branch {
             return Some(update);
         }
-        let board = self.desk.board();
+        let board = self.incidents.board();
         let incident = board.find(&update.number).filter(|incident| sees(&self.principal, incident))?;
         update.devices.retain(|device| incident.ladder.contains(device) && self.principal.sees(device));
         Some(update)

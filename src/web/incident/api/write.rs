@@ -20,7 +20,7 @@ use crate::incident::closure::Obstacles;
 use crate::incident::{Command, Incident};
 use crate::record::access::Principal;
 use crate::record::access::policy::{self, Denied};
-use crate::record::incidents::{DeskError, Reshape};
+use crate::record::incidents::{IncidentError, Reshape, VersionedCommand};
 use crate::web::server::idempotency::{Answer, Done, Key, Request, Written, once};
 use crate::web::server::problem::Problem;
 use crate::web::server::problem::forbidden;
@@ -82,7 +82,7 @@ fn viewing(
     incidents: &IncidentsApi,
     principal: &Principal,
 ) -> Result<impl Fn(&Incident, Option<Obstacles>) -> IncidentView + Send + Sync + 'static, Problem> {
-    let (settings, clock) = (Arc::clone(&incidents.desk()?.board().settings), state.clock);
+    let (settings, clock) = (Arc::clone(&incidents.incidents()?.board().settings), state.clock);
     let principal = principal.clone();
     Ok(move |incident: &Incident, obstacles: Option<Obstacles>| {
         IncidentView::new(incident, obstacles, &principal, (&settings, clock.now()))
@@ -167,10 +167,13 @@ async fn grant(
     policy::allows(principal, &command, &incident).map_err(|why| denied(why, principal))?;
     let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
     let key = key.map(|key| key.once(StatusCode::OK, &written, view));
-    let incident = match incidents.desk()?.execute_once(incident.number(), (seen, command), &principal.name, key).await
+    let incident = match incidents
+        .incidents()?
+        .execute_once(incident.number(), VersionedCommand { seen, command }, &principal.name, key)
+        .await
     {
         Ok(incident) => incident,
-        Err(DeskError::Repeated) => return Ok(None),
+        Err(IncidentError::Repeated) => return Ok(None),
         Err(error) => return Err(problem(&error)),
     };
     answer(StatusCode::OK, &incident, (&written, || shown(state, incidents, &incident, principal))).map(Some)
@@ -316,9 +319,9 @@ async fn reshaped(
     policy::allows_reshape(principal, &request).map_err(|why| denied(why, principal))?;
     let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
     let key = key.map(|key| key.once(status, &written, view));
-    let incident = match incidents.desk()?.reshape_once(request, reason, &principal.name, key).await {
+    let incident = match incidents.incidents()?.reshape_once(request, reason, &principal.name, key).await {
         Ok(incident) => incident,
-        Err(DeskError::Repeated) => return Ok(None),
+        Err(IncidentError::Repeated) => return Ok(None),
         Err(error) => return Err(problem(&error)),
     };
     answer(status, &incident, (&written, || shown(state, incidents, &incident, principal))).map(Some)

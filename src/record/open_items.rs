@@ -17,9 +17,9 @@ use crate::words::{Both, names, say};
 
 /// How far something has come. The order of the variants is that of a life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Standing {
+pub enum Lifecycle {
     /// On its way to the hour.
-    Warned,
+    Pending,
     /// An incident, as it stands.
     Incident(State),
     /// Declared, worked on by nobody, and the quality is back; it is watched.
@@ -30,12 +30,12 @@ pub enum Standing {
     NearMiss,
 }
 
-impl Standing {
+impl Lifecycle {
     /// Of an event, and the state of its incident where there is one.
     pub const fn of_event(event: EventState, incident: Option<State>) -> Self {
         match (incident, event) {
             (Some(state), _) => Self::Incident(state),
-            (None, EventState::Pending) => Self::Warned,
+            (None, EventState::Pending) => Self::Pending,
             (None, EventState::Declared) => Self::Incident(State::Declared),
             (None, EventState::Recovered) => Self::QualityBack,
             (None, EventState::Resolved) => Self::Ended,
@@ -56,7 +56,7 @@ impl Standing {
     /// The name in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Warned => "warned",
+            Self::Pending => "pending",
             Self::Incident(state) => state.as_str(),
             Self::QualityBack => "quality_back",
             Self::Ended => "ended",
@@ -68,7 +68,7 @@ impl Standing {
     pub const fn words(self) -> Both<&'static str> {
         match self {
             Self::Incident(state) => names::state(state),
-            Self::Warned => say("early warning", "早期警告"),
+            Self::Pending => say("early warning", "早期警告"),
             Self::QualityBack => say("quality recovered, under observation", "品質回復、監視中"),
             Self::Ended => say("observation ended", "監視終了"),
             Self::NearMiss => say("near miss", "重大障害に至らず"),
@@ -86,23 +86,23 @@ impl Standing {
     }
 }
 
-impl Standing {
-    /// The standing of this name, if there is one.
+impl Lifecycle {
+    /// The lifecycle of this name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
-        let own = [Self::Warned, Self::QualityBack, Self::Ended, Self::NearMiss];
+        let own = [Self::Pending, Self::QualityBack, Self::Ended, Self::NearMiss];
         let states = State::ALL.into_iter().map(Self::Incident);
-        own.into_iter().chain(states).find(|standing| standing.as_str() == name)
+        own.into_iter().chain(states).find(|lifecycle| lifecycle.as_str() == name)
     }
 }
 
-impl<'de> Deserialize<'de> for Standing {
+impl<'de> Deserialize<'de> for Lifecycle {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Self::from_name(&name).ok_or_else(|| serde::de::Error::custom(format!("{name:?} is no standing")))
+        Self::from_name(&name).ok_or_else(|| serde::de::Error::custom(format!("{name:?} is no stage of a lifecycle")))
     }
 }
 
-impl Serialize for Standing {
+impl Serialize for Lifecycle {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
@@ -110,10 +110,10 @@ impl Serialize for Standing {
 
 /// Something open: an incident, or an event that is none yet.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Matter {
+pub struct OpenItem {
     /// Number of the incident, or id of the event.
     pub name: String,
-    pub standing: Standing,
+    pub lifecycle: Lifecycle,
     pub scope: Scope,
     /// Start of the impact.
     pub since: Timestamp,
@@ -135,34 +135,34 @@ pub struct Matter {
 
 /// Everything open, the worst first: a major incident before a warning, the fleet's before one device's, one that is not mitigated
 /// before one that is; then whoever has most devices, then the longest.
-pub fn open(snapshot: &Snapshot, board: &OpenIncidents) -> Vec<Matter> {
+pub fn worst_first(snapshot: &Snapshot, board: &OpenIncidents) -> Vec<OpenItem> {
     let worked_on =
         |event: &&EventView| !board.incidents.iter().any(|incident| incident.event_ids.contains(&event.event_id));
-    let mut matters: Vec<Matter> = board.incidents.iter().map(|incident| of_incident(incident, snapshot)).collect();
-    matters.extend(snapshot.events.iter().filter(worked_on).map(|event| of_event(event, snapshot)));
-    matters.sort_by(|a, b| {
-        let key = |matter: &Matter| (rank(matter), std::cmp::Reverse(matter.affected), matter.since);
+    let mut items: Vec<OpenItem> = board.incidents.iter().map(|incident| of_incident(incident, snapshot)).collect();
+    items.extend(snapshot.events.iter().filter(worked_on).map(|event| of_event(event, snapshot)));
+    items.sort_by(|a, b| {
+        let key = |item: &OpenItem| (rank(item), std::cmp::Reverse(item.affected), item.since);
         key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
     });
-    matters
+    items
 }
 
 /// The worst first.
-fn rank(matter: &Matter) -> (u8, bool, bool) {
-    let isolated = matter.scope == Scope::Isolated;
-    let kind = match matter.standing {
-        standing if standing.is_active() => 0,
-        Standing::Warned => 1,
+fn rank(item: &OpenItem) -> (u8, bool, bool) {
+    let isolated = item.scope == Scope::Isolated;
+    let kind = match item.lifecycle {
+        lifecycle if lifecycle.is_active() => 0,
+        Lifecycle::Pending => 1,
         _ => 2,
     };
-    (kind, isolated, !matter.standing.is_unmitigated())
+    (kind, isolated, !item.lifecycle.is_unmitigated())
 }
 
-fn of_incident(incident: &Incident, snapshot: &Snapshot) -> Matter {
+fn of_incident(incident: &Incident, snapshot: &Snapshot) -> OpenItem {
     let event = snapshot.events.iter().find(|event| incident.event_ids.contains(&event.event_id));
-    Matter {
+    OpenItem {
         name: incident.number().to_owned(),
-        standing: Standing::Incident(incident.state),
+        lifecycle: Lifecycle::Incident(incident.state),
         scope: incident.scope,
         since: incident.opening.impact_started_at,
         declared_at: Some(incident.opening.declared_at),
@@ -177,10 +177,10 @@ fn of_incident(incident: &Incident, snapshot: &Snapshot) -> Matter {
     }
 }
 
-fn of_event(event: &EventView, snapshot: &Snapshot) -> Matter {
-    Matter {
+fn of_event(event: &EventView, snapshot: &Snapshot) -> OpenItem {
+    OpenItem {
         name: event.incident.as_ref().unwrap_or(&event.event_id).clone(),
-        standing: Standing::of_event(event.state, None),
+        lifecycle: Lifecycle::of_event(event.state, None),
         scope: event.scope,
         since: event.impact_started_at,
         declared_at: event.declared_at,
@@ -239,7 +239,7 @@ mod tests {
             events.reverse();
             let snapshot = Snapshot { events, ..Snapshot::default() };
             let names: Vec<String> =
-                open(&snapshot, &OpenIncidents::default()).into_iter().map(|matter| matter.name).collect();
+                worst_first(&snapshot, &OpenIncidents::default()).into_iter().map(|item| item.name).collect();
             assert_eq!(names, ["INC-1", "INC-2", "INC-3", "INC-4", "5", "6", "INC-7"], "turned by {turn}");
         }
     }
@@ -248,16 +248,18 @@ mod tests {
     fn the_incidents_state_is_the_answer_wherever_there_is_an_incident() {
         for state in State::ALL {
             for event in EventState::ALL {
-                assert_eq!(Standing::of_event(event, Some(state)).as_str(), state.as_str());
-                assert_eq!(Standing::of_event(event, Some(state)).words(), names::state(state));
+                assert_eq!(Lifecycle::of_event(event, Some(state)).as_str(), state.as_str());
+                assert_eq!(Lifecycle::of_event(event, Some(state)).words(), names::state(state));
             }
         }
-        let states = State::ALL.into_iter().map(Standing::Incident);
-        for standing in states.chain([Standing::Warned, Standing::QualityBack, Standing::Ended, Standing::NearMiss]) {
-            assert_eq!(Standing::from_name(standing.as_str()), Some(standing));
+        let states = State::ALL.into_iter().map(Lifecycle::Incident);
+        for lifecycle in
+            states.chain([Lifecycle::Pending, Lifecycle::QualityBack, Lifecycle::Ended, Lifecycle::NearMiss])
+        {
+            assert_eq!(Lifecycle::from_name(lifecycle.as_str()), Some(lifecycle));
         }
         // The detector's own words are none of the incident's states.
-        for own in [Standing::Warned, Standing::QualityBack, Standing::Ended, Standing::NearMiss] {
+        for own in [Lifecycle::Pending, Lifecycle::QualityBack, Lifecycle::Ended, Lifecycle::NearMiss] {
             assert!(State::ALL.into_iter().all(|state| state.as_str() != own.as_str()));
             assert!(State::ALL.into_iter().all(|state| names::state(state) != own.words()));
         }

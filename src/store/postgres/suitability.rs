@@ -9,14 +9,14 @@ use crate::record::StoreError;
 const OLDEST: i32 = 140_000;
 
 /// What the look is about, in one row.
-const LOOK: &str = "SELECT current_setting('server_version_num')::int4, current_setting('server_version'), \
+const FACTS: &str = "SELECT current_setting('server_version_num')::int4, current_setting('server_version'), \
      current_setting('server_encoding'), pg_is_in_recovery(), current_setting('synchronous_commit'), \
      current_setting('fsync')";
 
 /// Whether the record can be kept here. Answers what our connections have to set.
 pub(super) async fn usable(connection: &mut PgConnection, place: &str) -> Result<&'static str, StoreError> {
     let (number, version, encoding, standby, commit, fsync): (i32, String, String, bool, String, String) =
-        sqlx::query_as(LOOK).fetch_one(connection).await.map_err(|error| errors::of(place, error))?;
+        sqlx::query_as(FACTS).fetch_one(connection).await.map_err(|error| errors::of(place, error))?;
     let unsuitable = |detail: String| StoreError::Unsuitable { place: place.to_owned(), detail };
     if number < OLDEST {
         return Err(unsuitable(format!("the server is PostgreSQL {version}; 14 is the oldest that will do")));

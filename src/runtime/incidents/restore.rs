@@ -131,7 +131,7 @@ impl Inner {
             }
         }
         let Some(incident) = incident else { return Ok(()) };
-        self.told.untold(&mut messages);
+        self.sent.retain_unsent(&mut messages);
         let (after, expected) = (incident.summary(), from as u64);
         let append = IncidentAppend { id, expected, events: &events[from..], after: &after, messages: &messages };
         self.store.append_incidents(&[append], self.clock.now()).await?;

@@ -1,6 +1,6 @@
 //! What was told, kept in mind beside the record: should the record be lost, nobody is told again.
 //!
-//! [`Minding`] is the outbox as the lanes use it. It also tells the outbox of a record that was made anew from the one before: both
+//! [`RememberingOutbox`] is the outbox as the lanes use it. It also tells the outbox of a record that was made anew from the one before: both
 //! count their messages from 1, and what became of a message of the old one must not be written down for one of the new one.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +20,9 @@ const ROOM: i64 = 1 << 40;
 
 /// Keys of messages that need not be sent again: they were taken, or refused for good. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Told(Arc<Mutex<BTreeSet<String>>>);
+pub struct SentMessages(Arc<Mutex<BTreeSet<String>>>);
 
-impl Told {
+impl SentMessages {
     /// These attempts were made.
     pub fn note(&self, attempts: &[Attempt]) {
         let over = attempts.iter().filter(|attempt| is_over(&attempt.outcome));
@@ -30,9 +30,9 @@ impl Told {
     }
 
     /// Leaves what was not told yet.
-    pub fn untold(&self, messages: &mut Vec<NewDispatch>) {
-        let told = lock(&self.0);
-        messages.retain(|message| !told.contains(&message.key));
+    pub fn retain_unsent(&self, messages: &mut Vec<NewDispatch>) {
+        let sent = lock(&self.0);
+        messages.retain(|message| !sent.contains(&message.key));
     }
 }
 
@@ -42,18 +42,18 @@ fn is_over(outcome: &Outcome) -> bool {
 
 /// The outbox, and what came of its messages kept in mind.
 #[derive(Debug)]
-pub struct Minding {
+pub struct RememberingOutbox {
     outbox: Arc<dyn Outbox>,
-    told: Told,
+    sent: SentMessages,
     /// Keys of messages that were handed out and are not over.
     keys: Mutex<BTreeMap<i64, String>>,
     /// How many records there were before this one.
     record: AtomicI64,
 }
 
-impl Minding {
-    pub fn new(outbox: Arc<dyn Outbox>, told: Told) -> Self {
-        Self { outbox, told, keys: Mutex::default(), record: AtomicI64::new(0) }
+impl RememberingOutbox {
+    pub fn new(outbox: Arc<dyn Outbox>, sent: SentMessages) -> Self {
+        Self { outbox, sent, keys: Mutex::default(), record: AtomicI64::new(0) }
     }
 
     /// The record is another one from here on.
@@ -77,7 +77,7 @@ impl Minding {
 }
 
 #[async_trait]
-impl Outbox for Minding {
+impl Outbox for RememberingOutbox {
     async fn enqueue(&self, messages: &[NewDispatch], now: Timestamp) -> Result<usize, StoreError> {
         self.outbox.enqueue(messages, now).await
     }
@@ -96,7 +96,7 @@ impl Outbox for Minding {
         let key = lock(&self.keys).get(&dispatch).cloned();
         if let Some(key) = key.filter(|_| is_over(outcome)) {
             // Before it is written: should the record be lost at this moment, it was said all the same.
-            lock(&self.told.0).insert(key);
+            lock(&self.sent.0).insert(key);
         }
         let base = self.base();
         // A message of a record that is no more has no row to write to.
