@@ -15,7 +15,7 @@ use super::recent::Recent;
 use super::rules::RuleTally;
 use super::run::{Facts, Run};
 use super::sequence::MAX_WORDS;
-use super::{HORIZON_MS, Refusal};
+use super::{HORIZON_MS, LIVE_MS, Refusal};
 use crate::engine::device::Status;
 use crate::engine::report::Report;
 use crate::engine::time::{Minute, Timestamp};
@@ -181,6 +181,17 @@ impl Admission {
         let mut lives = self.runs.iter().filter(|run| run.boot == boot).map(|run| run.life);
         let first = lives.next();
         lives.any(|life| Some(life) != first)
+    }
+
+    /// Whether the device's boot numbers tell its starts apart: there was another, and each has had one start.
+    pub(super) fn counts_boots(&self, boot: u64) -> bool {
+        self.runs.iter().any(|run| run.boot != boot) && !self.runs.iter().any(|run| self.reuses(run.boot))
+    }
+
+    /// Whether the wall clock of `run` is known to have gone on after it: the newest report reads as many ms later as it is later.
+    pub(super) fn clock_went_on(&self, run: &Run) -> bool {
+        let newest = self.newest().filter(|newest| newest.event_ms - run.event_ms > 2 * LIVE_MS);
+        newest.is_some_and(|newest| newest.offset_ms().abs_diff(run.offset_ms()) <= LIVE_MS.unsigned_abs())
     }
 
     /// The number of the device's next start.

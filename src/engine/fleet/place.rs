@@ -5,7 +5,8 @@
 //! 1. *A copy.* A report whose content is among the newest ones ([`Recent`](super::recent::Recent)) was taken before.
 //! 2. *A run.* The report belongs to the run whose counters it continues or completes ([`Run::fit`]). Where that can be said
 //!    of several (a device that counts its boots, uptimes and numbers from the beginning again and again), the one on whose
-//!    time the device's wall clock agrees comes first, then one in which the number is new, then the one it is least late for.
+//!    time the device's wall clock agrees comes first, then one by which it is not measured far in the future, then one in which the number is
+//!    new, then the one it is least late for.
 //! 3. *The run's word.* A new number is taken, in time or late, at the run's anchor. A number that has been seen is a copy,
 //!    unless the content of that time is still remembered and this was not among it; then the counter was put back.
 //! 4. *Live after all.* What the run calls late or refuses is live, and begins a run of its own, when the device's wall
@@ -72,10 +73,16 @@ impl Admission {
             self.runs
                 .iter()
                 .enumerate()
-                .filter_map(|(at, run)| run.fit(at, facts))
+                .filter_map(|(at, run)| {
+                    let fit = run.fit(at, facts)?;
+                    let is_newest = || run.ends_with(facts) && self.clock_went_on(run);
+                    Some(Fit { agrees: fit.agrees || is_newest(), ..fit })
+                })
                 .filter(|fit| self.is_free(fit, facts))
         };
-        let best = fits().min_by_key(|fit| (!fit.agrees, fit.sighting != Sighting::New, fit.late_ms.unsigned_abs()));
+        let rank =
+            |fit: &Fit| (!fit.agrees, fit.is_far_ahead(), fit.sighting != Sighting::New, fit.late_ms.unsigned_abs());
+        let best = fits().min_by_key(rank);
         // A number that no run can have seen needs no look at the content, but for a device that repeats itself.
         let is_plain = best.is_some_and(|fit| fit.sighting == Sighting::New) && fits().nth(1).is_none();
         if !is_plain && self.recent.has(placing.digest) {
@@ -137,7 +144,7 @@ impl Placing<'_> {
             Sighting::Duplicate => Some(Refusal::Duplicate),
             Sighting::Stale => Some(Refusal::StaleSequence),
         };
-        let is_jump = fit.late_ms < -LIVE_MS && (run.is_paced || fit.late_ms < -HORIZON_MS);
+        let is_jump = fit.late_ms < -LIVE_MS && (run.is_paced || fit.is_far_ahead());
         match refusal {
             None if is_jump => Ok(self.live(run.life)),
             None if fit.late_ms <= LIVE_MS => Ok(self.known_run(fit)),
@@ -176,7 +183,7 @@ impl Placing<'_> {
         let agreeing = |moved: &i64| stands_still || run.agrees(facts, anchor.at_ms() + moved + facts.uptime_ms);
         if let Some(moved) = going_on().filter(in_the_past).find(agreeing) {
             // A clock that begins anew with the uptime, or stands still, agrees with everything. To start just before a wrap is rare.
-            if moved > 0 || run.has_clock(facts) || !self.is_short() {
+            if moved > 0 || run.has_clock(facts) || !self.is_short() || self.known.counts_boots(facts.boot) {
                 return self.going_on(run, anchor.moved(moved));
             }
         }
@@ -280,7 +287,10 @@ impl Placing<'_> {
 
     /// Whether a number that the run has seen is that of a restart after all.
     fn is_restart(&self, run: &Run, agrees: bool) -> bool {
-        let is_copy = agrees && run.has_clock(self.facts);
+        // A clock that reads the same as in the newest report may stand still, or be that report's: it is where the clock went on since,
+        // or each start has a boot number of its own.
+        let is_newest = || run.ends_with(self.facts) && (self.known.clock_went_on(run) || !self.known.reuses(run.boot));
+        let is_copy = (agrees && run.has_clock(self.facts)) || is_newest();
         let is_opener = || self.known.runs.iter().any(|run| run.openers.contains(&self.digest));
         self.is_short() && !is_copy && !is_opener()
     }

@@ -115,6 +115,13 @@ pub(super) struct Fit {
     pub agrees: bool,
 }
 
+impl Fit {
+    /// Whether the run would put the report further into the future than any report is late.
+    pub fn is_far_ahead(&self) -> bool {
+        self.late_ms < -HORIZON_MS
+    }
+}
+
 impl Run {
     /// A run that begins with this report.
     pub fn begin(facts: &Facts, life: u32, anchor: Option<Anchor>) -> Self {
@@ -156,6 +163,9 @@ impl Run {
         match facts.seq {
             seq if seq > last => self.goes_on(facts.uptime_ms),
             seq if seq < first => facts.uptime_ms + facts.own_ms() <= lowest,
+            // The number of the first report, or of the last, at another uptime is that of another stretch.
+            seq if seq == first && first < last => (lowest - SLOP_MS..=lowest + SLOP_MS).contains(&facts.uptime_ms),
+            seq if seq == last && first < last => (highest - SLOP_MS..=highest + SLOP_MS).contains(&facts.uptime_ms),
             _ => (lowest - SLOP_MS..=highest + SLOP_MS).contains(&facts.uptime_ms),
         }
     }
@@ -179,6 +189,12 @@ impl Run {
     pub fn agrees(&self, facts: &Facts, event_ms: i64) -> bool {
         let near = |offset: &i64| facts.wall_ms.saturating_add(*offset).abs_diff(event_ms) <= LIVE_MS.unsigned_abs();
         facts.wall_ms != self.wall_ms && self.offsets_ms.iter().flatten().any(near)
+    }
+
+    /// Whether every counter and the wall clock read as in the run's newest report.
+    pub fn ends_with(&self, facts: &Facts) -> bool {
+        let is_last = self.window.span().is_some_and(|(_, last)| facts.seq == last);
+        is_last && facts.uptime_ms == self.uptime_ms.1 && facts.wall_ms == self.wall_ms
     }
 
     /// Event time minus wall clock of the newest report.

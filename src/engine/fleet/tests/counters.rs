@@ -144,7 +144,10 @@ impl Device {
         match step {
             Step::Reports(reports) => (0..reports).for_each(|_| self.report(None)),
             Step::Restart(off_ms) => {
-                let looks_like_a_wrap = self.looks_like_a_wrap(off_ms);
+                // While a machine's stand-still is not proved yet, its uptime is taken to have gone on, and may seem to wrap.
+                let is_unproved = self.now_ms < self.blind_until_ms && self.counters.wrap.is_some();
+                let looks_like_a_wrap =
+                    self.looks_like_a_wrap(off_ms) || (is_unproved && !self.counters.wall.is_kept());
                 self.now_ms += off_ms;
                 if looks_like_a_wrap {
                     self.blind_until_ms = self.now_ms + 2 * MINUTE + 2 * self.counters.period_ms;
@@ -175,8 +178,14 @@ impl Device {
         }
     }
 
-    /// Nothing tells a restart from a wrap in the same silence when the wall clock stands still, but the pace.
+    /// Nothing tells a restart from a wrap in the same silence when the wall clock stands still, but the pace; nor, without a clock and
+    /// a boot number, a restart just after a wrap from the life that wrapped.
     fn looks_like_a_wrap(&self, off_ms: i64) -> bool {
+        let Counters { boot, wrap, wall, .. } = self.counters;
+        let has_wrapped = |(width, _)| self.uptime_ms >= width && self.uptime_ms % width <= 3 * self.counters.period_ms;
+        if boot == Boot::Lost && !wall.is_kept() && wrap.is_some_and(has_wrapped) {
+            return true;
+        }
         let period_ms = self.counters.period_ms;
         let is_between =
             |(width, _)| (self.uptime_ms - period_ms) / width != (self.uptime_ms + off_ms + 2 * period_ms) / width;
@@ -326,5 +335,75 @@ fn a_start_right_after_a_wrap_is_no_part_of_the_run_before() {
         wall: Wall::Unset,
     };
     let device = Device::live(counters, &[Step::Reports(8), Step::Restart(50_000), Step::Reports(6)]);
+    check(&device, &[]).unwrap();
+}
+
+/// Found by chance once.
+#[test]
+fn a_number_of_an_agent_that_began_anew_is_not_that_of_the_machine_s_first_hours() {
+    let counters = Counters {
+        period_ms: 10_000,
+        wrap: None,
+        grain_ms: 1,
+        boot: Boot::Lost,
+        anew: false,
+        seq_width: None,
+        wall: Wall::Still(0),
+    };
+    let steps = [Step::Reports(228), Step::Restart(5_000), Step::Reports(29), Step::Agent, Step::Reports(4)];
+    check(&Device::live(counters, &steps), &[]).unwrap();
+}
+
+/// Found by chance once.
+#[test]
+fn a_copy_of_the_last_report_before_a_wrap_is_a_copy_after_a_restart_too() {
+    let counters = Counters {
+        period_ms: 10_000,
+        wrap: Some((1 << 32, 790_001)),
+        grain_ms: 1,
+        boot: Boot::Counted,
+        anew: false,
+        seq_width: None,
+        wall: Wall::Ahead(0),
+    };
+    let steps = [Step::Reports(107), Step::Agent, Step::Reports(15), Step::Restart(5_000), Step::Reports(136)];
+    let device = Device::live(counters, &steps);
+    check(&device, &[(79, 1_775_130)]).unwrap();
+}
+
+/// Found by chance once.
+#[test]
+fn a_copy_of_the_last_report_before_a_restart_is_a_copy_in_a_later_silence_too() {
+    for boot in [Boot::Counted, Boot::Lost] {
+        let counters = Counters {
+            period_ms: 10_000,
+            wrap: None,
+            grain_ms: 1,
+            boot,
+            anew: false,
+            seq_width: None,
+            wall: Wall::Ahead(0),
+        };
+        let device = Device::live(counters, &[Step::Reports(79), Step::Restart(5_000), Step::Reports(178)]);
+        check(&device, &[(78, 2_559_606)]).unwrap();
+    }
+}
+
+/// Found by chance once.
+#[test]
+fn a_number_that_wraps_in_a_silence_as_long_as_the_uptime_is_no_restart_where_boots_are_counted() {
+    let counters = Counters {
+        period_ms: 10_000,
+        wrap: None,
+        grain_ms: 1,
+        boot: Boot::Counted,
+        anew: false,
+        seq_width: Some(256),
+        wall: Wall::Unset,
+    };
+    let silence = Step::Outage { reports: 35, live_first: false };
+    let steps =
+        [Step::Reports(8), Step::Restart(5_000), Step::Reports(213), Step::Restart(5_000), Step::Reports(8), silence];
+    let device = Device::live(counters, &[steps.as_slice(), &[Step::Reports(4)]].concat());
     check(&device, &[]).unwrap();
 }
