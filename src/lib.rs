@@ -5,14 +5,12 @@
 //! events, and an event whose streak fills the hour becomes one major incident.
 //!
 //! Three rules hold the whole together. The [`engine`] and [`incident`] are pure: time is an argument, what they decide is returned as data,
-//! and the build without the `shell` feature proves it. Shell modules do not import each other; [`runtime`] wires them.
+//! and being a crate of their own ([`fleetwatch_pure`]) proves it. Shell modules do not import each other; [`runtime`] wires them.
 //! Nothing is acknowledged to a broker that is not in the [`journal`], and a restart, a replay and a test all go through
 //! the same code as live operation.
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | [`engine`] | the pure detector: wire format, histograms, fleet, baseline, verdicts, the one-hour rule |
-//! | [`incident`] | a major incident's life, as pure as the engine: people, remedies that telemetry proves, a close that cannot come early |
 //! | [`clock`] | the one place that reads a clock; engine time at any speed |
 //! | [`delivery`] | a message: how it is handed over, when it may be acknowledged, what is kept of it |
 //! | [`text`] | text as people's programs write it into files, and the reader of secrets |
@@ -33,44 +31,24 @@
 //! | [`lab`] | what production never runs: simulated fleets, load, the demo, the detection benchmark |
 //! | [`commands`] | the command line: options, runs and printing of each command, exit codes, logging |
 
-pub mod engine;
-pub mod incident;
+pub use fleetwatch_pure::{engine, incident};
 
-#[cfg(feature = "shell")]
 pub mod broker;
-#[cfg(feature = "shell")]
 pub mod clock;
-#[cfg(feature = "shell")]
 pub mod commands;
-#[cfg(feature = "shell")]
 pub mod config;
-#[cfg(feature = "shell")]
 pub mod dashboards;
-#[cfg(feature = "shell")]
 pub mod delivery;
-#[cfg(feature = "shell")]
 pub mod ingest;
-#[cfg(feature = "shell")]
 pub mod inventory;
-#[cfg(feature = "shell")]
 pub mod journal;
-#[cfg(feature = "shell")]
 pub mod lab;
-#[cfg(feature = "shell")]
 pub mod metrics;
-#[cfg(feature = "shell")]
 pub mod notify;
-#[cfg(feature = "shell")]
 pub mod record;
-#[cfg(feature = "shell")]
 pub mod recording;
-#[cfg(feature = "shell")]
 pub mod runtime;
-#[cfg(feature = "shell")]
 pub mod store;
-#[cfg(feature = "shell")]
 pub mod text;
-#[cfg(feature = "shell")]
 pub mod web;
-#[cfg(feature = "shell")]
 pub mod words;

@@ -19,6 +19,7 @@
 //! | [`answers`] | answers to repeated writes |
 //! | [`outbox`] | what is to be said, and what came of it |
 //! | [`lazy`] | opened when first needed, and anew once lost |
+//! | [`migrations`] | the tables of either database, version by version |
 //! | [`rows`] | rows to values and back |
 //! | [`sqlite`] | the file: opening it, its errors |
 //! | [`postgres`] | the server: reaching it, its errors |
@@ -30,6 +31,7 @@ mod contacts;
 mod events;
 mod incidents;
 mod lazy;
+mod migrations;
 mod outbox;
 mod postgres;
 mod rows;

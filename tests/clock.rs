@@ -1,7 +1,6 @@
 //! The one-hour clock that is shown is the one by which the incident is declared: it counts minute by minute, reaches the hour at
 //! the declaration, and the start of the impact that was shown is the one that is declared.
 
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails, and says what was seen")]
 
 use fleetwatch::engine::effect::EventState;

@@ -1,6 +1,5 @@
 //! The demo as a user runs it: the binary, a small fleet, a fast clock.
 
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "waits for another process with a bounded deadline")]
 

@@ -1,6 +1,5 @@
 //! `replay`, the program itself: the same recording prints the same bytes, duplicated messages change no byte, shuffled
 //! arrivals tell the same incident, damaged lines are told and passed over, and every line of output is what is promised.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::collections::BTreeMap;

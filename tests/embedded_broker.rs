@@ -1,5 +1,4 @@
 //! The embedded broker, over real sockets: who may do what, when it acknowledges, and what it survives.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod common;

@@ -1,6 +1,5 @@
 //! Every fuzz target once more, as an ordinary test: the inputs of `fuzz/seeds` and a bounded number of edits of them, the same in
 //! every run. No coverage guides it, so it finds what comes back, and `fuzz/run` what is new.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 #[path = "../fuzz/targets/checkpoint.rs"]

@@ -1,5 +1,4 @@
 //! The gate from the detector to the updater: stories on virtual time, then real brokers, a person's word, restarts.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod common;

@@ -1,6 +1,5 @@
 //! Hostile input through the whole core, as a transport delivers it: each message is counted under a closed reason, memory
 //! stays where it is, invented devices are bounded, and what is known of the real ones goes on as if nothing had been.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::collections::BTreeMap;

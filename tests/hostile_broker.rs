@@ -1,6 +1,5 @@
 //! A broker that lies, stalls and talks nonsense: the collector stays alive, says what is wrong, and tries again
 //! without haste.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

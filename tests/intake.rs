@@ -1,6 +1,5 @@
 //! What one sender may cost, through the whole core as a transport delivers it: a flood of whatever kind is cut before it is
 //! decoded or journalled, and everybody else is as if nothing had been. And what a broker had kept is not taken as live.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;

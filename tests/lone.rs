@@ -2,7 +2,6 @@
 //!
 //! Each story goes through the whole engine on virtual time, with what its changes mean for the gates of updates. In every night
 //! the fleet takes an update; it is well after it.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;

@@ -1,5 +1,4 @@
 //! Ingest from Debian's mosquitto, with the sample configuration of `deploy/mosquitto`: restarts, cuts, kills, rivals.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod common;

@@ -1,5 +1,4 @@
 //! The production sample of `deploy/mosquitto`: Mosquitto accepts it, and it lets in whom it should.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod common;

@@ -1,5 +1,4 @@
 //! Names as devices, lists and people write them, through the whole program: one name is one branch, one cause, one page.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -1,7 +1,6 @@
 //! `serve` as a process behind Debian's mosquitto, with the sample configurations of both, while the broker restarts, is cut
 //! off, or is killed: what devices were told is kept equals what is journalled, recorded and shown; what a killed broker
 //! has lost is counted.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod common;

@@ -1,5 +1,4 @@
 //! `record` and `replay` as commands, and that what is recorded replays to what was lived.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

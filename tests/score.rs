@@ -1,6 +1,5 @@
 //! The detection benchmark's short set as a gate: on fixed seeds each event that is found has exactly one incident, the edges
 //! of the one-hour rule come out right, and nothing false is declared.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! The daemon as a whole: real MQTT in; pages, metrics and files out; signals, kills and refusals to start.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

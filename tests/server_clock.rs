@@ -1,6 +1,5 @@
 //! A whole core whose server's clock is wrong at one start: nothing that was decided or learnt is touched by it, and what
 //! comes after is as if that start had not been.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -2,7 +2,6 @@
 //!
 //! Each rule is a function from text to findings, so that its own test can show it a text that breaks it; the tests
 //! then run it over the project's files. A finding names the file, and says what to do.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used)]
 
 #[path = "tidy/arms.rs"]

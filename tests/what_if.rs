@@ -1,5 +1,4 @@
 //! `replay --set`, `backtest` and `explain`, the program itself, over nights from the simulator.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};

@@ -27,19 +27,19 @@ pub enum Duty {
 
 /// What a person commands. Who it is, and whether that person may, is for the caller to know.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "shell", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     /// Take this role, or stand by in it: `commander`, `support_lead@sapporo-03`.
     Acknowledge {
-        #[cfg_attr(feature = "shell", schema(value_type = String, example = "commander"))]
+        #[cfg_attr(feature = "schema", schema(value_type = String, example = "commander"))]
         seat: Seat,
     },
     /// Join the work on the incident.
     Join,
     /// Hand the role to somebody else.
     HandOver {
-        #[cfg_attr(feature = "shell", schema(value_type = String))]
+        #[cfg_attr(feature = "schema", schema(value_type = String))]
         seat: Seat,
         to: String,
         reason: String,
@@ -52,9 +52,9 @@ pub enum Command {
     },
     /// Correct the time of a milestone.
     CorrectTime {
-        #[cfg_attr(feature = "shell", schema(value_type = String, example = "mustered"))]
+        #[cfg_attr(feature = "schema", schema(value_type = String, example = "mustered"))]
         milestone: Milestone,
-        #[cfg_attr(feature = "shell", schema(value_type = i64))]
+        #[cfg_attr(feature = "schema", schema(value_type = i64))]
         instant: Timestamp,
         reason: String,
     },
@@ -65,7 +65,7 @@ pub enum Command {
         #[serde(default)]
         fix: Option<Fix>,
         #[serde(default)]
-        #[cfg_attr(feature = "shell", schema(value_type = Option<i64>))]
+        #[cfg_attr(feature = "schema", schema(value_type = Option<i64>))]
         fix_due_at: Option<Timestamp>,
     },
     /// Agree to this version for development: support works by it from then on.
@@ -76,29 +76,29 @@ pub enum Command {
     ReleaseFix,
     /// Record a call with the device's customer.
     RecordCall {
-        #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$"))]
+        #[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$"))]
         device: DeviceId,
         call: Call,
     },
     /// Claim that a step was done; telemetry has to show it.
     Claim {
-        #[cfg_attr(feature = "shell", schema(value_type = Vec<String>))]
+        #[cfg_attr(feature = "schema", schema(value_type = Vec<String>))]
         devices: Vec<DeviceId>,
-        #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^(workaround|fix|revert)$", example = "workaround"))]
+        #[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^(workaround|fix|revert)$", example = "workaround"))]
         claim: Claim,
     },
     /// Sign a device off that will not be completed.
     SignOff {
-        #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$"))]
+        #[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$"))]
         device: DeviceId,
         /// `unreachable`, `refused`, `replaced`, `decommissioned`.
-        #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^(unreachable|refused|replaced|decommissioned)$"))]
+        #[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^(unreachable|refused|replaced|decommissioned)$"))]
         kind: ExceptionKind,
         evidence: String,
     },
     /// Withdraw a sign-off.
     LiftException {
-        #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$"))]
+        #[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$"))]
         device: DeviceId,
         reason: String,
     },

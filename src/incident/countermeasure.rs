@@ -12,7 +12,7 @@ use crate::engine::time::Timestamp;
 
 /// What the support desk says and does, in the two languages.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "shell", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Script {
     pub ja: String,
@@ -21,11 +21,11 @@ pub struct Script {
 
 /// A settings change that takes the damage away and is to be reverted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "shell", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WorkaroundPlan {
     /// What a device's status calls it.
-    #[cfg_attr(feature = "shell", schema(example = "WA-1"))]
+    #[cfg_attr(feature = "schema", schema(example = "WA-1"))]
     pub id: String,
     /// What the support desk says and does.
     pub script: Script,
@@ -33,7 +33,7 @@ pub struct WorkaroundPlan {
 
 /// What ends the incident for a device.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "shell", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum Fix {
     /// An update that a device has when its status says so.

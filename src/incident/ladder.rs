@@ -215,15 +215,15 @@ impl Direction {
 
 /// A call with a customer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "shell", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Call {
     /// `reached`, `no_answer`, `call_back`, `refused`.
-    #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^(reached|no_answer|call_back|refused)$"))]
+    #[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^(reached|no_answer|call_back|refused)$"))]
     pub outcome: CallOutcome,
     /// How the customer wants to hear of the progress: `unwanted`, `phone`, `mail`; absent: not asked, what was said before holds.
     #[serde(default)]
-    #[cfg_attr(feature = "shell", schema(value_type = Option<String>, pattern = "^(unwanted|phone|mail)$"))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, pattern = "^(unwanted|phone|mail)$"))]
     pub progress: Option<Progress>,
     #[serde(default)]
     pub note: String,
@@ -232,7 +232,7 @@ pub struct Call {
     pub script: Option<u32>,
     /// `outgoing`: we called, which it is where nothing is said; `incoming`: the customer did.
     #[serde(default)]
-    #[cfg_attr(feature = "shell", schema(value_type = String, pattern = "^(outgoing|incoming)$"))]
+    #[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^(outgoing|incoming)$"))]
     pub direction: Direction,
 }
 

@@ -20,6 +20,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor as _};
 use tokio::time::timeout;
 
 use super::lazy::Lazy;
+use super::migrations;
 use super::statement::{Database, Dialect, Row, Transaction, Tx, Value, bind};
 use crate::record::StoreError;
 
@@ -248,7 +249,7 @@ impl Pools {
             Err(_) => return Err(errors::silent(&server.place, ANSWER_TIMEOUT)),
         };
         if !reads_only {
-            sqlx::migrate!("src/store/migrations/postgres")
+            migrations::postgres()
                 .run_direct(None, &mut connection, false)
                 .await
                 .map_err(|error| errors::migrating(&server.place, error))?;

@@ -12,6 +12,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::lazy::Lazy;
+use super::migrations;
 use super::statement::{Database, Dialect, Row, Transaction, Tx, Value, bind};
 use crate::record::StoreError;
 
@@ -122,10 +123,7 @@ impl Files {
             .await
             .map_err(|error| errors::opening(path, error))?;
         check(&writer, path).await?;
-        sqlx::migrate!("src/store/migrations/sqlite")
-            .run(&writer)
-            .await
-            .map_err(|error| errors::migrating(path, error))?;
+        migrations::sqlite().run(&writer).await.map_err(|error| errors::migrating(path, error))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(BUSY_TIMEOUT)

@@ -4,7 +4,6 @@
 //! seeded instants: everything in memory is gone, the journal is cut down to its last durable byte or torn behind it, and a
 //! new life starts from what is on the disk. The devices send again whatever had not been acknowledged, and now and
 //! then something that had been. Every change has to be the same: kind, instant, event, incident, devices, cause.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod forget;

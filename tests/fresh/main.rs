@@ -1,6 +1,5 @@
 //! A page that can no longer be refreshed says so by itself, in a real browser: the server is killed, stopped, behind a proxy that
 //! answers for it, or does not know the reader any more; and the machine with the browser sleeps.
-#![cfg(feature = "shell")]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

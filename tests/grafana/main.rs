@@ -10,7 +10,6 @@
 //! | [`live`] | Debian's Prometheus and Alertmanager on a running demo: every query runs and returns data |
 //! | [`stack`] | `deploy/stack/run` |
 
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::print_stderr, reason = "says what is skipped")]
 #![allow(clippy::disallowed_methods, reason = "waits for other processes with bounded deadlines")]

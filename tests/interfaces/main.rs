@@ -1,5 +1,4 @@
 //! What people and programs see from outside: the metrics, the pages and the API.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used)]
 
 mod access;

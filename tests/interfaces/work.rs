@@ -441,7 +441,7 @@ async fn an_early_warning_of_one_device_does_not_hide_the_open_incident() {
     let of = |index: usize, field: &str| open["open"][index][field].clone();
     assert_eq!(
         (of(0, "lifecycle"), of(1, "lifecycle"), of(2, "lifecycle")),
-        ("declared".into(), "fixing".into(), "warned".into())
+        ("declared".into(), "fixing".into(), "pending".into())
     );
     assert_eq!((of(0, "affected"), of(0, "of")), (4.into(), 4.into()));
     site.server.stop().await;

@@ -1,6 +1,5 @@
 //! Delivery to the real thing: Debian's Alertmanager, a real SMTP server, and receivers over HTTP and HTTPS that judge for
 //! themselves what they get. What a receiver that misbehaves does to the deliverer is tested beside it, on virtual time.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod alertmanager;

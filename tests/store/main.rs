@@ -1,5 +1,4 @@
 //! What is kept in a database: one suite of properties, run in SQLite and in PostgreSQL, and what is each one's own.
-#![cfg(feature = "shell")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod access;

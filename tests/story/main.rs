@@ -3,7 +3,6 @@
 //!
 //! One process holds the site, Debian's Chromium looks at it. Fleet time runs sixty times as fast; the clear period is ten
 //! minutes instead of an hour, and nothing else is set otherwise. Pictures go below `target/` only.
-#![cfg(feature = "shell")]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -336,7 +336,7 @@ fn by_person(gates: &Gates, n: usize) -> (String, DecisionInForce) {
 #[test]
 fn messages_are_as_the_updater_knows_them() {
     let golden = |name: &str| {
-        let path = format!("{}/fixtures/wire/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/fixtures/wire/{name}.json", concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         std::fs::read_to_string(path).unwrap().trim_end().to_owned()
     };
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

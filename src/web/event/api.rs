@@ -44,7 +44,7 @@ impl Default for EventParams {
 pub(in crate::web) struct EventList {
     #[schema(value_type = Vec<Object>)]
     events: Vec<EventSummary>,
-    /// How far each has come, by event id, as pages and terminal say it: the state of the incident, or `warned`, `quality_back`,
+    /// How far each has come, by event id, as pages and terminal say it: the state of the incident, or `pending`, `quality_back`,
     /// `ended`, `near_miss` where nobody works on one. `state` is the detector's own.
     #[schema(value_type = BTreeMap<String, String>)]
     lifecycles: BTreeMap<String, Lifecycle>,

@@ -81,7 +81,7 @@ pub(in crate::web) fn page(
         @else if record.is_none() { p.note { (text.not_recorded) } }
         @if let Some(event) = live { (parts::clock(view, event)) }
         (summary(view, &facts))
-        @if can_declare && live.is_some_and(|event| event.incident.is_none()) && view.may(Act::Declare.needs()) {
+        @if can_declare && live.is_some_and(|event| event.incident.is_none()) && view.may_do(Act::Declare) {
             p.screen { a.button href=(view.link(&format!("/incidents/{}/do/declare", parts::encode(event_id)), "")) {
                 ((view.lang.act().act)(Act::Declare)) } }
         }

@@ -8,7 +8,6 @@ use super::parse::{Reader, Request, named};
 use crate::engine::effect::Scope;
 use crate::incident::ladder::Claim;
 use crate::incident::{Act, Command, ExceptionKind, Incident, Milestone};
-use crate::record::access::{Action, policy};
 use crate::record::incidents::Reshape;
 use crate::record::review;
 use crate::web::ui::fields::{Fault, Fields};
@@ -26,13 +25,6 @@ pub(super) const COMMON: [Act; 4] = [Act::Note, Act::Claim, Act::SignOff, Act::C
 /// Acts that change what the incident is, and cannot be taken back: they stand apart.
 pub(super) const GRAVE: [Act; 5] = [Act::CorrectTime, Act::Promote, Act::Merge, Act::Split, Act::Demote];
 
-impl Act {
-    /// What somebody has to be allowed for it, at the least.
-    pub(in crate::web) const fn needs(self) -> Action {
-        policy::right(self.duty())
-    }
-}
-
 /// Those of `acts` that make sense now and that the reader may do.
 pub(super) fn offered(view: &View<'_>, incident: &Incident, acts: &[Act]) -> Vec<Act> {
     let possible = |act: Act| match act {
@@ -40,7 +32,7 @@ pub(super) fn offered(view: &View<'_>, incident: &Incident, acts: &[Act]) -> Vec
         Act::Close => !incident.state.is_active(),
         _ => true,
     };
-    let may = |act: &Act| incident.is_open() && possible(*act) && view.may(act.needs());
+    let may = |act: &Act| incident.is_open() && possible(*act) && view.may_do(*act);
     acts.iter().copied().filter(may).collect()
 }
 

@@ -32,10 +32,10 @@ pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, path: &str) 
             @if let Some(name) = &incident.released { p { (badge(Tone::Good, text.fix_released)) " " b { (crate::web::ui::parts::name(name)) } } }
             @if incident.is_open() {
                 div.taps.screen {
-                    @if view.may(Act::Countermeasure.needs()) {
+                    @if view.may_do(Act::Countermeasure) {
                         a.button href=(view.link(&format!("{path}/do/countermeasure"), "")) { (act(Act::Countermeasure)) }
                     }
-                    @if incident.released.is_none() && incident.countermeasures.fix().is_some() && view.may(Act::ReleaseFix.needs()) {
+                    @if incident.released.is_none() && incident.countermeasures.fix().is_some() && view.may_do(Act::ReleaseFix) {
                         a.button href=(view.link(&format!("{path}/do/release_fix"), "")) { (act(Act::ReleaseFix)) }
                     }
                 }
@@ -73,7 +73,7 @@ fn version(
                 @if let Some(due) = countermeasure.fix_due_at { dt { (text.fix_due) } dd { (view.date_when(due)) } }
             }
             @if let Some(plan) = &countermeasure.workaround { (script(view, &plan.script)) }
-            @if newest && agreed.is_none() && incident.is_open() && view.may(Act::Agree.needs()) {
+            @if newest && agreed.is_none() && incident.is_open() && view.may_do(Act::Agree) {
                 (tap(view, &format!("{path}/do/agree"), &[("version", &countermeasure.version.to_string())],
                     (view.lang.act().act)(Act::Agree)))
             }

@@ -56,7 +56,7 @@ pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, settings: &L
                 (*device, html! {
                     ((text.exception)(exception.kind)) ": " (exception.evidence) " "
                     span.note { (text.signed_by) " " (exception.signed_by) ", " (view.date_time(exception.at)) }
-                    @if incident.is_open() && view.may(Act::Lift.needs()) {
+                    @if incident.is_open() && view.may_do(Act::Lift) {
                         " " a.screen href=(view.link(&format!("{path}/do/lift"), &format!("device={device}"))) {
                             ((view.lang.act().act)(Act::Lift)) }
                     }

@@ -20,7 +20,7 @@ pub(in crate::web) fn page(view: &View<'_>, subject: &Subject<'_>, fields: &Fiel
     let Subject { act, id, incident, .. } = *subject;
     let form = Form { view, fields, faults };
     let path = format!("/incidents/{}", crate::web::ui::parts::encode(id));
-    let may = view.may(act.needs());
+    let may = view.may_do(act);
     let body = html! {
         h1 { ((text.act)(act)) }
         p { a href=(view.link(&path, "")) { (id) } @if let Some(incident) = incident { " " (state_badge(view, incident.state)) } }

@@ -68,7 +68,7 @@ fn file(view: &View<'_>, (incident, settings): (&Incident, &LifeSettings), form:
             @if let Some(due) = incident.review_due_at(settings) {
                 p { ((words.review_due)(&view.date_relative(due))) }
             }
-            @if view.may(Act::Review.needs()) {
+            @if view.may_do(Act::Review) {
                 form.act.screen method="post" action=(view.link(&format!("{path}/do/review"), "")) {
                     (form.identity())
                     (form.area("text", text.text, HINT.pick(view.lang), (30, true)))

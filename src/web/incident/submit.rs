@@ -127,7 +127,7 @@ pub(in crate::web) async fn submit(
     let lang = page::lang(&state, &visit);
     let principal = visit.principal.as_ref();
     let may_not = || [Fault::new("", (lang.act().may_not)(principal.map_or("-", |who| who.role.as_str())))];
-    if !principal.is_some_and(|who| who.may(place.act.needs())) {
+    if !principal.is_some_and(|who| who.may(policy::right(place.act.duty()))) {
         return refuse(StatusCode::FORBIDDEN, &fields, &may_not());
     }
     let reader = Reader { lang, zone: &state.zone, now: state.clock.now() };

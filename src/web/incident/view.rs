@@ -201,7 +201,7 @@ fn milestones(view: &View<'_>, incident: &Incident, path: &str) -> Markup {
                 } }
             } }
             p.note { (text.milestones_note)
-                @if incident.is_open() && view.may(Act::CorrectTime.needs()) {
+                @if incident.is_open() && view.may_do(Act::CorrectTime) {
                     " " a.screen href=(view.link(&format!("{path}/do/correct_time"), "")) { ((view.lang.act().act)(Act::CorrectTime)) }
                 }
             }

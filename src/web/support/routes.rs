@@ -154,8 +154,12 @@ async fn past(state: &HttpState, principal: &Principal, one: &Candidate) -> Vec<
             let same = one.customer.is_some() && rung.customer == one.customer;
             *device == one.device || (same && principal.may_on(Action::SeeContacts, device))
         };
-        let own: BTreeSet<&DeviceId> =
-            incident.ladder.iter().filter(|(device, rung)| is_own(device, rung)).map(|(device, _)| device).collect();
+        let own: BTreeSet<&DeviceId> = incident
+            .ladder
+            .iter()
+            .filter(|(device, rung)| rung.calls > 0 && is_own(device, rung))
+            .map(|(device, _)| device)
+            .collect();
         if own.is_empty() {
             continue;
         }

@@ -348,7 +348,7 @@ fn calls(view: &View<'_>, (incident, rung): (&Incident, &Rung), looked: &Looked<
             @let own = |past: &&Past| past.incident == incident.number() && past.device == looked.device;
             (past(view, looked.calls.iter().filter(own), false))
             @if rung.unanswered > 0 { p { ((text.unanswered_calls)(rung.unanswered, needed)) } }
-            @if view.may(Act::SignOff.needs()) && !rung.is_settled() {
+            @if view.may_do(Act::SignOff) && !rung.is_settled() {
                 p { a.button href=(view.link(&format!("{path}/do/sign_off"), &format!("device={}", looked.device))) {
                     ((view.lang.act().act)(Act::SignOff)) } }
             }

@@ -5,7 +5,8 @@ use maud::{Markup, html};
 
 use crate::engine::device::DeviceId;
 use crate::engine::time::Timestamp;
-use crate::record::access::{Action, Principal};
+use crate::incident::Act;
+use crate::record::access::{Action, Principal, policy};
 use crate::words::Lang;
 use crate::words::length;
 use crate::words::number::Certainty;
@@ -49,6 +50,11 @@ impl View<'_> {
     /// Whether the reader may do this; what a reader may not is not offered.
     pub(in crate::web) fn may(&self, action: Action) -> bool {
         self.principal.is_some_and(|principal| principal.may(action))
+    }
+
+    /// Whether the reader may do `act` at all.
+    pub(in crate::web) fn may_do(&self, act: Act) -> bool {
+        self.may(policy::right(act.duty()))
     }
 
     /// Whether this device is any of the reader's business.
