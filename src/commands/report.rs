@@ -76,7 +76,7 @@ pub fn run(config: &Config, args: &ReportArgs) -> anyhow::Result<()> {
         return Err(Failure::Usage("--since must be before --until".into()).into());
     }
     let report = match args.from.as_deref() {
-        Some(url) if is_url(url) => asked(url, (since, until))?,
+        Some(url) if is_url(url) => asked(url, since, until)?,
         Some(other) => {
             return Err(Failure::Usage(format!("{other:?} must be http://host:port of a running instance")).into());
         }
@@ -92,7 +92,7 @@ pub fn run(config: &Config, args: &ReportArgs) -> anyhow::Result<()> {
     io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")
 }
 
-fn asked(url: &str, (since, until): (Timestamp, Timestamp)) -> anyhow::Result<MorningReport> {
+fn asked(url: &str, since: Timestamp, until: Timestamp) -> anyhow::Result<MorningReport> {
     let instant = |at: Timestamp| jiff::Timestamp::from_millisecond(at.as_ms()).map(|instant| instant.to_string());
     let path = format!("/api/v1/report?since={}&until={}", instant(since)?, instant(until)?);
     fetch::get(url, &path)?.with_context(|| format!("{url} has no report: it is of another version"))
@@ -122,11 +122,11 @@ pub fn write(report: &MorningReport, zone: &Zone, out: &mut String) {
         report.near_misses.len(),
         report.warned.len()
     );
-    events("Major incidents", (report, &report.major), zone, out);
-    events("Incidents of one device", (report, &report.isolated), zone, out);
-    events("Near misses", (report, &report.near_misses), zone, out);
+    events("Major incidents", report, &report.major, zone, out);
+    events("Incidents of one device", report, &report.isolated, zone, out);
+    events("Near misses", report, &report.near_misses, zone, out);
     if !report.warned.is_empty() {
-        events("Warned of, no end on record", (report, &report.warned), zone, out);
+        events("Warned of, no end on record", report, &report.warned, zone, out);
     }
     let _ = writeln!(out, "\nLongest streaks");
     none_if(report.longest.is_empty(), out);
@@ -153,7 +153,7 @@ fn none_if(empty: bool, out: &mut String) {
     }
 }
 
-fn events(title: &str, (report, events): (&MorningReport, &[EventSummary]), zone: &Zone, out: &mut String) {
+fn events(title: &str, report: &MorningReport, events: &[EventSummary], zone: &Zone, out: &mut String) {
     let _ = writeln!(out, "\n{title}");
     none_if(events.is_empty(), out);
     for event in events {

@@ -13,7 +13,7 @@ const IDS: &str = "ABCDEFGHIJKLMNOP";
 
 impl Panel {
     pub(super) fn json(&self, lang: Lang) -> Value {
-        let targets = self.queries.iter().zip(IDS.chars()).map(|(query, id)| self.target((query, id), lang));
+        let targets = self.queries.iter().zip(IDS.chars()).map(|(query, id)| self.target(query, id, lang));
         let mut value = json!({
             "datasource": source(),
             "description": self.help.pick(lang),
@@ -33,7 +33,7 @@ impl Panel {
         value
     }
 
-    fn target(&self, (query, id): (&Query, char), lang: Lang) -> Value {
+    fn target(&self, query: &Query, id: char, lang: Lang) -> Value {
         let is_now = matches!(self.kind, Kind::Stat | Kind::Facts | Kind::Table | Kind::Bars);
         json!({
             "datasource": source(),

@@ -108,6 +108,13 @@ impl From<ApiError> for Refusal {
     }
 }
 
+/// Where a thread stands: a room or channel of the chat, and the incident that it is about.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    to: &'a str,
+    incident: &'a str,
+}
+
 /// A root, and whether it is pinned as far as we know.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Root {
@@ -136,12 +143,12 @@ impl<A: Api> Chat<A> {
     async fn root(
         &self,
         dispatch: &Dispatch,
-        place: (&str, &str),
+        place: Place<'_>,
         thread: Option<&str>,
         spoken: &Spoken,
         now: Timestamp,
     ) -> Result<Root, Refusal> {
-        let (to, incident) = place;
+        let incident = place.incident;
         let known = self.known(place).or_else(|| thread.map(|id| Root { id: id.to_owned(), pinned: false }));
         let text = self.summary(incident, spoken);
         if let Some(root) = known {
@@ -162,25 +169,25 @@ impl<A: Api> Chat<A> {
                 }
             }
         }
-        self.new_root(dispatch, (to, incident), &text, now).await
+        self.new_root(dispatch, place, &text, now).await
     }
 
     async fn new_root(
         &self,
         dispatch: &Dispatch,
-        place: (&str, &str),
+        place: Place<'_>,
         text: &str,
         now: Timestamp,
     ) -> Result<Root, Refusal> {
         let key = format!("{}:root", dispatch.key);
-        let post = Post { to: place.0, text, under: None, key: &key, loud: false };
+        let post = Post { to: place.to, text, under: None, key: &key, loud: false };
         let root = Root { id: self.api.post(post, now).await?, pinned: false };
         self.remember(place, root.clone());
         Ok(root)
     }
 
     /// Pins the root if it is not known to be. That it fails is no reason to say nothing.
-    async fn pin(&self, place: (&str, &str), mut root: Root, now: Timestamp) -> Root {
+    async fn pin(&self, place: Place<'_>, mut root: Root, now: Timestamp) -> Root {
         if root.pinned {
             return root;
         }
@@ -188,7 +195,11 @@ impl<A: Api> Chat<A> {
             Ok(()) => root.pinned = true,
             Err(error) => {
                 let error = Refusal::from(error);
-                tracing::warn!(incident = place.1, error = error.error(), "the summary in the chat cannot be pinned");
+                tracing::warn!(
+                    incident = place.incident,
+                    error = error.error(),
+                    "the summary in the chat cannot be pinned"
+                );
             }
         }
         self.remember(place, root.clone());
@@ -205,12 +216,12 @@ impl<A: Api> Chat<A> {
         format!("{}\n{body}\n{}", self.api.defused(&spoken.subject), spoken.link)
     }
 
-    fn known(&self, (to, incident): (&str, &str)) -> Option<Root> {
+    fn known(&self, Place { to, incident }: Place<'_>) -> Option<Root> {
         let roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
         roots.get(&(to.to_owned(), incident.to_owned())).cloned()
     }
 
-    fn remember(&self, (to, incident): (&str, &str), root: Root) {
+    fn remember(&self, Place { to, incident }: Place<'_>, root: Root) {
         let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
         if roots.len() >= MAX_ROOTS {
             roots.pop_first();
@@ -234,7 +245,7 @@ impl<A: Api> Channel for Chat<A> {
                 return Ok(Receipt::default());
             }
         };
-        let place = (to, incident);
+        let place = Place { to, incident };
         let root = self.root(dispatch, place, thread, &spoken, now).await?;
         let root = self.pin(place, root, now).await;
         let loud = LOUD.contains(&message.kind.as_str());

@@ -191,7 +191,13 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// When it cannot be written; then nothing was.
-    async fn forget_devices(&self, devices: &[DeviceId], said: (&str, &str), now: Timestamp) -> Result<(), StoreError>;
+    async fn forget_devices(
+        &self,
+        devices: &[DeviceId],
+        by: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// Takes back what was noted of these devices for `at`: they stay after all.
     ///

@@ -121,7 +121,7 @@ impl MorningReport {
             warned: Vec::new(),
             longest,
             suspects,
-            silent: snapshot.map(|snapshot| silent(snapshot, (since, until))),
+            silent: snapshot.map(|snapshot| silent(snapshot, since, until)),
             lifecycles: events.iter().map(|event| (event.event_id.clone(), Lifecycle::among(event, lives))).collect(),
             cut,
         };
@@ -171,7 +171,7 @@ fn suspects(events: &[EventSummary]) -> Vec<SuspectCount> {
     counts
 }
 
-fn silent(snapshot: &Snapshot, (since, until): (Timestamp, Timestamp)) -> Vec<Silent> {
+fn silent(snapshot: &Snapshot, since: Timestamp, until: Timestamp) -> Vec<Silent> {
     let within = |at: Timestamp| (since..=until).contains(&at);
     let mut silent: Vec<Silent> = snapshot
         .devices

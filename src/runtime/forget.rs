@@ -94,7 +94,7 @@ impl Forgetter {
             return Err(ForgetError::Kept(kept));
         }
         let said_at = self.clock.now();
-        self.store.forget_devices(&devices, (&by, &reason), said_at).await?;
+        self.store.forget_devices(&devices, &by, &reason, said_at).await?;
         let entry = match self.carry_out(&devices, &by) {
             Ok(entry) => entry,
             Err(error) => {

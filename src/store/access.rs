@@ -127,7 +127,8 @@ async fn put_user<D: Database>(database: &D, sql: &'static str, user: &User, dee
 /// Runs a statement, and notes the deed when it changed something; how many rows.
 async fn change<D: Database>(
     database: &D,
-    (sql, values): (&'static str, &[super::statement::Value<'_>]),
+    sql: &'static str,
+    values: &[super::statement::Value<'_>],
     deed: Option<&Deed>,
 ) -> Result<u64, StoreError> {
     let mut tx = database.write().await?;
@@ -161,7 +162,7 @@ impl<D: Database> AccessStore for D {
         let Session { fingerprint, name, role, branches, begun_at, seen_at, ends_at, address } = session;
         let (print, branches) = (hex(fingerprint), json(branches)?);
         let values = values![&print, name, role.as_str(), &branches, *begun_at, *seen_at, *ends_at, address];
-        change(self, (BEGIN_SESSION, values), Some(deed)).await.map(drop)
+        change(self, BEGIN_SESSION, values, Some(deed)).await.map(drop)
     }
 
     async fn session(&self, fingerprint: &Fingerprint) -> Result<Option<Session>, StoreError> {
@@ -170,15 +171,15 @@ impl<D: Database> AccessStore for D {
     }
 
     async fn touch_session(&self, fingerprint: &Fingerprint, at: Timestamp) -> Result<(), StoreError> {
-        change(self, (TOUCH_SESSION, values![&hex(fingerprint), at]), None).await.map(drop)
+        change(self, TOUCH_SESSION, values![&hex(fingerprint), at], None).await.map(drop)
     }
 
     async fn end_session(&self, fingerprint: &Fingerprint, deed: &Deed) -> Result<bool, StoreError> {
-        Ok(change(self, (END_SESSION, values![&hex(fingerprint)]), Some(deed)).await? > 0)
+        Ok(change(self, END_SESSION, values![&hex(fingerprint)], Some(deed)).await? > 0)
     }
 
     async fn end_sessions_of(&self, name: &str, deed: &Deed) -> Result<u64, StoreError> {
-        change(self, (END_SESSIONS_OF, values![name]), Some(deed)).await
+        change(self, END_SESSIONS_OF, values![name], Some(deed)).await
     }
 
     async fn sessions_of(&self, name: &str) -> Result<Vec<Session>, StoreError> {
@@ -186,14 +187,14 @@ impl<D: Database> AccessStore for D {
     }
 
     async fn sweep_sessions(&self, idle_since: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
-        change(self, (SWEEP, values![idle_since, now]), None).await
+        change(self, SWEEP, values![idle_since, now], None).await
     }
 
     async fn add_token(&self, token: &ApiToken, deed: &Deed) -> Result<(), StoreError> {
         let ApiToken { id, fingerprint, name, role, branches, scopes, made_by, made_at, expires_at, .. } = token;
         let (print, branches, scopes) = (hex(fingerprint), json(branches)?, json(scopes)?);
         let values = values![id, &print, name, role.as_str(), &branches, &scopes, made_by, *made_at, *expires_at];
-        change(self, (ADD_TOKEN, values), Some(deed)).await.map(drop)
+        change(self, ADD_TOKEN, values, Some(deed)).await.map(drop)
     }
 
     async fn token(&self, fingerprint: &Fingerprint) -> Result<Option<ApiToken>, StoreError> {
@@ -205,11 +206,11 @@ impl<D: Database> AccessStore for D {
     }
 
     async fn touch_token(&self, id: &str, at: Timestamp) -> Result<(), StoreError> {
-        change(self, (TOUCH_TOKEN, values![id, at]), None).await.map(drop)
+        change(self, TOUCH_TOKEN, values![id, at], None).await.map(drop)
     }
 
     async fn revoke_token(&self, id: &str, deed: &Deed) -> Result<bool, StoreError> {
-        Ok(change(self, (REVOKE_TOKEN, values![id, deed.at]), Some(deed)).await? > 0)
+        Ok(change(self, REVOKE_TOKEN, values![id, deed.at], Some(deed)).await? > 0)
     }
 
     async fn deeds(&self, limit: u32) -> Result<Vec<Deed>, StoreError> {

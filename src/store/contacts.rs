@@ -115,7 +115,8 @@ pub(super) async fn forget(tx: &mut Tx, closed_before: Timestamp) -> Result<u64,
 pub(super) async fn note_forgotten(
     tx: &mut Tx,
     device: &DeviceId,
-    (by, reason): (&str, &str),
+    by: &str,
+    reason: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     tx.run(FORGOTTEN, values![device.as_str(), by, reason, now]).await.map(|_| ())

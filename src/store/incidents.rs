@@ -135,12 +135,13 @@ impl<D: Database> IncidentStore for D {
     async fn forget_devices(
         &self,
         devices: &[DeviceId],
-        (by, reason): (&str, &str),
+        by: &str,
+        reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         for device in devices {
-            contacts::note_forgotten(&mut *tx, device, (by, reason), now).await?;
+            contacts::note_forgotten(&mut *tx, device, by, reason, now).await?;
         }
         tx.commit().await
     }

@@ -311,7 +311,7 @@ impl IncidentStore for Desk {
         Ok(own.filter(|(_, branch)| branches.contains(branch)).collect())
     }
 
-    async fn forget_devices(&self, _: &[DeviceId], _: (&str, &str), _: Timestamp) -> Result<(), StoreError> {
+    async fn forget_devices(&self, _: &[DeviceId], _: &str, _: &str, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
 

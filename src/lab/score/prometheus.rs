@@ -244,7 +244,7 @@ impl Prometheus {
                     continue;
                 }
                 if minute % 60 == 0 || series.limits.iter().all(Option::is_none) {
-                    series.limits = series.limits_of(minute / 60, (self.ratio, self.delta_us, self.floor));
+                    series.limits = series.limits_of(minute / 60, self.ratio, self.delta_us, self.floor);
                 }
                 if series.newest_at.is_some_and(|at| minute - at < LOOKBACK_MIN) {
                     newest |= series.is_slow(&series.newest);
@@ -297,7 +297,7 @@ impl Series {
         }
     }
 
-    fn limits_of(&self, hour: i64, (ratio, delta_us, floor): (f32, f32, f32)) -> [Option<f32>; 3] {
+    fn limits_of(&self, hour: i64, ratio: f32, delta_us: f32, floor: f32) -> [Option<f32>; 3] {
         let same = |recorded: &&Recorded| {
             let back = hour - recorded.hour;
             back > 0 && back % 24 == 0 && back / 24 <= BASELINE_DAYS

@@ -180,7 +180,7 @@ fn delays(view: &View<'_>, history: &DeviceHistory, class: &ClassHistory) -> Mar
             None => p { (UNLEARNT.pick(view.lang)) },
             Some(limit) => {
                 p.note { (DELAY_NOTE.pick(view.lang)) " " (limit_now(view.lang, &length::micros(u64::from(limit)))) }
-                (shares(view, plot(history, 100.0), &bins, (DELAY.pick(view.lang), AT_LIMIT, LIMIT.pick(view.lang))))
+                (shares(view, plot(history, 100.0), &bins, DELAY.pick(view.lang), AT_LIMIT, LIMIT.pick(view.lang)))
             }
         }
     }
@@ -192,8 +192,7 @@ fn false_positives(view: &View<'_>, history: &DeviceHistory, class: &ClassHistor
         h3 { (class.class) ": " (FALSE_POSITIVES.pick(view.lang)) }
         @if bins.iter().all(|(_, value)| value.is_none()) { p { (NO_PROBES.pick(view.lang)) } }
         @else {
-            (shares(view, plot(history, 70.0), &bins,
-                (FALSE_POSITIVES.pick(view.lang), class.false_positive_limit, FP_LIMIT.pick(view.lang))))
+            (shares(view, plot(history, 70.0), &bins, FALSE_POSITIVES.pick(view.lang), class.false_positive_limit, FP_LIMIT.pick(view.lang)))
         }
     }
 }
@@ -203,7 +202,9 @@ fn shares(
     view: &View<'_>,
     plot: Plot,
     bins: &[(Timestamp, Option<f64>)],
-    (title, limit, word): (&str, f64, &str),
+    title: &str,
+    limit: f64,
+    word: &str,
 ) -> Markup {
     let highest = bins.iter().filter_map(|(_, value)| *value).fold(limit, f64::max);
     // In tenths of a per cent where there is little to see.

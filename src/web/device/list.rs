@@ -131,7 +131,7 @@ fn select(label: &str, name: &str, any: &str, choices: &[&str], chosen: &str) ->
 
 fn table(view: &View<'_>, params: &DeviceParams, found: &DevicePage<'_>) -> Markup {
     let text = view.text();
-    let head = |label: &str, order: Order| sorted(view, params, (label, order), found.order);
+    let head = |label: &str, order: Order| sorted(view, params, label, order, found.order);
     html! {
         table.cards.sortable {
             thead { tr {
@@ -148,7 +148,7 @@ fn table(view: &View<'_>, params: &DeviceParams, found: &DevicePage<'_>) -> Mark
 }
 
 /// The head of a column by which the list can be ordered.
-fn sorted(view: &View<'_>, params: &DeviceParams, (label, own): (&str, Order), order: Order) -> Markup {
+fn sorted(view: &View<'_>, params: &DeviceParams, label: &str, own: Order, order: Order) -> Markup {
     // The worst first is no order of the column's own values.
     let aria = (own == order).then_some(if own == Order::Worst { "other" } else { "ascending" });
     html! {

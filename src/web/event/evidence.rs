@@ -125,7 +125,7 @@ pub(in crate::web) fn distributions(view: &View<'_>, pair: &Damage) -> Markup {
             } } }
         }
         figure.proof {
-            (drawing(&(text.delay_of)(pair.class.as_str()), (before.as_ref(), during.as_ref()), range, SAMPLES.pick(view.lang)))
+            (drawing(&(text.delay_of)(pair.class.as_str()), before.as_ref(), during.as_ref(), range, SAMPLES.pick(view.lang)))
             ul.legend {
                 li { svg viewBox="0 0 24 10" aria-hidden="true" { line.before x1="0" x2="24" y1="5" y2="5" {} } (text.before) }
                 li { svg viewBox="0 0 24 10" aria-hidden="true" { rect.during width="24" height="10" {} } (text.during) }
@@ -137,7 +137,8 @@ pub(in crate::web) fn distributions(view: &View<'_>, pair: &Damage) -> Markup {
 /// Before as a dashed outline, during as an area: told apart without colour. The axis of delays is logarithmic.
 fn drawing(
     title: &str,
-    (before, during): (Option<&Distribution>, Option<&Distribution>),
+    before: Option<&Distribution>,
+    during: Option<&Distribution>,
     range: (u64, u64),
     unit: &str,
 ) -> Markup {
@@ -175,7 +176,7 @@ fn drawing(
             }
             @if !before.is_empty() { polyline.before points=(points(&before)) {} }
             line.axis x1=(x.start) x2=(x.end) y1=(base) y2=(base) {}
-            @for us in decades(range) {
+            @for us in decades(range.0, range.1) {
                 @let place = x.at((us as f64).ln());
                 line.axis x1=(format!("{place:.1}")) x2=(format!("{place:.1}")) y1=(base) y2=(base + 5.0) {}
                 // The ends have labels of their own.
@@ -188,7 +189,7 @@ fn drawing(
 }
 
 /// Powers of ten between two delays.
-fn decades((from, to): (u64, u64)) -> impl Iterator<Item = u64> {
+fn decades(from: u64, to: u64) -> impl Iterator<Item = u64> {
     (0..12).map(|power| 10_u64.pow(power)).filter(move |us| (from..=to).contains(us))
 }
 

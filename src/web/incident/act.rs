@@ -41,13 +41,13 @@ pub(super) fn controls(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
     let view = form.view;
     let text = view.lang.act();
     let words = view.lang.incident();
-    let reason = || form.area("reason", text.reason, "", (3, true));
+    let reason = || form.area("reason", text.reason, "", 3, true);
     match subject.act {
         Act::Acknowledge => seat(form, subject),
         Act::HandOver => html! { (seat(form, subject)) (form.line("to", text.to, "", true)) (reason()) },
         Act::Note => html! {
             (form.radios("tell", text.tell, &[("yes", text.tell_yes), ("no", text.tell_no)]))
-            (form.area("text", text.text, "", (5, true)))
+            (form.area("text", text.text, "", 5, true))
         },
         Act::CorrectTime => {
             let movable = Milestone::ALL.into_iter().filter(|milestone| {
@@ -70,7 +70,7 @@ pub(super) fn controls(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
             let pairs = choices(view, ExceptionKind::ALL, |k| (k.as_str().to_owned(), (words.exception)(k).to_owned()));
             html! {
                 (form.line("device", text.device, "", true)) (form.select("kind", text.kind, &pairs))
-                (form.area("reason", text.evidence, text.evidence_hint, (3, true)))
+                (form.area("reason", text.evidence, text.evidence_hint, 3, true))
             }
         }
         Act::Lift => html! { (form.line("device", text.device, "", true)) (reason()) },
@@ -80,7 +80,7 @@ pub(super) fn controls(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
         }
         Act::Split => html! { (devices(form, subject)) (reason()) },
         Act::Promote | Act::Demote | Act::Declare => reason(),
-        Act::Review => form.area("text", text.text, "", (20, true)),
+        Act::Review => form.area("text", text.text, "", 20, true),
         Act::Join | Act::ReleaseFix | Act::Close => html! {},
     }
 }

@@ -91,10 +91,10 @@ fn drawing(view: &View<'_>, number: &str, burndown: &Burndown) -> Markup {
                 title id="burndown-title" { (title) }
                 desc id="burndown-desc" { (description(view, burndown)) }
                 (plot.axes(view, y, &ticks, UNIT.pick(view.lang)))
-                (cone(burndown, view.now, (x, y)))
-                polyline.left points=(line(burndown, view.now, (x, y))) {}
-                (mark((x, y, "promise-line"), burndown.promised_at, text.chart_promise))
-                (mark((x, y, "now-line"), view.now, text.chart_now))
+                (cone(burndown, view.now, x, y))
+                polyline.left points=(line(burndown, view.now, x, y)) {}
+                (mark(x, y, "promise-line", burndown.promised_at, text.chart_promise))
+                (mark(x, y, "now-line", view.now, text.chart_now))
             }
             ul.legend {
                 li { svg viewBox="0 0 24 10" aria-hidden="true" { line.left x1="0" x2="24" y1="5" y2="5" {} } (text.chart_left) }
@@ -126,7 +126,7 @@ fn description(view: &View<'_>, burndown: &Burndown) -> String {
 }
 
 /// Devices left as stairs, up to now.
-fn line(burndown: &Burndown, now: Timestamp, (x, y): (Scale, Scale)) -> String {
+fn line(burndown: &Burndown, now: Timestamp, x: Scale, y: Scale) -> String {
     let mut points = String::new();
     let mut before = burndown.devices;
     for (at, left) in &burndown.points {
@@ -140,7 +140,7 @@ fn line(burndown: &Burndown, now: Timestamp, (x, y): (Scale, Scale)) -> String {
 }
 
 /// From now to where the last device will be done, with its error.
-fn cone(burndown: &Burndown, now: Timestamp, (x, y): (Scale, Scale)) -> Markup {
+fn cone(burndown: &Burndown, now: Timestamp, x: Scale, y: Scale) -> Markup {
     let Some(forecast) = &burndown.forecast else { return html! {} };
     let (here, height) = (x.at_time(now), y.at(f64::from(burndown.left)));
     // The line to an end beyond the drawing leaves it on its way down, not at its corner.
@@ -158,7 +158,7 @@ fn cone(burndown: &Burndown, now: Timestamp, (x, y): (Scale, Scale)) -> Markup {
     }
 }
 
-fn mark((x, y, class): (Scale, Scale, &str), at: Timestamp, word: &str) -> Markup {
+fn mark(x: Scale, y: Scale, class: &str, at: Timestamp, word: &str) -> Markup {
     let place = x.at_time(at);
     // A label near the right end stands left of its line.
     let side = if place > (x.start + x.end) / 2.0 { ("tick end", place - 4.0) } else { ("tick", place + 4.0) };
@@ -194,7 +194,7 @@ mod tests {
     fn the_line_goes_down_in_stairs_and_on_to_now() {
         let x = Scale { from: at(0).as_ms() as f64, to: at(100).as_ms() as f64, start: 0.0, end: 100.0 };
         let y = Scale { from: 0.0, to: 10.0, start: 100.0, end: 0.0 };
-        let points = line(&burndown(None), at(20), (x, y));
+        let points = line(&burndown(None), at(20), x, y);
         assert_eq!(points, "0.0,0.0 0.0,0.0 5.0,0.0 5.0,20.0 9.0,20.0 9.0,40.0 20.0,40.0");
     }
 

@@ -71,7 +71,7 @@ pub(super) fn devices(form: &Form<'_>, subject: &Subject<'_>) -> Markup {
         .collect();
     let pairs = choices(form.view, branches, |branch| (branch.to_owned(), branch.to_owned()));
     html! {
-        (form.area("devices", text.devices, text.devices_hint, (3, false)))
+        (form.area("devices", text.devices, text.devices_hint, 3, false))
         (form.select("branch", text.of_branch, &pairs))
     }
 }
@@ -88,8 +88,8 @@ pub(super) fn countermeasure(form: &Form<'_>) -> Markup {
     let kinds: Vec<(String, String)> = kinds.map(|(kind, word)| (kind.to_owned(), word.to_owned())).into();
     html! {
         (form.line("workaround", text.workaround_id, text.workaround_id_hint, false))
-        (form.area("script_ja", text.script_ja, "", (8, false)))
-        (form.area("script_en", text.script_en, "", (8, false)))
+        (form.area("script_ja", text.script_ja, "", 8, false))
+        (form.area("script_en", text.script_en, "", 8, false))
         (form.select("fix_kind", text.fix_kind, &kinds))
         (form.line("fix_value", text.fix_value, text.fix_value_hint, false))
         (form.line("fix_due", text.fix_due, "2026-11-25 18:00", false))

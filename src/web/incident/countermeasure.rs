@@ -20,12 +20,12 @@ pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, path: &str) 
         section id="remedy" data-live="" aria-labelledby="remedy-title" {
             h2 id="remedy-title" { (text.remedy) }
             @if versions.is_empty() { p { (text.no_remedy) } }
-            @for (index, standing) in versions.iter().enumerate().rev().take(1) { (version(view, incident, (index, standing), path)) }
+            @for (index, standing) in versions.iter().enumerate().rev().take(1) { (version(view, incident, index, standing, path)) }
             @if versions.len() > 1 {
                 details {
                     summary { (text.older) " (" (versions.len() - 1) ")" }
                     @for (index, standing) in versions.iter().enumerate().rev().skip(1) {
-                        (version(view, incident, (index, standing), path))
+                        (version(view, incident, index, standing, path))
                     }
                 }
             }
@@ -44,12 +44,7 @@ pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, path: &str) 
     }
 }
 
-fn version(
-    view: &View<'_>,
-    incident: &Incident,
-    (index, standing): (usize, &CountermeasureVersion),
-    path: &str,
-) -> Markup {
+fn version(view: &View<'_>, incident: &Incident, index: usize, standing: &CountermeasureVersion, path: &str) -> Markup {
     let text = view.lang.incident();
     let CountermeasureVersion { countermeasure, registered_by, registered_at, agreed, acknowledged } = standing;
     let at = |instant| view.zone.date_time(instant, view.lang);

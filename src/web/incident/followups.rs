@@ -40,19 +40,19 @@ pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, settings: &L
         section id=(format!("owed-{}", incident.number())) data-live="" {
             h2 { (text.owed) }
             @if nothing { p { (text.owed_none) } }
-            (list(view, (text.follow_ups, text.follow_ups_note), follow_ups.len(), follow_ups.iter().map(|(device, claim, stamp)| {
+            (list(view, text.follow_ups, text.follow_ups_note, follow_ups.len(), follow_ups.iter().map(|(device, claim, stamp)| {
                 (*device, html! { ((text.claim)(*claim)) ", " ((text.claimed_by)(&stamp.by)) " " (ago(view, stamp)) })
             })))
-            (list(view, (text.debts, text.debts_note), debts.len(), debts.iter().map(|(device, since)| {
+            (list(view, text.debts, text.debts_note, debts.len(), debts.iter().map(|(device, since)| {
                 (*device, html! { (text.since) " " (view.date_when(*since)) })
             })))
-            (list(view, (text.call_backs, ""), waiting.len(), waiting.iter().map(|(device, since)| {
+            (list(view, text.call_backs, "", waiting.len(), waiting.iter().map(|(device, since)| {
                 (*device, html! { (text.since) " " (view.date_when(*since)) })
             })))
-            (list(view, (text.words_owed, ""), words.len(), words.iter().map(|(device, rung)| {
+            (list(view, text.words_owed, "", words.len(), words.iter().map(|(device, rung)| {
                 (*device, html! { @if let Some(progress) = rung.progress { ((text.progress)(progress)) } })
             })))
-            (list(view, (text.exceptions, ""), exceptions.len(), exceptions.iter().map(|(device, exception)| {
+            (list(view, text.exceptions, "", exceptions.len(), exceptions.iter().map(|(device, exception)| {
                 (*device, html! {
                     ((text.exception)(exception.kind)) ": " (exception.evidence) " "
                     span.note { (text.signed_by) " " (exception.signed_by) ", " (view.date_time(exception.at)) }
@@ -73,7 +73,8 @@ fn ago(view: &View<'_>, stamp: &Stamp) -> Markup {
 /// Devices with a word each.
 fn list<'a>(
     view: &View<'_>,
-    (title, note): (&str, &str),
+    title: &str,
+    note: &str,
     count: usize,
     devices: impl Iterator<Item = (&'a DeviceId, Markup)>,
 ) -> Markup {

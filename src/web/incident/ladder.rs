@@ -71,14 +71,14 @@ pub(in crate::web) fn section(view: &View<'_>, incident: &Incident, path: &str) 
         section id=(format!("ladder-{number}")) data-live="" {
             h2 { (text.ladder) }
             p.note { (text.ladder_note) }
-            (bars(view, &all, (path, number)))
-            @if branches.len() > 1 { (by_branch(view, &branches, (path, number))) }
+            (bars(view, &all, path, number))
+            @if branches.len() > 1 { (by_branch(view, &branches, path, number)) }
         }
     }
 }
 
 /// A bar for each step with its count: the length says it, and the number.
-fn bars(view: &View<'_>, counts: &Counts, (path, number): (&str, &str)) -> Markup {
+fn bars(view: &View<'_>, counts: &Counts, path: &str, number: &str) -> Markup {
     let text = view.lang.incident();
     let most = counts.all().max(1);
     let rows = Step::ALL.into_iter().map(|step| ((text.step)(step), step.as_str(), counts.steps[step as usize]));
@@ -88,7 +88,7 @@ fn bars(view: &View<'_>, counts: &Counts, (path, number): (&str, &str)) -> Marku
             thead { tr { th scope="col" { (text.step_word) } th.number scope="col" { (text.devices_word) } td {} } }
             tbody { @for (word, name, count) in rows { tr {
                 th scope="row" {
-                    @if count > 0 { a href=(list_at(view, (path, number), &format!("step={name}"))) { (word) } }
+                    @if count > 0 { a href=(list_at(view, path, number, &format!("step={name}"))) { (word) } }
                     @else { (word) }
                 }
                 td.number { (count) }
@@ -103,7 +103,7 @@ fn bars(view: &View<'_>, counts: &Counts, (path, number): (&str, &str)) -> Marku
     }
 }
 
-fn by_branch(view: &View<'_>, branches: &BTreeMap<&str, Counts>, (path, number): (&str, &str)) -> Markup {
+fn by_branch(view: &View<'_>, branches: &BTreeMap<&str, Counts>, path: &str, number: &str) -> Markup {
     let text = view.lang.incident();
     let mut rows: Vec<(&str, &Counts)> = branches.iter().map(|(name, counts)| (*name, counts)).collect();
     rows.sort_by_key(|(name, counts)| (std::cmp::Reverse(counts.open()), *name));
@@ -119,7 +119,7 @@ fn by_branch(view: &View<'_>, branches: &BTreeMap<&str, Counts>, (path, number):
                 tbody { @for (name, counts) in rows { tr {
                     th scope="row" {
                         @if name.is_empty() { (view.text().no_branch) } @else {
-                            a href=(list_at(view, (path, number), &format!("step=all&branch={}", encode(name)))) { (crate::web::ui::parts::name(name)) }
+                            a href=(list_at(view, path, number, &format!("step=all&branch={}", encode(name)))) { (crate::web::ui::parts::name(name)) }
                         }
                     }
                     @for count in counts.steps { td.number { (figure(count)) } }
@@ -131,7 +131,7 @@ fn by_branch(view: &View<'_>, branches: &BTreeMap<&str, Counts>, (path, number):
 }
 
 /// The address of the list of devices with another filter. A page may have the lists of several incidents.
-fn list_at(view: &View<'_>, (path, number): (&str, &str), query: &str) -> String {
+fn list_at(view: &View<'_>, path: &str, number: &str, query: &str) -> String {
     format!("{}#devices-{number}", view.link(path, query))
 }
 
@@ -196,22 +196,22 @@ pub(in crate::web) fn devices(
     html! {
         section id=(format!("devices-{number}")) data-live="" {
             h2 { (words.nav_devices) }
-            (filter(view, incident, (path, params), fixed_branch))
+            (filter(view, incident, path, params, fixed_branch))
             p.note { ((text.shown_of)(shown.len(), total)) }
             @if shown.is_empty() { p { (words.no_devices) } } @else { (table(view, &shown)) }
             p.paging {
                 @if !params.after.is_empty() {
-                    a href=(list_at(view, (path, number), &params.query(""))) { (words.first_page) }
+                    a href=(list_at(view, path, number, &params.query(""))) { (words.first_page) }
                 }
                 @if let Some(next) = next {
-                    a rel="next" href=(list_at(view, (path, number), &params.query(next))) { (words.next_page) }
+                    a rel="next" href=(list_at(view, path, number, &params.query(next))) { (words.next_page) }
                 }
             }
         }
     }
 }
 
-fn filter(view: &View<'_>, incident: &Incident, (path, params): (&str, &LadderParams), fixed_branch: bool) -> Markup {
+fn filter(view: &View<'_>, incident: &Incident, path: &str, params: &LadderParams, fixed_branch: bool) -> Markup {
     let text = view.lang.incident();
     let words = view.text();
     let steps = [("open", text.open), ("all", text.all)].into_iter();

@@ -46,7 +46,7 @@ pub(in crate::web) fn page(
             p.note { ((text.review_filed)(&stamp.by, &view.zone.date_time(stamp.at, view.lang))) }
             (markdown::render(review))
         } }
-        div id="file" data-live="" { (file(view, (incident, settings), &form)) }
+        div id="file" data-live="" { (file(view, incident, settings, &form)) }
         (crate::web::incident::burndown::section(view, incident, settings))
         div id="draft" data-live="" { @if let Some(draft) = draft {
             // Once somebody has filed a review, it is only what that was made from.
@@ -58,7 +58,7 @@ pub(in crate::web) fn page(
 }
 
 /// The form, once the incident is resolved.
-fn file(view: &View<'_>, (incident, settings): (&Incident, &LifeSettings), form: &Form<'_>) -> Markup {
+fn file(view: &View<'_>, incident: &Incident, settings: &LifeSettings, form: &Form<'_>) -> Markup {
     let text = view.lang.act();
     let words = view.lang.incident();
     let path = path_of(incident);
@@ -71,7 +71,7 @@ fn file(view: &View<'_>, (incident, settings): (&Incident, &LifeSettings), form:
             @if view.may_do(Act::Review) {
                 form.act.screen method="post" action=(view.link(&format!("{path}/do/review"), "")) {
                     (form.identity())
-                    (form.area("text", text.text, HINT.pick(view.lang), (30, true)))
+                    (form.area("text", text.text, HINT.pick(view.lang), 30, true))
                     p.taps { button type="submit" { ((text.act)(Act::Review)) } }
                 }
             }

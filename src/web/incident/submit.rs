@@ -40,7 +40,7 @@ const OF_BRANCH: [Act; 2] = [Act::Join, Act::Script];
 
 impl<'a> Place<'a> {
     /// `None`: there is no such act, or nobody works on such an incident. An event that is none yet can only be declared.
-    async fn find(state: &'a HttpState, visit: &Visit, (id, act): (&'a str, &str)) -> Option<Self> {
+    async fn find(state: &'a HttpState, visit: &Visit, id: &'a str, act: &str) -> Option<Self> {
         let sees_all = visit.principal.as_ref().is_some_and(|who| who.may(Action::See));
         let act = Act::from_name(act).filter(|act| sees_all || OF_BRANCH.contains(act))?;
         let incidents = state.incidents.as_deref()?;
@@ -55,7 +55,8 @@ impl<'a> Place<'a> {
 
     fn show(
         &self,
-        (state, visit): (&HttpState, &Visit),
+        state: &HttpState,
+        visit: &Visit,
         fields: Option<&Fields>,
         told: (StatusCode, &[Fault]),
     ) -> Response {
@@ -67,16 +68,18 @@ impl<'a> Place<'a> {
             board: &self.board,
             obstacles: obstacles.as_ref(),
         };
-        draw((state, visit), &subject, fields, told)
+        draw(state, visit, &subject, fields, told.0, told.1)
     }
 }
 
 /// The page of an act, with what was typed and what was wrong with it.
 fn draw(
-    (state, visit): (&HttpState, &Visit),
+    state: &HttpState,
+    visit: &Visit,
     subject: &Subject<'_>,
     filled: Option<&Fields>,
-    (status, faults): (StatusCode, &[Fault]),
+    status: StatusCode,
+    faults: &[Fault],
 ) -> Response {
     let view = page::view(state, visit);
     let beginning;
@@ -99,12 +102,12 @@ fn draw(
 
 /// The empty form, with what the address says of it.
 pub(in crate::web) async fn form(State(state): State<HttpState>, Path((id, act)): ActPath, visit: Visit) -> Response {
-    let Some(place) = Place::find(&state, &visit, (&id, &act)).await else { return page::missing(&state, &visit) };
+    let Some(place) = Place::find(&state, &visit, &id, &act).await else { return page::missing(&state, &visit) };
     let said = Query::<Vec<(String, String)>>::try_from_uri(&visit.uri).map(|Query(pairs)| Fields::from(pairs));
     let said = said
         .ok()
         .filter(|fields| ["seat", "device", "devices", "version"].iter().any(|name| !fields.get(name).is_empty()));
-    place.show((&state, &visit), said.as_ref(), (StatusCode::OK, &[]))
+    place.show(&state, &visit, said.as_ref(), (StatusCode::OK, &[]))
 }
 
 /// The filled form.
@@ -114,9 +117,8 @@ pub(in crate::web) async fn submit(
     visit: Visit,
     filled: Filled,
 ) -> Response {
-    let Some(place) = Place::find(&state, &visit, (&id, &act)).await else { return page::missing(&state, &visit) };
-    let refuse =
-        |status, fields: &Fields, faults: &[Fault]| place.show((&state, &visit), Some(fields), (status, faults));
+    let Some(place) = Place::find(&state, &visit, &id, &act).await else { return page::missing(&state, &visit) };
+    let refuse = |status, fields: &Fields, faults: &[Fault]| place.show(&state, &visit, Some(fields), (status, faults));
     let fields = match filled {
         Ok(Form(pairs)) => Fields::from(pairs),
         Err(rejection) => {

@@ -32,14 +32,14 @@ pub(in crate::web) fn section(view: &View<'_>, trend: &Trend) -> Markup {
         section id="trend" data-live="" aria-labelledby="trend-title" {
             h2 id="trend-title" { (TITLE.pick(view.lang)) }
             @match trend.points.first().zip(trend.points.last()) {
-                Some(((from, _), (to, newest))) => (drawing(view, trend, (*from, *to), newest)),
+                Some(((from, _), (to, newest))) => (drawing(view, trend, *from, *to, newest)),
                 None => p { (NONE.pick(view.lang)) },
             }
         }
     }
 }
 
-fn drawing(view: &View<'_>, trend: &Trend, (from, last): (Timestamp, Timestamp), newest: &Tally) -> Markup {
+fn drawing(view: &View<'_>, trend: &Trend, from: Timestamp, last: Timestamp, newest: &Tally) -> Markup {
     let width_ms = i64::from(trend.every_min) * MINUTE_MS;
     // Each minute stands for those before it that were not counted.
     let begin = |at: Timestamp| at.plus_ms(MINUTE_MS - width_ms);

@@ -47,7 +47,7 @@ pub(in crate::web) fn page(
         .collect();
     let body = html! {
         div id="banners" data-live="" {
-            (banners(view, (snapshot, latches), &items)) (channels::trouble(view, channels)) (gate::held(view, board))
+            (banners(view, snapshot, latches, &items)) (channels::trouble(view, channels)) (gate::held(view, board))
         }
         (figures(view, snapshot))
         @if let Some(trend) = trend { (trend::section(view, trend)) }
@@ -112,7 +112,7 @@ pub(in crate::web) fn scale(view: &View<'_>, item: &OpenItem) -> String {
 
 /// What keeps the detector from seeing is said always; then the worst that is open, with its number, since when and how many; then
 /// what else is open. It does not say that all is well while it is blind, nor while an incident has devices that are not done.
-fn banners(view: &View<'_>, (snapshot, latches): (&Snapshot, &[Latch]), items: &[OpenItem]) -> Markup {
+fn banners(view: &View<'_>, snapshot: &Snapshot, latches: &[Latch], items: &[OpenItem]) -> Markup {
     let text = view.text();
     let blind = blindness(view, snapshot, latches);
     let path = |item: &OpenItem| view.link(&format!("/incidents/{}", encode(&item.name)), "");

@@ -50,10 +50,10 @@ fn found(view: &View<'_>, report: &MorningReport) -> Markup {
             (figure(text.isolated, report.isolated.len(), false))
             (figure(text.near_misses, report.near_misses.len(), false))
         }
-        (events(view, "major", text.major, (report, &report.major)))
-        (events(view, "isolated", text.isolated, (report, &report.isolated)))
+        (events(view, "major", text.major, report, &report.major))
+        (events(view, "isolated", text.isolated, report, &report.isolated))
         (near_misses(view, &report.near_misses))
-        @if !report.warned.is_empty() { (events(view, "warned", text.warned, (report, &report.warned))) }
+        @if !report.warned.is_empty() { (events(view, "warned", text.warned, report, &report.warned)) }
         (longest(view, report))
         (suspects(view, report))
         @if let Some(silent) = &report.silent { (silent_devices(view, silent)) }
@@ -64,7 +64,7 @@ fn figure(label: &str, count: usize, bad: bool) -> Markup {
     html! { div class=(if bad { "figure bad" } else { "figure" }) { dt { (label) } dd { b { (count) } } } }
 }
 
-fn events(view: &View<'_>, id: &str, title: &str, (report, events): (&MorningReport, &[EventSummary])) -> Markup {
+fn events(view: &View<'_>, id: &str, title: &str, report: &MorningReport, events: &[EventSummary]) -> Markup {
     html! {
         section aria-labelledby=(id) {
             h2 id=(id) { (title) }

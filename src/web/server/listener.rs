@@ -103,7 +103,7 @@ pub(in crate::web) async fn serve(
         let (router, header, stopped, unfinished) =
             (router.clone(), config.header_timeout, stopped.clone(), unfinished.clone());
         tokio::spawn(async move {
-            answer(io, (router, Peer(peer)), &place, header, stopped).await;
+            answer(io, router, Peer(peer), &place, header, stopped).await;
             drop(unfinished);
         });
     }
@@ -115,7 +115,8 @@ pub(in crate::web) async fn serve(
 /// Answers on one connection until it ends, or has to make room.
 async fn answer(
     io: Connection,
-    (router, peer): (Router, Peer),
+    router: Router,
+    peer: Peer,
     place: &Place,
     header: Duration,
     mut stopped: watch::Receiver<bool>,

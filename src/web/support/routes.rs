@@ -50,11 +50,12 @@ pub(in crate::web) async fn page(
     visit: Visit,
 ) -> Response {
     let params = params.map(|Query(params)| params).unwrap_or_default();
-    show((&state, &visit), &params, &Fields::default(), (StatusCode::OK, &[])).await
+    show(&state, &visit, &params, &Fields::default(), (StatusCode::OK, &[])).await
 }
 
 async fn show(
-    (state, visit): (&HttpState, &Visit),
+    state: &HttpState,
+    visit: &Visit,
     params: &SupportParams,
     fields: &Fields,
     told: (StatusCode, &[Fault]),
@@ -63,7 +64,7 @@ async fn show(
     let board = state.board();
     let q = params.q.trim();
     let found = match &visit.principal {
-        Some(principal) if !q.is_empty() => look(state, (&snapshot, &board), principal, q).await,
+        Some(principal) if !q.is_empty() => look(state, &snapshot, &board, principal, q).await,
         _ => Found::Unasked,
     };
     let desk = Desk { q, watched: params.watch == "on", done: &params.done, board: &board, found };
@@ -73,7 +74,8 @@ async fn show(
 
 /// Who and where a device is, from whatever knows it: the fleet, an open incident, the contacts.
 fn candidate(
-    (snapshot, board): (&Snapshot, &OpenIncidents),
+    snapshot: &Snapshot,
+    board: &OpenIncidents,
     device: &DeviceId,
     contact: Option<&ContactEntry>,
 ) -> Candidate {
@@ -91,7 +93,8 @@ fn candidate(
 /// Finds devices by serial, by customer and, for who may see contacts, by name and phone number.
 async fn look<'a>(
     state: &HttpState,
-    (snapshot, board): (&'a Snapshot, &OpenIncidents),
+    snapshot: &'a Snapshot,
+    board: &OpenIncidents,
     principal: &Principal,
     q: &str,
 ) -> Found<'a> {
@@ -114,7 +117,7 @@ async fn look<'a>(
     let contact = |device: &DeviceId| contacts.iter().find(|entry| entry.device == *device);
     let mut found: Vec<Candidate> = ids
         .iter()
-        .map(|device| candidate((snapshot, board), device, contact(device)))
+        .map(|device| candidate(snapshot, board, device, contact(device)))
         .filter(|found| principal.sees(&found.device))
         .collect();
     // A whole serial means that device, though others begin with it.
@@ -235,7 +238,7 @@ pub(in crate::web) async fn call(State(state): State<HttpState>, visit: Visit, f
         };
         Ok(Command::RecordCall { device: target.device.clone(), call })
     };
-    act((&state, &visit), filled, "call", read).await
+    act(&state, &visit, filled, "call", read).await
 }
 
 /// Claims a step of one device.
@@ -245,11 +248,12 @@ pub(in crate::web) async fn claim(State(state): State<HttpState>, visit: Visit, 
         let claim = claim.ok_or_else(|| Fault::new("", lang.act().wrong_choice))?;
         Ok(Command::Claim { devices: vec![target.device.clone()], claim })
     };
-    act((&state, &visit), filled, "claim", read).await
+    act(&state, &visit, filled, "claim", read).await
 }
 
 async fn act(
-    (state, visit): (&HttpState, &Visit),
+    state: &HttpState,
+    visit: &Visit,
     filled: Filled,
     done: &str,
     read: impl Fn(Lang, &Fields, &Target) -> Result<Command, Fault>,
@@ -259,14 +263,14 @@ async fn act(
         Ok(Form(pairs)) => Fields::from(pairs),
         Err(rejection) => {
             let fault = Fault::new("", rejection.body_text());
-            return show((state, visit), &SupportParams::default(), &Fields::default(), (rejection.status(), &[fault]))
+            return show(state, visit, &SupportParams::default(), &Fields::default(), (rejection.status(), &[fault]))
                 .await;
         }
     };
     let params = SupportParams { q: fields.get("device").to_owned(), ..SupportParams::default() };
     let refuse = |status, fault: Fault| {
         let (params, fields) = (&params, &fields);
-        async move { show((state, visit), params, fields, (status, &[fault])).await }
+        async move { show(state, visit, params, fields, (status, &[fault])).await }
     };
     let target = match target(state, lang, &fields) {
         Ok(target) => target,

@@ -98,7 +98,7 @@ pub(in crate::web) fn page(view: &View<'_>, desk: &Desk<'_>, fields: &Fields, fa
                 (banner(Tone::Unknown, "h2", &(text.nothing_found)(desk.q), &html! { p { (text.nothing_found_note) } }))
             }
             Found::Several(candidates, more) => (several(view, desk.board, candidates, *more)),
-            Found::One(looked) => (one(view, (desk, looked), fields, faults)),
+            Found::One(looked) => (one(view, desk, looked, fields, faults)),
         }
     };
     let refresh = desk.watched.then_some(WATCH_S);
@@ -162,7 +162,7 @@ fn standing(view: &View<'_>, board: &OpenIncidents, looked: &Looked<'_>) -> Mark
     }
 }
 
-fn one(view: &View<'_>, (desk, looked): (&Desk<'_>, &Looked<'_>), fields: &Fields, faults: &[Fault]) -> Markup {
+fn one(view: &View<'_>, desk: &Desk<'_>, looked: &Looked<'_>, fields: &Fields, faults: &[Fault]) -> Markup {
     html! {
         div id="who" data-live="" {
             h2 { a href=(view.link(&format!("/devices/{}", looked.device), "")) { (looked.device) } }
@@ -171,7 +171,7 @@ fn one(view: &View<'_>, (desk, looked): (&Desk<'_>, &Looked<'_>), fields: &Field
         div id="state" data-live="" { (standing(view, desk.board, looked)) (setting(view, desk, looked)) }
         @for incident in desk.board.of_device(&looked.device) {
             @if let Some(rung) = incident.ladder.get(&looked.device) {
-                (work(view, (incident, rung), (desk, looked), fields, faults))
+                (work(view, incident, rung, desk, looked, fields, faults))
             }
         }
         (others(view, looked))
@@ -234,8 +234,10 @@ fn advice(view: &View<'_>, incident: &Incident, rung: &Rung) -> (Tone, String) {
 
 fn work(
     view: &View<'_>,
-    (incident, rung): (&Incident, &Rung),
-    (desk, looked): (&Desk<'_>, &Looked<'_>),
+    incident: &Incident,
+    rung: &Rung,
+    desk: &Desk<'_>,
+    looked: &Looked<'_>,
     fields: &Fields,
     faults: &[Fault],
 ) -> Markup {
@@ -256,10 +258,10 @@ fn work(
                 } @else if rung.step() < Step::FixInstalled { (script(view, incident, &back)) }
             }
             @if may {
-                (call(view, (incident, rung), (desk, looked), fields, faults))
+                (call(view, incident, rung, desk, looked, fields, faults))
                 (claims(view, incident, looked))
             }
-            (calls(view, (incident, rung), looked, desk.board.settings.unreachable_calls))
+            (calls(view, incident, rung, looked, desk.board.settings.unreachable_calls))
         }
     }
 }
@@ -284,8 +286,10 @@ fn script(view: &View<'_>, incident: &Incident, back: &str) -> Markup {
 /// One tap records the call; what else there is to say stands above the buttons.
 fn call(
     view: &View<'_>,
-    (incident, rung): (&Incident, &Rung),
-    (desk, looked): (&Desk<'_>, &Looked<'_>),
+    incident: &Incident,
+    rung: &Rung,
+    desk: &Desk<'_>,
+    looked: &Looked<'_>,
     fields: &Fields,
     faults: &[Fault],
 ) -> Markup {
@@ -338,7 +342,7 @@ fn claims(view: &View<'_>, incident: &Incident, looked: &Looked<'_>) -> Markup {
     }
 }
 
-fn calls(view: &View<'_>, (incident, rung): (&Incident, &Rung), looked: &Looked<'_>, needed: u32) -> Markup {
+fn calls(view: &View<'_>, incident: &Incident, rung: &Rung, looked: &Looked<'_>, needed: u32) -> Markup {
     let text = view.lang.support();
     let path = crate::web::incident::parts::path_of(incident);
     html! {

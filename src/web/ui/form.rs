@@ -51,17 +51,17 @@ impl Form<'_> {
             (form_token(self.view))
             @if !self.view.principal.is_some_and(Principal::is_proved) {
                 @let name = self.view.principal.map_or("", |who| who.name.as_str());
-                (self.named("by", text.your_name, ("", if self.fields.get("by").is_empty() { name } else { self.fields.get("by") }), true))
+                (self.named("by", text.your_name, "", if self.fields.get("by").is_empty() { name } else { self.fields.get("by") }, true))
             }
         }
     }
 
     /// One line of text.
     pub(in crate::web) fn line(&self, name: &str, label: &str, hint: &str, required: bool) -> Markup {
-        self.named(name, label, (hint, self.fields.get(name)), required)
+        self.named(name, label, hint, self.fields.get(name), required)
     }
 
-    fn named(&self, name: &str, label: &str, (hint, value): (&str, &str), required: bool) -> Markup {
+    fn named(&self, name: &str, label: &str, hint: &str, value: &str, required: bool) -> Markup {
         let control = html! {
             input id=(id(name)) name=(name) value=(value) required[required] autocomplete="off"
                 aria-describedby=(notes(name)) aria-invalid=[self.invalid(name)];
@@ -70,7 +70,7 @@ impl Form<'_> {
     }
 
     /// Several lines of text.
-    pub(in crate::web) fn area(&self, name: &str, label: &str, hint: &str, (rows, required): (u32, bool)) -> Markup {
+    pub(in crate::web) fn area(&self, name: &str, label: &str, hint: &str, rows: u32, required: bool) -> Markup {
         let control = html! {
             textarea id=(id(name)) name=(name) rows=(rows) required[required] aria-describedby=(notes(name))
                 aria-invalid=[self.invalid(name)] { (self.fields.get(name)) }

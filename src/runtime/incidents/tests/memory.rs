@@ -129,7 +129,7 @@ impl IncidentStore for Memory {
         Ok(BTreeMap::new())
     }
 
-    async fn forget_devices(&self, _: &[DeviceId], _: (&str, &str), _: Timestamp) -> Result<(), StoreError> {
+    async fn forget_devices(&self, _: &[DeviceId], _: &str, _: &str, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -93,7 +93,8 @@ fn viewing(
 fn answer(
     status: StatusCode,
     incident: &Incident,
-    (kept, view): (&Written, impl FnOnce() -> Result<IncidentView, Problem>),
+    kept: &Written,
+    view: impl FnOnce() -> Result<IncidentView, Problem>,
 ) -> Result<Answer, Problem> {
     let body = match kept.body() {
         Some(body) => body,
@@ -146,7 +147,7 @@ pub(in crate::web) async fn command(
 ) -> Response {
     let write = |key| {
         let (state, incidents, principal, sent) = (state.clone(), incidents.clone(), principal.clone(), sent.clone());
-        async move { done(grant(&state, &incidents, (&principal, &id), (&sent, key)).await) }
+        async move { done(grant(&state, &incidents, &principal, &id, &sent, key).await) }
     };
     match incidents.store() {
         Ok(store) => once(store, &state.shared.in_flight, (&principal, sent.request()), write).await,
@@ -158,8 +159,10 @@ pub(in crate::web) async fn command(
 async fn grant(
     state: &HttpState,
     incidents: &IncidentsApi,
-    (principal, id): (&Principal, &str),
-    (sent, key): (&Sent, Option<Key>),
+    principal: &Principal,
+    id: &str,
+    sent: &Sent,
+    key: Option<Key>,
 ) -> Result<Option<Answer>, Problem> {
     let command = sent.json::<Command>()?;
     let seen = sent.seen()?;
@@ -176,7 +179,7 @@ async fn grant(
         Err(IncidentError::Repeated) => return Ok(None),
         Err(error) => return Err(problem(&error)),
     };
-    answer(StatusCode::OK, &incident, (&written, || shown(state, incidents, &incident, principal))).map(Some)
+    answer(StatusCode::OK, &incident, &written, || shown(state, incidents, &incident, principal)).map(Some)
 }
 
 /// Joins an incident into another one.
@@ -297,7 +300,7 @@ async fn reshape<W: Reshaping>(
         async move {
             done(match request {
                 Ok((request, reason)) => {
-                    reshaped(&state, &incidents, &principal, (request, &reason, W::STATUS, key)).await
+                    reshaped(&state, &incidents, &principal, request, &reason, W::STATUS, key).await
                 }
                 Err(problem) => Err(problem),
             })
@@ -314,7 +317,10 @@ async fn reshaped(
     state: &HttpState,
     incidents: &IncidentsApi,
     principal: &Principal,
-    (request, reason, status, key): (Reshape, &str, StatusCode, Option<Key>),
+    request: Reshape,
+    reason: &str,
+    status: StatusCode,
+    key: Option<Key>,
 ) -> Result<Option<Answer>, Problem> {
     policy::allows_reshape(principal, &request).map_err(|why| denied(why, principal))?;
     let (written, view) = (Written::default(), viewing(state, incidents, principal)?);
@@ -324,5 +330,5 @@ async fn reshaped(
         Err(IncidentError::Repeated) => return Ok(None),
         Err(error) => return Err(problem(&error)),
     };
-    answer(status, &incident, (&written, || shown(state, incidents, &incident, principal))).map(Some)
+    answer(status, &incident, &written, || shown(state, incidents, &incident, principal)).map(Some)
 }
