@@ -287,9 +287,9 @@ impl Placing<'_> {
 
     /// Whether a number that the run has seen is that of a restart after all.
     fn is_restart(&self, run: &Run, agrees: bool) -> bool {
-        // A clock that reads the same as in the newest report may stand still, or be that report's: it is where the clock went on since,
-        // or each start has a boot number of its own.
-        let is_newest = || run.ends_with(self.facts) && (self.known.clock_went_on(run) || !self.known.reuses(run.boot));
+        // A clock that reads the same as in the newest report may stand still, or be that report's: it is where the clock went on since
+        // and so agrees, or each start has a boot number of its own.
+        let is_newest = || run.ends_with(self.facts) && (agrees || !self.known.reuses(run.boot));
         let is_copy = (agrees && run.has_clock(self.facts)) || is_newest();
         let is_opener = || self.known.runs.iter().any(|run| run.openers.contains(&self.digest));
         self.is_short() && !is_copy && !is_opener()

@@ -322,18 +322,22 @@ proptest! {
     }
 }
 
+/// A device that is switched on for the first time, with a right clock.
+const USUAL: Counters = Counters {
+    period_ms: 10_000,
+    wrap: None,
+    grain_ms: 1,
+    boot: Boot::Counted,
+    anew: false,
+    seq_width: None,
+    wall: Wall::Ahead(0),
+};
+
 /// Found by chance once.
 #[test]
 fn a_start_right_after_a_wrap_is_no_part_of_the_run_before() {
-    let counters = Counters {
-        period_ms: 10_000,
-        wrap: Some((1 << 32, 61_001)),
-        grain_ms: 1_000,
-        boot: Boot::Lost,
-        anew: false,
-        seq_width: None,
-        wall: Wall::Unset,
-    };
+    let counters =
+        Counters { wrap: Some((1 << 32, 61_001)), grain_ms: 1_000, boot: Boot::Lost, wall: Wall::Unset, ..USUAL };
     let device = Device::live(counters, &[Step::Reports(8), Step::Restart(50_000), Step::Reports(6)]);
     check(&device, &[]).unwrap();
 }
@@ -341,15 +345,7 @@ fn a_start_right_after_a_wrap_is_no_part_of_the_run_before() {
 /// Found by chance once.
 #[test]
 fn a_number_of_an_agent_that_began_anew_is_not_that_of_the_machine_s_first_hours() {
-    let counters = Counters {
-        period_ms: 10_000,
-        wrap: None,
-        grain_ms: 1,
-        boot: Boot::Lost,
-        anew: false,
-        seq_width: None,
-        wall: Wall::Still(0),
-    };
+    let counters = Counters { boot: Boot::Lost, wall: Wall::Still(0), ..USUAL };
     let steps = [Step::Reports(228), Step::Restart(5_000), Step::Reports(29), Step::Agent, Step::Reports(4)];
     check(&Device::live(counters, &steps), &[]).unwrap();
 }
@@ -357,15 +353,7 @@ fn a_number_of_an_agent_that_began_anew_is_not_that_of_the_machine_s_first_hours
 /// Found by chance once.
 #[test]
 fn a_copy_of_the_last_report_before_a_wrap_is_a_copy_after_a_restart_too() {
-    let counters = Counters {
-        period_ms: 10_000,
-        wrap: Some((1 << 32, 790_001)),
-        grain_ms: 1,
-        boot: Boot::Counted,
-        anew: false,
-        seq_width: None,
-        wall: Wall::Ahead(0),
-    };
+    let counters = Counters { wrap: Some((1 << 32, 790_001)), ..USUAL };
     let steps = [Step::Reports(107), Step::Agent, Step::Reports(15), Step::Restart(5_000), Step::Reports(136)];
     let device = Device::live(counters, &steps);
     check(&device, &[(79, 1_775_130)]).unwrap();
@@ -375,15 +363,7 @@ fn a_copy_of_the_last_report_before_a_wrap_is_a_copy_after_a_restart_too() {
 #[test]
 fn a_copy_of_the_last_report_before_a_restart_is_a_copy_in_a_later_silence_too() {
     for boot in [Boot::Counted, Boot::Lost] {
-        let counters = Counters {
-            period_ms: 10_000,
-            wrap: None,
-            grain_ms: 1,
-            boot,
-            anew: false,
-            seq_width: None,
-            wall: Wall::Ahead(0),
-        };
+        let counters = Counters { boot, ..USUAL };
         let device = Device::live(counters, &[Step::Reports(79), Step::Restart(5_000), Step::Reports(178)]);
         check(&device, &[(78, 2_559_606)]).unwrap();
     }
@@ -392,15 +372,7 @@ fn a_copy_of_the_last_report_before_a_restart_is_a_copy_in_a_later_silence_too()
 /// Found by chance once.
 #[test]
 fn a_number_that_wraps_in_a_silence_as_long_as_the_uptime_is_no_restart_where_boots_are_counted() {
-    let counters = Counters {
-        period_ms: 10_000,
-        wrap: None,
-        grain_ms: 1,
-        boot: Boot::Counted,
-        anew: false,
-        seq_width: Some(256),
-        wall: Wall::Unset,
-    };
+    let counters = Counters { seq_width: Some(256), wall: Wall::Unset, ..USUAL };
     let silence = Step::Outage { reports: 35, live_first: false };
     let steps =
         [Step::Reports(8), Step::Restart(5_000), Step::Reports(213), Step::Restart(5_000), Step::Reports(8), silence];
