@@ -7,12 +7,9 @@ use utoipa::IntoParams;
 
 use crate::engine::device::DeviceId;
 use crate::engine::effect::Verdict;
-use crate::engine::label;
+use crate::engine::label::{self, MAX_CHARS};
 use crate::engine::snapshot::{DeviceView, Snapshot};
 use crate::record::access::{Action, Principal};
-
-/// Longest text that is looked for, in characters: as long as the longest label.
-const MAX_QUERY: usize = 128;
 
 /// Parameters of a device list. An empty text is no filter, because that is what an untouched form sends.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -119,8 +116,8 @@ impl DeviceParams {
         principal: Option<&Principal>,
         defaults: Defaults,
     ) -> Result<DevicePage<'a>, String> {
-        if self.q.chars().count() > MAX_QUERY {
-            return Err(format!("q has more than {MAX_QUERY} characters"));
+        if self.q.chars().count() > MAX_CHARS {
+            return Err(format!("q has more than {MAX_CHARS} characters"));
         }
         let verdict = match &*self.verdict {
             "" => None,
